@@ -1,0 +1,177 @@
+//! Inner-loop benchmarks: what every write, message, decision and plan pays. This is the cluster that they share.
+//!
+//! Measure with `cargo bench -p symbi-benches`, or one file of `benches/` with `--bench gate`; numbers mean something
+//! on a machine that does nothing else. `cargo test -p symbi-benches` runs each of them once, to see that it works.
+//!
+//! *Caveats*: no disk and no network. Everything is fixed or comes from a seed, so that two runs do the same work.
+
+pub mod conversation;
+
+use criterion::Criterion;
+use ed25519_dalek::SigningKey;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::str::FromStr;
+use symbi_model::agent::{Agent, AgentName, Desired, Hold, Placement, Resources, Restart, Spec, Tier};
+use symbi_model::entry::CONTROL;
+use symbi_model::node::{CREDENTIAL_KEY_BYTES, Liveness, Membership, Node, Profile};
+use symbi_model::policy::{PermitRef, PolicySet};
+use symbi_model::state::Cluster;
+use symbi_model::{
+    Batch, ClusterId, Command, DecisionId, Epoch, Hash, Item, NodeId, PolicyNumber, RequestId, State, codec,
+};
+
+/// How many nodes the cluster has.
+pub const NODES: u64 = 100;
+/// How many agents.
+pub const AGENTS: u64 = 10_000;
+/// How many commands a batch has.
+pub const BATCH: u64 = 128;
+/// The time, ms since the Unix epoch.
+pub const NOW_MS: u64 = 1_800_000_000_000;
+
+/// Criterion as all benchmarks use it: without plots, which nobody here looks at.
+#[must_use]
+pub fn criterion() -> Criterion {
+    Criterion::default().without_plots()
+}
+
+/// A UUIDv7 of [`NOW_MS`], told apart by `number`.
+#[must_use]
+pub fn uuid<T: FromStr>(number: u64) -> T {
+    let bits = u128::from(NOW_MS) << 80 | 7 << 76 | 2 << 62 | u128::from(number);
+    format!("{bits:032x}").parse().ok().expect("a UUID")
+}
+
+/// The cluster's id.
+#[must_use]
+pub fn cluster() -> ClusterId {
+    uuid(0)
+}
+
+/// The key of the node that proposes.
+#[must_use]
+pub fn key() -> SigningKey {
+    SigningKey::from_bytes(&[1; 32])
+}
+
+/// A node's id: node 0 is the one that proposes.
+#[must_use]
+pub fn node(number: u64) -> NodeId {
+    if number == 0 {
+        return NodeId(key().verifying_key().to_bytes());
+    }
+    let mut id = [0xee; 32];
+    id[..8].copy_from_slice(&number.to_be_bytes());
+    NodeId(id)
+}
+
+/// An agent's name.
+#[must_use]
+pub fn agent(number: u64) -> AgentName {
+    format!("agent-{number:05}").parse().expect("a name")
+}
+
+/// A cluster of [`NODES`] members and [`AGENTS`] agents of one owner, none of them placed yet, under the starter
+/// policies.
+#[must_use]
+pub fn unplaced() -> State {
+    let mut state = State::default();
+    state.cluster = Some(Cluster {
+        id: cluster(),
+        name: "symbi".to_owned(),
+        domain: "symbi.symbi.internal".to_owned(),
+        anchor: Hash::default(),
+        generation: 0,
+    });
+    let (text, number) = (symbi_policy::STARTER, PolicyNumber(1));
+    let hash = Hash::of(&[text.as_bytes()]);
+    state.policy_sets.insert(number, PolicySet { number, text: text.to_owned(), hash, created_at: 1 });
+    state.counters.policy_set = number;
+    state.counters.log_time_ms = NOW_MS;
+    state.counters.last_epoch = AGENTS;
+    state.nodes.extend((0..NODES).map(|number| (node(number), member(number))));
+    let mut random = StdRng::seed_from_u64(1);
+    state.agents.extend((0..AGENTS).map(|number| (agent(number), record(number, &mut random))));
+    state.recounted()
+}
+
+/// [`unplaced`], with every agent held by one of the nodes in turn.
+#[must_use]
+pub fn placed() -> State {
+    let mut state = unplaced();
+    for number in 0..AGENTS {
+        let held = Placement { node: node(number % NODES), epoch: Epoch(number + 1), index: 2, hold: Hold::Held };
+        let record = state.agents.get_mut(&agent(number)).expect("every agent is there");
+        record.placement = Some(held);
+    }
+    state.recounted()
+}
+
+fn member(number: u64) -> Node {
+    let profile = Profile {
+        addr: ([10, 0, 0, 1], 7400).into(),
+        credential_key: vec![4; CREDENTIAL_KEY_BYTES],
+        allocatable: Resources { memory_mb: 64 * 1024, cpu_millis: 64_000 },
+    };
+    Node {
+        name: format!("n{number}"),
+        profile,
+        membership: Membership::Member,
+        liveness: Liveness::Up,
+        token: None,
+        enrolled_at: 1,
+        enrolled_ms: NOW_MS,
+    }
+}
+
+/// An agent of some size: on average a hundred of them take half a node.
+fn record(number: u64, random: &mut StdRng) -> Agent {
+    let resources = Resources { memory_mb: random.random_range(64..=576), cpu_millis: random.random_range(50..=590) };
+    let spec = Spec {
+        name: agent(number),
+        owner: "demo".to_owned(),
+        command: vec!["python3".to_owned(), "/opt/agents/reviewer.py".to_owned()],
+        env: Default::default(),
+        max_in_flight: 1,
+        resources,
+        tier: Tier::Process,
+        restart: Restart::OnFailure,
+    };
+    Agent {
+        id: uuid(number),
+        spec: spec.into(),
+        desired: Desired::Running,
+        placement: None,
+        status: None,
+        annotations: Default::default(),
+        version: 1,
+        created_at: 1,
+    }
+}
+
+/// [`BATCH`] annotations, each of another agent.
+#[must_use]
+pub fn annotates() -> Vec<Command> {
+    let annotate = |number| Command::Annotate {
+        name: agent(number * (AGENTS / BATCH)),
+        key: "ticket".to_owned(),
+        value: format!("OPS-{number}: a note of ordinary length"),
+        actor: "user:admin".to_owned(),
+    };
+    (0..BATCH).map(annotate).collect()
+}
+
+/// Commands encoded and in a signed batch, each as the first write of its own client and under a permit.
+#[must_use]
+pub fn signed(commands: &[Command]) -> Batch {
+    let item = |(number, command): (u64, &Command)| {
+        let decision = DecisionId { node: [1; 4], id: uuid(number) };
+        Item {
+            request: Some(RequestId { client: uuid(number), sequence: 1 }),
+            permit: Some(PermitRef { decision, policy_set: PolicyNumber(1) }),
+            command: codec::encode_command(command),
+        }
+    };
+    Batch::sign(cluster(), CONTROL, &key(), NOW_MS, None, (0..).zip(commands).map(item).collect())
+}

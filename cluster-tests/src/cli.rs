@@ -1,0 +1,80 @@
+//! The command line, run as a person would run it.
+
+use crate::binary;
+use serde_json::Value;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// No run takes longer: a start that should have failed, for instance.
+const LONGEST: Duration = Duration::from_secs(90);
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// What it printed on standard output.
+    pub out: String,
+    /// What it printed on standard error.
+    pub err: String,
+}
+
+impl Ran {
+    /// Its standard output, as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+    }
+
+    /// Itself, if it ended with `code`.
+    ///
+    /// # Panics
+    /// When it ended with another one.
+    #[must_use]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "the exit code of {self:#?}");
+        self
+    }
+
+    /// Itself, if it printed `text`, on either output.
+    ///
+    /// # Panics
+    /// When it did not.
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.err.contains(text) || self.out.contains(text), "{text:?} is not in {self:#?}");
+        self
+    }
+}
+
+/// Runs `symbi-node` with these arguments, to its end.
+///
+/// # Panics
+/// When it does not end.
+pub async fn symbi(arguments: &[&str]) -> Ran {
+    symbi_after(&[], arguments).await
+}
+
+/// Runs `symbi-node` behind a `prefix` of another program and its arguments.
+///
+/// # Panics
+/// When it does not end, or cannot be started.
+pub async fn symbi_after(prefix: &[&str], arguments: &[&str]) -> Ran {
+    let program = binary();
+    let mut words =
+        prefix.iter().copied().chain([program.to_str().expect("a path in UTF-8")]).chain(arguments.iter().copied());
+    let mut command = Command::new(words.next().expect("at least the program"));
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    for variable in ["SYMBI_ADDR", "SYMBI_TOKEN", "SYMBI_TOKEN_FILE", "SYMBI_DATA_DIR", "SYMBI_JOIN_TOKEN"] {
+        command.env_remove(variable);
+    }
+    command.env("NO_COLOR", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let output = tokio::time::timeout(LONGEST, command.output()).await;
+    let output = output.unwrap_or_else(|_| panic!("symbi-node {arguments:?} has not ended within {LONGEST:?}"));
+    let output = output.unwrap_or_else(|error| panic!("{prefix:?} symbi-node {arguments:?}: {error}"));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}

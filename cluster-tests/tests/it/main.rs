@@ -1,0 +1,11 @@
+//! Tests over real processes, by theme.
+
+mod agents;
+mod audit;
+mod bad_input;
+mod durability;
+mod exit_codes;
+mod formation;
+mod joins;
+mod keys;
+mod slow_clients;

@@ -1,0 +1,163 @@
+//! The cluster's making, and its nodes' coming.
+
+use super::batch::Context;
+use crate::command::{Enrol, Genesis};
+use crate::entry::CONTROL;
+use crate::hash::Hash;
+use crate::ids::{NodeId, PolicyNumber};
+use crate::node::{self, Liveness, Membership, Node, Profile};
+use crate::outcome::{Outcome, Refusal};
+use crate::policy::PolicySet;
+use crate::state::{Change, Cluster};
+use crate::token::{ApiToken, JoinToken};
+
+/// The user for whom the first API token acts.
+const ADMIN: &str = "admin";
+/// The first policy set's number.
+const FIRST_SET: PolicyNumber = PolicyNumber(1);
+
+pub(super) fn genesis(context: &Context<'_>, genesis: &Genesis, change: &mut Change) -> Result<Outcome, Refusal> {
+    if context.state.cluster.is_some() {
+        return Err(Refusal::ClusterExists);
+    }
+    check_profile(&genesis.node_name, &genesis.profile)?;
+    change.cluster = Some(Cluster {
+        id: genesis.cluster,
+        name: genesis.name.clone(),
+        domain: genesis.domain.clone(),
+        anchor: context.batch.anchor(genesis.cluster, CONTROL),
+        generation: 0,
+    });
+    change.counters.policy_set = FIRST_SET;
+    let node = new_node(context, &genesis.node_name, &genesis.profile, Membership::Member);
+    change.nodes.push((genesis.node, node));
+    change.policy_sets.push(PolicySet {
+        number: FIRST_SET,
+        text: genesis.policies.clone(),
+        hash: Hash::of(&[genesis.policies.as_bytes()]),
+        created_at: context.index,
+    });
+    change.api_tokens.push(ApiToken { hash: genesis.admin_token, user: ADMIN.to_owned() });
+    Ok(Outcome::Done)
+}
+
+pub(super) fn enrol(context: &Context<'_>, enrol: &Enrol, change: &mut Change) -> Result<Outcome, Refusal> {
+    match context.state.nodes.get(&enrol.node).map(|node| node.membership) {
+        Some(Membership::Removed) => return Err(Refusal::JoinExpired),
+        Some(Membership::Joining | Membership::Member) => return Ok(Outcome::Done),
+        None => {}
+    }
+    check_profile(&enrol.name, &enrol.profile)?;
+    let mut token = usable_token(context, enrol)?;
+    if context.state.node_by_name(&enrol.name).is_some() {
+        return Err(Refusal::NameTaken);
+    }
+    token.joins.insert(enrol.node, false);
+    change.join_tokens.push((enrol.token, token));
+    let node = new_node(context, &enrol.name, &enrol.profile, Membership::Joining);
+    change.nodes.push((enrol.node, Node { token: Some(enrol.token), ..node }));
+    Ok(Outcome::Done)
+}
+
+fn usable_token(context: &Context<'_>, enrol: &Enrol) -> Result<JoinToken, Refusal> {
+    let token = context.state.join_tokens.get(&enrol.token).ok_or(Refusal::TokenUnknown)?;
+    if token.revoked {
+        return Err(Refusal::TokenRevoked);
+    }
+    if token.expires_ms < context.state.counters.log_time_ms {
+        return Err(Refusal::TokenExpired);
+    }
+    if token.joins.len() as u64 >= u64::from(token.uses) {
+        return Err(Refusal::TokenUsed);
+    }
+    Ok(token.clone())
+}
+
+pub(super) fn finish_join(context: &Context<'_>, node: NodeId, change: &mut Change) -> Result<Outcome, Refusal> {
+    let record = known(context, node)?;
+    match record.membership {
+        Membership::Member => return Ok(Outcome::Done),
+        Membership::Removed => return Err(Refusal::JoinExpired),
+        Membership::Joining => {}
+    }
+    spend_use(context, node, record, change);
+    change.nodes.push((node, Node { membership: Membership::Member, ..record.clone() }));
+    Ok(Outcome::Done)
+}
+
+/// Marks the join that holds a use of the node's token as finished.
+fn spend_use(context: &Context<'_>, node: NodeId, record: &Node, change: &mut Change) {
+    let Some(id) = record.token else { return };
+    let Some(token) = context.state.join_tokens.get(&id) else { return };
+    let mut token = token.clone();
+    token.joins.insert(node, true);
+    change.join_tokens.push((id, token));
+}
+
+pub(super) fn clear_join(context: &Context<'_>, node: NodeId, change: &mut Change) -> Result<Outcome, Refusal> {
+    let record = known(context, node)?;
+    match record.membership {
+        Membership::Removed => return Ok(Outcome::Done),
+        Membership::Member => return Err(Refusal::NotFound),
+        Membership::Joining => {}
+    }
+    if let Some((id, token)) = record.token.and_then(|id| Some((id, context.state.join_tokens.get(&id)?))) {
+        let mut token = token.clone();
+        token.joins.remove(&node);
+        change.join_tokens.push((id, token));
+    }
+    change.nodes.push((node, Node { membership: Membership::Removed, ..record.clone() }));
+    Ok(Outcome::Done)
+}
+
+pub(super) fn introduce(
+    context: &Context<'_>,
+    node: NodeId,
+    profile: &Profile,
+    change: &mut Change,
+) -> Result<Outcome, Refusal> {
+    let record = known(context, node)?;
+    check_profile(&record.name, profile)?;
+    if record.profile != *profile {
+        change.nodes.push((node, Node { profile: profile.clone(), ..record.clone() }));
+    }
+    Ok(Outcome::Done)
+}
+
+pub(super) fn node_up(context: &Context<'_>, node: NodeId, change: &mut Change) -> Result<Outcome, Refusal> {
+    let record = known(context, node)?;
+    if record.membership == Membership::Removed {
+        return Err(Refusal::NotFound);
+    }
+    if record.liveness != Liveness::Up {
+        change.nodes.push((node, Node { liveness: Liveness::Up, ..record.clone() }));
+    }
+    Ok(Outcome::Done)
+}
+
+/// The record of a node that was enrolled at some time.
+pub(super) fn known<'a>(context: &Context<'a>, node: NodeId) -> Result<&'a Node, Refusal> {
+    context.state.nodes.get(&node).ok_or(Refusal::NotFound)
+}
+
+fn new_node(context: &Context<'_>, name: &str, profile: &Profile, membership: Membership) -> Node {
+    Node {
+        name: name.to_owned(),
+        profile: profile.clone(),
+        membership,
+        liveness: Liveness::Up,
+        token: None,
+        enrolled_at: context.index,
+        enrolled_ms: context.state.counters.log_time_ms,
+    }
+}
+
+fn check_profile(name: &str, profile: &Profile) -> Result<(), Refusal> {
+    if !node::valid_name(name) {
+        return Err(Refusal::Limit { what: "a node's name is a DNS label".to_owned() });
+    }
+    if profile.credential_key.len() != node::CREDENTIAL_KEY_BYTES {
+        return Err(Refusal::Limit { what: format!("a credential key has {} bytes", node::CREDENTIAL_KEY_BYTES) });
+    }
+    Ok(())
+}

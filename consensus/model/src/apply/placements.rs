@@ -1,0 +1,114 @@
+//! Placements: given by a leader, held by a node, and ended by that node's word or by its condemnation.
+
+use super::agents::{self, is_held};
+use super::batch::Context;
+use super::nodes;
+use crate::agent::{self, Agent, AgentName, Desired, Hold, Placement, Status};
+use crate::command::Report;
+use crate::ids::{AgentId, Epoch, NodeId};
+use crate::node::{Liveness, Membership, Node};
+use crate::outcome::{Outcome, Refusal};
+use crate::state::Change;
+
+/// The parts of a `Place`.
+pub(super) struct Wanted<'a> {
+    /// The agent's name.
+    pub(super) name: &'a AgentName,
+    /// Its id.
+    pub(super) id: AgentId,
+    /// The epoch it must still have.
+    pub(super) expected: Option<Epoch>,
+    /// Where to.
+    pub(super) node: NodeId,
+}
+
+pub(super) fn place(context: &Context<'_>, wanted: &Wanted<'_>, change: &mut Change) -> Result<Outcome, Refusal> {
+    let agent = agents::known(context, wanted.name)?;
+    if agent.id != wanted.id {
+        return Err(Refusal::NotFound);
+    }
+    if agent.desired != Desired::Running {
+        return Err(Refusal::NotWanted);
+    }
+    if agent.placement.map(|placement| placement.epoch) != wanted.expected {
+        return Err(Refusal::StaleEpoch);
+    }
+    if is_held(agent) {
+        return Err(Refusal::StillHeld);
+    }
+    let node = context.state.nodes.get(&wanted.node).ok_or(Refusal::NodeUnavailable)?;
+    if node.membership != Membership::Member || node.liveness != Liveness::Up {
+        return Err(Refusal::NodeUnavailable);
+    }
+    let reserved = context.state.reserved(&wanted.node).plus(agent.spec.resources);
+    if !reserved.fits(node.profile.allocatable) {
+        return Err(Refusal::NoRoom);
+    }
+    let epoch = next_epoch(context, change);
+    let placement = Placement { node: wanted.node, epoch, index: context.index, hold: Hold::Held };
+    change.put_agent(Agent { placement: Some(placement), status: None, ..agent.clone() });
+    Ok(Outcome::Placed { epoch })
+}
+
+fn next_epoch(context: &Context<'_>, change: &mut Change) -> Epoch {
+    change.counters.last_epoch += 1;
+    let generation = context.state.cluster.as_ref().map_or(0, |cluster| cluster.generation);
+    Epoch::of(generation, change.counters.last_epoch)
+}
+
+pub(super) fn report(context: &Context<'_>, report: &Report, change: &mut Change) -> Result<Outcome, Refusal> {
+    let old = agents::known(context, &report.name)?;
+    let placement = old.placement.ok_or(Refusal::StaleEpoch)?;
+    if placement.epoch != report.epoch || placement.node != context.origin || overtaken(old, &placement, report) {
+        return Err(Refusal::StaleEpoch);
+    }
+    if report.detail.len() > agent::DETAIL_BYTES {
+        return Err(Refusal::Limit { what: format!("a report's detail has at most {} bytes", agent::DETAIL_BYTES) });
+    }
+    let hold = if report.released { Hold::Released } else { placement.hold };
+    let status = Status {
+        state: report.state,
+        epoch: report.epoch,
+        incarnation: report.incarnation,
+        restarts: report.restarts,
+        detail: report.detail.clone(),
+    };
+    let agent = Agent { placement: Some(Placement { hold, ..placement }), status: Some(status), ..old.clone() };
+    write_or_remove(agent, old, change);
+    Ok(Outcome::Done)
+}
+
+/// Whether something later was said under the same epoch: its release, or a later incarnation.
+fn overtaken(agent: &Agent, placement: &Placement, report: &Report) -> bool {
+    let released = placement.hold == Hold::Released && !report.released;
+    released || agent.status.as_ref().is_some_and(|status| status.incarnation > report.incarnation)
+}
+
+pub(super) fn node_down(context: &Context<'_>, node: NodeId, change: &mut Change) -> Result<Outcome, Refusal> {
+    let record = nodes::known(context, node)?;
+    if record.membership == Membership::Removed {
+        return Err(Refusal::NotFound);
+    }
+    if record.liveness != Liveness::Down {
+        change.nodes.push((node, Node { liveness: Liveness::Down, ..record.clone() }));
+    }
+    for name in context.state.held_by(&node) {
+        let old = agents::known(context, name)?;
+        let lost = old.placement.map(|placement| Placement { hold: Hold::Lost, ..placement });
+        let mut agent = Agent { placement: lost, ..old.clone() };
+        if agent.desired == Desired::Stopped {
+            agents::end(&mut agent, "its node was lost while it was being stopped");
+        }
+        write_or_remove(agent, old, change);
+    }
+    Ok(Outcome::Done)
+}
+
+/// Writes the record if it changed; or deletes it, if it was only kept until its placement would end.
+fn write_or_remove(agent: Agent, old: &Agent, change: &mut Change) {
+    if agent.desired == Desired::Removed && !is_held(&agent) {
+        change.delete_agent(agent.spec.name.clone());
+    } else if agent != *old {
+        change.put_agent(agent);
+    }
+}

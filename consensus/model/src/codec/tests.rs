@@ -1,0 +1,364 @@
+//! Golden bytes: whoever changes them changes the disk format and the log of every cluster there is.
+
+use super::*;
+use crate::agent::{Agent, AgentName, AgentState, Desired, Hold, Placement, Resources, Restart, Spec, Status, Tier};
+use crate::command::{CreateToken, Enrol, Genesis, Report};
+use crate::dedup;
+use crate::entry::Item;
+use crate::hash::Hash;
+use crate::ids::*;
+use crate::node::{Liveness, Membership, Node, Profile};
+use crate::outcome::Refusal;
+use crate::policy::{PermitRef, PolicySet};
+use crate::state::{Cluster, Counters};
+use crate::token::{ApiToken, JoinToken};
+use expect_test::expect;
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Write};
+use uuid::Uuid;
+
+/// The bytes as hex, with runs of one byte written as `byte*count`.
+fn hex_of(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for run in bytes.chunk_by(|left, right| left == right) {
+        if run.len() > 4 {
+            write!(out, "[{:02x}*{}]", run[0], run.len()).expect("a string");
+        } else {
+            run.iter().for_each(|byte| write!(out, "{byte:02x}").expect("a string"));
+        }
+    }
+    out
+}
+
+fn golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(out: &mut String, name: &str, value: &T) {
+    let bytes = encode(value);
+    assert_eq!(decode::<T>(&bytes, bytes.len()).as_ref(), Ok(value), "{name}");
+    writeln!(out, "{name}: {}", hex_of(&bytes)).expect("a string");
+}
+
+fn name() -> AgentName {
+    "a1".parse().expect("a name")
+}
+
+fn agent_id() -> AgentId {
+    AgentId(Uuid::from_u128(0xa1))
+}
+
+fn actor() -> String {
+    "user:admin".to_owned()
+}
+
+fn node() -> NodeId {
+    NodeId([0x11; 32])
+}
+
+fn token() -> TokenId {
+    TokenId([0x77; 6])
+}
+
+fn profile() -> Profile {
+    Profile {
+        addr: ([10, 0, 0, 1], 7400).into(),
+        credential_key: vec![0x04; 65],
+        allocatable: Resources { memory_mb: 2048, cpu_millis: 2000 },
+    }
+}
+
+fn spec() -> Spec {
+    Spec {
+        name: name(),
+        owner: "demo".to_owned(),
+        command: vec!["python3".to_owned(), "a.py".to_owned()],
+        env: BTreeMap::from([("K".to_owned(), "V".to_owned())]),
+        max_in_flight: 3,
+        resources: Resources { memory_mb: 128, cpu_millis: 250 },
+        tier: Tier::Process,
+        restart: Restart::OnFailure,
+    }
+}
+
+fn commands() -> Vec<Command> {
+    vec![
+        Command::Genesis(Genesis {
+            cluster: ClusterId(Uuid::from_u128(0xc1)),
+            name: "symbi".to_owned(),
+            domain: "symbi.local".to_owned(),
+            node: node(),
+            node_name: "n1".to_owned(),
+            profile: Profile { addr: "[::1]:7400".parse().expect("an address"), ..profile() },
+            admin_token: Hash([0x22; 32]),
+            policies: "permit".to_owned(),
+        }),
+        Command::Enrol(Enrol { node: node(), name: "n2".to_owned(), profile: profile(), token: token() }),
+        Command::FinishJoin { node: node() },
+        Command::ClearJoin { node: node() },
+        Command::Introduce { node: node(), profile: profile() },
+        Command::NodeDown { node: node() },
+        Command::NodeUp { node: node() },
+        Command::CreateToken(CreateToken {
+            token: token(),
+            verifier: [0x33; 32],
+            uses: 1,
+            expires_ms: 1_800_000_000_000,
+            actor: actor(),
+        }),
+        Command::RevokeToken { token: token(), actor: actor() },
+        Command::CreateAgent { id: agent_id(), spec: spec(), actor: actor() },
+        Command::StopAgent { name: name(), actor: actor() },
+        Command::RemoveAgent { name: name(), actor: actor() },
+        Command::Annotate { name: name(), key: "k".to_owned(), value: "v".to_owned(), actor: actor() },
+        Command::Place { name: name(), id: agent_id(), expected: Some(Epoch(300)), node: node() },
+        Command::Report(Report {
+            name: name(),
+            epoch: Epoch(1),
+            incarnation: Incarnation(2 << 32 | 1),
+            state: AgentState::Running,
+            restarts: 4,
+            detail: String::new(),
+            released: false,
+        }),
+    ]
+}
+
+#[test]
+fn commands_keep_their_bytes() {
+    let mut out = String::new();
+    for command in commands() {
+        golden(&mut out, command.kind(), &command);
+    }
+    expect![[r#"
+        cluster.genesis: 010010[00*15]c10573796d62690b73796d62692e6c6f63616c[11*32]026e3101[00*15]01fbe81c41[04*65]fb0008fbd007[22*32]067065726d6974
+        node.enrol: 0101[11*32]026e32000a000001fbe81c41[04*65]fb0008fbd007[77*6]
+        node.join: 0102[11*32]
+        node.clear: 0103[11*32]
+        node.introduce: 0104[11*32]000a000001fbe81c41[04*65]fb0008fbd007
+        node.down: 0105[11*32]
+        node.up: 0106[11*32]
+        token.create: 0107[77*6][33*32]01fd00505c18a30100000a757365723a61646d696e
+        token.revoke: 0108[77*6]0a757365723a61646d696e
+        agent.create: 010910[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa00010a757365723a61646d696e
+        agent.stop: 010a0261310a757365723a61646d696e
+        agent.remove: 010b0261310a757365723a61646d696e
+        agent.annotate: 010c026131016b01760a757365723a61646d696e
+        agent.place: 010d02613110[00*15]a101fb2c01[11*32]
+        agent.report: 010e02613101fd010000000200000003040000
+    "#]].assert_eq(&out);
+}
+
+fn outcomes() -> Vec<Outcome> {
+    let refusals = [
+        Refusal::PolicyMoved { current: PolicyNumber(2) },
+        Refusal::OriginNotMember,
+        Refusal::BadSignature,
+        Refusal::StaleTerm,
+        Refusal::PermitMissing,
+        Refusal::KeyReused,
+        Refusal::KeyTooOld,
+        Refusal::KeyFromFuture,
+        Refusal::TooManyClients,
+        Refusal::ClusterExists,
+        Refusal::NameTaken,
+        Refusal::NotFound,
+        Refusal::TokenUnknown,
+        Refusal::TokenExpired,
+        Refusal::TokenUsed,
+        Refusal::TokenRevoked,
+        Refusal::JoinExpired,
+        Refusal::StaleEpoch,
+        Refusal::StillHeld,
+        Refusal::NotWanted,
+        Refusal::NodeUnavailable,
+        Refusal::NoRoom,
+        Refusal::Limit { what: "w".to_owned() },
+        Refusal::InvariantBroken { name: "i".to_owned() },
+        Refusal::ForeignNode,
+    ];
+    let done = [Outcome::Done, Outcome::Created { id: agent_id() }, Outcome::Placed { epoch: Epoch(1) }];
+    done.into_iter().chain(refusals.map(Outcome::Refused)).collect()
+}
+
+#[test]
+fn outcomes_keep_their_bytes_and_codes() {
+    let mut out = String::new();
+    for outcome in outcomes() {
+        golden(&mut out, outcome.code(), &outcome);
+    }
+    expect![[r#"
+        DONE: 0100
+        DONE: 010110[00*15]a1
+        DONE: 010201
+        POLICY_MOVED: 01030002
+        ORIGIN_NOT_MEMBER: 010301
+        BAD_SIGNATURE: 010302
+        STALE_TERM: 010303
+        PERMIT_MISSING: 010304
+        KEY_REUSED: 010305
+        KEY_TOO_OLD: 010306
+        KEY_FROM_FUTURE: 010307
+        TOO_MANY_CLIENTS: 010308
+        CLUSTER_EXISTS: 010309
+        NAME_TAKEN: 01030a
+        NOT_FOUND: 01030b
+        TOKEN_UNKNOWN: 01030c
+        TOKEN_EXPIRED: 01030d
+        TOKEN_USED: 01030e
+        TOKEN_REVOKED: 01030f
+        JOIN_EXPIRED: 010310
+        STALE_EPOCH: 010311
+        STILL_HELD: 010312
+        NOT_WANTED: 010313
+        NODE_UNAVAILABLE: 010314
+        NO_ROOM: 010315
+        LIMIT: 0103160177
+        INVARIANT_BROKEN: 0103170169
+        FOREIGN_NODE: 010318
+    "#]]
+    .assert_eq(&out);
+    assert_eq!(decode_outcomes(&encode_outcomes(&outcomes())), Ok(outcomes()));
+}
+
+#[test]
+fn batches_and_records_keep_their_bytes() {
+    let request = RequestId { client: ClientId(Uuid::from_u128(0xc1)), sequence: 7 };
+    let permit =
+        PermitRef { decision: DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xde) }, policy_set: PolicyNumber(1) };
+    let item = Item { request: Some(request), permit: Some(permit), command: vec![1, 2, 3] };
+    let bare = Item { request: None, permit: None, command: vec![] };
+    let batch =
+        Batch { origin: node(), time_ms: 5, decided_term: Some(3), items: vec![item, bare], signature: vec![0x55; 64] };
+    let record = Record {
+        index: 9,
+        position: 1,
+        term: 2,
+        time_ms: 5,
+        origin: Some(node()),
+        kind: "agent.stop".to_owned(),
+        actor: actor(),
+        subject: "agent:a1".to_owned(),
+        outcome: "DONE".to_owned(),
+        request: request.to_string(),
+        decision: permit.decision.to_string(),
+        policy_set: PolicyNumber(1),
+        command: Hash([0x66; 32]),
+        details: BTreeMap::from([("epoch".to_owned(), "1".to_owned())]),
+        previous: Hash::default(),
+        hash: Hash::default(),
+    }
+    .chained(Hash([0x99; 32]));
+    let line = BatchLine {
+        index: 9,
+        origin: node(),
+        time_ms: 5,
+        decided_term: 3,
+        count: 2,
+        root: batch.root(),
+        signature: batch.signature.clone(),
+    };
+    let mut out = String::new();
+    golden(&mut out, "batch", &batch);
+    golden(&mut out, "record", &record);
+    golden(&mut out, "batch line", &line);
+    let signed = batch.signed_bytes(ClusterId(Uuid::from_u128(0xc1)), GroupId(0));
+    writeln!(out, "signed bytes: {}", hex_of(&signed)).expect("a string");
+    writeln!(out, "canonical record: {}", hex_of(&record.canonical())).expect("a string");
+    writeln!(out, "hash: {}", record.hash).expect("a string");
+    expect![[r#"
+        batch: 01[11*32]050103020110[00*15]c10701d0d0d0d010[00*15]de010301020300000040[55*64]
+        record: 010901020501[11*32]0a6167656e742e73746f700a757365723a61646d696e086167656e743a613104444f4e4526[30*8]2d303030302d303030302d303030302d[30*10]63313a372d64306430643064302d[30*8]2d303030302d303030302d303030302d[30*10]646501[66*32]010565706f63680131[99*32]574fb1291c534e694653a348ed16ad7bdde33f73303f8c204bbf179988e29860
+        batch line: 0109[11*32]0503025263b6dcca633e37e1f851e82e8371421037417fb198a2000f3da3615f2e230840[55*64]
+        signed bytes: 73796d62692d656e7472792d7631[00*16]c1[00*8][11*32][00*7]05[00*7]03[00*7]025263b6dcca633e37e1f851e82e8371421037417fb198a2000f3da3615f2e2308
+        canonical record: [00*7]09[00*7]01[00*7]02[00*7]05[00*7]20[11*32][00*7]0a6167656e742e73746f70[00*7]0a757365723a61646d696e[00*7]086167656e743a6131[00*7]04444f4e45[00*7]26[30*8]2d303030302d303030302d303030302d[30*10]63313a37[00*7]2d64306430643064302d[30*8]2d303030302d303030302d303030302d[30*10]6465[00*7]01[00*7]20[66*32][00*7]01[00*7]0565706f6368[00*7]0131
+        hash: 574fb1291c534e694653a348ed16ad7bdde33f73303f8c204bbf179988e29860
+    "#]].assert_eq(&out);
+}
+
+#[test]
+fn rows_of_the_state_keep_their_bytes() {
+    let agent = Agent {
+        id: agent_id(),
+        spec: spec().into(),
+        desired: Desired::Running,
+        placement: Some(Placement { node: node(), epoch: Epoch(1), index: 8, hold: Hold::Held }),
+        status: Some(Status {
+            state: AgentState::Ready,
+            epoch: Epoch(1),
+            incarnation: Incarnation(1),
+            restarts: 0,
+            detail: "d".to_owned(),
+        }),
+        annotations: [("k".to_owned(), "v".to_owned())].into_iter().collect(),
+        version: 2,
+        created_at: 7,
+    };
+    let member = Node {
+        name: "n1".to_owned(),
+        profile: profile(),
+        membership: Membership::Member,
+        liveness: Liveness::Up,
+        token: Some(token()),
+        enrolled_at: 2,
+        enrolled_ms: 5,
+    };
+    let join = JoinToken {
+        verifier: [0x33; 32],
+        uses: 1,
+        joins: [(node(), true)].into_iter().collect(),
+        expires_ms: 9,
+        revoked: false,
+        user: "admin".to_owned(),
+        created_at: 4,
+    };
+    let cluster = Cluster {
+        id: ClusterId(Uuid::from_u128(0xc1)),
+        name: "symbi".to_owned(),
+        domain: "symbi.local".to_owned(),
+        anchor: Hash([0x44; 32]),
+        generation: 1,
+    };
+    let set = PolicySet { number: PolicyNumber(1), text: "permit".to_owned(), hash: Hash([0x55; 32]), created_at: 2 };
+    let row = dedup::Row { sequence: 1, command: Hash([0x66; 32]), outcome: Outcome::Done, used_ms: 5 };
+    let mut out = String::new();
+    golden(&mut out, "agent", &agent);
+    golden(&mut out, "node", &member);
+    golden(&mut out, "join token", &join);
+    golden(&mut out, "API token", &ApiToken { hash: Hash([0x77; 32]), user: "admin".to_owned() });
+    golden(&mut out, "cluster", &cluster);
+    golden(&mut out, "counters", &Counters { applied_index: 1, log_time_ms: 5, ..Counters::default() });
+    golden(&mut out, "policy set", &set);
+    golden(&mut out, "dedup row", &row);
+    expect![[r#"
+        agent: 0110[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa00010001[11*32]0108000102010100016401016b01760207
+        node: 01026e31000a000001fbe81c41[04*65]fb0008fbd007010001[77*6]0205
+        join token: 01[33*32]0101[11*32]0109000561646d696e04
+        API token: 01[77*32]0561646d696e
+        cluster: 0110[00*15]c10573796d62690b73796d62692e6c6f63616c[44*32]01
+        counters: 01010005[00*35]
+        policy set: 0101067065726d6974[55*32]02
+        dedup row: 0101[66*32]0005
+    "#]].assert_eq(&out);
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_for_its_reason() {
+    let stop = encode_command(&Command::NodeUp { node: node() });
+    let with = |change: fn(&mut Vec<u8>)| {
+        let mut bytes = stop.clone();
+        change(&mut bytes);
+        decode_command(&bytes)
+    };
+    assert_eq!(decode_command(&[]), Err(Error::Empty));
+    assert_eq!(with(|bytes| bytes[0] = 2), Err(Error::Version { found: 2 }));
+    assert!(matches!(with(|bytes| bytes[1] = 250), Err(Error::Malformed { .. })), "an unknown variant");
+    assert!(matches!(with(|bytes| bytes.truncate(10)), Err(Error::Malformed { .. })));
+    assert_eq!(with(|bytes| bytes.push(0)), Err(Error::Trailing { bytes: 1 }));
+    let long = vec![1; COMMAND_BYTES + 1];
+    assert_eq!(decode_command(&long), Err(Error::TooLong { bytes: COMMAND_BYTES + 1, max: COMMAND_BYTES }));
+}
+
+#[test]
+fn a_length_that_promises_more_than_there_is_takes_no_memory() {
+    // A batch whose item count claims 2^60.
+    let mut bytes = encode(&(node(), 5u64, Option::<u64>::None));
+    bytes.extend([253, 0, 0, 0, 0, 0, 0, 0, 16]);
+    assert!(matches!(decode_batch(&bytes), Err(Error::Malformed { .. })));
+}

@@ -1,0 +1,172 @@
+//! A log entry's payload: a batch of commands of one node, under one signature.
+
+use crate::codec;
+use crate::command::{Command, Genesis};
+use crate::hash::{Hash, put_bytes, put_u64};
+use crate::ids::{ClusterId, GroupId, NodeId, RequestId};
+use crate::merkle;
+use crate::policy::PermitRef;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+/// Up to this many bytes, commands that wait together go in one batch.
+pub const BATCH_BYTES: usize = 128 * 1024;
+/// A longer command is refused.
+pub const COMMAND_BYTES: usize = 512 * 1024;
+
+/// What the signed bytes of a batch begin with.
+pub const DOMAIN: &[u8] = b"symbi-entry-v1\0";
+/// What the bytes of a cluster's anchor begin with.
+pub const ANCHOR_DOMAIN: &[u8] = b"symbi-anchor-v1\0";
+/// The control group: the one whose entries [`crate::apply`] applies.
+pub const CONTROL: GroupId = GroupId(0);
+
+/// One command of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Which write of which client this is; none for a node's own commands, which are idempotent by themselves.
+    pub request: Option<RequestId>,
+    /// The permit under which it was proposed; none where [`crate::Command::needs_permit`] says so.
+    pub permit: Option<PermitRef>,
+    /// The encoded command (see [`crate::codec`]).
+    pub command: Vec<u8>,
+}
+
+/// What one node proposes at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The node that proposes and signs.
+    pub origin: NodeId,
+    /// Its clock then, ms since the Unix epoch.
+    pub time_ms: u64,
+    /// For a leader's batch: the term in which it was decided. The entry must carry the same term.
+    pub decided_term: Option<u64>,
+    /// The commands.
+    pub items: Vec<Item>,
+    /// Ed25519 over [`Batch::signed_bytes`]; 64 bytes.
+    pub signature: Vec<u8>,
+}
+
+impl Item {
+    /// The Merkle leaf: request and decision as text behind their lengths, the policy set's number, and the hash of the
+    /// command, not the command, so that an export shows no secrets and can still be checked.
+    fn leaf(&self, command: &Hash) -> Hash {
+        let request = self.request.map(|request| request.to_string()).unwrap_or_default();
+        let decision = self.permit.map(|permit| permit.decision.to_string()).unwrap_or_default();
+        let mut data = Vec::with_capacity(160);
+        put_bytes(&mut data, request.as_bytes());
+        put_bytes(&mut data, decision.as_bytes());
+        put_u64(&mut data, self.permit.map_or(0, |permit| permit.policy_set.0));
+        data.extend_from_slice(&command.0);
+        merkle::leaf(&data)
+    }
+}
+
+impl Batch {
+    /// Signs `items` as the node whose key this is. `decided_term` is for a leader's commands only.
+    #[must_use]
+    pub fn sign(
+        cluster: ClusterId,
+        group: GroupId,
+        key: &SigningKey,
+        time_ms: u64,
+        decided_term: Option<u64>,
+        items: Vec<Item>,
+    ) -> Self {
+        let origin = NodeId(key.verifying_key().to_bytes());
+        let mut batch = Self { origin, time_ms, decided_term, items, signature: Vec::new() };
+        batch.signature = key.sign(&batch.signed_bytes(cluster, group)).to_bytes().to_vec();
+        batch
+    }
+
+    /// The entry that makes a cluster, signed by its first node; the cluster's id is the one it makes.
+    #[must_use]
+    pub fn genesis(genesis: Genesis, key: &SigningKey, time_ms: u64) -> Self {
+        let cluster = genesis.cluster;
+        let command = codec::encode_command(&Command::Genesis(genesis));
+        Self::sign(cluster, CONTROL, key, time_ms, None, vec![Item { request: None, permit: None, command }])
+    }
+
+    /// Whether the signature is the origin's, over this batch, for this group of this cluster.
+    #[must_use]
+    pub fn verify(&self, cluster: ClusterId, group: GroupId) -> bool {
+        self.verify_root(cluster, group, &self.root())
+    }
+
+    /// What the cluster is known by when this is its genesis: SHA-256 over [`ANCHOR_DOMAIN`], the signed bytes and the signature.
+    #[must_use]
+    pub fn anchor(&self, cluster: ClusterId, group: GroupId) -> Hash {
+        Hash::of(&[ANCHOR_DOMAIN, &self.signed_bytes(cluster, group), &self.signature])
+    }
+
+    /// The bytes that are signed: [`DOMAIN`], cluster id, group, origin, time, decided term (0 for none), count of items and
+    /// [`Batch::root`], integers as eight big-endian bytes.
+    #[must_use]
+    pub fn signed_bytes(&self, cluster: ClusterId, group: GroupId) -> Vec<u8> {
+        self.signed_root(cluster, group, &self.root())
+    }
+
+    /// The RFC 6962 root over the items' leaves.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.root_over(&self.command_hashes())
+    }
+
+    /// SHA-256 of each command.
+    pub(crate) fn command_hashes(&self) -> Vec<Hash> {
+        self.items.iter().map(|item| Hash::of(&[&item.command])).collect()
+    }
+
+    /// [`Batch::root`] when the commands' hashes are known.
+    pub(crate) fn root_over(&self, hashes: &[Hash]) -> Hash {
+        let leaves: Vec<Hash> = self.items.iter().zip(hashes).map(|(item, hash)| item.leaf(hash)).collect();
+        merkle::root(&leaves)
+    }
+
+    /// [`Batch::verify`] when the root is known.
+    pub(crate) fn verify_root(&self, cluster: ClusterId, group: GroupId, root: &Hash) -> bool {
+        let Ok(key) = VerifyingKey::from_bytes(&self.origin.0) else { return false };
+        let Ok(signature) = Signature::from_slice(&self.signature) else { return false };
+        key.verify_strict(&self.signed_root(cluster, group, root), &signature).is_ok()
+    }
+
+    fn signed_root(&self, cluster: ClusterId, group: GroupId, root: &Hash) -> Vec<u8> {
+        let mut out = Vec::with_capacity(160);
+        out.extend_from_slice(DOMAIN);
+        out.extend_from_slice(cluster.0.as_bytes());
+        put_u64(&mut out, group.0);
+        out.extend_from_slice(&self.origin.0);
+        put_u64(&mut out, self.time_ms);
+        put_u64(&mut out, self.decided_term.unwrap_or(0));
+        put_u64(&mut out, self.items.len() as u64);
+        out.extend_from_slice(&root.0);
+        out
+    }
+}
+
+/// An entry of the log, as it is applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The term of the leader that appended it.
+    pub term: u64,
+    /// Its place in the log.
+    pub index: u64,
+    /// What it carries.
+    pub payload: Payload,
+}
+
+/// What an entry carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Payload {
+    /// Nothing: a new leader's first entry.
+    Blank,
+    /// A change of the group's members, for the record: voters of each joint configuration, and learners.
+    Membership {
+        /// One set of voters, two while a change is joint.
+        voters: Vec<Vec<NodeId>>,
+        /// Who replicates without a vote.
+        learners: Vec<NodeId>,
+    },
+    /// An encoded [`Batch`] (see [`crate::codec`]).
+    Batch(Vec<u8>),
+}

@@ -1,0 +1,211 @@
+//! Every identifier is a type of its own, all made by the macros of this file.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// An identifier that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no {kind}")]
+pub struct ParseError {
+    /// What was wanted, for people.
+    pub kind: &'static str,
+    /// What was given.
+    pub text: String,
+}
+
+macro_rules! bytes_id {
+    ($(#[$doc:meta])* $name:ident, $len:literal, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub [u8; $len]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&hex::encode(&self.0[..4]))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseError;
+
+            fn from_str(text: &str) -> Result<Self, ParseError> {
+                let error = || ParseError { kind: $kind, text: text.to_owned() };
+                let bytes = hex::decode(text).map_err(|_| error())?;
+                Ok(Self(bytes.try_into().map_err(|_| error())?))
+            }
+        }
+    };
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, formatter)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, formatter)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseError;
+
+            fn from_str(text: &str) -> Result<Self, ParseError> {
+                text.parse().map(Self).map_err(|_| ParseError { kind: $kind, text: text.to_owned() })
+            }
+        }
+    };
+}
+
+macro_rules! counter_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, formatter)
+            }
+        }
+    };
+}
+
+bytes_id! {
+    /// A node: its 32-byte Ed25519 public key, which is its libp2p identity and its Raft id too.
+    NodeId, 32, "node id (64 hex digits)"
+}
+
+impl NodeId {
+    /// The first eight hex digits, for people and for decision ids.
+    #[must_use]
+    pub fn short(&self) -> String {
+        hex::encode(&self.0[..4])
+    }
+}
+
+bytes_id! {
+    /// A join token's public half.
+    TokenId, 6, "token id (12 hex digits)"
+}
+uuid_id! {
+    /// A cluster, made once at its bootstrap.
+    ClusterId, "cluster id (a UUID)"
+}
+uuid_id! {
+    /// An agent, made once when it is created; its name may be used again after it was removed, its id never.
+    AgentId, "agent id (a UUID)"
+}
+uuid_id! {
+    /// One client of the write path: a UUIDv7, whose time bounds how long its requests are remembered.
+    ClientId, "client id (a UUIDv7)"
+}
+
+impl ClientId {
+    /// The time in a UUIDv7's first 48 bits, ms since the Unix epoch.
+    #[must_use]
+    pub fn time_ms(&self) -> u64 {
+        u64::try_from(self.0.as_u128() >> 80).expect("48 bits")
+    }
+}
+
+uuid_id! {
+    /// One message between agents: a UUIDv7.
+    MessageId, "message id (a UUIDv7)"
+}
+counter_id! {
+    /// A Raft group. Group 0 is the control group.
+    GroupId
+}
+counter_id! {
+    /// A placement's fence: one more for every `Place`; the top 16 bits are the cluster generation.
+    Epoch
+}
+impl Epoch {
+    /// Where the generation begins.
+    const GENERATION_SHIFT: u32 = 48;
+
+    /// The epoch of this count in this generation of the cluster.
+    #[must_use]
+    pub fn of(generation: u16, count: u64) -> Self {
+        Self(u64::from(generation) << Self::GENERATION_SHIFT | count)
+    }
+
+    /// The count, without the generation.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        self.0 & ((1 << Self::GENERATION_SHIFT) - 1)
+    }
+}
+
+counter_id! {
+    /// One start of an agent under one epoch: the node's boot count in the high 32 bits, its start count in the low.
+    Incarnation
+}
+counter_id! {
+    /// The number of a policy set, from 1.
+    PolicyNumber
+}
+
+/// One verdict of a gate: the deciding node's first four bytes and a UUIDv7.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DecisionId {
+    /// The first four bytes of the node that judged, so that any node knows whom to ask about it.
+    pub node: [u8; 4],
+    /// Unique, and rising with time.
+    pub id: Uuid,
+}
+
+impl fmt::Display for DecisionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", hex::encode(self.node), self.id)
+    }
+}
+
+impl fmt::Debug for DecisionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl FromStr for DecisionId {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let error = || ParseError { kind: "decision id (8 hex digits, '-', a UUID)", text: text.to_owned() };
+        let (node, id) = text.split_once('-').ok_or_else(error)?;
+        let node = hex::decode(node).map_err(|_| error())?.try_into().map_err(|_| error())?;
+        Ok(Self { node, id: id.parse().map_err(|_| error())? })
+    }
+}
+
+/// One write of one client; a client has one in flight at a time, and numbers them upwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RequestId {
+    /// Who asks.
+    pub client: ClientId,
+    /// Which of its writes this is.
+    pub sequence: u64,
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.client, self.sequence)
+    }
+}

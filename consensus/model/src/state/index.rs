@@ -1,0 +1,76 @@
+//! What follows from the tables and would take a scan to find out: who holds which placements and what they reserve, and
+//! which dedup rows end first. Rebuilt by `load`, never written to disk.
+
+use super::State;
+use crate::agent::{Agent, AgentName, Hold, Resources};
+use crate::dedup;
+use crate::ids::{ClientId, NodeId};
+use imbl::{OrdMap, OrdSet};
+
+/// The placements that one node holds. There is no entry for a node that holds none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// What they reserve in all.
+    pub(crate) reserved: Resources,
+    /// The agents.
+    pub(crate) agents: OrdSet<AgentName>,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Index {
+    /// Held placements, by node.
+    pub(crate) held: OrdMap<NodeId, Held>,
+    /// The clients with a dedup row, by the log time after which it ends.
+    pub(crate) dedup_ends: OrdSet<(u64, ClientId)>,
+}
+
+impl Index {
+    /// The index of these tables.
+    pub(crate) fn of(state: &State) -> Self {
+        let mut index = Self::default();
+        for agent in state.agents.values() {
+            index.add_agent(agent);
+        }
+        for (client, row) in &state.dedup {
+            index.add_dedup(*client, row);
+        }
+        index
+    }
+
+    /// An agent's record is there now.
+    pub(super) fn add_agent(&mut self, agent: &Agent) {
+        let Some(node) = holder(agent) else { return };
+        let held = self.held.entry(node).or_default();
+        if held.agents.insert(agent.spec.name.clone()).is_none() {
+            held.reserved = held.reserved.plus(agent.spec.resources);
+        }
+    }
+
+    /// An agent's record is not there any more.
+    pub(super) fn remove_agent(&mut self, agent: &Agent) {
+        let Some(node) = holder(agent) else { return };
+        let Some(held) = self.held.get_mut(&node) else { return };
+        if held.agents.remove(&agent.spec.name).is_some() {
+            held.reserved = held.reserved.minus(agent.spec.resources);
+        }
+        if held.agents.is_empty() {
+            self.held.remove(&node);
+        }
+    }
+
+    /// A client has this row now.
+    pub(super) fn add_dedup(&mut self, client: ClientId, row: &dedup::Row) {
+        self.dedup_ends.insert((row.ends_ms(client), client));
+    }
+
+    /// A client has this row no more.
+    pub(super) fn remove_dedup(&mut self, client: ClientId, row: &dedup::Row) {
+        self.dedup_ends.remove(&(row.ends_ms(client), client));
+    }
+}
+
+/// The node that holds the agent's placement.
+fn holder(agent: &Agent) -> Option<NodeId> {
+    agent.placement.filter(|placement| placement.hold == Hold::Held).map(|placement| placement.node)
+}

@@ -1,0 +1,365 @@
+//! What is checked of a batch, and of the right to propose.
+
+use crate::world::{CLUSTER, World, check, node, run};
+use expect_test::expect;
+use symbi_model::entry::Payload;
+use symbi_model::record::Record;
+use symbi_model::{ClusterId, GroupId, Hash, State, codec, hash, merkle};
+
+#[test]
+fn a_cluster_is_made_once_and_by_nothing_else() {
+    expect![[r#"
+        > blank
+        > n1: create a1
+          ORIGIN_NOT_MEMBER: the proposing node is not a member
+        > n2: genesis
+          ORIGIN_NOT_MEMBER: the proposing node is not a member
+        > n1 forged: genesis
+          BAD_SIGNATURE: the batch's signature does not verify
+        > genesis
+          done
+            Meta/cluster: 69 bytes
+            Nodes/n1: n1 Member Up offers 1000 MiB
+            PolicySets/1: 72 bytes
+            ApiTokens/07070707: 39 bytes
+        > genesis
+          CLUSTER_EXISTS: the cluster exists already
+    "#]]
+    .assert_eq(&run(
+        &mut World::new(),
+        "blank
+         n1: create a1
+         n2: genesis
+         n1 forged: genesis
+         genesis
+         genesis",
+    ));
+}
+
+#[test]
+fn a_batch_of_a_stranger_or_with_a_wrong_signature_fails_whole() {
+    check(
+        "n2: c1:1 create a1; c2:1 create a2
+         n1 forged: c1:1 create a1; c2:1 create a2
+         n1: c1:1 create a1; c2:1 create a2",
+        &expect![[r#"
+            > n2: c1:1 create a1; c2:1 create a2
+              ORIGIN_NOT_MEMBER: the proposing node is not a member
+              ORIGIN_NOT_MEMBER: the proposing node is not a member
+            > n1 forged: c1:1 create a1; c2:1 create a2
+              BAD_SIGNATURE: the batch's signature does not verify
+              BAD_SIGNATURE: the batch's signature does not verify
+            > n1: c1:1 create a1; c2:1 create a2
+              created
+              created
+                Agents/a1: wanted Running, not placed, no word, version 1
+                Agents/a2: wanted Running, not placed, no word, version 1
+                Dedup/c1: 1 DONE
+                Dedup/c2: 1 DONE
+        "#]],
+    );
+}
+
+#[test]
+fn a_node_that_is_joining_may_only_introduce_itself() {
+    check(
+        "n1: token t1 uses 2 until 60; enrol n2 with t1; enrol n3 with t1
+         n2: introduce n2 memory 500; introduce n3 memory 500; create a1; report a1 1 running
+         n1 decided 1: finish n2
+         n2: introduce n2 memory 600; introduce n3 memory 600; create a1
+         n1 decided 1: clear n3
+         n3: introduce n3 memory 700",
+        &expect![[r#"
+            > n1: token t1 uses 2 until 60; enrol n2 with t1; enrol n3 with t1
+              done
+              done
+              done
+                Nodes/n2: n2 Joining Up offers 1000 MiB
+                Nodes/n3: n3 Joining Up offers 1000 MiB
+                JoinTokens/t1: 2 uses, joins [n2 joining, n3 joining]
+            > n2: introduce n2 memory 500; introduce n3 memory 500; create a1; report a1 1 running
+              done
+              ORIGIN_NOT_MEMBER: the proposing node is not a member
+              ORIGIN_NOT_MEMBER: the proposing node is not a member
+              ORIGIN_NOT_MEMBER: the proposing node is not a member
+                Nodes/n2: n2 Joining Up offers 500 MiB
+            > n1 decided 1: finish n2
+              done
+                Nodes/n2: n2 Member Up offers 500 MiB
+                JoinTokens/t1: 2 uses, joins [n2 finished, n3 joining]
+            > n2: introduce n2 memory 600; introduce n3 memory 600; create a1
+              done
+              FOREIGN_NODE: a node may say this of itself only
+              created
+                Nodes/n2: n2 Member Up offers 600 MiB
+                Agents/a1: wanted Running, not placed, no word, version 1
+            > n1 decided 1: clear n3
+              done
+                Nodes/n3: n3 Removed Up offers 1000 MiB
+                JoinTokens/t1: 2 uses, joins [n2 finished]
+            > n3: introduce n3 memory 700
+              ORIGIN_NOT_MEMBER: the proposing node is not a member
+        "#]],
+    );
+}
+
+#[test]
+fn a_permit_is_needed_and_must_be_of_the_current_set() {
+    check(
+        "n1: c1:1 create a1 unpermitted
+         n1: c2:1 create a2; c3:1 create a3
+         policy 2
+         n1: c2:1 create a2; c3:2 create a4; c4:1 create a5; c5:1 create a6 set=2
+         n1: c4:1 create a5 set=2; c3:1 create a3",
+        &expect![[r#"
+            > n1: c1:1 create a1 unpermitted
+              PERMIT_MISSING: the command came without a permit
+            > n1: c2:1 create a2; c3:1 create a3
+              created
+              created
+                Agents/a2: wanted Running, not placed, no word, version 1
+                Agents/a3: wanted Running, not placed, no word, version 1
+                Dedup/c2: 1 DONE
+                Dedup/c3: 1 DONE
+            > policy 2
+            > n1: c2:1 create a2; c3:2 create a4; c4:1 create a5; c5:1 create a6 set=2
+              created (repeated)
+              POLICY_MOVED: the policies have changed since this was permitted; the current set is 2
+              POLICY_MOVED: the policies have changed since this was permitted; the current set is 2
+              created
+                Agents/a6: wanted Running, not placed, no word, version 1
+                Dedup/c5: 1 DONE
+            > n1: c4:1 create a5 set=2; c3:1 create a3
+              created
+              created (repeated)
+                Agents/a5: wanted Running, not placed, no word, version 1
+                Dedup/c4: 1 DONE
+        "#]],
+    );
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_changes_nothing_and_says_so() {
+    let mut world = World::started();
+    let before = world.state.clone();
+    for bytes in [vec![], vec![9], vec![1, 2, 3]] {
+        let applied = world.apply(Payload::Batch(bytes));
+        assert!(applied.error.is_some() && applied.rows.is_empty() && applied.records.is_empty());
+        assert_eq!(world.state, before);
+    }
+    let mut batch = world.batch(1, None, vec![]);
+    batch.items.push(symbi_model::Item { request: None, permit: None, command: vec![1, 250] });
+    let applied = world.apply(Payload::Batch(codec::encode_batch(&batch)));
+    assert!(matches!(applied.error, Some(codec::Error::Malformed { .. })));
+    assert_eq!(world.state, before);
+}
+
+#[test]
+fn one_record_a_command_is_chained_and_counted() {
+    let mut world = World::new();
+    let mut previous = symbi_model::Hash::default();
+    let mut count = 0;
+    for line in ["blank", "genesis", "n1: create a1; annotate a1 k v; annotate a9 k v", "n2: create a2", "blank"] {
+        let applied = world.line(line).expect("an entry");
+        for record in &applied.records {
+            assert_eq!(record.previous, previous);
+            assert_eq!(record.clone().chained(previous), *record);
+            previous = record.hash;
+            count += 1;
+        }
+    }
+    assert_eq!((world.state.counters.audit_records, count), (7, 7));
+    assert_eq!(world.state.counters.audit_head, previous);
+}
+
+#[test]
+fn log_time_never_falls() {
+    let mut world = World::started();
+    let mut last = 0;
+    for line in ["time 20", "n1: create a1", "time 10", "n1: create a2", "time 30", "n2: create a3", "blank"] {
+        world.line(line);
+        assert!(world.state.counters.log_time_ms >= last);
+        last = world.state.counters.log_time_ms;
+    }
+    assert_eq!(last, crate::world::START_MS + 20_000);
+}
+
+#[test]
+fn records_tell_what_happened() {
+    let mut world = World::new();
+    let mut out = String::new();
+    let script = [
+        "blank",
+        "genesis",
+        "n1: token t1 uses 1 until 60; enrol n2 with t1; enrol n3 with t1",
+        "n1 decided 1: finish n2",
+        "n2: introduce n2 memory 500",
+        "n1: c1:1 create a1; c2:1 annotate a1 note hello; c2:1 annotate a1 note hello; create a1",
+        "n1 decided 1: place a1 on n2 expecting 0; place a1 on n2 expecting 0",
+        "n2: report a1 1 running; report a1 0 running",
+        "n1 decided 1: down n2; up n2",
+        "n1: stop a1; remove a1; revoke t1",
+        "n1 decided 0: clear n2",
+    ];
+    for line in script {
+        for record in world.line(line).expect("an entry").records {
+            let details: Vec<_> = record.details.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let request = if record.request.is_empty() { "" } else { " by request" };
+            let Record { index, position, kind, actor, subject, outcome, .. } = &record;
+            out += &format!("{index}.{position} {kind} {actor} {subject} {outcome}{request}\n");
+            out.extend(details.iter().map(|detail| format!("    {detail}\n")));
+        }
+    }
+    expect![[r#"
+        1.0 raft.blank raft group:0 DONE
+        2.0 cluster.genesis node:n1 cluster:00000000-0000-0000-0000-0000000000c1 DONE
+            cluster=symbi
+            domain=symbi.local
+            name=n1
+            node=8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c
+            policy_hash=bacfa3fab8b34a87fbe68d2b949b8fb62bc093942a84fd9a08543f15a0b63ee2
+        3.0 token.create user:admin token:010101010101 DONE
+            expires_ms=1800000060000
+            uses=1
+        3.1 node.enrol node:n1 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
+            addr=10.0.0.2:7400
+            name=n2
+            token=010101010101
+        3.2 node.enrol node:n1 node:ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1 TOKEN_USED
+            addr=10.0.0.3:7400
+            name=n3
+            reason=the join token's uses are spent
+            token=010101010101
+        4.0 node.join node:n1 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
+            name=n2
+            token=010101010101
+        5.0 node.introduce node:n2 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
+            addr=10.0.0.2:7400
+            cpu_millis=4000
+            memory_mb=500
+            name=n2
+        6.0 agent.create user:admin agent:a1 DONE by request
+            cpu_millis=100
+            id=00000000-0000-0000-0000-000000006131
+            memory_mb=100
+            owner=demo
+            tier=process
+        6.1 agent.annotate user:admin agent:a1 DONE by request
+            bytes=5
+            key=note
+        6.2 agent.annotate user:admin agent:a1 DONE by request
+            bytes=5
+            key=note
+            repeated=true
+        6.3 agent.create user:admin agent:a1 NAME_TAKEN
+            cpu_millis=100
+            id=00000000-0000-0000-0000-000000006131
+            memory_mb=100
+            owner=demo
+            reason=the name is taken
+            tier=process
+        7.0 agent.place node:n1 agent:a1 DONE
+            epoch=1
+            id=00000000-0000-0000-0000-000000006131
+            node=8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394
+            node_name=n2
+            previous_epoch=none
+        7.1 agent.place node:n1 agent:a1 STALE_EPOCH
+            id=00000000-0000-0000-0000-000000006131
+            node=8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394
+            node_name=n2
+            previous_epoch=none
+            reason=the epoch is no longer the one expected
+        8.0 agent.report node:n2 agent:a1 DONE
+            epoch=1
+            incarnation=1
+            released=false
+            restarts=0
+            state=running
+        8.1 agent.report node:n2 agent:a1 STALE_EPOCH
+            epoch=0
+            incarnation=1
+            reason=the epoch is no longer the one expected
+            released=false
+            restarts=0
+            state=running
+        9.0 node.down node:n1 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
+            lost_placements=1
+            name=n2
+        9.1 node.up node:n1 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
+            name=n2
+        10.0 agent.stop user:admin agent:a1 DONE
+            epoch=1
+            id=00000000-0000-0000-0000-000000006131
+            node_name=n2
+        10.1 agent.remove user:admin agent:a1 DONE
+            epoch=1
+            id=00000000-0000-0000-0000-000000006131
+            node_name=n2
+        10.2 token.revoke user:admin token:010101010101 DONE
+        11.0 node.clear node:n1 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 STALE_TERM
+            name=n2
+            reason=decided in another term than the one that carries it
+            token=010101010101
+    "#]]
+    .assert_eq(&out);
+}
+
+#[test]
+fn a_state_of_nothing_has_no_rows() {
+    assert_eq!(State::default().rows(), vec![]);
+    assert_eq!(State::load([]).expect("no rows"), State::default());
+}
+
+#[test]
+fn a_key_under_which_everything_verifies_is_refused() {
+    let world = World::started();
+    let mut batch = world.batch(1, None, vec![]);
+    // The identity point as key and as R, and zero as s: a signature of any message by the equation of RFC 8032.
+    batch.origin.0 = [0; 32];
+    batch.origin.0[0] = 1;
+    batch.signature = vec![0; 64];
+    batch.signature[0] = 1;
+    assert!(!batch.verify(CLUSTER, GroupId(0)));
+}
+
+#[test]
+fn a_signature_is_for_one_cluster_and_one_group() {
+    let batch = World::started().batch(1, Some(3), vec![]);
+    assert!(batch.verify(CLUSTER, GroupId(0)));
+    assert!(!batch.verify(CLUSTER, GroupId(1)));
+    assert!(!batch.verify(ClusterId(uuid::Uuid::nil()), GroupId(0)));
+    assert_ne!(batch.anchor(CLUSTER, GroupId(0)), batch.anchor(CLUSTER, GroupId(1)));
+}
+
+#[test]
+fn members_of_the_group_are_on_record() {
+    let payload = Payload::Membership { voters: vec![vec![node(1)], vec![node(1), node(2)]], learners: vec![node(3)] };
+    let applied = World::started().apply(payload);
+    let [record] = applied.records.as_slice() else { panic!("one record") };
+    assert_eq!((record.kind.as_str(), record.origin, applied.batch_line), ("raft.membership", None, None));
+    expect![[r#"{"learners": "ed4928c6", "voters": "8a88e3dd and 8139770e,8a88e3dd"}"#]]
+        .assert_eq(&format!("{:?}", record.details));
+}
+
+#[test]
+fn a_batch_line_is_enough_to_check_the_signature_with_the_records() {
+    let mut world = World::started();
+    let applied = world.line("n1: c1:1 create a1; annotate a1 k v; create a1").expect("an entry");
+    let line = applied.batch_line.expect("a batch");
+    let Payload::Batch(bytes) = &world.log[1].payload else { panic!("a batch") };
+    let batch = codec::decode_batch(bytes).expect("a batch");
+    assert_eq!((line.origin, line.count, line.root), (batch.origin, 3, batch.root()));
+    let leaves: Vec<_> = applied.records.iter().map(leaf).collect();
+    assert_eq!(merkle::root(&leaves), line.root);
+}
+
+/// A command's leaf, from its record alone.
+fn leaf(record: &Record) -> Hash {
+    let mut data = Vec::new();
+    hash::put_bytes(&mut data, record.request.as_bytes());
+    hash::put_bytes(&mut data, record.decision.as_bytes());
+    hash::put_u64(&mut data, record.policy_set.0);
+    data.extend_from_slice(&record.command.0);
+    merkle::leaf(&data)
+}

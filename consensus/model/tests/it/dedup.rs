@@ -1,0 +1,155 @@
+//! Requests: carried out once, remembered for ten minutes, refused when nobody can tell.
+
+use crate::world::{START_MS, World, check, client_id};
+use expect_test::expect;
+use symbi_model::dedup::ROWS;
+use symbi_model::{Outcome, Refusal};
+
+#[test]
+fn the_same_key_gives_the_same_answer() {
+    check(
+        "n1: create a1
+         n1: c1:5 annotate a1 k v
+         n1: c1:5 annotate a1 k v
+         n1: c1:5 annotate a1 k other
+         n1: c1:4 annotate a1 k v
+         n1: c1:6 annotate a9 k v
+         n1: create a9
+         n1: c1:6 annotate a9 k v; c1:7 annotate a9 k v; c1:7 annotate a9 k v",
+        &expect![[r#"
+            > n1: create a1
+              created
+                Agents/a1: wanted Running, not placed, no word, version 1
+            > n1: c1:5 annotate a1 k v
+              done
+                Agents/a1: wanted Running, not placed, no word, version 2
+                Dedup/c1: 5 DONE
+            > n1: c1:5 annotate a1 k v
+              done (repeated)
+            > n1: c1:5 annotate a1 k other
+              KEY_REUSED: this request key was used for another command
+            > n1: c1:4 annotate a1 k v
+              KEY_TOO_OLD: this request key is too old to tell whether it was carried out
+            > n1: c1:6 annotate a9 k v
+              NOT_FOUND: not found
+                Dedup/c1: 6 NOT_FOUND
+            > n1: create a9
+              created
+                Agents/a9: wanted Running, not placed, no word, version 1
+            > n1: c1:6 annotate a9 k v; c1:7 annotate a9 k v; c1:7 annotate a9 k v
+              NOT_FOUND: not found (repeated)
+              done
+              done (repeated)
+                Agents/a9: wanted Running, not placed, no word, version 2
+                Dedup/c1: 7 DONE
+        "#]],
+    );
+}
+
+#[test]
+fn a_row_ends_ten_minutes_after_its_last_use() {
+    check(
+        "n1: create a1
+         n1: c1:1 annotate a1 k v
+         time 500
+         n1: c1:1 annotate a1 k v
+         time 1100
+         n1: c1:1 annotate a1 k v
+         time 1701
+         n1: c1:1 annotate a1 k v
+         n1: c1:2 annotate a1 k v",
+        &expect![[r#"
+            > n1: create a1
+              created
+                Agents/a1: wanted Running, not placed, no word, version 1
+            > n1: c1:1 annotate a1 k v
+              done
+                Agents/a1: wanted Running, not placed, no word, version 2
+                Dedup/c1: 1 DONE
+            > time 500
+            > n1: c1:1 annotate a1 k v
+              done (repeated)
+                Dedup/c1: 1 DONE
+            > time 1100
+            > n1: c1:1 annotate a1 k v
+              done (repeated)
+                Dedup/c1: 1 DONE
+            > time 1701
+            > n1: c1:1 annotate a1 k v
+              KEY_TOO_OLD: this request key is too old to tell whether it was carried out
+                Dedup/c1: deleted
+            > n1: c1:2 annotate a1 k v
+              KEY_TOO_OLD: this request key is too old to tell whether it was carried out
+        "#]],
+    );
+}
+
+#[test]
+fn a_row_does_not_end_before_its_clients_own_time() {
+    check(
+        "n1: create a1
+         n1: c1+600:1 annotate a1 k v
+         n1: c2+601:1 annotate a1 k v
+         time 1200
+         n1: c1+600:1 annotate a1 k v
+         time 1801
+         n1: c1+600:1 annotate a1 k v",
+        &expect![[r#"
+            > n1: create a1
+              created
+                Agents/a1: wanted Running, not placed, no word, version 1
+            > n1: c1+600:1 annotate a1 k v
+              done
+                Agents/a1: wanted Running, not placed, no word, version 2
+                Dedup/c1: 1 DONE
+            > n1: c2+601:1 annotate a1 k v
+              KEY_FROM_FUTURE: this request key's time lies more than ten minutes ahead
+            > time 1200
+            > n1: c1+600:1 annotate a1 k v
+              done (repeated)
+                Dedup/c1: 1 DONE
+            > time 1801
+            > n1: c1+600:1 annotate a1 k v
+              KEY_TOO_OLD: this request key is too old to tell whether it was carried out
+                Dedup/c1: deleted
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_stranger_proposes_under_a_key_does_not_spend_it() {
+    check(
+        "n1: create a1
+         n2: c1:1 annotate a1 k v
+         n1: c1:1 annotate a1 k v",
+        &expect![[r#"
+            > n1: create a1
+              created
+                Agents/a1: wanted Running, not placed, no word, version 1
+            > n2: c1:1 annotate a1 k v
+              ORIGIN_NOT_MEMBER: the proposing node is not a member
+            > n1: c1:1 annotate a1 k v
+              done
+                Agents/a1: wanted Running, not placed, no word, version 2
+                Dedup/c1: 1 DONE
+        "#]],
+    );
+}
+
+#[test]
+fn a_client_too_many_is_refused() {
+    let mut world = World::started();
+    world.line("n1: create a1");
+    let row =
+        symbi_model::dedup::Row { sequence: 1, command: Default::default(), outcome: Outcome::Done, used_ms: START_MS };
+    for client in 0..ROWS as u64 {
+        world.state.dedup.insert(client_id(1000 + client, START_MS), row.clone());
+    }
+    world.edited();
+    let applied = world.line("n1: c1:1 annotate a1 k v").expect("an entry");
+    assert_eq!(applied.outcomes, [Outcome::Refused(Refusal::TooManyClients)]);
+    world.line("time 601");
+    let applied = world.line("n1: c1+600:1 annotate a1 k v").expect("an entry");
+    assert_eq!(applied.outcomes, [Outcome::Done]);
+    assert_eq!(applied.rows.len(), ROWS + 3, "the others have ended; agent, counters and one row are written");
+}

@@ -1,0 +1,10 @@
+//! The model's tests through its public face: golden scripts, and random sequences of commands.
+
+mod agents;
+mod batches;
+mod dedup;
+mod joins;
+mod leaders;
+mod placements;
+mod random;
+mod world;

@@ -1,0 +1,203 @@
+//! Lines of a script, read.
+
+use super::{Proposed, START_MS, World, node, profile};
+use std::collections::BTreeMap;
+use symbi_model::agent::{AgentName, AgentState, Resources, Restart, Spec, Tier};
+use symbi_model::command::{CreateToken, Enrol, Report};
+use symbi_model::entry::Payload;
+use symbi_model::{AgentId, Applied, ClientId, Command, Epoch, Incarnation, PolicyNumber, RequestId, TokenId, codec};
+use uuid::Uuid;
+
+impl World {
+    /// Does what a line says; none when it is no entry.
+    pub fn line(&mut self, line: &str) -> Option<Applied> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["blank"] => Some(self.apply(Payload::Blank)),
+            ["genesis"] => Some(self.genesis()),
+            ["term", term] => {
+                self.term = number(term);
+                None
+            }
+            ["time", seconds] => {
+                self.time_ms = START_MS + number(seconds) * 1000;
+                None
+            }
+            ["policy", set] => {
+                self.set_policy(number(set));
+                None
+            }
+            _ => Some(self.batch_line(line)),
+        }
+    }
+
+    /// Makes a newer policy set current.
+    fn set_policy(&mut self, set: u64) {
+        self.state.counters.policy_set = PolicyNumber(set);
+        self.edited();
+    }
+
+    fn batch_line(&mut self, line: &str) -> Applied {
+        let (head, commands) = line.split_once(": ").expect("`origin: commands`");
+        let commands = commands.split("; ").map(|command| proposed(&self.with_epoch(command))).collect();
+        match head.split(' ').collect::<Vec<_>>().as_slice() {
+            [origin] => self.propose(index(origin), None, commands),
+            [origin, "decided", term] => self.propose(index(origin), Some(number(term)), commands),
+            [origin, "forged"] => {
+                let mut batch = self.batch(index(origin), None, commands);
+                batch.time_ms += 1;
+                self.apply(Payload::Batch(codec::encode_batch(&batch)))
+            }
+            _ => panic!("{head:?} is no head of a batch"),
+        }
+    }
+}
+
+impl World {
+    /// The command with `now` replaced by the epoch that its agent, its second word, has.
+    fn with_epoch(&self, command: &str) -> String {
+        let mut words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+        if let Some(place) = words.iter().position(|word| word == "now") {
+            let placement = self.state.agents.get(&agent(&words[1])).and_then(|agent| agent.placement);
+            words[place] = placement.map_or_else(|| "0".to_owned(), |placement| placement.epoch.to_string());
+        }
+        words.join(" ")
+    }
+}
+
+fn proposed(text: &str) -> Proposed {
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    let request = words.first().and_then(|word| request(word));
+    if request.is_some() {
+        words.remove(0);
+    }
+    let set = match words.last() {
+        Some(&"unpermitted") => Some(None),
+        Some(word) => word.strip_prefix("set=").map(|set| Some(number(set))),
+        None => None,
+    };
+    if set.is_some() {
+        words.pop();
+    }
+    let command = command(&words);
+    let default = command.needs_permit().then_some(1);
+    Proposed { request, set: set.unwrap_or(default), command }
+}
+
+fn command(words: &[&str]) -> Command {
+    let actor = || "user:admin".to_owned();
+    match words {
+        ["genesis"] => Command::Genesis(super::genesis()),
+        ["enrol", id, "with", token] => enrol(id, id, token),
+        ["enrol", id, "as", name, "with", token] => enrol(id, name, token),
+        ["finish", id] => Command::FinishJoin { node: node(index(id)) },
+        ["clear", id] => Command::ClearJoin { node: node(index(id)) },
+        ["introduce", id, "memory", memory] => Command::Introduce {
+            node: node(index(id)),
+            profile: symbi_model::node::Profile {
+                allocatable: Resources { memory_mb: number(memory), cpu_millis: 4000 },
+                ..profile(index(id))
+            },
+        },
+        ["down", id] => Command::NodeDown { node: node(index(id)) },
+        ["up", id] => Command::NodeUp { node: node(index(id)) },
+        ["token", id, "uses", uses, "until", seconds] => Command::CreateToken(CreateToken {
+            token: token(id),
+            verifier: [9; 32],
+            uses: u32::try_from(number(uses)).expect("a small number"),
+            expires_ms: START_MS + number(seconds) * 1000,
+            actor: actor(),
+        }),
+        ["revoke", id] => Command::RevokeToken { token: token(id), actor: actor() },
+        ["create", name] => create(name, 100),
+        ["create", name, "memory", memory] => create(name, number(memory)),
+        ["stop", name] => Command::StopAgent { name: agent(name), actor: actor() },
+        ["remove", name] => Command::RemoveAgent { name: agent(name), actor: actor() },
+        ["annotate", name, key, value] => Command::Annotate {
+            name: agent(name),
+            key: (*key).to_owned(),
+            value: value.strip_prefix('*').map_or_else(|| (*value).to_owned(), |len| "x".repeat(number(len) as usize)),
+            actor: actor(),
+        },
+        ["place", name, "on", id, "expecting", epoch] => Command::Place {
+            name: agent(name),
+            id: agent_id(name),
+            expected: Some(number(epoch)).filter(|epoch| *epoch != 0).map(Epoch),
+            node: node(index(id)),
+        },
+        ["report", name, epoch, state, rest @ ..] => Command::Report(report(name, epoch, state, rest)),
+        _ => panic!("{words:?} is no command"),
+    }
+}
+
+fn enrol(id: &str, name: &str, by: &str) -> Command {
+    let name = name.to_owned();
+    Command::Enrol(Enrol { node: node(index(id)), name, profile: profile(index(id)), token: token(by) })
+}
+
+/// An agent's creation, with the id that a script's `place` expects.
+pub fn create(name: &str, memory_mb: u64) -> Command {
+    let spec = Spec {
+        name: agent(name),
+        owner: "demo".to_owned(),
+        command: vec!["agent".to_owned()],
+        env: BTreeMap::new(),
+        max_in_flight: 1,
+        resources: Resources { memory_mb, cpu_millis: 100 },
+        tier: Tier::Process,
+        restart: Restart::Always,
+    };
+    Command::CreateAgent { id: agent_id(name), spec, actor: "user:admin".to_owned() }
+}
+
+fn report(name: &str, epoch: &str, state: &str, rest: &[&str]) -> Report {
+    let incarnation = rest.iter().find_map(|word| word.strip_prefix("incarnation=")).map_or(1, number);
+    Report {
+        name: agent(name),
+        epoch: Epoch(number(epoch)),
+        incarnation: Incarnation(incarnation),
+        state: match state {
+            "running" => AgentState::Running,
+            "suspended" => AgentState::Suspended,
+            "terminated" => AgentState::Terminated,
+            other => panic!("{other:?} is no state"),
+        },
+        restarts: 0,
+        detail: String::new(),
+        released: rest.contains(&"released"),
+    }
+}
+
+/// `c1:2`, or `c1+700:2`.
+fn request(word: &str) -> Option<RequestId> {
+    let (client, sequence) = word.strip_prefix('c')?.split_once(':')?;
+    let (number_of, born) = client.split_once('+').unwrap_or((client, "0"));
+    let client = client_id(number(number_of), START_MS + number(born) * 1000);
+    Some(RequestId { client, sequence: number(sequence) })
+}
+
+/// A client born at this time.
+pub fn client_id(number: u64, born_ms: u64) -> ClientId {
+    ClientId(Uuid::from_u128(u128::from(born_ms) << 80 | 7 << 76 | 2 << 62 | u128::from(number)))
+}
+
+/// The id that an agent of this name is given; `a1` and `a1-again` have two.
+fn agent_id(name: &str) -> AgentId {
+    AgentId(Uuid::from_u128(name.bytes().fold(0, |id, byte| id << 8 | u128::from(byte))))
+}
+
+fn agent(name: &str) -> AgentName {
+    name.parse().expect("an agent's name")
+}
+
+fn token(id: &str) -> TokenId {
+    TokenId([u8::try_from(number(&id[1..])).expect("a small number"); 6])
+}
+
+fn index(node: &str) -> u8 {
+    node[1..].parse().expect("a node such as n1")
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("a number")
+}

@@ -1,0 +1,87 @@
+//! What applying gave, as text: a line for each command's outcome, then one for each row written or deleted.
+
+use std::fmt::Write;
+use symbi_model::agent::Agent;
+use symbi_model::dedup;
+use symbi_model::node::Node;
+use symbi_model::state::{Row, Table};
+use symbi_model::token::JoinToken;
+use symbi_model::{Applied, NodeId, Outcome, codec};
+
+/// Writes what an entry gave.
+pub fn applied(out: &mut String, applied: &Applied) {
+    assert_eq!(applied.error, None);
+    for (outcome, record) in applied.outcomes.iter().zip(&applied.records) {
+        let repeated = if record.details.contains_key("repeated") { " (repeated)" } else { "" };
+        writeln!(out, "  {}{repeated}", show_outcome(outcome)).expect("a string");
+    }
+    for row in &applied.rows {
+        // The counters change with every entry.
+        if row.key != b"counters" {
+            writeln!(out, "    {}", show_row(row)).expect("a string");
+        }
+    }
+}
+
+fn show_outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Placed { epoch } => format!("placed, epoch {epoch}"),
+        Outcome::Created { .. } => "created".to_owned(),
+        Outcome::Done => "done".to_owned(),
+        Outcome::Refused(refusal) => format!("{}: {refusal}", refusal.code()),
+    }
+}
+
+fn show_row(row: &Row) -> String {
+    let value = row.value.as_deref();
+    let shown = match (row.table, value) {
+        (_, None) => "deleted".to_owned(),
+        (Table::Agents, Some(value)) => show_agent(&codec::decode(value, value.len()).expect("an agent")),
+        (Table::Nodes, Some(value)) => show_node(&codec::decode(value, value.len()).expect("a node")),
+        (Table::JoinTokens, Some(value)) => show_token(&codec::decode(value, value.len()).expect("a token")),
+        (Table::Dedup, Some(value)) => {
+            let row: dedup::Row = codec::decode(value, value.len()).expect("a dedup row");
+            format!("{} {}", row.sequence, row.outcome.code())
+        }
+        (Table::Meta | Table::PolicySets | Table::ApiTokens, Some(value)) => format!("{} bytes", value.len()),
+    };
+    format!("{:?}/{}: {shown}", row.table, show_key(row))
+}
+
+fn show_key(row: &Row) -> String {
+    match row.table {
+        Table::Agents | Table::Meta => String::from_utf8_lossy(&row.key).into_owned(),
+        Table::Nodes => name(&NodeId(row.key.as_slice().try_into().expect("32 bytes"))),
+        Table::JoinTokens => format!("t{}", row.key[0]),
+        Table::PolicySets => row.key[7].to_string(),
+        Table::Dedup => format!("c{}", row.key[15]),
+        Table::ApiTokens => hex::encode(&row.key[..4]),
+    }
+}
+
+fn show_agent(agent: &Agent) -> String {
+    let placement = agent.placement.map_or_else(
+        || "not placed".to_owned(),
+        |placement| format!("{:?} by {} at epoch {}", placement.hold, name(&placement.node), placement.epoch),
+    );
+    let status = agent.status.as_ref().map_or("no word".to_owned(), |status| status.state.to_string());
+    format!("wanted {:?}, {placement}, {status}, version {}", agent.desired, agent.version)
+}
+
+fn show_node(node: &Node) -> String {
+    format!("{} {:?} {:?} offers {} MiB", node.name, node.membership, node.liveness, node.profile.allocatable.memory_mb)
+}
+
+fn show_token(token: &JoinToken) -> String {
+    let joins: Vec<_> = token
+        .joins
+        .iter()
+        .map(|(node, finished)| format!("{} {}", name(node), if *finished { "finished" } else { "joining" }))
+        .collect();
+    let revoked = if token.revoked { ", revoked" } else { "" };
+    format!("{} uses, joins [{}]{revoked}", token.uses, joins.join(", "))
+}
+
+fn name(id: &NodeId) -> String {
+    (1..=9).find(|number| super::node(*number) == *id).map_or_else(|| id.short(), |number| format!("n{number}"))
+}

@@ -1,0 +1,107 @@
+//! The audit chain as it is kept: a line for each batch, then one for each of its records, in log order.
+
+use crate::disk::Keys;
+use crate::error::storage;
+use std::io;
+use symbi_model::codec::{self, Error};
+use symbi_model::record::{BatchLine, Record};
+use symbi_model::{Applied, Hash};
+use symbi_store::{Batch, Engine};
+
+/// A place in the chain, before or at a line. Ordered as the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The log index of the entry.
+    pub index: u64,
+    /// The line of the entry: 0 is the batch's own, `position + 1` that of a record.
+    pub line: u32,
+}
+
+/// A line of the chain.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all lines are records: boxing them would cost an allocation each"
+)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// What is kept of a batch. Entries of Raft's own have none.
+    Batch(BatchLine),
+    /// A record.
+    Record(Record),
+}
+
+impl Row {
+    /// Where it is.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        match self {
+            Self::Batch(line) => Position { index: line.index, line: 0 },
+            Self::Record(record) => Position { index: record.index, line: record.position + 1 },
+        }
+    }
+
+    /// The place right behind it: where to go on reading.
+    #[must_use]
+    pub fn next(&self) -> Position {
+        let position = self.position();
+        Position { line: position.line + 1, ..position }
+    }
+
+    /// The line as it is kept at `position`.
+    pub(crate) fn decode(position: Position, value: &[u8]) -> Result<Self, Error> {
+        match position.line {
+            0 => codec::decode_batch_line(value).map(Self::Batch),
+            _ => codec::decode_record(value).map(Self::Record),
+        }
+    }
+}
+
+/// Adds what an entry left in the chain to `batch`.
+pub(crate) fn put(batch: &mut Batch, keys: &Keys, generation: u64, applied: &Applied) {
+    if let Some(line) = &applied.batch_line {
+        batch.put(keys.audit(generation, line.index, 0), codec::encode_batch_line(line));
+    }
+    for record in &applied.records {
+        let key = keys.audit(generation, record.index, record.position + 1);
+        batch.put(key, codec::encode_record(record));
+    }
+}
+
+/// At most `limit` lines from `from` on, up to and without those of entry `end`.
+pub(crate) fn scan(
+    engine: &dyn Engine,
+    keys: &Keys,
+    generation: u64,
+    from: Position,
+    end: u64,
+    limit: usize,
+) -> io::Result<Vec<(Position, Vec<u8>)>> {
+    let first = keys.audit(generation, from.index, from.line);
+    let rows = engine.scan(&first, &keys.audit(generation, end, 0), limit).map_err(storage)?;
+    rows.into_iter()
+        .map(|(key, value)| {
+            let position = keys.audit_position(&key).ok_or_else(|| io::Error::other("an audit key is malformed"))?;
+            Ok((position, value))
+        })
+        .collect()
+}
+
+/// The chain's end, checked line by line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// The last record's hash.
+    pub head: Hash,
+    /// How many records there are.
+    pub records: u64,
+}
+
+impl Chain {
+    /// Takes the next line; says whether it belongs here.
+    pub fn follow(&mut self, row: &Row) -> bool {
+        let Row::Record(record) = row else { return true };
+        let fits = record.previous == self.head && record.clone().chained(self.head).hash == record.hash;
+        self.head = record.hash;
+        self.records += 1;
+        fits
+    }
+}

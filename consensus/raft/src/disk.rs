@@ -1,0 +1,59 @@
+//! What a group keeps on disk: its keys, and our own forms of log ids, votes, memberships and entries.
+//!
+//! openraft's types are never written, so that a new openraft does not change the format.
+
+pub mod format;
+pub mod keys;
+
+pub use keys::Keys;
+
+use crate::error::storage;
+use std::convert::Infallible;
+use std::io;
+use std::ops::Deref;
+use std::sync::{Arc, Weak};
+use symbi_store::{Batch, Engine};
+use tokio::sync::{mpsc, oneshot};
+
+/// The engine, as log and state machine hold it. Whoever may outlive them holds a [`Weak`] one, so that a replica that
+/// was shut down has let go of its engine, whoever still has a handle.
+#[derive(Clone)]
+pub struct Disk {
+    /// The engine. Before `_held`, because it is to go first.
+    engine: Arc<dyn Engine>,
+    /// Dropped with the last of these.
+    _held: mpsc::Sender<Infallible>,
+}
+
+impl Disk {
+    /// The engine, and what closes when nobody holds it any more.
+    pub fn new(engine: Arc<dyn Engine>) -> (Self, mpsc::Receiver<Infallible>) {
+        let (held, released) = mpsc::channel(1);
+        (Self { engine, _held: held }, released)
+    }
+
+    /// The engine, for those who may outlive the replica.
+    pub fn weak(&self) -> Weak<dyn Engine> {
+        Arc::downgrade(&self.engine)
+    }
+}
+
+impl Deref for Disk {
+    type Target = dyn Engine;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.engine
+    }
+}
+
+/// Appends a batch now; the future ends when it and everything before it is durable.
+pub fn sync(engine: &dyn Engine, batch: Batch) -> impl Future<Output = io::Result<()>> + Send + 'static {
+    let (sender, receiver) = oneshot::channel();
+    engine.append(batch, Box::new(move |result| drop(sender.send(result))));
+    async move {
+        match receiver.await {
+            Ok(result) => result.map_err(storage),
+            Err(_) => Err(io::Error::other("the storage engine dropped a batch")),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The log: entries, vote and committed id of one group, over the storage engine.
+//!
+//! An appended entry is readable at once, though it is not yet durable: [`Recent`] holds it until it is, and the last few
+//! after that, because followers mostly ask for those.
+
+use crate::disk::format::{self, LogId, SMALL, Vote};
+use crate::disk::{Disk, Keys, sync};
+use crate::error::storage;
+use crate::types::{self, Types};
+use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use symbi_model::codec;
+use symbi_store::{Batch, Engine};
+
+mod reader;
+mod recent;
+
+pub use reader::{Reader, SHIPMENT_BYTES};
+use recent::Recent;
+
+/// The log of one group.
+///
+/// Invariants:
+/// - the entries kept are `purged + 1 ..= last`, without a hole;
+/// - nothing above `durable` is dropped from memory;
+/// - the committed id on disk is never above an entry that is durable, so that a log whose tail was lost is found out and
+///   one that only had not been synced yet is not.
+pub struct Log {
+    /// What readers share with it.
+    shared: Arc<Shared>,
+}
+
+/// What the log and its readers share.
+struct Shared {
+    /// The group's keys.
+    keys: Keys,
+    /// What changes. On its own, because callbacks hold it: one that held the engine might be the last to, on the engine's
+    /// own thread.
+    inner: Arc<Mutex<Inner>>,
+    /// The disk.
+    engine: Disk,
+}
+
+/// The log's bounds and newest entries.
+#[derive(Default)]
+struct Inner {
+    /// The vote on disk.
+    vote: Option<Vote>,
+    /// The committed id on disk.
+    committed: Option<LogId>,
+    /// The last entry purged.
+    purged: Option<LogId>,
+    /// The last entry, or the last purged.
+    last: Option<LogId>,
+    /// The newest entries.
+    recent: Recent,
+}
+
+impl Log {
+    /// Reads the log's bounds from the disk.
+    pub fn open(engine: Disk, keys: Keys) -> io::Result<Self> {
+        let vote = read(&*engine, &keys.vote())?;
+        let committed = read(&*engine, &keys.committed())?;
+        let purged: Option<LogId> = read(&*engine, &keys.purged())?;
+        let first = keys.entry(purged.map_or(0, |id| id.index + 1));
+        let newest = engine.last(&first, &keys.entries_end()).map_err(storage)?;
+        let last = match newest {
+            Some((_, value)) => Some(LogId::from(&format::decode_entry(&value).map_err(storage)?.log_id)),
+            None => purged,
+        };
+        let recent = Recent::new(last.map_or(0, |id| id.index + 1));
+        let inner = Inner { vote, committed, purged, last, recent };
+        let inner = Arc::new(Mutex::new(inner));
+        Ok(Self { shared: Arc::new(Shared { keys, inner, engine }) })
+    }
+}
+
+impl RaftLogStorage<Types> for Log {
+    type LogReader = Reader;
+
+    async fn get_log_state(&mut self) -> io::Result<LogState<Types>> {
+        let inner = self.shared.inner();
+        Ok(LogState {
+            last_purged_log_id: inner.purged.map(types::LogId::from),
+            last_log_id: inner.last.map(types::LogId::from),
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> Reader {
+        Reader::new(self.shared.clone())
+    }
+
+    async fn save_vote(&mut self, vote: &types::Vote) -> io::Result<()> {
+        let vote = Vote::from(vote);
+        let mut batch = Batch::new();
+        batch.put(self.shared.keys.vote(), codec::encode(&vote));
+        sync(&*self.shared.engine, batch).await?;
+        self.shared.inner().vote = Some(vote);
+        Ok(())
+    }
+
+    async fn save_committed(&mut self, committed: Option<types::LogId>) -> io::Result<()> {
+        let Some(committed) = committed.as_ref().map(LogId::from) else { return Ok(()) };
+        {
+            let mut inner = self.shared.inner();
+            if inner.recent.durable_end() <= committed.index {
+                return Ok(());
+            }
+            inner.committed = Some(committed);
+        }
+        let mut batch = Batch::new();
+        batch.put(self.shared.keys.committed(), codec::encode(&committed));
+        self.shared.engine.write(batch).map_err(storage)
+    }
+
+    async fn read_committed(&mut self) -> io::Result<Option<types::LogId>> {
+        Ok(self.shared.inner().committed.map(types::LogId::from))
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> io::Result<()>
+    where
+        I: IntoIterator<Item = types::Entry> + Send,
+        I::IntoIter: Send,
+    {
+        let mut batch = Batch::new();
+        let end = self.shared.take(entries, &mut batch)?;
+        let inner = self.shared.inner.clone();
+        // Without the lock: an engine may call back before it returns.
+        self.shared.engine.append(
+            batch,
+            Box::new(move |result| {
+                if result.is_ok() {
+                    lock(&inner).recent.durable_to(end);
+                }
+                callback.io_completed(result.map_err(storage));
+            }),
+        );
+        Ok(())
+    }
+
+    /// Waits for the disk: an entry of a new leader may be applied before it is synced, and then a crash must not bring
+    /// back the old leader's entry under it.
+    async fn truncate_after(&mut self, last: Option<types::LogId>) -> io::Result<()> {
+        let from = last.map_or(0, |id| id.index + 1);
+        let mut batch = Batch::new();
+        {
+            let mut inner = self.shared.inner();
+            if inner.last.is_none_or(|id| id.index < from) {
+                return Ok(());
+            }
+            inner.last = last.as_ref().map(LogId::from).or(inner.purged);
+            inner.recent.truncate(from);
+            batch.delete_range(self.shared.keys.entry(from), self.shared.keys.entries_end());
+        }
+        sync(&*self.shared.engine, batch).await
+    }
+
+    /// Does not wait: whatever makes these entries superfluous was written before.
+    async fn purge(&mut self, upto: types::LogId) -> io::Result<()> {
+        let upto = LogId::from(&upto);
+        {
+            let mut inner = self.shared.inner();
+            if inner.purged.is_some_and(|id| id.index >= upto.index) {
+                return Ok(());
+            }
+            inner.purged = Some(upto);
+            if inner.last.is_none_or(|id| id.index < upto.index) {
+                inner.last = Some(upto);
+            }
+            inner.recent.purge(upto.index + 1);
+        }
+        let keys = &self.shared.keys;
+        let mut batch = Batch::new();
+        batch.delete_range(keys.entry(0), keys.entry(upto.index + 1));
+        batch.put(keys.purged(), codec::encode(&upto));
+        self.shared.engine.write(batch).map_err(storage)
+    }
+}
+
+impl Shared {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    /// Takes entries into memory and into `batch`; says where the log ends now.
+    fn take(&self, entries: impl IntoIterator<Item = types::Entry>, batch: &mut Batch) -> io::Result<u64> {
+        let mut inner = self.inner();
+        for entry in entries {
+            let id = LogId::from(&entry.log_id);
+            if inner.last.is_some_and(|last| last.index + 1 != id.index) {
+                return Err(io::Error::other(format!("entry {} would leave a hole in the log", id.index)));
+            }
+            let bytes = format::encode_entry(&entry);
+            inner.recent.push(entry, bytes.len());
+            inner.last = Some(id);
+            batch.put(self.keys.entry(id.index), bytes);
+        }
+        Ok(inner.recent.end())
+    }
+}
+
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A small row, if it is there.
+fn read<T: serde::de::DeserializeOwned>(engine: &dyn Engine, key: &[u8]) -> io::Result<Option<T>> {
+    let Some(bytes) = engine.get(key).map_err(storage)? else { return Ok(None) };
+    codec::decode(&bytes, SMALL).map(Some).map_err(storage)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! The state machine: applies committed entries to the model's state, and keeps state and audit chain on disk.
+//!
+//! The state lives in memory as an image whose clone is O(1); a chunk of entries becomes one atomic, unsynced write of
+//! the rows that changed, the audit lines, and the last applied id. What a crash takes of it, the log gives again.
+
+use crate::disk::Disk;
+use crate::disk::format::{self, Applied, LogId, Membership, SMALL};
+use crate::disk::keys::{AUDIT, Keys};
+use crate::error::storage;
+use crate::types::{Answer, Entry, SnapshotMeta, StoredMembership, Types};
+use crate::{audit, types};
+use futures::{Stream, StreamExt};
+use openraft::EntryPayload;
+use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use symbi_model::state::{Row, Table};
+use symbi_model::{State, codec};
+use symbi_store::{Batch, Engine};
+use tokio::sync::watch;
+
+mod filling;
+pub mod frames;
+pub mod generation;
+mod snapshot;
+
+pub use filling::Filling;
+pub use generation::{Generation, Generations};
+use snapshot::Slot;
+pub use snapshot::{Builder, Image};
+
+/// The most entries that are applied in one write.
+const CHUNK: usize = 64;
+/// How many rows are read at a time at a start.
+const STEP: usize = 1024;
+
+/// How far the state machine is.
+#[derive(Clone)]
+pub struct Progress {
+    /// The last entry applied.
+    pub applied: Option<LogId>,
+    /// The first entry applied of the highest term; none until one was applied since the start.
+    pub term_start: Option<LogId>,
+    /// Where the state's rows and the audit chain are.
+    pub generation: Arc<Generation>,
+}
+
+/// The state machine of one group.
+///
+/// Invariants:
+/// - what is on disk under `generation` is `state` and its audit chain, as of `applied`;
+/// - a state is published only after its rows were written.
+pub struct Machine {
+    /// The group's keys.
+    keys: Keys,
+    /// Gives generations for installs.
+    generations: Arc<Generations>,
+    /// The image.
+    state: State,
+    /// The last membership applied.
+    membership: StoredMembership,
+    /// How far it is; watched by the handle.
+    progress: watch::Sender<Progress>,
+    /// The image, as others see it.
+    published: watch::Sender<State>,
+    /// The snapshot to send to those who are behind.
+    current: Slot,
+    /// The disk.
+    engine: Disk,
+}
+
+impl Machine {
+    /// Loads the image from the disk.
+    pub fn open(engine: Disk, keys: Keys) -> io::Result<Self> {
+        let stored: Option<Applied> = match engine.get(&keys.applied()).map_err(storage)? {
+            Some(bytes) => Some(codec::decode(&bytes, SMALL).map_err(storage)?),
+            None => None,
+        };
+        let Applied { generation, last, membership } =
+            stored.unwrap_or(Applied { generation: 0, last: None, membership: Membership::default() });
+        let generations = Arc::new(Generations::open(&engine, keys, generation)?);
+        let state = load(&*engine, &keys, generation)?;
+        let progress = Progress { applied: last, term_start: None, generation: generations.first() };
+        let machine = Self {
+            keys,
+            generations,
+            published: watch::Sender::new(state.clone()),
+            state,
+            membership: membership.into(),
+            progress: watch::Sender::new(progress),
+            current: Arc::new(Mutex::new(None)),
+            engine,
+        };
+        if last.is_some() {
+            snapshot::store(&machine.current, machine.snapshot());
+        }
+        Ok(machine)
+    }
+
+    /// The state, after each chunk of entries.
+    pub fn published(&self) -> watch::Receiver<State> {
+        self.published.subscribe()
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Gives generations for installs.
+    pub fn generations(&self) -> Arc<Generations> {
+        self.generations.clone()
+    }
+
+    fn apply_chunk(&mut self, chunk: Vec<io::Result<EntryResponder<Types>>>) -> io::Result<()> {
+        let mut step = Step::of(self);
+        for item in chunk {
+            let (entry, responder) = item?;
+            step.apply(&self.keys, &entry, responder)?;
+        }
+        let row = Applied {
+            generation: step.progress.generation.number(),
+            last: step.progress.applied,
+            membership: Membership::from(&step.membership),
+        };
+        step.batch.put(self.keys.applied(), codec::encode(&row));
+        self.engine.write(step.batch).map_err(storage)?;
+        self.membership = step.membership;
+        self.publish(step.state, step.progress);
+        for (responder, answer) in step.answers {
+            responder.send(answer);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, state: State, progress: Progress) {
+        self.state = state;
+        self.progress.send_replace(progress);
+        self.published.send_replace(self.state.clone());
+    }
+
+    /// The state as it is now, as a snapshot.
+    fn snapshot(&self) -> snapshot::Snapshot {
+        let progress = self.progress.borrow().clone();
+        let meta = SnapshotMeta {
+            last_log_id: progress.applied.map(types::LogId::from),
+            last_membership: self.membership.clone(),
+        };
+        let last = progress.applied.map_or(0, |id| id.index);
+        snapshot::Snapshot {
+            meta,
+            snapshot: Image { state: self.state.clone(), last, generation: progress.generation },
+        }
+    }
+}
+
+impl RaftStateMachine<Types> for Machine {
+    type SnapshotData = Image;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<types::LogId>, StoredMembership)> {
+        Ok((self.progress.borrow().applied.map(types::LogId::from), self.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + Send,
+    {
+        let mut chunks = entries.ready_chunks(CHUNK);
+        while let Some(chunk) = chunks.next().await {
+            self.apply_chunk(chunk)?;
+            // A long backlog must not keep this thread from heartbeats.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        Builder::new(self.snapshot(), self.current.clone())
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, image: Image) -> io::Result<()> {
+        let image = image.local(&self.generations).await?;
+        let applied = meta.last_log_id.as_ref().map(LogId::from);
+        let row = Applied {
+            generation: image.generation.number(),
+            last: applied,
+            membership: Membership::from(&meta.last_membership),
+        };
+        let mut batch = Batch::new();
+        batch.put(self.keys.applied(), codec::encode(&row));
+        // The leader counts this replica as far as the snapshot from now on, so a crash must not take it back.
+        self.generations.sync(batch).await?;
+        let old = self.progress.borrow().clone();
+        if old.generation.number() != image.generation.number() {
+            old.generation.retire();
+            image.generation.keep();
+        }
+        self.membership = meta.last_membership.clone();
+        let progress = Progress { applied, term_start: old.term_start, generation: image.generation };
+        self.publish(image.state, progress);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.snapshot());
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<snapshot::Snapshot>> {
+        Ok(self.current.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+/// A chunk of entries while it is applied.
+struct Step {
+    /// The state so far.
+    state: State,
+    /// The membership so far.
+    membership: StoredMembership,
+    /// How far it is.
+    progress: Progress,
+    /// What to write.
+    batch: Batch,
+    /// Whom to answer once it is written.
+    answers: Vec<(ApplyResponder<Types>, Answer)>,
+}
+
+impl Step {
+    fn of(machine: &Machine) -> Self {
+        Self {
+            state: machine.state.clone(),
+            membership: machine.membership.clone(),
+            progress: machine.progress.borrow().clone(),
+            batch: Batch::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    fn apply(&mut self, keys: &Keys, entry: &Entry, responder: Option<ApplyResponder<Types>>) -> io::Result<()> {
+        let applied = symbi_model::apply(&mut self.state, &format::model_entry(entry));
+        if let Some(error) = applied.error {
+            // A replica that skipped what it cannot read would differ from the others from here on.
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        let generation = self.progress.generation.number();
+        for row in applied.rows.iter() {
+            put_row(&mut self.batch, keys, generation, row);
+        }
+        audit::put(&mut self.batch, keys, generation, &applied);
+        let id = LogId::from(&entry.log_id);
+        if let EntryPayload::Membership(membership) = &entry.payload {
+            self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
+        }
+        if self.progress.applied.is_none_or(|last| last.term < id.term) {
+            self.progress.term_start = Some(id);
+        }
+        self.progress.applied = Some(id);
+        if let Some(responder) = responder {
+            self.answers.push((responder, Answer(applied.outcomes)));
+        }
+        Ok(())
+    }
+}
+
+/// Adds a row of the state to `batch`.
+fn put_row(batch: &mut Batch, keys: &Keys, generation: u64, row: &Row) {
+    let key = keys.row(generation, row.table as u8, &row.key);
+    match &row.value {
+        Some(value) => batch.put(key, value.as_slice()),
+        None => batch.delete(key),
+    };
+}
+
+/// Reads the state's rows of a generation.
+fn load(engine: &dyn Engine, keys: &Keys, generation: u64) -> io::Result<State> {
+    let end = keys.row(generation, AUDIT, &[]);
+    let mut from = keys.generation(generation);
+    let mut rows = Vec::new();
+    loop {
+        let page = engine.scan(&from, &end, STEP).map_err(storage)?;
+        let Some((last, _)) = page.last() else { break };
+        from = [last.as_slice(), &[0]].concat();
+        for (key, value) in page {
+            let (table, key) = keys.split_row(&key).ok_or_else(|| io::Error::other("a row's key is malformed"))?;
+            let table = Table::from_number(table).ok_or_else(|| io::Error::other("a row of an unknown table"))?;
+            rows.push(Row { table, key: key.to_vec(), value: Some(value) });
+        }
+    }
+    State::load(rows).map_err(storage)
+}

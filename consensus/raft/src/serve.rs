@@ -1,0 +1,100 @@
+//! The way in: a peer's requests, handed to openraft.
+
+use crate::error::ServeError;
+use crate::link::Lane;
+use crate::receive::Receiver;
+use crate::types::{Id, Raft};
+use crate::wire::{Append, Ballot, Body, Reply, Request, TransferReply};
+use bytes::Bytes;
+use openraft::raft as op;
+use symbi_model::{GroupId, NodeId};
+
+/// Answers a peer's requests.
+pub struct Server {
+    /// The group.
+    group: GroupId,
+    /// The replica.
+    raft: Raft,
+    /// Takes snapshots in.
+    receiver: Receiver,
+}
+
+impl Server {
+    /// Answers for this replica.
+    pub fn new(group: GroupId, raft: Raft, receiver: Receiver) -> Self {
+        Self { group, raft, receiver }
+    }
+
+    /// Answers one request.
+    pub async fn serve(&self, from: NodeId, lane: Lane, request: Bytes) -> Result<Bytes, ServeError> {
+        let request = Request::decode(&request).map_err(|error| malformed(&error.to_string()))?;
+        if request.group != self.group {
+            return Err(ServeError::Group);
+        }
+        if !belongs(&request.body, lane) {
+            return Err(malformed("it came over another lane than it belongs to"));
+        }
+        if speaker(&request.body).is_some_and(|speaker| speaker != from) {
+            return Err(ServeError::Impostor);
+        }
+        Ok(self.answer(from, request.body).await?.encode())
+    }
+
+    async fn answer(&self, from: NodeId, body: Body) -> Result<Reply, ServeError> {
+        match body {
+            Body::Append(append) => self.append(append).await,
+            Body::Vote(ballot) => self.vote(ballot).await,
+            Body::PreVote(ballot) => self.pre_vote(ballot).await,
+            Body::Transfer { from, to, last } => {
+                let request = op::TransferLeaderRequest::new(from.into(), Id(to), last.map(Into::into));
+                let response = self.raft.handle_transfer_leader(request).await.map_err(|_| ServeError::Stopped)?;
+                Ok(TransferReply::from(response).0)
+            }
+            Body::Begin(begin) => self.receiver.begin(from, begin).await,
+            Body::Frame { transfer, sequence, frame } => Ok(self.receiver.frame(from, transfer, sequence, frame)),
+            Body::End { transfer, frames } => self.receiver.end(&self.raft, from, transfer, frames).await,
+        }
+    }
+
+    async fn append(&self, append: Append) -> Result<Reply, ServeError> {
+        let first = append.previous.map_or(0, |id| id.index + 1);
+        // A hole would stop the replica at its log.
+        if append.entries.iter().zip(first..).any(|(entry, index)| entry.index != index) {
+            return Err(malformed("its entries do not follow each other"));
+        }
+        let response = self.raft.append_entries(append.into()).await;
+        response.map(Reply::from).map_err(|_| ServeError::Stopped)
+    }
+
+    async fn vote(&self, ballot: Ballot) -> Result<Reply, ServeError> {
+        self.raft.vote(ballot.into()).await.map(Reply::from).map_err(|_| ServeError::Stopped)
+    }
+
+    async fn pre_vote(&self, ballot: Ballot) -> Result<Reply, ServeError> {
+        self.raft.pre_vote(ballot.into()).await.map(Reply::from).map_err(|_| ServeError::Stopped)
+    }
+}
+
+/// Whether a request of this kind comes over this lane.
+fn belongs(body: &Body, lane: Lane) -> bool {
+    match body {
+        Body::Append(_) => matches!(lane, Lane::Append | Lane::Heartbeat),
+        Body::Vote(_) | Body::PreVote(_) | Body::Transfer { .. } => lane == Lane::Vote,
+        Body::Begin(_) | Body::Frame { .. } | Body::End { .. } => lane == Lane::Snapshot,
+    }
+}
+
+/// The node in whose name a request speaks.
+fn speaker(body: &Body) -> Option<NodeId> {
+    match body {
+        Body::Append(append) => Some(append.vote.node),
+        Body::Vote(ballot) | Body::PreVote(ballot) => Some(ballot.vote.node),
+        Body::Transfer { from, .. } => Some(from.node),
+        Body::Begin(begin) => Some(begin.vote.node),
+        Body::Frame { .. } | Body::End { .. } => None,
+    }
+}
+
+fn malformed(reason: &str) -> ServeError {
+    ServeError::Malformed { reason: reason.to_owned() }
+}

@@ -1,0 +1,152 @@
+//! What a replica says of itself, from openraft's metrics and the state machine's progress.
+
+use crate::disk::format;
+use crate::machine::Progress;
+use crate::types::{Metrics, Types};
+use openraft::async_runtime::WatchReceiver;
+use openraft::{RaftMetrics, ServerState};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use symbi_model::NodeId;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How long a replica whose state machine has ended is given to say why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What a replica is in its group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It leads, as far as it knows.
+    Leader,
+    /// It has a vote and follows.
+    Follower,
+    /// It has no vote.
+    #[default]
+    Learner,
+    /// It asks for votes.
+    Candidate,
+}
+
+/// What a replica says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Its term.
+    pub term: u64,
+    /// Its role.
+    pub role: Role,
+    /// Who leads, as far as it knows.
+    pub leader: Option<NodeId>,
+    /// While it leads and once it has applied the first entry of its term: that entry's index.
+    pub first_index_of_term: Option<u64>,
+    /// The index of its last entry.
+    pub last_log: u64,
+    /// The index up to which it knows entries to be committed.
+    pub committed: u64,
+    /// The index up to which it has applied them.
+    pub applied: u64,
+    /// One set of voters, two while a change is joint, none before it is in a group.
+    pub voters: Vec<Vec<NodeId>>,
+    /// Who replicates without a vote.
+    pub learners: Vec<NodeId>,
+    /// While it leads: the index up to which each other replica is known to have its log; 0 for nothing known.
+    pub replication: BTreeMap<NodeId, u64>,
+    /// Why it stopped for good. Nothing changes any more, and the process must end: only a restart can help.
+    pub stopped: Option<String>,
+}
+
+impl Status {
+    /// Whether it leads, as far as it knows.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.role == Role::Leader
+    }
+
+    fn of(metrics: &RaftMetrics<Types>, progress: &Progress) -> Self {
+        let (voters, learners) = format::members(metrics.membership_config.membership());
+        let role = role(metrics.state);
+        let first = progress.term_start.filter(|id| role == Role::Leader && id.term == metrics.current_term);
+        // openraft counts the leader itself among them.
+        let replication = metrics.replication.iter().flatten().filter(|(id, _)| **id != metrics.id);
+        Self {
+            term: metrics.current_term,
+            role,
+            leader: metrics.current_leader.map(|id| id.0),
+            first_index_of_term: first.map(|id| id.index),
+            last_log: metrics.last_log_index.unwrap_or(0),
+            committed: metrics.local_committed.map_or(0, |id| id.index),
+            applied: progress.applied.map_or(0, |id| id.index),
+            voters,
+            learners,
+            replication: replication.map(|(id, at)| (id.0, at.map_or(0, |at| at.index))).collect(),
+            stopped: metrics.running_state.as_ref().err().map(ToString::to_string),
+        }
+    }
+}
+
+fn role(state: ServerState) -> Role {
+    match state {
+        ServerState::Leader => Role::Leader,
+        ServerState::Follower => Role::Follower,
+        ServerState::Candidate => Role::Candidate,
+        ServerState::Learner | ServerState::Shutdown => Role::Learner,
+    }
+}
+
+/// Keeps the status up to date until the replica stops.
+pub struct Actor {
+    /// openraft's view.
+    metrics: Metrics,
+    /// The state machine's.
+    progress: watch::Receiver<Progress>,
+    /// Ours.
+    status: watch::Sender<Status>,
+}
+
+impl Actor {
+    /// Not running yet.
+    pub fn new(metrics: Metrics, progress: watch::Receiver<Progress>, status: watch::Sender<Status>) -> Self {
+        Self { metrics, progress, status }
+    }
+
+    /// Runs until it is cancelled or the replica has stopped.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        while self.status.borrow().stopped.is_none() {
+            self.publish();
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                changed = self.metrics.changed() => if changed.is_err() { return self.stop() },
+                changed = self.progress.changed() => if changed.is_err() { return self.last_words().await },
+            }
+        }
+    }
+
+    /// The state machine is gone: openraft mostly says why a moment later.
+    async fn last_words(&mut self) {
+        let said = async {
+            while self.metrics.borrow_and_update().running_state.is_ok() && self.metrics.changed().await.is_ok() {}
+        };
+        // It matters that it stopped; why is for people.
+        drop(tokio::time::timeout(LAST_WORDS, said).await);
+        self.stop();
+    }
+
+    fn publish(&mut self) {
+        let status = Status::of(&self.metrics.borrow_and_update(), &self.progress.borrow_and_update());
+        self.status.send_if_modified(|old| {
+            let changed = *old != status;
+            *old = status;
+            changed
+        });
+    }
+
+    /// Both ends are told apart from a living replica: openraft's core may end without a word, because it panicked, and
+    /// its last metrics still say that all is well.
+    fn stop(&mut self) {
+        self.publish();
+        self.status.send_modify(|status| {
+            status.stopped.get_or_insert_with(|| "the raft core has ended".to_owned());
+        });
+    }
+}

@@ -1,0 +1,74 @@
+//! What ends a replica, and what does not.
+
+use crate::cluster::{Cluster, node, write};
+use bytes::Bytes;
+use symbi_raft::{Lane, ServeError, WriteError};
+use symbi_store::Error;
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_cannot_be_read_stops_the_replica() {
+    let cluster = Cluster::bootstrapped(1, |options| options).await;
+    assert_eq!(cluster.replica(0).propose(b"\xffgarbage".to_vec()).await, Err(WriteError::Stopped));
+    let status = cluster.status(0, |status| status.stopped.is_some()).await;
+    let reason = status.stopped.expect("it says why");
+    assert!(reason.contains("version 255"), "{reason}");
+    assert_eq!(cluster.replica(0).propose(write(1)).await, Err(WriteError::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_stops_the_replica() {
+    let cluster = Cluster::bootstrapped(1, |options| options).await;
+    cluster.hosts[0].disk.fail_next(Error::Full);
+    assert_eq!(cluster.replica(0).propose(write(1)).await, Err(WriteError::Stopped));
+    let status = cluster.status(0, |status| status.stopped.is_some()).await;
+    assert!(status.stopped.expect("it says why").contains("full"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_replica_can_be_shut_down() {
+    let mut cluster = Cluster::bootstrapped(1, |options| options).await;
+    cluster.hosts[0].disk.fail_next(Error::Full);
+    drop(cluster.replica(0).propose(write(1)).await);
+    cluster.kill(0).await;
+    cluster.start(0).await;
+    cluster.leader_among(&[0]).await;
+    cluster.write(0, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_make_no_sense_are_refused() {
+    let cluster = Cluster::bootstrapped(1, |options| options).await;
+    let replica = cluster.replica(0);
+    for garbage in [&b""[..], b"\x01", b"\x01\x00\x63", b"\x02\x00\x00", &[0xff; 2_000_000]] {
+        for lane in [Lane::Append, Lane::Heartbeat, Lane::Snapshot, Lane::Vote] {
+            let answer = replica.serve(node(1), lane, Bytes::copy_from_slice(garbage)).await;
+            assert!(matches!(answer, Err(ServeError::Malformed { .. })), "{answer:?}");
+        }
+    }
+    cluster.write(0, 1).await;
+}
+
+/// A replica of one node refuses to be spoken to by a node that is not what it says.
+#[tokio::test(start_paused = true)]
+async fn a_request_in_anothers_name_is_refused() {
+    let cluster = Cluster::of_three(|options| options).await;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let (taken, replica) = (seen.clone(), cluster.replica(1).clone());
+    // What the leader sends to one node, another sends on as its own.
+    cluster.network.attach(
+        node(1),
+        std::sync::Arc::new(move |from, lane, request: Bytes| {
+            *taken.lock().expect("no panic") = Some((lane, request.clone()));
+            let served = replica.serve(from, lane, request);
+            Box::pin(async move { served.await.ok() })
+        }),
+    );
+    cluster.write(0, 1).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let (lane, request) = seen.lock().expect("no panic").clone().expect("the leader speaks to it");
+    let other = if lane == Lane::Heartbeat { Lane::Vote } else { Lane::Heartbeat };
+    let replica = cluster.replica(1);
+    assert_eq!(replica.serve(node(2), lane, request.clone()).await, Err(ServeError::Impostor));
+    assert!(matches!(replica.serve(node(0), other, request.clone()).await, Err(ServeError::Malformed { .. })));
+    assert!(replica.serve(node(0), lane, request).await.is_ok());
+}

@@ -1,0 +1,74 @@
+//! A lane: calls of one kind between two nodes, over one long-lived substream for each direction of calling.
+//!
+//! The caller's half ([`caller`]) posts requests in the order of the calls and matches answers by id, so that many are
+//! under way at once; the server's half ([`server`]) hands requests on in their order. A lane's substream is opened
+//! by its first call, while the frames queue.
+
+pub(crate) mod caller;
+pub(crate) mod frame;
+pub(crate) mod pulse;
+pub(crate) mod server;
+
+/// What a call is about. Lanes never wait for one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Raft's log entries.
+    Append,
+    /// Raft's heartbeats.
+    Heartbeat,
+    /// Raft's snapshots.
+    Snapshot,
+    /// Raft's votes, pre-votes and leader transfers.
+    Vote,
+    /// Requests of nodes to nodes: forwarded commands, read indices, grants.
+    Control,
+    /// Messages of agents.
+    Message,
+}
+
+/// The longest body of a call or an answer: 1 MiB of payload and 64 KiB around it.
+pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
+
+impl Lane {
+    /// All lanes, in the order of [`Self::index`].
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Control, Self::Message];
+
+    /// The lanes a node has to a learner that does not know it yet.
+    pub(crate) const RAFT: [Self; 4] = [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote];
+
+    /// Its place in [`Self::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Whether it is one of [`Self::RAFT`].
+    pub(crate) const fn is_raft(self) -> bool {
+        matches!(self, Self::Append | Self::Heartbeat | Self::Snapshot | Self::Vote)
+    }
+
+    /// The protocol's name on the wire.
+    pub(crate) const fn protocol(self) -> &'static str {
+        match self {
+            Self::Append => "/symbi/append/1",
+            Self::Heartbeat => "/symbi/heartbeat/1",
+            Self::Snapshot => "/symbi/snapshot/1",
+            Self::Vote => "/symbi/vote/1",
+            Self::Control => "/symbi/control/1",
+            Self::Message => "/symbi/message/1",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lanes_index_is_its_place() {
+        for (place, lane) in Lane::ALL.into_iter().enumerate() {
+            assert_eq!(lane.index(), place);
+            assert_eq!(lane.is_raft(), Lane::RAFT.contains(&lane));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What can go wrong between two nodes, as far as their messages show it.
+
+use symbi_model::codec;
+
+/// Why a message, a token or a proof is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The bytes are no message of this protocol.
+    #[error("the bytes are no message of this protocol")]
+    Frame(#[from] codec::Error),
+    /// The text is no join token at all.
+    #[error("this is no join token: {what}")]
+    TokenForm {
+        /// Which part is wrong.
+        what: &'static str,
+    },
+    /// The text is a join token that was damaged on its way here.
+    #[error("the join token is damaged: its checksum does not match; copy it again, whole")]
+    TokenChecksum,
+    /// The other side speaks another version of the protocol.
+    #[error("the other side speaks version {theirs}, this program version {ours}")]
+    Version {
+        /// The other side's.
+        theirs: u32,
+        /// This program's.
+        ours: u32,
+    },
+    /// The other side belongs to another cluster than the token.
+    #[error("the other side belongs to another cluster than the token")]
+    ForeignCluster,
+    /// The other side has not proved that it knows the token's secret.
+    #[error("the other side does not know the token's secret")]
+    ProofWrong,
+    /// A message belongs to another exchange than this one.
+    #[error("the message belongs to another exchange")]
+    ForeignExchange,
+    /// A signature is not that of the key it should be of.
+    #[error("the signature does not verify")]
+    SignatureWrong,
+    /// The other side's ephemeral key gives no secret.
+    #[error("the other side's ephemeral key gives no secret")]
+    KeyWeak,
+    /// The sealed message belongs to another session.
+    #[error("the message belongs to another session")]
+    ForeignSession,
+    /// The header names other parties than the session's.
+    #[error("the header names other parties than the session's")]
+    ForeignParty,
+    /// The sealed message was changed, sealed with another key, or goes the other way.
+    #[error("the sealed message does not open")]
+    SealBroken,
+    /// The sealed message was opened before, or is so old that nobody can tell.
+    #[error("message {sequence} was opened before, or is too old to tell")]
+    Replayed {
+        /// Its number in the session.
+        sequence: u64,
+    },
+    /// The session has carried what it may.
+    #[error("the session has carried what it may")]
+    SessionSpent,
+    /// Longer than is allowed.
+    #[error("{what} of {bytes} bytes, at most {max} are allowed")]
+    TooLong {
+        /// What.
+        what: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+}

@@ -1,0 +1,163 @@
+//! Control: what one member asks another to do or to tell, one request and one reply each.
+
+use super::{FRAME_BYTES, blob, coded};
+use crate::session::Kind;
+use serde::{Deserialize, Serialize};
+use symbi_model::agent::AgentName;
+use symbi_model::{DecisionId, MessageId, NodeId, Outcome};
+
+/// A request to a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ControlRequest {
+    /// To the leader: propose this batch of mine.
+    Forward {
+        /// The encoded batch.
+        #[serde(with = "blob")]
+        batch: Vec<u8>,
+    },
+    /// To the leader: confirm that you lead, and up to where is everything committed.
+    ReadIndex,
+    /// To the leader: grant me the right to act.
+    Grant {
+        /// The asking node's boot count.
+        boot: u64,
+    },
+    /// What does your clock show?
+    Clock,
+    /// Do you know this verdict of yours?
+    Decision {
+        /// Its id.
+        id: DecisionId,
+    },
+    /// What did this agent write last, on your node?
+    Logs {
+        /// The agent.
+        agent: AgentName,
+        /// How many lines at most.
+        lines: u32,
+    },
+    /// Send this message as your agent, on behalf of a user with the right to.
+    AskFrom {
+        /// The agent that speaks.
+        from: AgentName,
+        /// The agent it speaks to.
+        to: AgentName,
+        /// `Ask` or `Tell`.
+        kind: Kind,
+        /// Compact JSON.
+        #[serde(with = "blob")]
+        payload: Vec<u8>,
+        /// For how long an answer is awaited, ms.
+        timeout_ms: u64,
+        /// On whose behalf.
+        user: String,
+    },
+    /// Is this node a member, at or after this index?
+    Vouched {
+        /// The node.
+        peer: NodeId,
+        /// The log index.
+        index: u64,
+    },
+    /// To the leader: why is this agent where it is, or nowhere?
+    WhyAgent {
+        /// The agent.
+        agent: AgentName,
+    },
+}
+
+/// What a member replies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ControlReply {
+    /// The forwarded batch was applied.
+    Committed {
+        /// Its log index.
+        index: u64,
+        /// Its term.
+        term: u64,
+        /// What became of each command.
+        outcomes: Vec<Outcome>,
+    },
+    /// The node does not lead: nothing was done.
+    NotLeader {
+        /// Who does, as far as it knows.
+        leader: Option<NodeId>,
+    },
+    /// Nobody knows whether the batch will be applied.
+    Unknown,
+    /// The batch's time is too far from the leader's clock: nothing was done.
+    ClockSkew {
+        /// How far the batch's time is ahead, ms.
+        ms: i64,
+    },
+    /// The node leads; everything committed before it was asked has at most this index.
+    ReadIndex {
+        /// Its term.
+        term: u64,
+        /// The index.
+        index: u64,
+    },
+    /// The right to act.
+    Grant {
+        /// The term of the leader that grants.
+        term: u64,
+        /// The asking node must have applied this index to act.
+        read_index: u64,
+    },
+    /// No grant: the asking node is condemned.
+    Condemned,
+    /// The node's clock.
+    Clock {
+        /// Ms since the Unix epoch.
+        wall_ms: u64,
+    },
+    /// The encoded verdict; none when it is not kept (any more).
+    Decision(Option<Vec<u8>>),
+    /// The lines; none when the agent does not run on this node.
+    Logs(Option<Vec<String>>),
+    /// How the message ended.
+    Ended {
+        /// The message's id.
+        message: MessageId,
+        /// Its ending.
+        ending: Ending,
+    },
+    /// Whether the node is a member, by the answering node's table at or after the index; false also when it is behind.
+    Vouched(bool),
+    /// Why an agent is where it is: what is said of each node, by the node's name.
+    WhyAgent(Vec<(String, String)>),
+    /// The request could not be carried out, and changed nothing.
+    Failed {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// How a message ended, as one node tells another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// The receiver's answer, compact JSON; empty for a `tell` that is in its mailbox.
+    Answer(#[serde(with = "blob")] Vec<u8>),
+    /// A policy did not allow it.
+    Denied {
+        /// The verdict.
+        decision: DecisionId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The receiver certainly was not given it.
+    NotDelivered {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The time was up.
+    DeadlineExceeded {
+        /// Whether the receiver was given it.
+        delivered: bool,
+    },
+    /// It may or may not have been processed.
+    OutcomeUnknown,
+}
+
+coded!(ControlRequest, FRAME_BYTES);
+coded!(ControlReply, FRAME_BYTES);

@@ -1,0 +1,206 @@
+//! The bytes of every message, one of each variant at least: the format is a promise to nodes of other versions.
+
+use crate::fixture::{
+    agent, agent_id, cluster, cnf, decision, message, node, party, profile, request, sessions, token,
+};
+use expect_test::expect_file;
+use std::fmt::{Debug, Write};
+use symbi_model::node::Membership;
+use symbi_model::{Epoch, Hash, Outcome, PolicyNumber, Refusal};
+use symbi_proto::Error;
+use symbi_proto::join::{Joiner, Member, welcome};
+use symbi_proto::session::{Id, Initiator, Kind, respond};
+use symbi_proto::wire::join::{Enrolled, Neighbour, Progress, Refused, RefusedCode};
+use symbi_proto::wire::{
+    Attestation, ControlReply, ControlRequest, Ending, JoinReply, JoinRequest, MessageFrame, MessageReply,
+};
+
+/// A message with its two functions.
+pub trait Coded: Debug + PartialEq + Sized {
+    fn bytes(&self) -> Vec<u8>;
+    fn read(bytes: &[u8]) -> Result<Self, Error>;
+}
+
+macro_rules! coded {
+    ($($type:ty),*) => {$(
+        impl Coded for $type {
+            fn bytes(&self) -> Vec<u8> {
+                self.encode()
+            }
+
+            fn read(bytes: &[u8]) -> Result<Self, Error> {
+                Self::decode(bytes)
+            }
+        }
+    )*};
+}
+coded!(ControlRequest, ControlReply, JoinRequest, JoinReply, MessageFrame, MessageReply);
+
+/// Something to do with messages of every type.
+pub trait Visit {
+    fn visit<T: Coded>(&mut self, messages: Vec<T>);
+}
+
+/// Visits the messages of every type.
+pub fn visit(visitor: &mut impl Visit) {
+    visitor.visit(control_requests());
+    visitor.visit(control_replies());
+    visitor.visit(join_requests());
+    visitor.visit(join_replies());
+    visitor.visit(frames());
+    visitor.visit(replies());
+}
+
+fn control_requests() -> Vec<ControlRequest> {
+    vec![
+        ControlRequest::Forward { batch: vec![1, 2, 3] },
+        ControlRequest::ReadIndex,
+        ControlRequest::Grant { boot: 3 },
+        ControlRequest::Clock,
+        ControlRequest::Decision { id: decision() },
+        ControlRequest::Logs { agent: agent("a"), lines: 300 },
+        ControlRequest::AskFrom {
+            from: agent("a"),
+            to: agent("b"),
+            kind: Kind::Tell,
+            payload: b"{}".to_vec(),
+            timeout_ms: 30_000,
+            user: "admin".to_owned(),
+        },
+        ControlRequest::Vouched { peer: node(1), index: 70_000 },
+        ControlRequest::WhyAgent { agent: agent("a") },
+    ]
+}
+
+fn control_replies() -> Vec<ControlReply> {
+    let outcomes = vec![
+        Outcome::Done,
+        Outcome::Created { id: agent_id() },
+        Outcome::Refused(Refusal::Limit { what: "x".to_owned() }),
+    ];
+    let reason = "why".to_owned();
+    let mut replies = vec![
+        ControlReply::Committed { index: 9, term: 2, outcomes },
+        ControlReply::NotLeader { leader: Some(node(1)) },
+        ControlReply::NotLeader { leader: None },
+        ControlReply::Unknown,
+        ControlReply::ClockSkew { ms: -700 },
+        ControlReply::ReadIndex { term: 2, index: 9 },
+        ControlReply::Grant { term: 2, read_index: 9 },
+        ControlReply::Condemned,
+        ControlReply::Clock { wall_ms: 1_763_700_000_000 },
+        ControlReply::Decision(Some(vec![1])),
+        ControlReply::Decision(None),
+        ControlReply::Logs(Some(vec!["a line".to_owned()])),
+        ControlReply::Logs(None),
+        ControlReply::Vouched(true),
+        ControlReply::WhyAgent(vec![("n1".to_owned(), reason.clone())]),
+        ControlReply::Failed { reason: reason.clone() },
+    ];
+    let endings = [
+        Ending::Answer(b"{}".to_vec()),
+        Ending::Denied { decision: decision(), reason: reason.clone() },
+        Ending::NotDelivered { reason },
+        Ending::DeadlineExceeded { delivered: true },
+        Ending::OutcomeUnknown,
+    ];
+    replies.extend(endings.map(|ending| ControlReply::Ended { message: message(2), ending }));
+    replies
+}
+
+fn join_requests() -> Vec<JoinRequest> {
+    let (joiner, hello) = Joiner::start(token(), node(2), "n2".to_owned(), [3; 32], 1_000);
+    let member = Member { node: node(1), cluster: cluster(), cluster_name: "symbi".to_owned() };
+    let answer = welcome(&member, node(2), hello.clone(), token().verifier(), [4; 32], 1_001).expect("a good hello");
+    let proved = joiner.check(node(1), answer.1).expect("a good reply");
+    vec![
+        JoinRequest::Hello(hello),
+        JoinRequest::Enrol(proved.enrol(profile(), request())),
+        JoinRequest::Progress,
+        JoinRequest::Admit { index: 12 },
+    ]
+}
+
+fn join_replies() -> Vec<JoinReply> {
+    let (_, hello) = Joiner::start(token(), node(2), "n2".to_owned(), [3; 32], 1_000);
+    let member = Member { node: node(1), cluster: cluster(), cluster_name: "symbi".to_owned() };
+    let answer = welcome(&member, node(2), hello, token().verifier(), [4; 32], 1_001).expect("a good hello");
+    let neighbour = Neighbour { node: node(1), name: "n1".to_owned(), addr: "[::1]:7400".parse().expect("an address") };
+    vec![
+        JoinReply::Hello(answer.1),
+        JoinReply::Enrolled(Box::new(Enrolled {
+            index: 12,
+            cluster: cluster(),
+            cluster_name: "symbi".to_owned(),
+            domain: "symbi.symbi.internal".to_owned(),
+            generation: 0,
+            anchor: Hash([6; 32]),
+            roster: vec![neighbour],
+        })),
+        JoinReply::Progress(Progress {
+            membership: Some(Membership::Joining),
+            is_voter: false,
+            leader: Some(node(1)),
+            last_log: 14,
+            committed: 13,
+        }),
+        JoinReply::Admitted,
+        JoinReply::Refused(Refused { code: RefusedCode::NameTaken, detail: "n2 is taken".to_owned() }),
+        JoinReply::Refused(Refused { code: RefusedCode::Malformed, detail: String::new() }),
+    ]
+}
+
+fn frames() -> Vec<MessageFrame> {
+    let (_, hello) = Initiator::start(party(1, 2), [11; 32], [12; 32], Id([9; 16]));
+    let sealed = sessions(1).0.seal(&crate::fixture::header(1, 2), b"{}").expect("sealed");
+    let attestation = Attestation {
+        epoch: Epoch(3),
+        batch: 0,
+        first: 0,
+        last: 63,
+        root: Hash([1; 32]),
+        previous: Hash([0; 32]),
+        policy_set: PolicyNumber(1),
+        time_ms: 1_000,
+        signature: vec![2; 64],
+    };
+    vec![
+        MessageFrame::Hello(Box::new(hello)),
+        MessageFrame::Sealed { session: Id([9; 16]), bytes: sealed, attestation: None },
+        MessageFrame::Sealed { session: Id([9; 16]), bytes: vec![1], attestation: Some(Box::new(attestation)) },
+        MessageFrame::Close { session: Id([9; 16]) },
+    ]
+}
+
+fn replies() -> Vec<MessageReply> {
+    let (_, hello) = Initiator::start(party(1, 2), [11; 32], [12; 32], Id([9; 16]));
+    let (_, reply) = respond(party(2, 1), &hello, &cnf(1), [21; 32], [22; 32]).expect("a good hello");
+    vec![
+        MessageReply::Hello(Box::new(reply)),
+        MessageReply::Answer(vec![1, 2]),
+        MessageReply::Delivered,
+        MessageReply::Denied { decision: decision(), reason: "why".to_owned() },
+        MessageReply::NotDelivered { reason: "why".to_owned() },
+        MessageReply::DeadlineExceeded { delivered: false },
+        MessageReply::OutcomeUnknown,
+        MessageReply::NoSession,
+    ]
+}
+
+#[test]
+fn bytes_stay_as_they_are() {
+    struct Print(String);
+    impl Visit for Print {
+        fn visit<T: Coded>(&mut self, messages: Vec<T>) {
+            for message in messages {
+                let shown = format!("{message:?}");
+                let variant = shown.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+                let name = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
+                writeln!(self.0, "{name}::{variant} {}", hex::encode(message.bytes())).expect("a text takes all");
+            }
+        }
+    }
+    let mut print = Print(String::new());
+    visit(&mut print);
+    expect_file!["golden.txt"].assert_eq(&print.0);
+}

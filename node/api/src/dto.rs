@@ -1,0 +1,9 @@
+//! The JSON of the interface. Only types of this module derive `Serialize` for HTTP; each maps from the model in one place.
+
+pub mod agent;
+pub mod audit;
+pub mod cluster;
+pub mod message;
+pub mod policy;
+pub mod spec;
+pub mod token;

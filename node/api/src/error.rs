@@ -1,0 +1,147 @@
+//! What a caller is told when a request fails: the only place in which HTTP status codes exist.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use symbi_model::{ProposeError, Refusal};
+
+/// Why a request failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// No token, or one that is not known.
+    #[error("{0}")]
+    Unauthenticated(String),
+    /// The policies do not permit it.
+    #[error("denied: {reason}")]
+    Denied {
+        /// The decision, for `why decision`.
+        decision: String,
+        /// In words.
+        reason: String,
+    },
+    /// The request cannot be understood.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The route does not take this method.
+    #[error("{0}")]
+    WrongMethod(String),
+    /// The node does as much of this as it can already.
+    #[error("{0}")]
+    Busy(String),
+    /// The `Host` header names something this node does not serve.
+    #[error("the Host header {0:?} is not served here")]
+    Misdirected(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// The replicated state refused it.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// Nothing was decided, or nobody knows.
+    #[error("{0}")]
+    Undecided(ProposeError),
+    /// The body is longer than is taken.
+    #[error("the body is longer than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// The body did not arrive in time.
+    #[error("the body did not arrive within {seconds} s")]
+    SlowBody {
+        /// The limit.
+        seconds: u64,
+    },
+    /// No leader confirmed the read, or another node that is needed did not answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The deadline passed.
+    #[error("{0}")]
+    Deadline(String),
+    /// Something on this node that should not fail did.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The stable code in the body; the command line's exit code follows from it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(_) => "UNAUTHENTICATED",
+            Self::Denied { .. } => "DENIED",
+            Self::BadRequest(_) => "BAD_REQUEST",
+            Self::WrongMethod(_) => "WRONG_METHOD",
+            Self::Busy(_) => "BUSY",
+            Self::Misdirected(_) => "MISDIRECTED",
+            Self::NotFound(_) => "NOT_FOUND",
+            Self::Refused(refusal) => refusal.code(),
+            Self::Undecided(error) => match error {
+                ProposeError::NoLeader => "NO_QUORUM",
+                ProposeError::Unknown => "OUTCOME_UNKNOWN",
+                ProposeError::ClockSkew { .. } => "CLOCK_SKEW",
+                ProposeError::TooLarge { .. } => "TOO_LARGE",
+                ProposeError::NotLeading => "NOT_LEADING",
+                ProposeError::Stopping => "STOPPING",
+            },
+            Self::TooLarge { .. } => "TOO_LARGE",
+            Self::SlowBody { .. } => "SLOW_BODY",
+            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Deadline(_) => "DEADLINE",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Denied { .. } => StatusCode::FORBIDDEN,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::NotFound(_) | Self::Refused(Refusal::NotFound) => StatusCode::NOT_FOUND,
+            Self::Refused(Refusal::TooManyClients) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Refused(Refusal::Limit { .. }) => StatusCode::BAD_REQUEST,
+            Self::Refused(_) => StatusCode::CONFLICT,
+            Self::TooLarge { .. } | Self::Undecided(ProposeError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::Undecided(ProposeError::Unknown) | Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Undecided(_) | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn details(&self) -> Value {
+        match self {
+            Self::Denied { decision, reason } => json!({ "decision": decision, "reason": reason }),
+            _ => json!({}),
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<ProposeError> for Error {
+    fn from(error: ProposeError) -> Self {
+        Self::Undecided(error)
+    }
+}
+
+impl From<symbi_policy::Denied> for Error {
+    fn from(denied: symbi_policy::Denied) -> Self {
+        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let body = json!({ "error": self.to_string(), "code": self.code(), "details": self.details() });
+        (self.status(), Json(body)).into_response()
+    }
+}

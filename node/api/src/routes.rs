@@ -1,0 +1,216 @@
+//! The routes: one function each, and what they share.
+
+mod agents;
+mod audit;
+mod cluster;
+mod messages;
+mod policies;
+mod tokens;
+
+pub use tokens::first as first_token;
+
+use crate::auth::{self, Door};
+use crate::error::Error;
+use crate::keys::Pool;
+use crate::ports::{Call, Ports};
+use axum::Router;
+use axum::body::HttpBody as _;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Extension, FromRequest, FromRequestParts, Request, State as Shared};
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{delete, get, post, put};
+use std::sync::Arc;
+use std::time::Duration;
+use symbi_policy::Principal;
+use tokio::sync::{Semaphore, oneshot};
+
+/// The longest body, bytes: a message of 1 MiB and what is around it.
+pub const BODY_BYTES: usize = 1024 * 1024 + 64 * 1024;
+/// A body that takes longer is refused.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every handler shares.
+#[derive(Clone)]
+pub struct App {
+    /// The rest of the node.
+    pub ports: Ports,
+    /// Keys for writes that come without one.
+    pub pool: Pool,
+    /// One export or check of the whole chain at a time: each holds it in memory.
+    pub exports: Arc<Semaphore>,
+    /// The names under which this node may be addressed, beside IP addresses and `localhost`.
+    pub hosts: Arc<Vec<String>>,
+}
+
+impl App {
+    /// Sends a call to the composition root and awaits its answer.
+    async fn call<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Call) -> Result<T, Error> {
+        let stopping = || Error::Unavailable("this node is stopping".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.ports.calls.send(make(reply)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+}
+
+/// The user for whom a request acts.
+pub struct Caller(pub String);
+
+impl Caller {
+    fn principal(&self) -> Principal {
+        Principal::User(self.0.clone())
+    }
+
+    fn actor(&self) -> String {
+        format!("user:{}", self.0)
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let door = *parts.extensions.get::<Door>().unwrap_or(&Door::Tcp);
+        auth::user(&app.ports.state.borrow(), door, &parts.headers).map(Self)
+    }
+}
+
+/// A JSON body, with an error that says what is wrong with it.
+pub struct Json<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
+        match axum::Json::<T>::from_request(request, app).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::BytesRejection(_)) => Err(Error::TooLarge { limit: BODY_BYTES }),
+            Err(rejection) => {
+                let text = rejection.body_text();
+                Err(Error::BadRequest(crate::dto::spec::with_suggestion(&text)))
+            }
+        }
+    }
+}
+
+/// Query parameters, with an error that says what is wrong with them.
+pub struct Query<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        match axum::extract::Query::<T>::from_request_parts(parts, app).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(QueryRejection::FailedToDeserializeQueryString(error)) => Err(Error::BadRequest(error.body_text())),
+            Err(other) => Err(Error::BadRequest(other.to_string())),
+        }
+    }
+}
+
+/// A part of the path, with an error that says what is wrong with it.
+pub struct Path<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        match axum::extract::Path::<T>::from_request_parts(parts, app).await {
+            Ok(axum::extract::Path(path)) => Ok(Self(path)),
+            Err(rejection) => Err(Error::BadRequest(rejection.body_text())),
+        }
+    }
+}
+
+/// Every route of the interface.
+pub fn router(ports: Ports, hosts: Vec<String>) -> Router<()> {
+    let exports = Arc::new(Semaphore::new(1));
+    let app = App { ports, pool: Pool::default(), exports, hosts: Arc::new(hosts) };
+    Router::new()
+        .route("/health/live", get(cluster::live))
+        .route("/health/ready", get(cluster::ready))
+        .route("/.well-known/agent-identity.json", get(cluster::identity))
+        .route("/api/v1/health", get(cluster::ready))
+        .route("/api/v1/cluster", get(cluster::status))
+        .route("/api/v1/nodes", get(cluster::nodes))
+        .route("/api/v1/agents", get(agents::list).post(agents::create))
+        .route("/api/v1/agents/{name}", get(agents::show).delete(agents::remove))
+        .route("/api/v1/agents/{name}/status", get(agents::show))
+        .route("/api/v1/agents/{name}/stop", post(agents::stop))
+        .route("/api/v1/agents/{name}/logs", get(agents::logs))
+        .route("/api/v1/agents/{name}/why", get(policies::why_agent))
+        .route("/api/v1/agents/{name}/annotations/{key}", put(agents::annotate))
+        .route("/api/v1/agents/{name}/messages", post(messages::send))
+        .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
+        .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/api/v1/policies", get(policies::current))
+        .route("/api/v1/policies/{number}", get(policies::show))
+        .route("/api/v1/decisions/{id}", get(policies::decision))
+        .route("/api/v1/audit", get(audit::tail))
+        .route("/api/v1/audit/bundle", get(audit::export))
+        .route("/api/v1/audit/verify", get(audit::verify))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn_with_state(app.clone(), guard))
+        .with_state(app)
+}
+
+/// Refuses foreign `Host` headers (a web page that rebinds its name must not reach this port) and slow bodies.
+async fn guard(
+    Shared(app): Shared<App>,
+    Extension(door): Extension<Door>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    if door == Door::Tcp {
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        if !host_is_served(host, &app.hosts) {
+            return Err(Error::Misdirected(host.to_owned()));
+        }
+    }
+    if !request.body().is_end_stream() {
+        // Nobody's body is kept in memory before it is known whose it is.
+        auth::user(&app.ports.state.borrow(), door, request.headers())?;
+    }
+    let (parts, body) = request.into_parts();
+    let collected = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES)).await;
+    let bytes = collected
+        .map_err(|_| Error::SlowBody { seconds: BODY_TIMEOUT.as_secs() })?
+        .map_err(|_| Error::TooLarge { limit: BODY_BYTES })?;
+    Ok(next.run(Request::from_parts(parts, bytes.into())).await)
+}
+
+fn host_is_served(host: &str, names: &[String]) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok() || names.iter().any(|known| known == name)
+}
+
+async fn unknown(request: Request) -> Error {
+    Error::NotFound(format!("there is nothing at {}", request.uri().path()))
+}
+
+async fn wrong_method(request: Request) -> Error {
+    Error::WrongMethod(format!("{} does not take {}", request.uri().path(), request.method()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_is_served;
+
+    #[test]
+    fn only_addresses_localhost_and_known_names_are_served() {
+        let names = ["n1.example".to_owned()];
+        for host in ["127.0.0.1:8080", "localhost", "[::1]:8080", "n1.example:80", "10.0.0.7"] {
+            assert!(host_is_served(host, &names), "{host}");
+        }
+        for host in ["", "evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example"] {
+            assert!(!host_is_served(host, &names), "{host}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Agents: recorded, listed, shown, stopped, removed, annotated.
+
+use super::{App, Caller, Json, Path, Query};
+use crate::dto::agent::{self, Annotation, Created, Detail, Line, Logs, Written};
+use crate::dto::spec::Spec;
+use crate::error::Error;
+use crate::keys;
+use crate::ports::Call;
+use crate::read::{self, Freshness};
+use crate::write;
+use axum::extract::State as Shared;
+use axum::http::HeaderMap;
+use serde::Deserialize;
+use symbi_model::agent::{ANNOTATION_BYTES, Agent, AgentName};
+use symbi_model::{AgentId, Command, Outcome, State};
+use symbi_policy::{Administer, CreateAgent, DeleteAgent, StopAgent};
+
+/// The most log lines that are answered.
+const LOG_LINES: u32 = 1_000;
+
+/// `GET /api/v1/agents`.
+pub async fn list(
+    Shared(app): Shared<App>,
+    _: Caller,
+    Query(freshness): Query<Freshness>,
+) -> Result<axum::Json<Vec<Line>>, Error> {
+    let state = read::state(&app.ports, &freshness).await?;
+    Ok(axum::Json(state.agents.values().map(|agent| agent::line(&state, agent)).collect()))
+}
+
+/// `GET /api/v1/agents/{name}`: by name, id, or a unique beginning of either.
+pub async fn show(
+    Shared(app): Shared<App>,
+    _: Caller,
+    Path(name): Path<String>,
+    Query(freshness): Query<Freshness>,
+) -> Result<axum::Json<Detail>, Error> {
+    let state = read::state(&app.ports, &freshness).await?;
+    Ok(axum::Json(agent::detail(&state, find(&state, &name)?)))
+}
+
+/// `POST /api/v1/agents` with a [`Spec`].
+pub async fn create(
+    Shared(app): Shared<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(spec): Json<Spec>,
+) -> Result<axum::Json<Created>, Error> {
+    let spec = spec.into_model()?;
+    let state = app.ports.state.borrow().clone();
+    let request = CreateAgent {
+        principal: caller.principal(),
+        name: spec.name.clone(),
+        owner: spec.owner.clone(),
+        tier: spec.tier,
+    };
+    let permit = app.ports.gate.judge(&state, request)?;
+    let id = match headers.get(write::KEY_HEADER) {
+        Some(key) => keys::derived(keys::parse(key.to_str().unwrap_or_default())?, "agent"),
+        None => keys::uuid_v7((app.ports.wall_ms)().max(state.counters.log_time_ms)),
+    };
+    let id = AgentId(id);
+    let name = spec.name.to_string();
+    let command = Command::CreateAgent { id, spec, actor: caller.actor() };
+    let committed = write::propose(&app.ports, &app.pool, &headers, permit.reference(), command).await?;
+    let id = match committed.outcome {
+        Outcome::Created { id } => id,
+        _ => id,
+    };
+    Ok(axum::Json(Created { id: id.to_string(), name, index: committed.index }))
+}
+
+/// `POST /api/v1/agents/{name}/stop`.
+pub async fn stop(
+    Shared(app): Shared<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<axum::Json<Written>, Error> {
+    let (state, target) = target(&app, &name).await?;
+    let request = StopAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
+    let permit = app.ports.gate.judge(&state, request)?;
+    let command = Command::StopAgent { name: target.0, actor: caller.actor() };
+    written(&app, &headers, permit.reference(), command).await
+}
+
+/// `DELETE /api/v1/agents/{name}`.
+pub async fn remove(
+    Shared(app): Shared<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<axum::Json<Written>, Error> {
+    let (state, target) = target(&app, &name).await?;
+    let request = DeleteAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
+    let permit = app.ports.gate.judge(&state, request)?;
+    let command = Command::RemoveAgent { name: target.0, actor: caller.actor() };
+    written(&app, &headers, permit.reference(), command).await
+}
+
+/// `PUT /api/v1/agents/{name}/annotations/{key}` with `{"value": …}`.
+pub async fn annotate(
+    Shared(app): Shared<App>,
+    caller: Caller,
+    Path((name, key)): Path<(String, String)>,
+    headers: HeaderMap,
+    Json(annotation): Json<Annotation>,
+) -> Result<axum::Json<Written>, Error> {
+    if annotation.value.len() > ANNOTATION_BYTES {
+        return Err(Error::BadRequest(format!("value: at most {ANNOTATION_BYTES} bytes")));
+    }
+    let state = app.ports.state.borrow().clone();
+    let name: AgentName = name.parse().map_err(|error| Error::BadRequest(format!("{error}")))?;
+    let request = Administer { principal: caller.principal(), what: "agent annotate" };
+    let permit = app.ports.gate.judge(&state, request)?;
+    let command = Command::Annotate { name, key, value: annotation.value, actor: caller.actor() };
+    written(&app, &headers, permit.reference(), command).await
+}
+
+/// How many lines of an agent's log are wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogQuery {
+    /// At most this many, the last ones. Default: 100.
+    lines: Option<u32>,
+}
+
+/// `GET /api/v1/agents/{name}/logs?lines=N`.
+pub async fn logs(
+    Shared(app): Shared<App>,
+    _: Caller,
+    Path(name): Path<String>,
+    Query(query): Query<LogQuery>,
+) -> Result<axum::Json<Logs>, Error> {
+    let (_, (name, _)) = target(&app, &name).await?;
+    let lines = query.lines.unwrap_or(100).min(LOG_LINES);
+    let found = app.call(|reply| Call::Logs(name, lines, reply)).await?.map_err(Error::Unavailable)?;
+    Ok(axum::Json(Logs { lines: found.unwrap_or_default() }))
+}
+
+/// The agent called `name`, or whose name or id begins so and no other's does.
+pub fn find<'state>(state: &'state State, name: &str) -> Result<&'state Agent, Error> {
+    if let Some(agent) = name.parse().ok().and_then(|name: AgentName| state.agents.get(&name)) {
+        return Ok(agent);
+    }
+    let begins = |agent: &&Agent| {
+        agent.spec.name.as_str().starts_with(name) || (name.len() >= 8 && agent.id.to_string().starts_with(name))
+    };
+    let mut found = state.agents.values().filter(begins);
+    match (found.next(), found.next()) {
+        (Some(agent), None) if !name.is_empty() => Ok(agent),
+        (Some(_), Some(_)) if !name.is_empty() => {
+            Err(Error::BadRequest(format!("more than one agent's name begins with {name:?}")))
+        }
+        _ => Err(Error::NotFound(format!("there is no agent {name:?}"))),
+    }
+}
+
+async fn target(app: &App, name: &str) -> Result<(State, (AgentName, String)), Error> {
+    let state = read::state(&app.ports, &Freshness::default()).await?;
+    let agent = find(&state, name)?;
+    let found = (agent.spec.name.clone(), agent.spec.owner.clone());
+    Ok((state, found))
+}
+
+async fn written(
+    app: &App,
+    headers: &HeaderMap,
+    permit: symbi_model::policy::PermitRef,
+    command: Command,
+) -> Result<axum::Json<Written>, Error> {
+    let committed = write::propose(&app.ports, &app.pool, headers, permit, command).await?;
+    Ok(axum::Json(Written { index: committed.index }))
+}

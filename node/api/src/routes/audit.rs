@@ -1,0 +1,115 @@
+//! The audit chain: tailed, exported, verified.
+
+use super::{App, Caller, Query};
+use crate::dto::audit::{self, Line, Verified};
+use crate::error::Error;
+use crate::ports::{AuditLine, Call, Place};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State as Shared;
+use serde::Deserialize;
+use std::collections::VecDeque;
+use symbi_policy::ExportAudit;
+use tokio::sync::SemaphorePermit;
+
+mod bundle;
+
+/// The most records that one answer tails.
+const TAIL: usize = 1_000;
+/// Lines of the chain that are read at once.
+const CHUNK: usize = 1_024;
+
+/// Which records are wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tail {
+    /// The last so many. Default: 20; at most 1,000.
+    last: Option<usize>,
+    /// From this log index on, instead of the last.
+    from: Option<u64>,
+}
+
+/// `GET /api/v1/audit?last=N` or `?from=INDEX`.
+pub async fn tail(Shared(app): Shared<App>, _: Caller, Query(tail): Query<Tail>) -> Result<Json<Vec<Line>>, Error> {
+    let wanted = tail.last.unwrap_or(20).min(TAIL);
+    let applied = app.ports.state.borrow().counters.applied_index;
+    // An index has at least one record: so many indices back there are enough.
+    let from = tail.from.unwrap_or_else(|| applied.saturating_sub(wanted as u64));
+    let mut kept = VecDeque::new();
+    let mut place = Place { index: from, line: 0 };
+    loop {
+        let chunk = read(&app, place).await?;
+        for line in &chunk {
+            if let AuditLine::Record(record) = line {
+                kept.push_back(audit::line(record));
+            }
+            if tail.from.is_none() && kept.len() > wanted {
+                kept.pop_front();
+            }
+        }
+        match chunk.last() {
+            // The last records are at the end: only a reader from an index on has enough before it.
+            Some(last) if chunk.len() == CHUNK && (tail.from.is_none() || kept.len() < TAIL) => place = after(last),
+            _ => break,
+        }
+    }
+    kept.truncate(TAIL);
+    Ok(Json(kept.into()))
+}
+
+/// `GET /api/v1/audit/bundle`: the whole chain of the answering node, and what is needed to verify it.
+pub async fn export(Shared(app): Shared<App>, caller: Caller) -> Result<Bytes, Error> {
+    let state = app.ports.state.borrow().clone();
+    let _permit = app.ports.gate.judge(&state, ExportAudit { principal: caller.principal() })?;
+    let _alone = alone(&app)?;
+    bundle::export(&app, &state).await
+}
+
+/// The right to hold the whole chain in memory.
+fn alone(app: &App) -> Result<SemaphorePermit<'_>, Error> {
+    let busy =
+        || Error::Busy("the chain is being exported or checked already: ask again when that has ended".to_owned());
+    app.exports.try_acquire().map_err(|_| busy())
+}
+
+/// `GET /api/v1/audit/verify`: the answering node checks its own chain with the program that checks bundles.
+pub async fn verify(Shared(app): Shared<App>, _: Caller) -> Result<Json<Verified>, Error> {
+    let state = app.ports.state.borrow().clone();
+    let _alone = alone(&app)?;
+    let bundle = bundle::export(&app, &state).await?;
+    let anchor = state.cluster.as_ref().map(|cluster| cluster.anchor.to_string()).unwrap_or_default();
+    let given = anchor.clone();
+    // Every signature is checked: that is no work for a thread on which the leader's heartbeats run.
+    let checked = tokio::task::spawn_blocking(move || symbi_audit::verify(&bundle[..], Some(&given))).await;
+    let verified = match checked.map_err(|error| Error::Internal(error.to_string()))? {
+        Ok(report) => Verified {
+            ok: true,
+            records: report.records,
+            batches: report.batches,
+            head: report.head.to_string(),
+            anchor,
+            failure: String::new(),
+        },
+        Err(failure) => Verified {
+            ok: false,
+            records: state.counters.audit_records,
+            batches: 0,
+            head: state.counters.audit_head.to_string(),
+            anchor,
+            failure: failure.to_string(),
+        },
+    };
+    Ok(Json(verified))
+}
+
+async fn read(app: &App, place: Place) -> Result<Vec<AuditLine>, Error> {
+    app.call(|reply| Call::Audit(place, CHUNK, reply)).await?.map_err(Error::Internal)
+}
+
+/// The place behind a line.
+fn after(line: &AuditLine) -> Place {
+    match line {
+        AuditLine::Batch(batch) => Place { index: batch.index, line: 1 },
+        AuditLine::Record(record) => Place { index: record.index, line: record.position + 2 },
+    }
+}

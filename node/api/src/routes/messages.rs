@@ -1,0 +1,61 @@
+//! Messages from outside to an agent.
+
+use super::{App, Caller, Json, Path};
+use crate::dto::message::{self, Send};
+use crate::error::Error;
+use crate::ports::{Call, Message, Speaker};
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse, Response};
+use std::time::Duration;
+use symbi_model::agent::AgentName;
+use symbi_policy::Administer;
+
+/// The longest payload, bytes of compact JSON.
+const PAYLOAD_BYTES: usize = 1024 * 1024;
+/// The longest wait for an answer, ms.
+const MAX_TIMEOUT_MS: u64 = 60 * 60 * 1000;
+/// The wait for an answer when none is given, ms.
+const TIMEOUT_MS: u64 = 30_000;
+
+/// `POST /api/v1/agents/{name}/messages` with a [`Send`].
+pub async fn send(
+    Shared(app): Shared<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Json(send): Json<Send>,
+) -> Result<Response, Error> {
+    let bad = |text: String| Error::BadRequest(text);
+    let to: AgentName = name.parse().map_err(|error| bad(format!("{error}")))?;
+    let payload = serde_json::to_vec(&send.payload).map_err(|error| bad(error.to_string()))?;
+    if payload.len() > PAYLOAD_BYTES {
+        return Err(Error::TooLarge { limit: PAYLOAD_BYTES });
+    }
+    let timeout_ms = send.timeout_ms.unwrap_or(TIMEOUT_MS);
+    if !(1..=MAX_TIMEOUT_MS).contains(&timeout_ms) {
+        return Err(bad(format!("timeout_ms: 1 to {MAX_TIMEOUT_MS}")));
+    }
+    let from = speaker(&app, &caller, send.from)?;
+    let message = Message { from, to, payload, timeout: Duration::from_millis(timeout_ms) };
+    match send.kind.as_str() {
+        "ask" => {
+            let (id, ending) = app.call(|reply| Call::Ask(message, reply)).await?;
+            Ok(axum::Json(message::asked(id, ending)).into_response())
+        }
+        "tell" => {
+            let (id, status) = app.call(|reply| Call::Tell(message, reply)).await?;
+            Ok(axum::Json(message::told(id, status)).into_response())
+        }
+        other => Err(bad(format!("kind: {other:?}; it takes \"ask\" or \"tell\""))),
+    }
+}
+
+fn speaker(app: &App, caller: &Caller, from: Option<String>) -> Result<Speaker, Error> {
+    let Some(from) = from else { return Ok(Speaker::User(caller.0.clone())) };
+    let agent = from.parse().map_err(|error| Error::BadRequest(format!("from: {error}")))?;
+    let state = app.ports.state.borrow().clone();
+    let _permit = app
+        .ports
+        .gate
+        .judge(&state, Administer { principal: caller.principal(), what: "message on behalf of an agent" })?;
+    Ok(Speaker::OnBehalf { agent, user: caller.0.clone() })
+}

@@ -1,0 +1,114 @@
+//! Agents from record to removal, and reads at an index.
+
+use crate::stage::Stage;
+use expect_test::expect;
+
+const SPEC: &str = r#"{"name": "reviewer-1", "owner": "demo", "program": {"command": ["true"]}}"#;
+
+#[tokio::test]
+async fn an_agent_is_recorded_shown_noted_stopped_and_removed() {
+    let stage = Stage::new();
+    let created = stage.post("/api/v1/agents", SPEC).await;
+    assert_eq!((created.status.as_u16(), &created.body["name"]), (200, &"reviewer-1".into()), "{}", created.says());
+    let noted = stage.admin("PUT", "/api/v1/agents/reviewer-1/annotations/ticket", &[], r#"{"value": "OPS-7"}"#).await;
+    assert_eq!(noted.status, 200, "{}", noted.says());
+    let at = &noted.body["index"];
+    let mut shown = stage.get(&format!("/api/v1/agents/reviewer-1?at={at}")).await;
+    assert_eq!(shown.body["id"], created.body["id"]);
+    shown.body["id"] = "an id".into();
+    expect![[r#"
+        {
+          "name": "reviewer-1",
+          "id": "an id",
+          "state": "created",
+          "node": null,
+          "epoch": null,
+          "desired": "running",
+          "spec": {
+            "name": "reviewer-1",
+            "owner": "demo",
+            "program": {
+              "command": [
+                "true"
+              ],
+              "env": {},
+              "max_in_flight": 1
+            },
+            "resources": {
+              "memory_mb": 128,
+              "cpu_millis": 100
+            },
+            "placement": {
+              "tier": "process"
+            },
+            "restart": {
+              "policy": "on-failure"
+            }
+          },
+          "incarnation": null,
+          "restarts": 0,
+          "detail": "",
+          "annotations": {
+            "ticket": "OPS-7"
+          },
+          "version": 2,
+          "limits": "tier process: memory_mb limits the process's data; cpu_millis is a reservation only"
+        }
+    "#]]
+    .assert_eq(&format!("{:#}\n", shown.body));
+    assert_eq!(stage.post("/api/v1/agents/reviewer-1/stop", "").await.status, 200);
+    assert_eq!(stage.get("/api/v1/agents/reviewer-1").await.body["desired"], "stopped");
+    assert_eq!(stage.admin("DELETE", "/api/v1/agents/reviewer-1", &[], "").await.status, 200);
+    assert_eq!(stage.get("/api/v1/agents/reviewer-1").await.error(), (404, "NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken() {
+    let stage = Stage::new();
+    stage.post("/api/v1/agents", SPEC).await;
+    let again = stage.post("/api/v1/agents", SPEC).await;
+    assert_eq!(again.error(), (409, "NAME_TAKEN"), "{}", again.says());
+}
+
+#[tokio::test]
+async fn agents_are_found_by_what_their_names_begin_with() {
+    let stage = Stage::new();
+    stage.post("/api/v1/agents", SPEC).await;
+    assert_eq!(stage.get("/api/v1/agents/rev").await.body["name"], "reviewer-1");
+    stage.post("/api/v1/agents", &SPEC.replace("reviewer-1", "reviewer-2")).await;
+    assert_eq!(stage.get("/api/v1/agents/rev").await.error(), (400, "BAD_REQUEST"));
+    assert_eq!(stage.get("/api/v1/agents/reviewer-2").await.body["name"], "reviewer-2");
+    assert_eq!(stage.get("/api/v1/agents").await.body.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn why_an_agent_is_nowhere() {
+    let stage = Stage::new();
+    stage.post("/api/v1/agents", SPEC).await;
+    let why = stage.get("/api/v1/agents/reviewer-1/why").await;
+    expect![[r#"
+        {
+          "agent": "reviewer-1",
+          "node": null,
+          "epoch": null,
+          "state": "created",
+          "detail": "",
+          "why": "nothing speaks for it",
+          "nodes": [
+            {
+              "node": "n1",
+              "reason": "has room"
+            }
+          ]
+        }
+    "#]]
+    .assert_eq(&format!("{:#}\n", why.body));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_at_an_index_that_does_not_come_ends() {
+    let stage = Stage::new();
+    assert_eq!(stage.get("/api/v1/agents?at=1").await.status, 200);
+    assert_eq!(stage.get("/api/v1/agents?consistency=local").await.status, 200);
+    assert_eq!(stage.get("/api/v1/agents?at=99").await.error(), (504, "DEADLINE"));
+}

@@ -1,0 +1,54 @@
+//! The chain as it is tailed, exported and verified.
+
+use crate::stage::Stage;
+
+#[tokio::test]
+async fn the_tail_is_the_end_of_the_chain() {
+    let stage = Stage::new();
+    for name in ["a", "b", "c"] {
+        let spec = format!(r#"{{"name": "{name}", "owner": "o", "program": {{"command": ["true"]}}}}"#);
+        assert_eq!(stage.post("/api/v1/agents", &spec).await.status, 200);
+    }
+    let ids = |answer: &crate::stage::Answer| -> Vec<String> {
+        answer.body.as_array().unwrap().iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&stage.get("/api/v1/audit").await), ["1.0", "2.0", "3.0", "4.0"]);
+    assert_eq!(ids(&stage.get("/api/v1/audit?last=2").await), ["3.0", "4.0"]);
+    assert_eq!(ids(&stage.get("/api/v1/audit?from=2").await), ["2.0", "3.0", "4.0"]);
+    let last = stage.get("/api/v1/audit?last=1").await;
+    let record = &last.body[0];
+    assert_eq!((&record["kind"], &record["actor"]), (&"agent.create".into(), &"user:admin".into()));
+    assert_eq!((&record["subject"], &record["outcome"]), (&"agent:c".into(), &"DONE".into()));
+    let decision = record["decision"].as_str().unwrap();
+    let why = stage.get(&format!("/api/v1/decisions/{decision}")).await;
+    assert_eq!((&why.body["verdict"], &why.body["action"]), (&"allow".into(), &"agent::create".into()));
+}
+
+#[tokio::test]
+async fn the_last_thousand_are_the_last_ones() {
+    let stage = Stage::new();
+    stage.post("/api/v1/agents", r#"{"name": "a", "owner": "o", "program": {"command": ["true"]}}"#).await;
+    for n in 0..1_100 {
+        let path = format!("/api/v1/agents/a/annotations/k{}", n % 10);
+        assert_eq!(stage.admin("PUT", &path, &[], r#"{"value": "v"}"#).await.status, 200);
+    }
+    let tail = stage.get("/api/v1/audit?last=5000").await;
+    let lines = tail.body.as_array().unwrap();
+    assert_eq!((lines.len(), &lines[999]["id"]), (1000, &"1102.0".into()));
+}
+
+#[tokio::test]
+async fn a_bundle_holds_against_the_clusters_anchor_and_no_other() {
+    let stage = Stage::new();
+    stage.post("/api/v1/agents", r#"{"name": "a", "owner": "o", "program": {"command": ["true"]}}"#).await;
+    let bundle = stage.get("/api/v1/audit/bundle").await.bytes;
+    let status = stage.get("/api/v1/cluster").await;
+    let anchor = status.body["cluster"]["anchor"].as_str().unwrap();
+    let report = symbi_audit::verify(&bundle[..], Some(anchor)).unwrap();
+    assert_eq!((report.records, report.head.to_string().as_str()), (2, status.body["audit"]["head"].as_str().unwrap()));
+    assert!(symbi_audit::verify(&bundle[..], Some(&"00".repeat(32))).is_err());
+    let changed = String::from_utf8(bundle).unwrap().replace("agent:a", "agent:b");
+    assert!(symbi_audit::verify(changed.as_bytes(), Some(anchor)).is_err());
+    let own = stage.get("/api/v1/audit/verify").await;
+    assert_eq!((&own.body["ok"], &own.body["records"]), (&true.into(), &2.into()), "{}", own.body);
+}

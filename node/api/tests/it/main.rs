@@ -1,0 +1,13 @@
+//! The interface as callers meet it: over a node that is nothing but its replicated state, without network, and the accept
+//! loop over real sockets.
+
+mod accept;
+mod agents;
+mod audit;
+mod auth;
+mod client;
+mod cluster;
+mod messages;
+mod requests;
+mod stage;
+mod writes;

@@ -1,0 +1,112 @@
+//! Requests that cannot be served: each gets its status, a stable code, and what would have been right.
+
+use crate::stage::{ADMIN, Stage};
+use axum::body::{Body, Bytes};
+use axum::http::Request;
+use futures::StreamExt;
+use symbi_api::auth::Door;
+use symbi_api::routes::BODY_BYTES;
+
+const SPEC: &str = r#"{"name": "a", "owner": "o", "program": {"command": ["true"]}}"#;
+
+async fn with_host(stage: &Stage, door: Door, host: Option<&str>) -> u16 {
+    let mut request = Request::builder().uri("/health/live");
+    if let Some(host) = host {
+        request = request.header("host", host);
+    }
+    stage.send(door, request.body(Body::empty()).unwrap()).await.status.as_u16()
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_this_nodes_is_refused_over_tcp() {
+    let stage = Stage::new();
+    for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "n1:8080"] {
+        assert_eq!(with_host(&stage, Door::Tcp, Some(host)).await, 200, "{host}");
+    }
+    for host in [Some("evil.example"), Some("localhost.evil.example"), None] {
+        assert_eq!(with_host(&stage, Door::Tcp, host).await, 421, "{host:?}");
+        assert_eq!(with_host(&stage, Door::Unix, host).await, 200, "{host:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there() {
+    let stage = Stage::new();
+    assert_eq!(stage.get("/nowhere").await.error(), (404, "NOT_FOUND"));
+    assert_eq!(stage.get("/nowhere").await.says(), "there is nothing at /nowhere");
+    assert_eq!(stage.get("/api/v1/agents/a").await.error(), (404, "NOT_FOUND"));
+    assert_eq!(stage.get("/api/v1/policies/7").await.error(), (404, "NOT_FOUND"));
+    assert_eq!(stage.admin("DELETE", "/api/v1/tokens/ab", &[], "").await.error(), (404, "NOT_FOUND"));
+    let wrong = stage.admin("PATCH", "/api/v1/agents", &[], "").await;
+    assert_eq!(wrong.error(), (405, "WRONG_METHOD"));
+    assert_eq!(wrong.says(), "/api/v1/agents does not take PATCH");
+}
+
+#[tokio::test]
+async fn a_decision_that_is_no_id_or_is_gone() {
+    let stage = Stage::new();
+    assert_eq!(stage.get("/api/v1/decisions/x").await.error(), (400, "BAD_REQUEST"));
+    let gone = stage.get("/api/v1/decisions/8a88e3dd-01a1fc91-73b8-7000-806a-078f2bef42d7").await;
+    assert_eq!(gone.error(), (404, "NOT_FOUND"), "{}", gone.says());
+}
+
+#[tokio::test]
+async fn a_body_with_an_unknown_key_or_a_wrong_type() {
+    let stage = Stage::new();
+    let unknown = stage.post("/api/v1/agents", &SPEC.replace("owner", "onwer")).await;
+    assert_eq!(unknown.error(), (400, "BAD_REQUEST"));
+    assert!(unknown.says().contains("unknown field `onwer`"), "{}", unknown.says());
+    assert!(unknown.says().contains("did you mean `owner`?"), "{}", unknown.says());
+    let wrong = stage.post("/api/v1/agents", &SPEC.replace("[\"true\"]", "\"true\"")).await;
+    assert_eq!(wrong.error(), (400, "BAD_REQUEST"));
+    assert!(wrong.says().contains("program.command: invalid type: string"), "{}", wrong.says());
+    let tier = r#""placement": {"tier": "docker"}, "name""#;
+    let tier = stage.post("/api/v1/agents", &SPEC.replace("\"name\"", tier)).await;
+    assert!(tier.says().starts_with("placement.tier: "), "{}", tier.says());
+    assert_eq!(stage.post("/api/v1/agents", "{").await.error(), (400, "BAD_REQUEST"));
+    assert_eq!(stage.post("/api/v1/agents", "\u{0}\u{1}garbage").await.error(), (400, "BAD_REQUEST"));
+    assert_eq!(stage.post("/api/v1/tokens", r#"{"uses": 0}"#).await.says(), "uses: 1 to 1000");
+    assert_eq!(stage.post("/api/v1/tokens", r#"{"ttl_ms": 1}"#).await.says(), "ttl: 1 s to 90 days");
+}
+
+#[tokio::test]
+async fn query_parameters_that_nobody_knows() {
+    let stage = Stage::new();
+    for path in ["/api/v1/agents?consistency=strong", "/api/v1/agents?at=soon", "/api/v1/agents?limit=1"] {
+        assert_eq!(stage.get(path).await.error(), (400, "BAD_REQUEST"), "{path}");
+    }
+    assert_eq!(stage.get("/api/v1/agents?at=1&consistency=local").await.error(), (400, "BAD_REQUEST"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_whatever_its_length_header_says() {
+    let stage = Stage::new();
+    let long = stage.post("/api/v1/agents", &"x".repeat(BODY_BYTES + 1)).await;
+    assert_eq!(long.error(), (413, "TOO_LARGE"));
+    let endless = futures::stream::repeat(Ok::<_, std::convert::Infallible>(Bytes::from_static(&[b' '; 4096])));
+    let request = Request::post("/api/v1/agents").header("host", "localhost");
+    let request = request.header("authorization", format!("Bearer {ADMIN}"));
+    let chunked = request.body(Body::from_stream(endless)).unwrap();
+    assert_eq!(stage.send(Door::Tcp, chunked).await.error(), (413, "TOO_LARGE"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come() {
+    let stage = Stage::new();
+    let begun = futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
+    let request = Request::post("/api/v1/agents").header("host", "localhost");
+    let request = request.header("authorization", format!("Bearer {ADMIN}"));
+    let request = request.body(Body::from_stream(begun.chain(futures::stream::pending()))).unwrap();
+    let began = tokio::time::Instant::now();
+    assert_eq!(stage.send(Door::Tcp, request).await.error(), (408, "SLOW_BODY"));
+    assert_eq!(began.elapsed().as_secs(), 30);
+}
+
+#[tokio::test]
+async fn a_strangers_body_is_not_read() {
+    let stage = Stage::new();
+    let request = Request::post("/api/v1/agents").header("host", "localhost");
+    let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+    let answer = stage.send(Door::Tcp, request.body(never).unwrap()).await;
+    assert_eq!(answer.error(), (401, "UNAUTHENTICATED"));
+}

@@ -1,0 +1,255 @@
+//! A node that is nothing but its state: what is proposed is applied at once, reads are always fresh, and one agent
+//! answers. Everything around it, from the door to the JSON, is the real interface.
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use axum::{Extension, Router};
+use ed25519_dalek::{Signer, SigningKey};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use symbi_api::auth::Door;
+use symbi_api::ports::{AuditLine, Call, Ports, View};
+use symbi_host::{Ending, TellStatus};
+use symbi_model::agent::Resources;
+use symbi_model::command::Genesis;
+use symbi_model::entry::{Entry, Payload};
+use symbi_model::node::Profile;
+use symbi_model::policy::PermitRef;
+use symbi_model::{
+    Batch, ClusterId, Command, Committed, GroupId, Hash, Item, MessageId, NodeId, Proposal, ProposeError, RequestId,
+    State, apply, codec,
+};
+use symbi_policy::Gate;
+use tokio::sync::{mpsc, oneshot, watch};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// When it is on the stage's clock, ms since the Unix epoch.
+pub const NOW_MS: u64 = 1_800_000_000_000;
+/// The admin's token.
+pub const ADMIN: &str = "symbi-admin-token";
+/// The id of every message.
+pub const MESSAGE: MessageId = MessageId(Uuid::from_u128(0x77));
+
+const CLUSTER: ClusterId = ClusterId(Uuid::from_u128(0xc1));
+
+/// See the module.
+pub struct Stage {
+    /// The routes.
+    router: Router,
+    /// What the interface sees of the group; a test may change it.
+    pub view: watch::Sender<View>,
+    /// What was proposed, in order.
+    pub proposed: mpsc::UnboundedReceiver<Proposed>,
+    /// What the next write gets instead of being applied.
+    pub refuse_next: mpsc::UnboundedSender<ProposeError>,
+    /// How many writes were done.
+    pub writes: Arc<AtomicU64>,
+}
+
+/// A proposal as it came.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Proposed {
+    /// Its key.
+    pub request: Option<RequestId>,
+    /// Its deadline.
+    pub deadline_ms: u64,
+    /// What it would do.
+    pub kind: &'static str,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body, JSON; null if it is none.
+    pub body: Value,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// Status and stable code of an error.
+    pub fn error(&self) -> (u16, &str) {
+        (self.status.as_u16(), self.body["code"].as_str().unwrap_or("no code"))
+    }
+
+    /// What an error says.
+    pub fn says(&self) -> &str {
+        self.body["error"].as_str().unwrap_or("nothing")
+    }
+}
+
+/// The node behind the interface.
+struct Replica {
+    /// Its key.
+    key: SigningKey,
+    /// The state.
+    state: watch::Sender<State>,
+    /// The chain.
+    chain: Vec<AuditLine>,
+}
+
+impl Replica {
+    fn apply(&mut self, batch: &Batch) -> Committed {
+        let mut state = self.state.borrow().clone();
+        let index = state.counters.applied_index + 1;
+        let entry = Entry { term: 1, index, payload: Payload::Batch(codec::encode_batch(batch)) };
+        let applied = apply(&mut state, &entry);
+        self.chain.extend(applied.batch_line.map(AuditLine::Batch));
+        self.chain.extend(applied.records.into_iter().map(AuditLine::Record));
+        self.state.send_replace(state);
+        Committed { index, position: 0, outcome: applied.outcomes[0].clone() }
+    }
+
+    fn propose(&mut self, command: &Command, request: Option<RequestId>, permit: Option<PermitRef>) -> Committed {
+        let item = Item { request, permit, command: codec::encode_command(command) };
+        self.apply(&Batch::sign(CLUSTER, GroupId(0), &self.key, NOW_MS, None, vec![item]))
+    }
+
+    fn answer(&self, call: Call, gate: &Gate) {
+        match call {
+            Call::ReadIndex(reply) => drop(reply.send(Some(self.state.borrow().counters.applied_index))),
+            Call::Ask(message, reply) => {
+                let ending = match message.to.as_str() {
+                    "echo" => Ending::Answer(message.payload),
+                    _ => Ending::NotDelivered { reason: format!("there is no agent {}", message.to) },
+                };
+                drop(reply.send((MESSAGE, ending)));
+            }
+            Call::Tell(_, reply) => drop(reply.send((MESSAGE, TellStatus::Delivered))),
+            Call::Decision(id, reply) => drop(reply.send(Ok(gate.verdict(&id)))),
+            Call::Logs(_, lines, reply) => drop(reply.send(Ok(Some(vec![format!("{lines} lines were asked for")])))),
+            Call::Audit(place, limit, reply) => {
+                let behind = |line: &&AuditLine| match line {
+                    AuditLine::Batch(batch) => (batch.index, 0) >= (place.index, place.line),
+                    AuditLine::Record(record) => (record.index, record.position + 1) >= (place.index, place.line),
+                };
+                drop(reply.send(Ok(self.chain.iter().filter(behind).take(limit).cloned().collect())));
+            }
+            Call::SignBundle(bytes, reply) => drop(reply.send(self.key.sign(&bytes).to_bytes())),
+            Call::WhyAgent(_, reply) => {
+                let lines = [("", "nothing speaks for it"), ("n1", "has room")];
+                drop(reply.send(lines.map(|(node, text)| (node.to_owned(), text.to_owned())).to_vec()));
+            }
+        }
+    }
+}
+
+fn genesis(node: NodeId) -> Genesis {
+    Genesis {
+        cluster: CLUSTER,
+        name: "symbi".to_owned(),
+        domain: "symbi.symbi.internal".to_owned(),
+        node,
+        node_name: "n1".to_owned(),
+        profile: Profile {
+            addr: "127.0.0.1:7400".parse().unwrap(),
+            credential_key: vec![4; 65],
+            allocatable: Resources { memory_mb: 1000, cpu_millis: 4000 },
+        },
+        admin_token: Hash::of(&[ADMIN.as_bytes()]),
+        policies: symbi_policy::STARTER.to_owned(),
+    }
+}
+
+impl Stage {
+    /// A cluster of one, that leads.
+    pub fn new() -> Self {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let node = NodeId(key.verifying_key().to_bytes());
+        let (state, watched) = watch::channel(State::default());
+        let mut replica = Replica { key, state, chain: Vec::new() };
+        replica.apply(&Batch::genesis(genesis(node), &replica.key, NOW_MS));
+        let view = View {
+            term: 1,
+            leader: Some(node),
+            committed: 1,
+            voters: vec![node],
+            leader_heard: Some(std::time::Duration::ZERO),
+            ..View::default()
+        };
+        let (view, viewed) = watch::channel(view);
+        let (proposals, asked) = mpsc::channel(8);
+        let (calls, called) = mpsc::channel(8);
+        let gate = Gate::new(symbi_policy::Options::new(node), Arc::new(|| NOW_MS));
+        let ports = Ports {
+            node,
+            state: watched,
+            view: viewed,
+            proposals,
+            gate: gate.clone(),
+            calls,
+            wall_ms: Arc::new(|| NOW_MS),
+            advertise: "127.0.0.1:7400".parse().unwrap(),
+        };
+        let (tell, proposed) = mpsc::unbounded_channel();
+        let (refuse_next, refusals) = mpsc::unbounded_channel();
+        let writes = Arc::new(AtomicU64::new(0));
+        tokio::spawn(play(replica, gate, asked, called, tell, refusals, writes.clone()));
+        let router = symbi_api::router(ports, vec!["n1".to_owned()]);
+        Self { router, view, proposed, refuse_next, writes }
+    }
+
+    /// The routes, as the accept loop serves them.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Sends a request through a door.
+    pub async fn send(&self, door: Door, request: Request<Body>) -> Answer {
+        let response = self.router().layer(Extension(door)).oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
+        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default(), bytes }
+    }
+
+    /// Sends a request as the admin, over TCP.
+    pub async fn admin(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1:8080");
+        request = request.header("authorization", format!("Bearer {ADMIN}")).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(Door::Tcp, request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// `GET` as the admin.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.admin("GET", path, &[], "").await
+    }
+
+    /// `POST` as the admin.
+    pub async fn post(&self, path: &str, body: &str) -> Answer {
+        self.admin("POST", path, &[], body).await
+    }
+}
+
+async fn play(
+    mut replica: Replica,
+    gate: Gate,
+    mut asked: mpsc::Receiver<Proposal<oneshot::Sender<Result<Committed, ProposeError>>>>,
+    mut called: mpsc::Receiver<Call>,
+    proposed: mpsc::UnboundedSender<Proposed>,
+    mut refusals: mpsc::UnboundedReceiver<ProposeError>,
+    writes: Arc<AtomicU64>,
+) {
+    loop {
+        tokio::select! {
+            Some(proposal) = asked.recv() => {
+                let Proposal { command, request, permit, deadline_ms, reply, .. } = proposal;
+                let _ = proposed.send(Proposed { request, deadline_ms, kind: command.kind() });
+                let answer = match refusals.try_recv() {
+                    Ok(error) => Err(error),
+                    Err(_) => Ok(replica.propose(&command, request, permit)),
+                };
+                writes.fetch_add(u64::from(answer.is_ok()), Ordering::Relaxed);
+                let _ = reply.send(answer);
+            }
+            Some(call) = called.recv() => replica.answer(call, &gate),
+            else => return,
+        }
+    }
+}

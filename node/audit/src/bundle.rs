@@ -1,0 +1,215 @@
+//! A bundle, verified with nothing but itself and, if there is one, the cluster's anchor.
+
+use crate::canonical::sha256;
+use crate::chain::{Chain, Report};
+use crate::failure::{Failure, What};
+use crate::hex::Hex;
+use crate::line::{Header, Key, Line, Manifest, Policy, VERSION};
+use sha2::{Digest, Sha256};
+use std::io::{BufRead, Read};
+
+/// The longest line: a policy set of the greatest length, every letter of it escaped.
+const LINE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Verifies a bundle. With the cluster's `anchor`, 64 hex digits as `start` and `cluster status` print them, success means that
+/// it is this cluster's; without, that it is consistent in itself.
+///
+/// # Errors
+/// The first line, from 1, at which something does not hold.
+pub fn verify(reader: impl BufRead, anchor: Option<&str>) -> Result<Report, Failure> {
+    let mut lines = Lines { reader, line: 0, digest: Sha256::new() };
+    let header = read_header(&mut lines)?;
+    let mut chain = Chain::new(header.cluster, header.group);
+    // The chain counts its lines in the bundle.
+    chain.line = lines.line;
+    let after = read_chain(&mut lines, &mut chain)?;
+    let mut report = chain.end()?;
+    check_genesis(&chain, &header, &report, anchor)?;
+    report.anchored = anchor.is_some();
+    let (keys, after) = read_keys(&mut lines, &chain, after)?;
+    let (policies, after) = read_policies(&mut lines, &chain, after)?;
+    read_end(&mut lines, &chain, &header, (keys, policies), after)?;
+    Ok(report)
+}
+
+/// A line, and SHA-256 of everything before it.
+type Next = Option<(Line, Hex<32>)>;
+
+/// Reads lines, each in its one encoding.
+struct Lines<R> {
+    /// Where from.
+    reader: R,
+    /// How many were read.
+    line: u64,
+    /// Over every byte so far.
+    digest: Sha256,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// The next line; none at the end.
+    fn next(&mut self) -> Result<Next, Failure> {
+        let mut bytes = Vec::new();
+        let number = self.line + 1;
+        let here = |what| Failure { line: number, what };
+        let read = self.reader.by_ref().take(LINE_BYTES + 1).read_until(b'\n', &mut bytes);
+        read.map_err(|error| here(What::Unreadable(error.to_string())))?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if bytes.len() as u64 > LINE_BYTES {
+            return Err(here(What::TooLong { max: LINE_BYTES }));
+        }
+        let Some(body) = bytes.strip_suffix(b"\n") else { return Err(here(What::CutOff)) };
+        let line: Line = serde_json::from_slice(body).map_err(|error| here(What::Malformed(error.to_string())))?;
+        if line.encode().as_bytes() != bytes {
+            return Err(here(What::NotCanonical));
+        }
+        let before = Hex(self.digest.clone().finalize().into());
+        self.digest.update(&bytes);
+        self.line = number;
+        Ok(Some((line, before)))
+    }
+
+    fn missing(&self, wanted: &'static str) -> Failure {
+        Failure { line: self.line + 1, what: What::Missing { wanted } }
+    }
+
+    fn here(&self, what: What) -> Failure {
+        Failure { line: self.line, what }
+    }
+}
+
+fn read_header<R: BufRead>(lines: &mut Lines<R>) -> Result<Header, Failure> {
+    match lines.next()? {
+        Some((Line::Bundle(header), _)) if header.version == VERSION => Ok(header),
+        Some((Line::Bundle(header), _)) => Err(lines.here(What::Version { found: header.version })),
+        Some((other, _)) => Err(lines.here(What::Misplaced { found: name(&other), wanted: "the bundle line" })),
+        None => Err(lines.missing("the bundle line")),
+    }
+}
+
+/// Reads the chain, and the line after it.
+fn read_chain<R: BufRead>(lines: &mut Lines<R>, chain: &mut Chain) -> Result<Next, Failure> {
+    loop {
+        match lines.next()? {
+            Some((Line::Batch(batch), _)) => chain.batch(batch)?,
+            Some((Line::Record(record), _)) => chain.record(record)?,
+            other => return Ok(other),
+        }
+    }
+}
+
+/// The chain is the cluster's that the header names, and that of the anchor.
+fn check_genesis(chain: &Chain, header: &Header, report: &Report, anchor: Option<&str>) -> Result<(), Failure> {
+    let (line, found) = chain.anchor().expect("a chain that has ended has a genesis");
+    if report.cluster_name != header.cluster_name {
+        return Err(Failure { line: 1, what: What::ForeignCluster });
+    }
+    match anchor {
+        Some(anchor) if Hex::parse(anchor.trim()) != Some(found) => Err(Failure { line, what: What::Anchor { found } }),
+        _ => Ok(()),
+    }
+}
+
+/// Reads the key lines, one for each node that was ever enrolled, and the line after them.
+fn read_keys<R: BufRead>(lines: &mut Lines<R>, chain: &Chain, mut next: Next) -> Result<(u64, Next), Failure> {
+    let nodes = chain.nodes();
+    for (node, name) in &nodes {
+        match next {
+            Some((Line::Key(Key { node: found, name: called, .. }), _)) if found == *node && called == *name => {}
+            Some(_) => return Err(lines.here(What::Keys)),
+            None => return Err(lines.missing("a key")),
+        }
+        next = lines.next()?;
+    }
+    Ok((nodes.len() as u64, next))
+}
+
+/// Reads the policy lines, one for each set that the chain made, and the line after them.
+fn read_policies<R: BufRead>(lines: &mut Lines<R>, chain: &Chain, mut next: Next) -> Result<(u64, Next), Failure> {
+    let sets = chain.policies();
+    for (number, hash) in &sets {
+        match next {
+            Some((Line::Policy(Policy { number: found, sha256: claimed, text }), _))
+                if found == *number && claimed == *hash && sha256(&[text.as_bytes()]) == *hash => {}
+            Some(_) => return Err(lines.here(What::Policies)),
+            None => return Err(lines.missing("a policy set")),
+        }
+        next = lines.next()?;
+    }
+    Ok((sets.len() as u64, next))
+}
+
+/// Checks the manifest, and that nothing comes after it.
+fn read_end<R: BufRead>(
+    lines: &mut Lines<R>,
+    chain: &Chain,
+    header: &Header,
+    (keys, policies): (u64, u64),
+    next: Next,
+) -> Result<(), Failure> {
+    let (manifest, before) = match next {
+        Some((Line::Manifest(manifest), before)) => (manifest, before),
+        Some((other, _)) => {
+            return Err(lines.here(What::Misplaced { found: name(&other), wanted: "the manifest" }));
+        }
+        None => return Err(lines.missing("the manifest")),
+    };
+    let counts = Counts { records: chain.records, batches: chain.batches, keys, policies, head: chain.head() };
+    check_manifest(chain, header, &manifest, &counts, &before).map_err(|what| lines.here(what))?;
+    match lines.next()? {
+        None => Ok(()),
+        Some((other, _)) => Err(lines.here(What::Misplaced { found: name(&other), wanted: "the end" })),
+    }
+}
+
+/// What a manifest must say.
+struct Counts {
+    /// How many record lines.
+    records: u64,
+    /// How many batch lines.
+    batches: u64,
+    /// How many key lines.
+    keys: u64,
+    /// How many policy lines.
+    policies: u64,
+    /// The hash of the last record.
+    head: Option<Hex<32>>,
+}
+
+fn check_manifest(
+    chain: &Chain,
+    header: &Header,
+    manifest: &Manifest,
+    counts: &Counts,
+    before: &Hex<32>,
+) -> Result<(), What> {
+    let fields = [
+        (manifest.records == counts.records, "records"),
+        (manifest.batches == counts.batches, "batches"),
+        (manifest.keys == counts.keys, "keys"),
+        (manifest.policies == counts.policies, "policies"),
+        (Some(manifest.head) == counts.head, "head"),
+    ];
+    if let Some((_, field)) = fields.iter().find(|(same, _)| !same) {
+        return Err(What::Counts(field));
+    }
+    if manifest.sha256 != *before {
+        return Err(What::Digest);
+    }
+    if !chain.is_enrolled(&manifest.exporter) || !manifest.is_signed(header) {
+        return Err(What::Exporter);
+    }
+    Ok(())
+}
+
+fn name(line: &Line) -> &'static str {
+    match line {
+        Line::Bundle(_) => "bundle",
+        Line::Batch(_) => "batch",
+        Line::Record(_) => "record",
+        Line::Key(_) => "key",
+        Line::Policy(_) => "policy",
+        Line::Manifest(_) => "manifest",
+    }
+}

@@ -1,0 +1,285 @@
+//! The chain, checked line by line: what the records say must follow from what was signed and from the records before.
+//!
+//! A batch is judged when its last record is there. Its origin, if it was enrolled and not removed then, must have signed
+//! exactly these commands, or else its records must say that they were refused for that; a joining node may only
+//! introduce itself. Hashes, indices, positions, terms and times leave no room for a record more or less.
+
+mod batch;
+mod members;
+
+use crate::failure::{Failure, What};
+use crate::hex::Hex;
+use crate::line::{Batch, Cluster, Line, Origin, Record};
+use batch::Open;
+use members::{Members, Membership};
+use std::collections::BTreeMap;
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The cluster's id.
+    pub cluster: String,
+    /// The cluster's name.
+    pub cluster_name: String,
+    /// What the cluster is known by.
+    pub anchor: String,
+    /// Whether the anchor was compared with one given, so that this is known to be that cluster's chain; else it is known to
+    /// be consistent, and no more.
+    pub anchored: bool,
+    /// How many records were checked.
+    pub records: u64,
+    /// How many batches were checked.
+    pub batches: u64,
+    /// The hash of the last record.
+    pub head: String,
+    /// The log index of the first record.
+    pub first_index: u64,
+    /// The log index of the last record.
+    pub last_index: u64,
+    /// The term of the first record.
+    pub first_term: u64,
+    /// The term of the last record.
+    pub last_term: u64,
+    /// How many nodes were ever enrolled.
+    pub nodes: u64,
+}
+
+/// The check of a chain under way.
+pub struct Chain {
+    /// The cluster whose chain it should be.
+    cluster: Cluster,
+    /// The group whose chain it should be.
+    group: u64,
+    /// How many lines were given, the bundle's own included.
+    pub(crate) line: u64,
+    /// The batch whose records are not all there.
+    open: Option<Open>,
+    /// The last record.
+    last: Option<Last>,
+    /// The first record's index and term.
+    first: (u64, u64),
+    /// Log time.
+    time_ms: u64,
+    /// The genesis.
+    genesis: Option<Genesis>,
+    /// Who was a member.
+    members: Members,
+    /// How many records.
+    pub(crate) records: u64,
+    /// How many batches.
+    pub(crate) batches: u64,
+}
+
+/// What is kept of the entry and the record before.
+struct Last {
+    /// The index of the last entry.
+    index: u64,
+    /// The term of the last entry.
+    term: u64,
+    /// The hash of the last record.
+    hash: Hex<32>,
+}
+
+/// What is kept of the genesis.
+struct Genesis {
+    /// The line of its batch.
+    line: u64,
+    /// What the cluster is known by.
+    anchor: Hex<32>,
+    /// The cluster's name.
+    name: String,
+    /// SHA-256 of policy set 1.
+    policies: Hex<32>,
+}
+
+/// Checks a chain that lies in memory.
+///
+/// # Errors
+/// The first line, counted from 1, at which something does not hold. Lines that are neither batches nor records are
+/// misplaced here.
+pub fn verify_chain(cluster: Cluster, group: u64, lines: impl IntoIterator<Item = Line>) -> Result<Report, Failure> {
+    let mut chain = Chain::new(cluster, group);
+    for line in lines {
+        match line {
+            Line::Batch(batch) => chain.batch(batch)?,
+            Line::Record(record) => chain.record(record)?,
+            Line::Bundle(_) => return Err(chain.misplaced("bundle")),
+            Line::Key(_) => return Err(chain.misplaced("key")),
+            Line::Policy(_) => return Err(chain.misplaced("policy")),
+            Line::Manifest(_) => return Err(chain.misplaced("manifest")),
+        }
+    }
+    chain.end()
+}
+
+impl Chain {
+    /// The check of the chain of `group` (0 for the control group) of `cluster`, from its first line on.
+    #[must_use]
+    pub fn new(cluster: Cluster, group: u64) -> Self {
+        Self {
+            cluster,
+            group,
+            line: 0,
+            open: None,
+            last: None,
+            first: (0, 0),
+            time_ms: 0,
+            genesis: None,
+            members: Members::default(),
+            records: 0,
+            batches: 0,
+        }
+    }
+
+    /// Takes a batch line.
+    ///
+    /// # Errors
+    /// That something does not hold, and where.
+    pub fn batch(&mut self, batch: Batch) -> Result<(), Failure> {
+        self.line += 1;
+        if self.open.is_some() {
+            return Err(self.here(What::Misplaced { found: "batch", wanted: "a record" }));
+        }
+        self.check_index(batch.index).map_err(|what| self.here(what))?;
+        self.batches += 1;
+        let open = Open::new(batch, self.line);
+        self.take(open)
+    }
+
+    /// Takes a record line.
+    ///
+    /// # Errors
+    /// That something does not hold, and where.
+    pub fn record(&mut self, record: Record) -> Result<(), Failure> {
+        self.line += 1;
+        self.check_link(&record).map_err(|what| self.here(what))?;
+        match self.open.take() {
+            Some(mut open) => {
+                open.take(record, self.last_term(), self.line)?;
+                self.take(open)
+            }
+            None => self.raft(&record).map_err(|what| self.here(what)),
+        }
+    }
+
+    /// Ends the chain.
+    ///
+    /// # Errors
+    /// That its end is missing, or its beginning.
+    pub fn end(&self) -> Result<Report, Failure> {
+        let missing = |what| Failure { line: self.line + 1, what };
+        if self.open.is_some() {
+            return Err(missing(What::Missing { wanted: "a record" }));
+        }
+        let (Some(genesis), Some(last)) = (&self.genesis, &self.last) else { return Err(missing(What::NoGenesis)) };
+        Ok(Report {
+            cluster: self.cluster.to_string(),
+            cluster_name: genesis.name.clone(),
+            anchor: genesis.anchor.to_string(),
+            anchored: false,
+            records: self.records,
+            batches: self.batches,
+            head: last.hash.to_string(),
+            first_index: self.first.0,
+            last_index: last.index,
+            first_term: self.first.1,
+            last_term: last.term,
+            nodes: self.members.names().count() as u64,
+        })
+    }
+
+    /// The line of the genesis' batch, and the cluster's anchor.
+    pub(crate) fn anchor(&self) -> Option<(u64, Hex<32>)> {
+        self.genesis.as_ref().map(|genesis| (genesis.line, genesis.anchor))
+    }
+
+    /// The hash of the last record.
+    pub(crate) fn head(&self) -> Option<Hex<32>> {
+        self.last.as_ref().map(|last| last.hash)
+    }
+
+    /// SHA-256 of each policy set that the chain made, by number.
+    pub(crate) fn policies(&self) -> BTreeMap<u64, Hex<32>> {
+        self.genesis.iter().map(|genesis| (1, genesis.policies)).collect()
+    }
+
+    /// Every node that was ever enrolled, with its name, by id.
+    pub(crate) fn nodes(&self) -> Vec<(Hex<32>, String)> {
+        self.members.names().map(|(node, name)| (*node, name.to_owned())).collect()
+    }
+
+    /// Whether a node is enrolled now.
+    pub(crate) fn is_enrolled(&self, node: &Hex<32>) -> bool {
+        self.members.present(node).is_some()
+    }
+
+    pub(crate) fn misplaced(&self, found: &'static str) -> Failure {
+        Failure { line: self.line + 1, what: What::Misplaced { found, wanted: "a batch or a record" } }
+    }
+
+    fn here(&self, what: What) -> Failure {
+        Failure { line: self.line, what }
+    }
+
+    /// Judges a batch when it is whole, and keeps it until then.
+    fn take(&mut self, open: Open) -> Result<(), Failure> {
+        if open.is_whole() {
+            return self.close(open);
+        }
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn last_term(&self) -> u64 {
+        self.last.as_ref().map_or(0, |last| last.term)
+    }
+
+    /// Entries follow each other without a gap.
+    fn check_index(&self, found: u64) -> Result<(), What> {
+        match &self.last {
+            Some(last) if found != last.index + 1 => Err(What::Index { found, wanted: last.index + 1 }),
+            _ => Ok(()),
+        }
+    }
+
+    /// A record is what its hash says, and follows the one before it.
+    fn check_link(&mut self, record: &Record) -> Result<(), What> {
+        let previous = self.open.as_ref().and_then(Open::head).or_else(|| self.head()).unwrap_or(Hex([0; 32]));
+        if record.previous != previous {
+            return Err(What::Previous);
+        }
+        if record.digest() != record.hash {
+            return Err(What::Hash);
+        }
+        if self.records == 0 {
+            self.first = (record.index, record.term);
+        }
+        self.records += 1;
+        Ok(())
+    }
+
+    /// A record of an entry of Raft's own: alone at its index, without a batch.
+    fn raft(&mut self, record: &Record) -> Result<(), What> {
+        self.check_index(record.index)?;
+        if record.position != 0 {
+            return Err(What::Position { found: record.position, wanted: 0 });
+        }
+        if record.term < self.last_term() {
+            return Err(What::Term { found: record.term, before: self.last_term() });
+        }
+        let is_rafts = record.origin == Origin::Raft
+            && record.kind.starts_with("raft.")
+            && record.command == Hex([0; 32])
+            && record.request.is_empty()
+            && record.decision.is_empty()
+            && record.policy_set == 0;
+        if !is_rafts {
+            return Err(What::Raft);
+        }
+        if record.time_ms != self.time_ms {
+            return Err(What::Time { found: record.time_ms, wanted: self.time_ms });
+        }
+        self.last = Some(Last { index: record.index, term: record.term, hash: record.hash });
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! A member that exports can sign what it likes: what it still cannot do is change what others signed, or what follows from
+//! that.
+
+use crate::chain::{POLICIES, Row, World, key};
+use ed25519_dalek::Signer;
+use symbi_audit::{Failure, Hex, What, verify};
+use symbi_model::record::Record;
+use symbi_model::{Hash, PolicyNumber};
+
+/// What comes of a chain that a member changed, linked anew and signed.
+fn forged(change: impl FnOnce(&mut World)) -> Failure {
+    let mut world = World::full(0xc1, "symbi");
+    change(&mut world);
+    world.relink();
+    verify(world.bundle().as_slice(), Some(&world.anchor())).expect_err("forged")
+}
+
+fn first(world: &mut World, kind: &str, change: impl FnOnce(&mut Record)) {
+    change(world.records_of(kind).into_iter().next().expect("there is one"));
+}
+
+#[test]
+fn linking_anew_is_no_forgery_by_itself() {
+    let mut world = World::full(0xc1, "symbi");
+    world.relink();
+    verify(world.bundle().as_slice(), Some(&world.anchor())).expect("the same chain");
+}
+
+#[test]
+fn what_was_signed_cannot_be_changed() {
+    let root = |failure: Failure| assert_eq!(failure.what, What::Root, "{failure}");
+    root(forged(|world| first(world, "agent.create", |record| record.command = Hash([1; 32]))));
+    root(forged(|world| first(world, "agent.create", |record| record.request.push('0'))));
+    root(forged(|world| first(world, "agent.annotate", |record| record.decision.push('0'))));
+    root(forged(|world| first(world, "agent.annotate", |record| record.policy_set = PolicyNumber(2))));
+}
+
+/// The `place`-th batch line.
+fn batch(world: &mut World, place: usize) -> &mut symbi_model::record::BatchLine {
+    let mut batches = world.rows.iter_mut().filter_map(|row| match row {
+        Row::Batch(batch) => Some(batch),
+        Row::Record(_) => None,
+    });
+    batches.nth(place).expect("there is one")
+}
+
+#[test]
+fn a_batchs_own_facts_cannot_be_changed() {
+    let signature = |failure: Failure| assert_eq!(failure.what, What::Signature, "{failure}");
+    signature(forged(|world| batch(world, 1).time_ms += 1));
+    signature(forged(|world| batch(world, 1).decided_term += 1));
+    signature(forged(|world| batch(world, 1).signature[3] ^= 1));
+    // Signed by another member than it says.
+    signature(forged(|world| {
+        let origin = batch(world, 1).origin;
+        batch(world, 5).origin = origin;
+        for kind in ["agent.create", "agent.annotate", "agent.stop"] {
+            first(world, kind, |record| record.origin = Some(origin));
+        }
+    }));
+}
+
+#[test]
+fn outcomes_follow_from_membership_and_signature() {
+    let outcome = |failure: Failure| assert!(matches!(failure.what, What::Outcome { .. }), "{failure}");
+    // It was refused because its origin was no member, or had not signed it.
+    for from in ["ORIGIN_NOT_MEMBER", "BAD_SIGNATURE"] {
+        let count = World::full(0xc1, "symbi").records_of("token.create").iter().filter(|r| r.outcome == from).count();
+        assert!(count > 0);
+        outcome_or_signature(forged(|world| {
+            for record in world.records_of("token.create") {
+                if record.outcome == from {
+                    record.outcome = "DONE".to_owned();
+                }
+            }
+        }));
+    }
+    // It was not.
+    outcome(forged(|world| first(world, "agent.create", |record| record.outcome = "ORIGIN_NOT_MEMBER".to_owned())));
+    outcome(forged(|world| first(world, "agent.create", |record| record.outcome = "BAD_SIGNATURE".to_owned())));
+}
+
+fn outcome_or_signature(failure: Failure) {
+    assert!(matches!(failure.what, What::Outcome { .. } | What::Signature), "{failure}");
+}
+
+#[test]
+fn a_stale_leaders_command_took_no_effect() {
+    let failure = forged(|world| first(world, "agent.place", |record| record.outcome = "DONE".to_owned()));
+    assert_eq!(failure.what, What::DecidedTerm { term: 1, decided: 9 });
+}
+
+#[test]
+fn times_terms_and_indices_follow() {
+    let failure = forged(|world| first(world, "agent.create", |record| record.time_ms += 1));
+    assert!(matches!(failure.what, What::Time { .. }), "{failure}");
+    let failure = forged(|world| first(world, "raft.blank", |record| record.time_ms += 1));
+    assert!(matches!(failure.what, What::Time { .. }), "{failure}");
+    let failure = forged(|world| first(world, "agent.create", |record| record.term = 0));
+    assert!(matches!(failure.what, What::Term { found: 0, before: 1 }), "{failure}");
+    let failure = forged(|world| first(world, "agent.annotate", |record| record.term = 2));
+    assert!(matches!(failure.what, What::Term { found: 2, before: 1 }), "{failure}");
+    let failure = forged(|world| first(world, "agent.annotate", |record| record.index += 1));
+    assert!(matches!(failure.what, What::Index { .. }), "{failure}");
+    let failure = forged(|world| first(world, "agent.annotate", |record| record.position = 0));
+    assert_eq!(failure.what, What::Position { found: 0, wanted: 1 });
+}
+
+#[test]
+fn no_entry_can_be_left_out_or_put_in() {
+    let failure = forged(|world| {
+        let last = world.rows.iter().rposition(|row| matches!(row, Row::Record(record) if record.kind == "raft.blank"));
+        world.rows.remove(last.expect("there is one"));
+    });
+    assert!(matches!(failure.what, What::Index { .. }), "{failure}");
+    let failure = forged(|world| {
+        let blank = world.rows[1].clone();
+        world.rows.insert(1, blank);
+    });
+    assert!(matches!(failure.what, What::Index { .. }), "{failure}");
+    let failure = forged(|world| {
+        let last = world.rows.len() - 1;
+        world.rows.remove(last);
+    });
+    assert_eq!(failure.what, What::Missing { wanted: "a record" });
+}
+
+#[test]
+fn a_record_of_rafts_own_is_rafts() {
+    let rafts = |failure: Failure| assert_eq!(failure.what, What::Raft, "{failure}");
+    rafts(forged(|world| first(world, "raft.blank", |record| record.kind = "agent.create".to_owned())));
+    rafts(forged(|world| first(world, "raft.blank", |record| record.decision = "x".to_owned())));
+    rafts(forged(|world| first(world, "raft.blank", |record| record.command = Hash([1; 32]))));
+    let failure = forged(|world| first(world, "agent.create", |record| record.origin = None));
+    assert_eq!(failure.what, What::Origin);
+}
+
+#[test]
+fn the_genesis_is_the_first_nodes_own_and_the_headers() {
+    let failure = forged(|world| {
+        first(world, "cluster.genesis", |record| {
+            record.details.insert("cluster".to_owned(), "other".to_owned());
+        });
+    });
+    assert_eq!((failure.line, failure.what), (1, What::ForeignCluster));
+    let failure = forged(|world| {
+        first(world, "cluster.genesis", |record| {
+            record.details.insert("node".to_owned(), "00".repeat(32));
+        });
+    });
+    assert!(matches!(failure.what, What::Outcome { .. }), "{failure}");
+    let failure = forged(|world| {
+        let second = world.records_of("cluster.genesis").into_iter().nth(1).expect("there are two");
+        second.outcome = "DONE".to_owned();
+    });
+    assert!(matches!(failure.what, What::Genesis(_)), "{failure}");
+}
+
+#[test]
+fn memberships_follow_each_other() {
+    let failure = forged(|world| {
+        first(world, "node.clear", |record| record.subject = format!("node:{}", crate::chain::node(2)));
+    });
+    assert!(matches!(failure.what, What::Membership { membership: "a member", .. }), "{failure}");
+    let failure = forged(|world| first(world, "node.join", |record| record.subject = "node:?".to_owned()));
+    assert_eq!(failure.what, What::Field { kind: "node.join", field: "subject" });
+}
+
+fn exported(exporter: u8, change: impl FnOnce(&mut Vec<symbi_audit::Key>), policies: &str) -> Result<(), What> {
+    let bundle = World::full(0xc1, "symbi").exported(exporter, change, policies);
+    verify(bundle.as_slice(), None).map(|_| ()).map_err(|failure| failure.what)
+}
+
+#[test]
+fn keys_and_policies_are_those_of_the_chain() {
+    assert_eq!(exported(1, |_| {}, POLICIES), Ok(()));
+    assert_eq!(exported(1, |_| {}, "permit(principal, action, resource);"), Err(What::Policies));
+    assert_eq!(exported(1, |keys| keys[0].name.push('x'), POLICIES), Err(What::Keys));
+    assert_eq!(exported(1, |keys| keys.truncate(2), POLICIES), Err(What::Keys));
+    assert_eq!(exported(1, |keys| keys.swap(0, 1), POLICIES), Err(What::Keys));
+    assert_eq!(exported(1, |keys| keys[0].node = Hex([1; 32]), POLICIES), Err(What::Keys));
+}
+
+#[test]
+fn the_exporter_is_a_member() {
+    assert_eq!(exported(3, |_| {}, POLICIES), Err(What::Exporter), "it was cleared");
+    assert_eq!(exported(9, |_| {}, POLICIES), Err(What::Exporter), "it was never enrolled");
+    // Signed by another than it says.
+    let bundle = String::from_utf8(World::full(0xc1, "symbi").bundle()).expect("text");
+    let (at, signature) = (bundle.rfind("\"signature\":\"").expect("there is one") + 13, key(1).sign(b"x").to_bytes());
+    let changed = format!("{}{}\"}}\n", &bundle[..at], Hex(signature));
+    assert_eq!(verify(changed.as_bytes(), None).expect_err("signed by another").what, What::Exporter);
+}

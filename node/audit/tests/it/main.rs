@@ -1,0 +1,6 @@
+//! Bundles of chains that the model itself made, whole and damaged.
+
+mod bundle;
+mod chain;
+mod forged;
+mod mutated;

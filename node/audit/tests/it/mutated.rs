@@ -1,0 +1,177 @@
+//! Whatever is done to a bundle without the keys of the cluster is refused, and where it is refused is said.
+
+use crate::chain::World;
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use symbi_audit::{Failure, verify};
+
+/// How often each way is tried.
+const EACH: usize = 200;
+
+struct Bundles {
+    /// The bundle.
+    whole: Vec<u8>,
+    /// Its lines.
+    lines: Vec<Vec<u8>>,
+    /// The lines of another cluster's.
+    others: Vec<Vec<u8>>,
+    /// The bundle's anchor.
+    anchor: String,
+    /// Where to change it.
+    random: StdRng,
+}
+
+impl Bundles {
+    fn new(seed: u64) -> Self {
+        let world = World::full(0xc1, "symbi");
+        let (whole, anchor) = (world.bundle(), world.anchor());
+        verify(whole.as_slice(), Some(&anchor)).expect("untouched");
+        let others = lines(&World::full(0xc2, "symbi").bundle());
+        Self { lines: lines(&whole), whole, others, anchor, random: StdRng::seed_from_u64(seed) }
+    }
+
+    fn place(&mut self) -> usize {
+        self.random.random_range(0..self.lines.len())
+    }
+
+    /// Verifies a changed bundle, which must fail, with and without the anchor.
+    fn refused(&self, changed: &[u8]) -> Failure {
+        assert_ne!(changed, self.whole, "the change changed something");
+        let failure = verify(changed, Some(&self.anchor)).expect_err("changed");
+        assert!((1..=lines(changed).len() as u64 + 1).contains(&failure.line), "{failure}");
+        assert_eq!(verify(changed, None).expect_err("changed, whether or not the anchor is known").line, failure.line);
+        failure
+    }
+}
+
+fn lines(bundle: &[u8]) -> Vec<Vec<u8>> {
+    bundle.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn a_flipped_bit_is_refused_at_its_line_or_after_it() {
+    let mut bundles = Bundles::new(1);
+    let last = bundles.lines.len() as u64;
+    for _ in 0..EACH {
+        let (at, bit) = (bundles.random.random_range(0..bundles.whole.len()), bundles.random.random_range(0..8));
+        let mut changed = bundles.whole.clone();
+        changed[at] ^= 1 << bit;
+        let line = changed_line(&bundles.whole, at);
+        let failure = bundles.refused(&changed);
+        // A batch's line shows after its records, the header at the genesis, a key or the text of a name at the manifest.
+        assert!((line..=last).contains(&failure.line), "line {line}: {failure}");
+    }
+}
+
+fn changed_line(bundle: &[u8], at: usize) -> u64 {
+    1 + bundle[..at].iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+#[test]
+fn a_deleted_line_is_refused() {
+    let mut bundles = Bundles::new(2);
+    for _ in 0..EACH {
+        let mut changed = bundles.lines.clone();
+        changed.remove(bundles.place());
+        bundles.refused(&changed.concat());
+    }
+}
+
+#[test]
+fn two_swapped_lines_are_refused() {
+    let mut bundles = Bundles::new(3);
+    for _ in 0..EACH {
+        let (one, two) = (bundles.place(), bundles.place());
+        if one != two {
+            let mut changed = bundles.lines.clone();
+            changed.swap(one, two);
+            bundles.refused(&changed.concat());
+        }
+    }
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let bundles = Bundles::new(4);
+    let ends = (0..bundles.whole.len()).filter(|end| {
+        let near = |at: usize| bundles.whole.get(at) == Some(&b'\n');
+        end % 41 == 0 || near(*end) || near(end + 1) || near(end.wrapping_sub(1))
+    });
+    let mut count = 0;
+    for end in ends {
+        bundles.refused(&bundles.whole[..end]);
+        count += 1;
+    }
+    assert!(count > EACH, "{count}");
+}
+
+#[test]
+fn a_line_of_another_cluster_is_refused_wherever_it_is_put() {
+    let mut bundles = Bundles::new(5);
+    for round in 0..EACH {
+        let (place, other) = (bundles.place(), bundles.random.random_range(0..bundles.others.len()));
+        let mut changed = bundles.lines.clone();
+        let other = bundles.others[other].clone();
+        match round % 2 {
+            0 => changed.insert(place, other),
+            _ if changed[place] != other => changed[place] = other,
+            _ => continue,
+        }
+        bundles.refused(&changed.concat());
+    }
+}
+
+#[test]
+fn a_repeated_line_is_refused_and_anything_after_the_end() {
+    let bundles = Bundles::new(6);
+    for place in 0..bundles.lines.len() {
+        let mut changed = bundles.lines.clone();
+        changed.insert(place, bundles.lines[place].clone());
+        bundles.refused(&changed.concat());
+    }
+    let last = bundles.lines.len() as u64;
+    let failure = bundles.refused(&[bundles.whole.as_slice(), b"\n"].concat());
+    assert_eq!(failure.line, last + 1);
+    bundles.refused(&[bundles.whole.as_slice(), &bundles.whole].concat());
+}
+
+#[test]
+fn the_same_in_other_words_is_refused() {
+    let bundles = Bundles::new(7);
+    let text = String::from_utf8(bundles.whole.clone()).expect("text");
+    let others = [
+        text.replacen("\"version\":1", "\"version\": 1", 1),
+        text.replacen("{\"type\":\"batch\",", "{ \"type\":\"batch\",", 1),
+        text.replacen("\"position\":0", "\"position\":0,\"position\":0", 1),
+        text.replacen("\"group\":0", "\"group\":0,\"more\":0", 1),
+        text.replacen("\"details\":{", "\"details\":{\"\":\"\",", 1),
+        text.replacen("DONE", "\\u0044ONE", 1),
+        text.replacen('\n', "\r\n", 1),
+        text.replacen('\u{1f980}', "\\ud83e\\udd80", 1),
+        text.replacen("\"version\":1", "\"version\":2", 1),
+        text.replacen("\"version\":1", "\"version\":1.0", 1),
+        format!("\u{feff}{text}"),
+    ];
+    for other in others {
+        bundles.refused(other.as_bytes());
+    }
+}
+
+proptest! {
+    #[test]
+    fn noise_is_refused(noise in prop::collection::vec(any::<u8>(), 0..600)) {
+        prop_assert!(verify(noise.as_slice(), None).is_err());
+    }
+
+    #[test]
+    fn nearly_lines_are_refused(text in "(\\{\"type\":\"(bundle|batch|record|key|policy|manifest)\"[,:\"0-9a-z{}]{0,80}\n){0,4}") {
+        prop_assert!(verify(text.as_bytes(), None).is_err());
+    }
+}
+
+#[test]
+fn a_line_without_end_is_not_kept() {
+    let endless = vec![b'x'; 5 * 1024 * 1024];
+    assert_eq!(verify(endless.as_slice(), None).expect_err("too long").line, 1);
+}

@@ -1,0 +1,91 @@
+//! What a plan needs beside the state: how long joins have lasted, and what the log's end was a moment ago.
+
+use super::{Candidate, JOIN_TIMEOUT, Replication, View};
+use crate::placement::Sight;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use symbi_model::node::{Liveness, Membership};
+use symbi_model::{NodeId, State};
+
+/// A learner that has all that was in the log so long ago has caught up: under load nobody ever has its very end.
+const LAG: Duration = Duration::from_millis(500);
+/// No promotion for so long after one has failed.
+const HOLD: Duration = Duration::from_secs(10);
+
+/// A leader's memory of its own time in office. A new leader begins anew, so a join may last longer, never shorter.
+#[derive(Clone, Debug, Default)]
+pub struct Observer {
+    /// Since when each joiner has been seen joining.
+    joining_since: BTreeMap<NodeId, Duration>,
+    /// The log's end when each learner was first seen: the least that it must have.
+    first_end: BTreeMap<NodeId, u64>,
+    /// The log's end as of at least [`LAG`] ago.
+    old: Option<u64>,
+    /// The log's end later on, and when; it becomes the old one in its time.
+    recent: Option<(Duration, u64)>,
+    /// Until when nobody is promoted.
+    hold_until: Duration,
+}
+
+impl Observer {
+    /// Looks, and says what a plan is to be made from.
+    pub fn look(&mut self, state: &State, replication: &Replication, sight: &Sight, now: Duration) -> View {
+        self.remember_joins(state, now);
+        self.remember_ends(replication, now);
+        let candidate = |(id, node): (&NodeId, &symbi_model::node::Node)| {
+            let heard = !sight.silent.contains(id) && !sight.condemned.contains(id);
+            let since = self.joining_since.get(id);
+            let candidate = Candidate {
+                membership: node.membership,
+                healthy: node.liveness == Liveness::Up && heard,
+                overdue: since.is_some_and(|since| now.saturating_sub(*since) >= JOIN_TIMEOUT),
+                enrolled_at: node.enrolled_at,
+            };
+            (*id, candidate)
+        };
+        View {
+            nodes: state.nodes.iter().map(candidate).collect(),
+            voters: replication.voters.iter().copied().collect(),
+            learners: replication
+                .learners
+                .iter()
+                .map(|(node, matched)| (*node, self.caught_up(*node, *matched, replication.last_log)))
+                .collect(),
+            joint: replication.joint,
+            hold_promotions: now < self.hold_until,
+        }
+    }
+
+    /// A promotion has failed: joiners must not wait for the next one.
+    pub fn promotion_failed(&mut self, now: Duration) {
+        self.hold_until = now + HOLD;
+    }
+
+    fn remember_joins(&mut self, state: &State, now: Duration) {
+        let is_joining =
+            |node: &NodeId| state.nodes.get(node).is_some_and(|node| node.membership == Membership::Joining);
+        self.joining_since.retain(|node, _| is_joining(node));
+        for node in state.nodes.keys().filter(|node| is_joining(node)) {
+            self.joining_since.entry(*node).or_insert(now);
+        }
+    }
+
+    fn remember_ends(&mut self, replication: &Replication, now: Duration) {
+        self.first_end.retain(|node, _| replication.learners.contains_key(node));
+        for node in replication.learners.keys() {
+            self.first_end.entry(*node).or_insert(replication.last_log);
+        }
+        match self.recent {
+            Some((at, _)) if now.saturating_sub(at) < LAG => return,
+            Some((_, end)) => self.old = Some(end),
+            None => {}
+        }
+        self.recent = Some((now, replication.last_log));
+    }
+
+    fn caught_up(&self, node: NodeId, matched: u64, last_log: u64) -> bool {
+        let has_old = self.old.is_some_and(|old| matched >= old);
+        let has_first = self.first_end.get(&node).is_some_and(|first| matched >= *first);
+        has_first && (has_old || matched >= last_log)
+    }
+}

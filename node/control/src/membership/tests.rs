@@ -1,0 +1,166 @@
+//! Steps in given situations, and whole histories that must come to rest.
+
+use super::*;
+use proptest::prelude::*;
+
+fn node(number: u8) -> NodeId {
+    NodeId([number; 32])
+}
+
+fn candidate(membership: Membership, enrolled_at: u64) -> Candidate {
+    Candidate { membership, healthy: true, overdue: false, enrolled_at }
+}
+
+/// Nodes 1, 2, …, of which the first `voters` vote and the others are learners that have caught up; all are members.
+fn cluster(nodes: u8, voters: u8) -> View {
+    View {
+        nodes: (1..=nodes).map(|number| (node(number), candidate(Membership::Member, number.into()))).collect(),
+        voters: (1..=voters).map(node).collect(),
+        learners: (voters + 1..=nodes).map(|number| (node(number), true)).collect(),
+        ..View::default()
+    }
+}
+
+fn set(view: &mut View, number: u8, membership: Membership) {
+    view.nodes.insert(node(number), candidate(membership, number.into()));
+}
+
+#[test]
+fn a_cluster_at_rest_has_no_step() {
+    for (nodes, voters) in [(1, 1), (2, 1), (3, 3), (4, 3), (5, 5), (9, 5)] {
+        assert_eq!(plan(&cluster(nodes, voters)), None, "{nodes} nodes, {voters} voters");
+    }
+}
+
+#[test]
+fn a_view_without_voters_is_not_acted_on() {
+    assert_eq!(plan(&View { voters: BTreeSet::new(), learners: BTreeMap::new(), ..cluster(3, 3) }), None);
+}
+
+#[test]
+fn an_enrolled_node_becomes_a_learner_and_is_finished_when_it_has_caught_up() {
+    let mut view = cluster(1, 1);
+    set(&mut view, 2, Membership::Joining);
+    assert_eq!(plan(&view), Some(Step::Change(Change::AddLearner(node(2)))));
+    view.learners.insert(node(2), false);
+    assert_eq!(plan(&view), None);
+    view.learners.insert(node(2), true);
+    assert_eq!(plan(&view), Some(Step::FinishJoin(node(2))), "one learner alone is not promoted");
+}
+
+#[test]
+fn a_pair_is_promoted_in_one_change_and_a_joiner_finished_after_it() {
+    let mut view = cluster(3, 1);
+    set(&mut view, 3, Membership::Joining);
+    assert_eq!(plan(&view), Some(Step::Change(Change::Promote(vec![node(2), node(3)]))));
+    view.joint = true;
+    assert_eq!(plan(&view), None, "one change at a time");
+    let mut view = cluster(3, 3);
+    set(&mut view, 3, Membership::Joining);
+    assert_eq!(plan(&view), Some(Step::FinishJoin(node(3))));
+}
+
+#[test]
+fn three_become_five_by_the_two_that_were_enrolled_first() {
+    let mut view = cluster(7, 3);
+    assert_eq!(plan(&view), Some(Step::Change(Change::Promote(vec![node(4), node(5)]))));
+    view.nodes.insert(node(4), candidate(Membership::Member, 99));
+    assert_eq!(plan(&view), Some(Step::Change(Change::Promote(vec![node(5), node(6)]))));
+    assert_eq!(plan(&cluster(9, 5)), None, "five is the most");
+}
+
+#[test]
+fn who_is_not_heard_or_has_not_caught_up_is_not_promoted() {
+    let mut view = cluster(3, 1);
+    view.nodes.insert(node(3), Candidate { healthy: false, ..candidate(Membership::Member, 3) });
+    assert_eq!(plan(&view), None);
+    let mut view = cluster(3, 1);
+    view.learners.insert(node(2), false);
+    assert_eq!(plan(&view), None);
+}
+
+#[test]
+fn an_even_number_of_voters_is_made_odd() {
+    assert_eq!(plan(&cluster(3, 2)), Some(Step::Change(Change::Promote(vec![node(3)]))));
+    assert_eq!(plan(&cluster(5, 4)), Some(Step::Change(Change::Promote(vec![node(5)]))));
+}
+
+#[test]
+fn a_death_changes_nothing() {
+    let mut view = cluster(5, 3);
+    view.nodes.insert(node(1), Candidate { healthy: false, ..candidate(Membership::Member, 1) });
+    view.learners.insert(node(4), false);
+    assert_eq!(plan(&view), None);
+}
+
+#[test]
+fn a_join_that_never_finished_is_cleared_and_then_forgotten() {
+    let mut view = cluster(1, 1);
+    view.nodes.insert(node(2), Candidate { overdue: true, ..candidate(Membership::Joining, 2) });
+    view.learners.insert(node(2), false);
+    assert_eq!(plan(&view), Some(Step::ClearJoin(node(2))));
+    set(&mut view, 2, Membership::Removed);
+    assert_eq!(plan(&view), Some(Step::Change(Change::Remove(node(2)))));
+    view.learners.clear();
+    assert_eq!(plan(&view), None, "a removed node is not added again");
+}
+
+#[test]
+fn a_voter_is_never_cleared() {
+    let mut view = cluster(3, 3);
+    view.nodes.insert(node(3), Candidate { overdue: true, ..candidate(Membership::Joining, 3) });
+    assert_eq!(plan(&view), Some(Step::FinishJoin(node(3))));
+}
+
+#[test]
+fn a_failed_promotion_does_not_keep_a_joiner_waiting() {
+    let mut view = cluster(3, 1);
+    set(&mut view, 3, Membership::Joining);
+    view.hold_promotions = true;
+    assert_eq!(plan(&view), Some(Step::FinishJoin(node(3))));
+}
+
+/// Carries a step out.
+fn carry_out(view: &mut View, step: Step) {
+    match step {
+        Step::Change(Change::AddLearner(node)) => {
+            assert!(view.learners.insert(node, true).is_none() && !view.voters.contains(&node));
+        }
+        Step::Change(Change::Promote(nodes)) => {
+            for node in nodes {
+                assert!(view.learners.remove(&node).is_some(), "only a learner is promoted");
+                view.voters.insert(node);
+            }
+            assert!(view.voters.len() % 2 == 1 && view.voters.len() <= VOTERS);
+        }
+        Step::Change(Change::Remove(node)) => assert!(view.learners.remove(&node).is_some()),
+        Step::FinishJoin(node) => view.nodes.get_mut(&node).expect("known").membership = Membership::Member,
+        Step::ClearJoin(node) => view.nodes.get_mut(&node).expect("known").membership = Membership::Removed,
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_history_comes_to_rest_with_everyone_in_place(
+        nodes in prop::collection::vec((0..3_u8, any::<bool>(), any::<bool>()), 0..9),
+    ) {
+        let mut view = cluster(1, 1);
+        for (number, (membership, overdue, healthy)) in (2..).zip(nodes) {
+            let membership = [Membership::Joining, Membership::Member, Membership::Removed][usize::from(membership)];
+            let one = Candidate { membership, healthy, overdue, enrolled_at: number.into() };
+            view.nodes.insert(node(number), one);
+        }
+        let mut steps = 0;
+        while let Some(step) = plan(&view) {
+            carry_out(&mut view, step);
+            steps += 1;
+            prop_assert!(steps < 100, "it never comes to rest");
+        }
+        let members = view.nodes.iter().filter(|(_, one)| one.membership == Membership::Member);
+        for (id, _) in members {
+            prop_assert!(view.voters.contains(id) || view.learners.contains_key(id));
+        }
+        prop_assert!(view.nodes.values().all(|one| one.membership != Membership::Joining));
+        prop_assert!(matches!(view.voters.len(), 1 | 3 | 5));
+    }
+}

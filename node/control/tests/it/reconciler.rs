@@ -1,0 +1,180 @@
+//! What the reconciler does in the face of agents, deaths, joins and changes of leadership. Time is tokio's, paused: it
+//! runs only while everything waits.
+
+use crate::world::{TERM, World, agent, id, node};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use symbi_control::reconcile::{Leadership, Replication};
+use symbi_control::{GrantRefused, placement};
+use symbi_model::agent::Hold;
+use symbi_model::node::{Liveness, Membership};
+use symbi_model::{Epoch, NodeId, State};
+
+fn add_agents(world: &World, numbers: std::ops::RangeInclusive<u8>, memory_mb: u64) {
+    world.edit(|state| {
+        for number in numbers {
+            let agent = agent(number, memory_mb);
+            state.agents.insert(agent.spec.name.clone(), agent);
+        }
+    });
+}
+
+/// Who holds what, by agent.
+fn held(state: &State) -> BTreeMap<String, (NodeId, Epoch)> {
+    let placed = state.agents.iter().filter_map(|(name, agent)| {
+        let placement = agent.placement.filter(|placement| placement.hold == Hold::Held)?;
+        Some((name.to_string(), (placement.node, placement.epoch)))
+    });
+    placed.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn agents_are_spread_over_the_nodes() {
+    let world = World::new("abc");
+    let _nodes = ['a', 'b', 'c'].map(|name| world.asks(name));
+    add_agents(&world, 1..=6, 100);
+    let state = world.until(|state| held(state).len() == 6).await;
+    for name in ['a', 'b', 'c'] {
+        assert_eq!(state.held_by(&id(name)).count(), 2);
+    }
+    assert!(world.began.elapsed() < Duration::from_millis(500), "no period is waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_nodes_agents_move_after_its_condemnation_and_it_returns_without_them() {
+    let world = World::new("abc");
+    let _nodes = ['a', 'b'].map(|name| world.asks(name));
+    let dies = world.asks('c');
+    add_agents(&world, 1..=6, 100);
+    let before = held(&world.until(|state| held(state).len() == 6).await);
+    dies.abort();
+    let died = world.began.elapsed();
+
+    let after = world.until(|state| held(state).len() == 6 && state.held_by(&id('c')).next().is_none()).await;
+    let took = world.began.elapsed() - died;
+    assert!(took >= Duration::from_secs(9) && took <= Duration::from_secs(12), "{took:?}");
+    for (agent, (holder, epoch)) in held(&after) {
+        let (old_holder, old_epoch) = before[&agent];
+        assert_eq!((old_holder == id('c')), epoch > old_epoch, "{agent} is on {holder:?}");
+    }
+    let log = world.lock().log.clone();
+    let down = log.iter().position(|line| line == "down c: DONE").expect("condemned");
+    let moved = log.iter().rposition(|line| line.starts_with("place")).expect("placed");
+    assert!(down < moved);
+
+    assert_eq!(world.handle.request_grant(id('c'), 2).await, Err(GrantRefused::Condemned));
+    let up = world.until(|state| state.nodes[&id('c')].liveness == Liveness::Up).await;
+    let grant = world.handle.request_grant(id('c'), 2).await.expect("it is in again");
+    assert!(grant.read_index >= up.counters.applied_index && grant.term == TERM);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_granted_between_a_condemnation_and_its_outcome_not_even_across_a_blink_of_leadership() {
+    let world = World::new("ab");
+    let _a = world.asks('a');
+    world.handle.request_grant(id('b'), 1).await.expect("granted at first");
+    world.lock().held = Some(Default::default());
+    while world.lock().held.as_ref().is_some_and(|held| held.is_empty()) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::Condemned));
+    let leadership = world.leadership.send_replace(None);
+    assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::NotLeading));
+    world.leadership.send_replace(leadership);
+    assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::Condemned));
+    assert!(world.handle.request_grant(id('a'), 1).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_lead_grants_and_proposes_nothing() {
+    let world = World::new("abc");
+    world.leadership.send_replace(None);
+    add_agents(&world, 1..=2, 100);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.handle.request_grant(id('a'), 1).await, Err(GrantRefused::NotLeading));
+    assert_eq!(world.lock().log, Vec::<String>::new());
+
+    let first_index = world.state.borrow().counters.applied_index;
+    world.leadership.send_replace(Some(Leadership { term: TERM, first_index: first_index + 1 }));
+    let refused = world.handle.request_grant(id('a'), 1).await;
+    assert_eq!(refused, Err(GrantRefused::NotLeading), "the first entry of its term is not applied yet");
+    world.edit(|state| state.counters.applied_index = first_index + 1);
+    world.until(|state| held(state).len() == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_without_a_quorum_refuses_and_one_that_is_deposed_refuses_at_once() {
+    let world = World::new("abc");
+    world.lock().deaf = true;
+    assert_eq!(world.handle.request_grant(id('a'), 1).await, Err(GrantRefused::NotLeading));
+    world.lock().deaf = false;
+    world.lock().term = TERM + 1;
+    assert_eq!(world.handle.request_grant(id('a'), 1).await, Err(GrantRefused::NotLeading));
+    add_agents(&world, 1..=1, 100);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(
+        world.count("place a1 a: STALE_TERM") + world.count("place a1 b: STALE_TERM") > 0,
+        "{:?}",
+        world.lock().log
+    );
+    assert_eq!(held(&world.state.borrow()), BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_placed_says_why_and_is_placed_once_there_is_room() {
+    let world = World::new("ab");
+    let _nodes = ['a', 'b'].map(|name| world.asks(name));
+    add_agents(&world, 1..=3, 600);
+    let state = world.until(|state| held(state).len() == 2).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let left: BTreeSet<String> = state.agents.keys().map(ToString::to_string).collect();
+    let left = left.into_iter().find(|name| !held(&state).contains_key(name)).expect("one is left");
+    let why = world.handle.explain(&left.parse().expect("a name")).expect("it exists");
+    assert_eq!(why.summary, "not placed: no node can take it");
+    let said: Vec<String> = why.nodes.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["a: memory: 600 MiB needed, 400 MiB free", "b: memory: 600 MiB needed, 400 MiB free"]);
+    assert_eq!(world.handle.explain(&"nobody".parse().expect("a name")), None);
+
+    world.edit(|state| {
+        state.nodes.insert(id('c'), node('c', Membership::Member));
+    });
+    let state = world.until(|state| held(state).len() == 3).await;
+    assert_eq!(state.held_by(&id('c')).count(), 1);
+    let why = world.handle.explain(&left.parse().expect("a name")).expect("it exists");
+    assert!(why.summary.starts_with("on c since index"), "{}", why.summary);
+    assert!(why.nodes.iter().any(|node| node.holds && matches!(node.reason, Some(placement::Reason::Memory { .. }))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_joiner_is_added_as_a_learner_and_finished_when_it_has_caught_up() {
+    let world = World::new("a");
+    let _a = world.asks('a');
+    world.edit(|state| {
+        state.nodes.insert(id('b'), node('b', Membership::Joining));
+    });
+    let learner = format!("{:?}", symbi_control::reconcile::Change::AddLearner(id('b')));
+    while world.count(&learner) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let behind =
+        Replication { voters: vec![id('a')], learners: BTreeMap::from([(id('b'), 3)]), last_log: 90, joint: false };
+    world.replication.send_replace(behind.clone());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.count("finish b"), 0, "not while it is behind");
+    // What it has is the end of a moment ago; the log has moved on since.
+    world.replication.send_replace(Replication { learners: BTreeMap::from([(id('b'), 90)]), last_log: 95, ..behind });
+    world.until(|state| state.nodes[&id('b')].membership == Membership::Member).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_join_that_never_finishes_is_cleared_after_two_minutes() {
+    let world = World::new("a");
+    let _a = world.asks('a');
+    world.edit(|state| {
+        state.nodes.insert(id('b'), node('b', Membership::Joining));
+    });
+    let asked = world.began.elapsed();
+    world.until(|state| state.nodes[&id('b')].membership == Membership::Removed).await;
+    let took = world.began.elapsed() - asked;
+    assert!(took >= Duration::from_secs(120) && took < Duration::from_secs(122), "{took:?}");
+}

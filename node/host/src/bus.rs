@@ -1,0 +1,226 @@
+//! The bus: one way for every message, whoever sends it and wherever its receiver runs.
+//!
+//! A message passes, in this order: the sender's effect gate and epoch (agents), the policy's `message::ask` or
+//! `message::tell` here, the route (the receiver's placement in this node's replicated state, nothing else), then on the
+//! receiver's node the sink, the policy's `message::receive`, the mailbox. Its answer comes back the same way: through the
+//! receiver's effect gate there and the sink here.
+//!
+//! Within one node the same steps are taken by the same functions ([`arrival`] is called directly), with the same
+//! endings. Left out there is only what protects bytes between nodes: the credentials (this node would vouch to
+//! itself for what it holds in memory), the session and the sealing.
+
+pub(crate) mod arrival;
+mod hop;
+pub(crate) mod inbound;
+pub(crate) mod outbound;
+mod papers;
+mod sender;
+
+pub(crate) use sender::Sender;
+
+use crate::ending::{Ending, TellStatus};
+use crate::host::Host;
+use crate::letter::Content;
+use serde::de::IgnoredAny;
+use std::sync::Arc;
+use std::time::Duration;
+use symbi_model::agent::{AgentName, Hold};
+use symbi_model::{DecisionId, Epoch, MessageId, NodeId, State};
+use symbi_policy::{AgentRef, Ask, Permit, Tell};
+use symbi_proto::session::Kind;
+use tokio::time::Instant;
+
+/// The longest payload, as compact JSON.
+pub const PAYLOAD_BYTES: usize = 1 << 20;
+/// How long an acknowledged `tell` may wait in a mailbox.
+pub const TELL_LIFE: Duration = Duration::from_secs(300);
+/// No message waits longer than this.
+pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often a message is sent when the session is not known where it arrives.
+const ATTEMPTS: u32 = 2;
+
+/// A message before it leaves.
+pub(crate) struct Parcel {
+    /// Its id.
+    pub(crate) message: MessageId,
+    /// `Ask` or `Tell`.
+    pub(crate) kind: Kind,
+    /// The receiver.
+    pub(crate) to: AgentName,
+    /// Compact JSON.
+    pub(crate) payload: Vec<u8>,
+    /// When the sender stops waiting.
+    pub(crate) deadline: Instant,
+    /// The same by this node's wall clock.
+    pub(crate) deadline_ms: u64,
+}
+
+impl Parcel {
+    fn new(host: &Host, kind: Kind, to: AgentName, payload: Vec<u8>, within: Duration) -> Self {
+        let within = within.min(LONGEST);
+        let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        let deadline_ms = (host.ports.wall_ms)().saturating_add(within_ms);
+        Self { message: host.message_id(), kind, to, payload, deadline: Instant::now() + within, deadline_ms }
+    }
+
+    /// How long its sender still waits.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+/// Where a message goes, by the replicated state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// The receiver's node.
+    pub(crate) node: NodeId,
+    /// The epoch under which it runs there.
+    pub(crate) epoch: Epoch,
+}
+
+/// Proof that a message may be sent; used up by sending it.
+pub(crate) enum Sanction {
+    /// For an `ask`.
+    Ask(Permit<Ask>),
+    /// For a `tell`.
+    Tell(Permit<Tell>),
+}
+
+impl Sanction {
+    /// The verdict that the effect is done under.
+    fn into_decision(self) -> DecisionId {
+        match self {
+            Self::Ask(permit) => permit.reference().decision,
+            Self::Tell(permit) => permit.reference().decision,
+        }
+    }
+}
+
+/// Sends `payload` and waits for how it ends.
+pub(crate) async fn ask(
+    host: &Arc<Host>,
+    sender: Sender,
+    to: AgentName,
+    payload: Vec<u8>,
+    within: Duration,
+) -> (MessageId, Ending) {
+    let parcel = Parcel::new(host, Kind::Ask, to, payload, within);
+    (parcel.message, send(host, &sender, parcel).await)
+}
+
+/// Sends `payload` and waits until it is in the receiver's mailbox. What has entered here first leaves first, for each
+/// pair of incarnations.
+pub(crate) async fn tell(
+    host: &Arc<Host>,
+    sender: Sender,
+    to: AgentName,
+    payload: Vec<u8>,
+    within: Duration,
+) -> (MessageId, TellStatus) {
+    let parcel = Parcel::new(host, Kind::Tell, to, payload, within);
+    (parcel.message, send(host, &sender, parcel).await.into())
+}
+
+/// Up to the first wait for another, nothing here waits: that keeps the order of those who call one after the other.
+async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel) -> Ending {
+    for _ in 0..ATTEMPTS {
+        let (sanction, route) = match clear(host, sender, &parcel) {
+            Ok(cleared) => cleared,
+            Err(ending) => return ending,
+        };
+        if route.node == host.options.node {
+            return local(host, sender, parcel, sanction, route).await;
+        }
+        // Without a session it was certainly not delivered: its receiver has been started anew, or its node. It is judged
+        // and routed again.
+        if let Ok(ending) = outbound::send(host, sender, &parcel, sanction, route).await {
+            return ending;
+        }
+    }
+    not_delivered("the receiver's node does not keep the session")
+}
+
+/// Everything that is asked before a message leaves.
+fn clear(host: &Host, sender: &Sender, parcel: &Parcel) -> Result<(Sanction, Route), Ending> {
+    check_payload(&parcel.payload)?;
+    let state = sender.check(host, parcel.kind)?;
+    let Some(agent) = state.agents.get(&parcel.to) else {
+        return Err(not_delivered(format!("there is no agent {}", parcel.to)));
+    };
+    let receiver = AgentRef { name: parcel.to.to_string(), owner: agent.spec.owner.clone() };
+    let sanction = permit(host, &state, sender, parcel.kind, receiver)?;
+    Ok((sanction, route(&state, &parcel.to)?))
+}
+
+fn check_payload(payload: &[u8]) -> Result<(), Ending> {
+    if payload.len() > PAYLOAD_BYTES {
+        let length = payload.len();
+        return Err(not_delivered(format!("its payload has {length} bytes; at most {PAYLOAD_BYTES} are allowed")));
+    }
+    match serde_json::from_slice::<IgnoredAny>(payload) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(not_delivered(format!("its payload is not JSON: {error}"))),
+    }
+}
+
+fn permit(host: &Host, state: &State, sender: &Sender, kind: Kind, to: AgentRef) -> Result<Sanction, Ending> {
+    let from = sender.principal();
+    let judged = match kind {
+        Kind::Tell => host.ports.gate.judge(state, Tell { from, to }).map(Sanction::Tell),
+        Kind::Ask | Kind::Answer => host.ports.gate.judge(state, Ask { from, to }).map(Sanction::Ask),
+    };
+    judged.map_err(|denied| Ending::Denied { decision: denied.decision, reason: denied.reason })
+}
+
+fn route(state: &State, to: &AgentName) -> Result<Route, Ending> {
+    let agent = state.agents.get(to);
+    match agent.and_then(|agent| agent.placement) {
+        Some(placement) if placement.hold == Hold::Held => Ok(Route { node: placement.node, epoch: placement.epoch }),
+        Some(placement) if placement.hold == Hold::Lost => {
+            Err(not_delivered(format!("the node of {to} was lost and it is not placed again yet")))
+        }
+        _ => {
+            let status = agent.and_then(|agent| agent.status.as_ref());
+            let said = status.map(|status| format!(": it is {}", status.state)).unwrap_or_default();
+            Err(not_delivered(format!("{to} is not placed on any node{said}")))
+        }
+    }
+}
+
+/// The whole way within one node.
+async fn local(host: &Arc<Host>, sender: &Sender, parcel: Parcel, sanction: Sanction, route: Route) -> Ending {
+    if let Err(ending) = sender.test(host, parcel.kind, sanction) {
+        return ending;
+    }
+    let origin = sender.origin();
+    let content = Content {
+        message: parcel.message,
+        kind: parcel.kind,
+        from: origin.name_for_agents(),
+        payload: parcel.payload,
+        deadline: letter_deadline(parcel.kind, parcel.deadline),
+        deadline_ms: parcel.deadline_ms,
+    };
+    match arrival::accept(host, &origin, &parcel.to, route.epoch, content) {
+        Err(ending) => ending,
+        Ok((receiver, receipt)) => {
+            let ending = receipt.wait(parcel.deadline).await;
+            let to = arrival::Answerer::of(&receiver);
+            arrival::accept_answer(host, parcel.kind, &to, ending)
+        }
+    }
+}
+
+/// When a letter is no longer worth handing over, for a sender that waits until `deadline`.
+pub(crate) fn letter_deadline(kind: Kind, deadline: Instant) -> Instant {
+    match kind {
+        Kind::Tell => deadline.max(Instant::now() + TELL_LIFE),
+        Kind::Ask | Kind::Answer => deadline,
+    }
+}
+
+/// A short way to say it.
+pub(crate) fn not_delivered(reason: impl Into<String>) -> Ending {
+    Ending::NotDelivered { reason: reason.into() }
+}

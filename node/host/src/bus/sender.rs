@@ -1,0 +1,111 @@
+//! Who sends: an agent that runs here, or the node's gateway on behalf of a user from outside.
+
+use super::{Sanction, not_delivered};
+use crate::bus::arrival::Origin;
+use crate::bus::outbound::Sessions;
+use crate::bus::papers::Bearer;
+use crate::ending::Ending;
+use crate::gate::DEAF_AFTER;
+use crate::host::Host;
+use crate::instance::Instance;
+use crate::observer::Effect;
+use std::sync::Arc;
+use symbi_model::State;
+use symbi_policy::{AgentRef, Principal};
+use symbi_proto::session::Kind;
+
+/// Who sends.
+#[derive(Clone)]
+pub(crate) enum Sender {
+    /// The gateway, as a user.
+    Gateway {
+        /// The user.
+        user: String,
+    },
+    /// An agent.
+    Agent(Arc<Instance>),
+}
+
+impl Sender {
+    /// For whom the policy judges.
+    pub(crate) fn principal(&self) -> Principal {
+        match self {
+            Self::Gateway { user } => Principal::User(user.clone()),
+            Self::Agent(instance) => {
+                let spec = &instance.assignment.spec;
+                Principal::Agent(AgentRef { name: spec.name.to_string(), owner: spec.owner.clone() })
+            }
+        }
+    }
+
+    /// Whether it may send at all, before anything else is done; the state by which that was seen.
+    pub(crate) fn check(&self, host: &Host, kind: Kind) -> Result<State, Ending> {
+        match self {
+            Self::Agent(instance) => {
+                host.check(instance, effect(kind)).map_err(|refused| not_delivered(format!("the sender is {refused}")))
+            }
+            // The gateway holds no epoch that could be overtaken. But policies may have changed unheard.
+            Self::Gateway { .. } if host.gate.heard_within(DEAF_AFTER) => Ok(host.state()),
+            Self::Gateway { .. } => {
+                let limit = DEAF_AFTER.as_secs();
+                Err(not_delivered(format!("this node has not heard of a leader for {limit} s, so it permits nothing")))
+            }
+        }
+    }
+
+    /// The effect itself: tested in the moment of sending, and the permit is used up by it.
+    pub(crate) fn test(&self, host: &Host, kind: Kind, sanction: Sanction) -> Result<State, Ending> {
+        debug_assert!(matches!(sanction, Sanction::Tell(_)) == (kind == Kind::Tell), "permitted was what is sent");
+        tracing::trace!(decision = %sanction.into_decision(), ?kind, "a message leaves");
+        match self {
+            Self::Agent(instance) => {
+                host.test(instance, effect(kind)).map_err(|refused| not_delivered(format!("the sender is {refused}")))
+            }
+            Self::Gateway { .. } => self.check(host, kind),
+        }
+    }
+
+    /// As whom it is received.
+    pub(crate) fn origin(&self) -> Origin {
+        match self {
+            Self::Agent(instance) => Origin::Agent {
+                name: instance.assignment.name().clone(),
+                epoch: instance.assignment.epoch,
+                incarnation: instance.incarnation,
+            },
+            Self::Gateway { user } => Origin::Gateway { user: user.clone() },
+        }
+    }
+
+    /// As whom its sessions are set up; none before the node is a member.
+    pub(crate) fn bearer<'a>(&'a self, host: &'a Host, state: &State) -> Option<Bearer<'a>> {
+        match self {
+            Self::Agent(instance) => Some(Bearer::agent(instance)),
+            Self::Gateway { .. } => Bearer::gateway(host, state),
+        }
+    }
+
+    /// For whom a gateway speaks; empty for an agent.
+    pub(crate) fn user(&self) -> &str {
+        match self {
+            Self::Agent(_) => "",
+            Self::Gateway { user } => user,
+        }
+    }
+
+    /// The sessions that it opened.
+    pub(crate) fn sessions<'a>(&'a self, host: &'a Host) -> &'a Sessions {
+        match self {
+            Self::Agent(instance) => &instance.sessions,
+            Self::Gateway { .. } => &host.gateway.sessions,
+        }
+    }
+}
+
+fn effect(kind: Kind) -> Effect {
+    match kind {
+        Kind::Ask => Effect::Ask,
+        Kind::Tell => Effect::Tell,
+        Kind::Answer => Effect::Answer,
+    }
+}

@@ -1,0 +1,158 @@
+//! The face of the host towards the rest of the node.
+
+use crate::bus::{self, Sender, inbound};
+use crate::ending::{Ending, TellStatus};
+use crate::gate::renewal::Renewal;
+use crate::gate::{EffectGate, Standing};
+use crate::host::Host;
+use crate::options::Options;
+use crate::ports::Ports;
+use crate::reconciler::{Reconciler, Running};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use symbi_model::agent::AgentName;
+use symbi_model::{MessageId, NodeId};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Who sends a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A user from outside, whom the node has authenticated.
+    Gateway {
+        /// The user.
+        user: String,
+    },
+    /// An agent that runs on this node, on behalf of a user who may speak as it: the caller has checked that.
+    Agent(AgentName),
+}
+
+/// The sending agent does not run on this node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the sending agent does not run on this node")]
+pub struct NotHere {
+    /// Where it is placed, as far as this node knows; this node itself, if it is placed here and not running.
+    pub node: Option<NodeId>,
+}
+
+/// The host of one node. Clones are the same host.
+#[derive(Clone)]
+pub struct Handle {
+    /// What its parts share.
+    host: Arc<Host>,
+    /// What runs here.
+    running: watch::Receiver<Running>,
+    /// Its tasks.
+    tasks: TaskTracker,
+    /// Ends them.
+    cancel: CancellationToken,
+}
+
+/// Starts the host: it asks for grants, sweeps what an earlier start left, and runs what is placed here. Ends with `cancel`.
+#[must_use]
+pub fn spawn(ports: Ports, options: Options, cancel: CancellationToken) -> Handle {
+    let gate = EffectGate::new(Arc::clone(&ports.boottime));
+    let (standing_told, standing) = watch::channel(Standing::Silent);
+    let (granted_told, granted) = watch::channel(0);
+    let (running_told, running) = watch::channel(Running::default());
+    let renewal = Renewal {
+        gate: gate.clone(),
+        boot: options.boot,
+        calls: ports.grants.clone(),
+        state: ports.state.clone(),
+        standing: standing_told,
+        granted: granted_told,
+        boottime: Arc::clone(&ports.boottime),
+        cancel: cancel.clone(),
+    };
+    let host = Arc::new(Host::new(options, ports, gate, standing, granted));
+    let reconciler = Reconciler::new(Arc::clone(&host), running_told, cancel.clone());
+    let tasks = TaskTracker::new();
+    tasks.spawn(or_stop(tokio::spawn(renewal.run()), cancel.clone()));
+    tasks.spawn(or_stop(tokio::spawn(reconciler.run()), cancel.clone()));
+    tasks.close();
+    Handle { host, running, tasks, cancel }
+}
+
+/// Failure policy: without either task agents would run unsupervised, so the failure of one ends the host.
+async fn or_stop(task: JoinHandle<()>, cancel: CancellationToken) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "a task of the host failed; the host stops");
+        cancel.cancel();
+    }
+}
+
+impl Handle {
+    /// Sends `payload` (JSON, at most [`crate::PAYLOAD_BYTES`]) and waits for how it ends, at most `timeout`.
+    ///
+    /// # Errors
+    /// [`NotHere`]: the message was not sent; the sender's node can send it.
+    pub async fn ask(
+        &self,
+        from: Caller,
+        to: AgentName,
+        payload: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<(MessageId, Ending), NotHere> {
+        let sender = self.sender(from)?;
+        Ok(bus::ask(&self.host, sender, to, payload, timeout).await)
+    }
+
+    /// Sends `payload` and waits until it is in the receiver's mailbox, at most `timeout`.
+    ///
+    /// # Errors
+    /// [`NotHere`]: the message was not sent; the sender's node can send it.
+    pub async fn tell(
+        &self,
+        from: Caller,
+        to: AgentName,
+        payload: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<(MessageId, TellStatus), NotHere> {
+        let sender = self.sender(from)?;
+        Ok(bus::tell(&self.host, sender, to, payload, timeout).await)
+    }
+
+    /// Receives a frame of the message lane from the node `from`. The frame is taken in before this returns: call it in the
+    /// order in which frames come, and await the replies apart.
+    #[must_use]
+    pub fn receive(&self, from: NodeId, frame: Bytes) -> BoxFuture<'static, Bytes> {
+        inbound::receive(&self.host, from, &frame)
+    }
+
+    /// The last `lines` that `agent` wrote here; none if it never ran here.
+    #[must_use]
+    pub fn logs(&self, agent: &AgentName, lines: usize) -> Option<Vec<String>> {
+        self.host.logs.last(agent, lines)
+    }
+
+    /// What runs here, after each change.
+    #[must_use]
+    pub fn running(&self) -> watch::Receiver<Running> {
+        self.running.clone()
+    }
+
+    /// Ends every process, and returns when none is left. Placements stay: a node that is back in time goes on.
+    pub async fn shutdown(&self) {
+        self.cancel.cancel();
+        self.tasks.wait().await;
+    }
+
+    fn sender(&self, from: Caller) -> Result<Sender, NotHere> {
+        match from {
+            Caller::Gateway { user } => Ok(Sender::Gateway { user }),
+            Caller::Agent(name) => match self.host.instances.get(&name) {
+                Some(instance) => Ok(Sender::Agent(instance)),
+                None => {
+                    let state = self.host.ports.state.borrow();
+                    let placement = state.agents.get(&name).and_then(|agent| agent.placement);
+                    Err(NotHere { node: placement.map(|placement| placement.node) })
+                }
+            },
+        }
+    }
+}

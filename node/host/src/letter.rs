@@ -1,0 +1,102 @@
+//! A message on its way into an agent, and the receipt by which whoever brought it learns how it ended.
+//!
+//! The two agree on whether it was handed over even when the deadline falls between: the letter is marked before it is
+//! looked whether anybody waits, the receipt is closed before the mark is read.
+
+use crate::ending::Ending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use symbi_model::MessageId;
+use symbi_policy::{Permit, Receive};
+use symbi_proto::session::Kind;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+/// What a letter says.
+pub(crate) struct Content {
+    /// The message's id.
+    pub(crate) message: MessageId,
+    /// `Ask` or `Tell`.
+    pub(crate) kind: Kind,
+    /// Who sent it, as the agent is told: an agent's name, or `user:NAME`.
+    pub(crate) from: String,
+    /// Compact JSON.
+    pub(crate) payload: Vec<u8>,
+    /// When it is too late to hand it over.
+    pub(crate) deadline: Instant,
+    /// The same by the sender's wall clock, for the agent to read.
+    pub(crate) deadline_ms: u64,
+}
+
+/// A message on its way into an agent.
+pub(crate) struct Letter {
+    /// What it says.
+    pub(crate) content: Content,
+    /// What allows the receiver to be given it.
+    pub(crate) permit: Permit<Receive>,
+    /// Where its ending goes; used up when told. A `tell` ends for its sender when it is in the queue.
+    reply: Option<oneshot::Sender<Ending>>,
+    /// Whether it was handed to the process.
+    handed: Arc<AtomicBool>,
+}
+
+/// The other end of a letter.
+pub(crate) struct Receipt {
+    /// Brings the ending.
+    ending: oneshot::Receiver<Ending>,
+    /// Whether it was handed to the process.
+    handed: Arc<AtomicBool>,
+}
+
+impl Letter {
+    /// A letter and its receipt.
+    pub(crate) fn new(content: Content, permit: Permit<Receive>) -> (Self, Receipt) {
+        let (reply, ending) = oneshot::channel();
+        let handed = Arc::new(AtomicBool::new(false));
+        (Self { content, permit, reply: Some(reply), handed: Arc::clone(&handed) }, Receipt { ending, handed })
+    }
+
+    /// Tells the ending, once; false if nobody waits any longer.
+    pub(crate) fn end(&mut self, ending: Ending) -> bool {
+        self.reply.take().is_some_and(|reply| reply.send(ending).is_ok())
+    }
+
+    /// Whether its ending was told.
+    pub(crate) fn is_told(&self) -> bool {
+        self.reply.is_none()
+    }
+
+    /// Marks it as handed over; false if it must not be, because its sender was told that it was not.
+    pub(crate) fn hand_over(&self) -> bool {
+        self.handed.store(true, Ordering::SeqCst);
+        !self.is_stale(Instant::now())
+    }
+
+    /// Whether its time is up, or nobody waits for the ending that it has yet to tell.
+    pub(crate) fn is_stale(&self, now: Instant) -> bool {
+        self.content.deadline <= now || self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+}
+
+impl Receipt {
+    /// The ending, or at `deadline` that there was none.
+    pub(crate) async fn wait(mut self, deadline: Instant) -> Ending {
+        match timeout_at(deadline, &mut self.ending).await {
+            Ok(Ok(ending)) => ending,
+            Ok(Err(_)) => self.abandoned(),
+            Err(_) => {
+                self.ending.close();
+                let late = self.ending.try_recv();
+                late.unwrap_or_else(|_| Ending::DeadlineExceeded { delivered: self.handed.load(Ordering::SeqCst) })
+            }
+        }
+    }
+
+    /// The letter was dropped without a word: its incarnation has ended.
+    fn abandoned(&self) -> Ending {
+        if self.handed.load(Ordering::SeqCst) {
+            return Ending::OutcomeUnknown;
+        }
+        Ending::NotDelivered { reason: "the receiver ended before it was given the message".to_owned() }
+    }
+}

@@ -1,0 +1,61 @@
+//! What the host needs of the rest of the node, as channels and closures. The composition root makes and wires them.
+
+use crate::observer::Event;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use symbi_control::Proposals;
+use symbi_model::{NodeId, State};
+use symbi_sandbox::Driver;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Carries one frame to a node's bus and brings its reply. The frame is queued, in order, before the call returns.
+pub type Peers =
+    Arc<dyn Fn(NodeId, Bytes, Duration) -> BoxFuture<'static, Result<Bytes, PeerError>> + Send + Sync + 'static>;
+
+/// The host's surroundings.
+#[derive(Clone)]
+pub struct Ports {
+    /// The replicated state, after each change.
+    pub state: watch::Receiver<State>,
+    /// Where reports go to be agreed on.
+    pub proposals: Proposals,
+    /// What starts processes.
+    pub driver: Arc<dyn Driver>,
+    /// What judges messages.
+    pub gate: symbi_policy::Gate,
+    /// The way to other nodes' buses (the message lane).
+    pub peers: Peers,
+    /// The way to the leader's grants, on the leader too.
+    pub grants: mpsc::Sender<GrantCall>,
+    /// The wall clock, ms since the Unix epoch.
+    pub wall_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// The time since this machine booted, sleep included (`CLOCK_BOOTTIME`).
+    pub boottime: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// Told of every effect that passed a gate or was refused, and of every one accepted or refused here.
+    pub observer: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+/// A request for a grant.
+#[derive(Debug)]
+pub struct GrantCall {
+    /// The node's boot count.
+    pub boot: u64,
+    /// `(term, read index)` of the grant; none if it was refused. Dropped counts as refused.
+    pub reply: oneshot::Sender<Option<(u64, u64)>>,
+}
+
+/// Why a frame brought no reply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// It certainly did not arrive.
+    #[error("the node cannot be reached: {0}")]
+    Unreachable(String),
+    /// The time was up; it may have arrived.
+    #[error("the node did not answer in time")]
+    TimedOut,
+    /// The connection broke after it was sent; it may have arrived.
+    #[error("the connection broke before the answer")]
+    Broken,
+}

@@ -1,0 +1,340 @@
+//! The task that runs one agent under one placement: start, watch, restart, stop, release. One at a time for each agent.
+//!
+//! It decides nothing by itself: [`lifecycle::step`] says what each event means, the reconciler what is wanted, the
+//! effect gate when a start is allowed. Not here: what travels to and from the process ([`crate::life`]).
+
+use crate::backoff::Backoff;
+use crate::host::Host;
+use crate::instance::Assignment;
+use crate::life::Life;
+use crate::lifecycle::{self, Action, End, Event};
+use crate::report::Reporter;
+use std::sync::Arc;
+use std::time::Duration;
+use symbi_model::Incarnation;
+use symbi_model::agent::{AgentState, DETAIL_BYTES, Restart, Status};
+use symbi_model::command::Report;
+use symbi_sandbox::{Exit, Launch, rpc};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// What the reconciler wants of a runner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// It runs, as far as its restart policy goes.
+    Run,
+    /// It stops for good, and its placement is released.
+    Stop,
+    /// The placement is no longer this node's.
+    Fenced,
+    /// The node stops: the process ends, the placement stays.
+    Leave,
+}
+
+/// How a runner ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// Its assignment is over: it ended for good, was stopped, or fenced.
+    Over,
+    /// The node stops.
+    Left,
+}
+
+/// The runner of one assignment.
+pub(crate) struct Runner {
+    /// The host it runs in.
+    host: Arc<Host>,
+    /// What it runs.
+    assignment: Assignment,
+    /// What is wanted of it.
+    wanted: watch::Receiver<Wanted>,
+    /// Tells the cluster.
+    reporter: Reporter,
+    /// Where the agent is in its life.
+    state: AgentState,
+    /// The last incarnation started here; zero before the first.
+    incarnation: Incarnation,
+    /// Starts under this epoch, those of earlier boots included.
+    starts: u32,
+    /// How it waits between starts.
+    backoff: Backoff,
+    /// The earliest next start.
+    not_before: Instant,
+    /// What there is to say of the present state.
+    detail: String,
+}
+
+impl Runner {
+    /// A runner that goes on where `status`, if it is of this epoch, left off.
+    pub(crate) fn new(
+        host: Arc<Host>,
+        assignment: Assignment,
+        status: Option<&Status>,
+        wanted: watch::Receiver<Wanted>,
+    ) -> Self {
+        let status = status.filter(|status| status.epoch == assignment.epoch);
+        let started = status.filter(|status| status.incarnation > Incarnation(0));
+        Self {
+            reporter: Reporter::spawn(host.ports.proposals.clone()),
+            host,
+            assignment,
+            wanted,
+            state: AgentState::Created,
+            incarnation: started.map(|status| status.incarnation).unwrap_or_default(),
+            starts: started.map_or(0, |status| status.restarts.saturating_add(1)),
+            backoff: Backoff::default(),
+            not_before: Instant::now(),
+            detail: String::new(),
+        }
+    }
+
+    /// Runs until the assignment is over or the node stops. When it returns, no process of it is left.
+    pub(crate) async fn run(mut self) -> Parting {
+        loop {
+            let goes_on = match self.state {
+                AgentState::Created | AgentState::Waiting => self.until_start().await,
+                AgentState::Initializing => self.live().await,
+                AgentState::Completed | AgentState::Failed | AgentState::Terminated => break,
+                AgentState::Ready | AgentState::Running | AgentState::Suspended | AgentState::Terminating => {
+                    unreachable!("these states have a process, whose end is awaited in `live`")
+                }
+            };
+            if !goes_on {
+                return Parting::Left;
+            }
+        }
+        let given_up = given_up(self.wanted.clone());
+        tokio::select! {
+            biased;
+            () = self.reporter.settled() => (),
+            () = given_up => (),
+        }
+        Parting::Over
+    }
+
+    /// Waits until a start is wanted, due and covered by a grant; false if the node stops.
+    async fn until_start(&mut self) -> bool {
+        let (mut granted, mut state) = (self.host.granted.clone(), self.host.ports.state.clone());
+        loop {
+            let wanted = *self.wanted.borrow_and_update();
+            if wanted != Wanted::Run {
+                return self.turn_away(wanted);
+            }
+            granted.mark_unchanged();
+            let due = Instant::now() >= self.not_before;
+            if due && self.host.may_start(&self.assignment, &state.borrow_and_update().clone()) {
+                self.advance(Event::Start);
+                return true;
+            }
+            tokio::select! {
+                biased;
+                changed = self.wanted.changed() => if changed.is_err() { return false },
+                () = sleep_until(self.not_before), if !due => (),
+                changed = granted.changed(), if due => if changed.is_err() { return false },
+                changed = state.changed(), if due => if changed.is_err() { return false },
+            }
+        }
+    }
+
+    /// What is wanted, when there is no process; false if the node stops.
+    fn turn_away(&mut self, wanted: Wanted) -> bool {
+        match wanted {
+            Wanted::Run | Wanted::Leave => return false,
+            Wanted::Stop => self.advance(Event::Stop),
+            Wanted::Fenced => self.advance(Event::Fenced),
+        };
+        true
+    }
+
+    /// One process, from its launch to its end; false if the node stops.
+    async fn live(&mut self) -> bool {
+        self.starts = self.starts.saturating_add(1);
+        self.incarnation = self.host.next_incarnation();
+        self.tell(&[Action::Report]);
+        let started = self.host.ports.driver.start(self.launch()).await;
+        let (exit, up) = match started {
+            Ok(process) => {
+                let instance = self.host.instance(self.assignment.clone(), self.incarnation);
+                let mut life = Life::new(Arc::clone(&self.host), instance, process);
+                let exit = self.watch_over(&mut life).await;
+                let up = life.since.elapsed();
+                life.close(&exit.reason).await;
+                (exit, up)
+            }
+            Err(error) => (Exit { code: None, signal: None, reason: with_sources(&error) }, Duration::ZERO),
+        };
+        self.ended(&exit, up);
+        *self.wanted.borrow() != Wanted::Leave
+    }
+
+    fn launch(&self) -> Launch {
+        let spec = &self.assignment.spec;
+        Launch {
+            agent: spec.name.to_string(),
+            epoch: self.assignment.epoch.0,
+            incarnation: self.incarnation.0,
+            command: spec.command.clone(),
+            env: spec.env.clone(),
+            memory_mb: spec.resources.memory_mb,
+            cpu_millis: spec.resources.cpu_millis,
+        }
+    }
+
+    /// Reacts to whatever happens while the process lives.
+    async fn watch_over(&mut self, life: &mut Life) -> Exit {
+        let mut standing = self.host.standing.clone();
+        let mut initialize = Box::pin(life.initialize());
+        let mut unanswered = true;
+        standing.mark_changed();
+        self.wanted.mark_changed();
+        loop {
+            let kill_at = life.kill_at.as_ref().map(|(at, _)| *at);
+            tokio::select! {
+                biased;
+                exit = life.ended() => return exit,
+                Ok(()) = self.wanted.changed() => self.on_wanted(life),
+                answer = &mut initialize, if unanswered => {
+                    unanswered = false;
+                    self.on_initialized(life, answer);
+                }
+                Ok(()) = standing.changed() => (),
+                () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => life.kill(),
+            }
+            self.on_standing(life, *standing.borrow());
+        }
+    }
+
+    fn on_wanted(&mut self, life: &mut Life) {
+        let wanted = *self.wanted.borrow_and_update();
+        match (wanted, self.state) {
+            (Wanted::Run, _) | (_, AgentState::Terminated) | (Wanted::Stop, AgentState::Terminating) => (),
+            // Killed for want of a grant: what is wanted is looked at again when it has ended.
+            (_, AgentState::Waiting) => (),
+            (Wanted::Stop, _) => self.advance_with(life, Event::Stop),
+            (Wanted::Fenced, _) => self.advance_with(life, Event::Fenced),
+            (Wanted::Leave, _) => {
+                life.act(&[Action::ShutGates, Action::Thaw]);
+                life.terminate();
+            }
+        }
+    }
+
+    fn on_initialized(&mut self, life: &mut Life, answer: Result<(), rpc::Error>) {
+        match answer {
+            Ok(()) if self.state == AgentState::Initializing => self.advance_with(life, Event::Initialized),
+            Ok(()) => (),
+            Err(error) => life.not_initialized(&error),
+        }
+    }
+
+    fn on_standing(&mut self, life: &mut Life, standing: crate::gate::Standing) {
+        use crate::gate::Standing;
+        // A placement that was lost meanwhile has its end coming: nothing is thawed for it.
+        let in_force = self.assignment.in_force(&self.host.state(), &self.host.options.node).is_some();
+        if *self.wanted.borrow() != Wanted::Run || !in_force {
+            return;
+        }
+        match (standing, self.state) {
+            (Standing::Open, AgentState::Ready) => self.advance_with(life, Event::Admitted),
+            (Standing::Open, AgentState::Suspended) => self.advance_with(life, Event::GrantBack),
+            (Standing::Silent, AgentState::Initializing | AgentState::Ready | AgentState::Running) => {
+                "its node has no grant".clone_into(&mut self.detail);
+                self.advance_with(life, Event::GrantLost);
+            }
+            _ => (),
+        }
+    }
+
+    /// Takes note of the process's end.
+    fn ended(&mut self, exit: &Exit, up: Duration) {
+        if matches!(self.state, AgentState::Terminated | AgentState::Waiting) || *self.wanted.borrow() == Wanted::Leave
+        {
+            return;
+        }
+        let end = match (self.assignment.spec.restart, exit.is_success()) {
+            (Restart::Always, _) | (Restart::OnFailure, false) => End::Restart,
+            (Restart::OnFailure | Restart::Never, true) => End::Success,
+            (Restart::Never, false) => End::Failure,
+        };
+        self.detail.clone_from(&exit.reason);
+        if end == End::Restart && self.state != AgentState::Terminating {
+            self.back_off(up);
+        }
+        self.host.logs.of(self.assignment.name()).push("host", &self.detail);
+        self.advance(Event::Ended(end));
+    }
+
+    fn back_off(&mut self, up: Duration) {
+        let wait = self.host.with_random(|random| self.backoff.ended(up, random));
+        self.not_before = Instant::now() + wait;
+        let starts_in = format!("starts again in {:.1} s", wait.as_secs_f64());
+        self.detail = if self.backoff.looping() {
+            format!("crash loop, {} ends in a row: {}; {starts_in}", self.backoff.failures(), self.detail)
+        } else {
+            format!("{}; {starts_in}", self.detail)
+        };
+    }
+
+    fn advance_with(&mut self, life: &mut Life, event: Event) {
+        if matches!(event, Event::Admitted | Event::GrantBack) {
+            self.detail.clear();
+        }
+        let actions = self.step(event);
+        life.act(actions);
+        self.tell(actions);
+    }
+
+    fn advance(&mut self, event: Event) {
+        let actions = self.step(event);
+        // A launch is reported by `live`, which knows the incarnation.
+        if !actions.contains(&Action::Launch) {
+            self.tell(actions);
+        }
+    }
+
+    fn step(&mut self, event: Event) -> &'static [Action] {
+        match lifecycle::step(self.state, event) {
+            Ok((next, actions)) => {
+                tracing::debug!(agent = %self.assignment.name(), from = %self.state, to = %next, %event, "lifecycle");
+                self.state = next;
+                actions
+            }
+            Err(invalid) => {
+                debug_assert!(false, "{invalid}");
+                tracing::error!(agent = %self.assignment.name(), %invalid, "a defect: the event is ignored");
+                &[]
+            }
+        }
+    }
+
+    fn tell(&self, actions: &[Action]) {
+        let released = actions.contains(&Action::Release);
+        if released || actions.contains(&Action::Report) {
+            self.reporter.tell(Report {
+                name: self.assignment.name().clone(),
+                epoch: self.assignment.epoch,
+                incarnation: self.incarnation,
+                state: self.state,
+                restarts: self.starts.saturating_sub(1),
+                detail: self.detail[..self.detail.floor_char_boundary(DETAIL_BYTES)].to_owned(),
+                released,
+            });
+        }
+    }
+}
+
+/// Waits until nothing that is still to be reported matters: the node stops, or the cluster knows of the end.
+async fn given_up(mut wanted: watch::Receiver<Wanted>) {
+    // An error means that nobody wants anything any longer.
+    let _ = wanted.wait_for(|wanted| matches!(wanted, Wanted::Leave | Wanted::Fenced)).await;
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

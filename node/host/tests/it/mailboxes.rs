@@ -1,0 +1,63 @@
+//! Bounds: how many messages an agent is given, how many wait, and what becomes of the others. The mailbox holds four.
+
+use crate::programs;
+use crate::world::World;
+use futures::future::join_all;
+use serde_json::json;
+use std::time::Duration;
+use symbi_host::{Ending, TellStatus};
+
+#[tokio::test(start_paused = true)]
+async fn a_full_mailbox_holds_senders_back_until_their_deadline() {
+    let world = World::new(programs::all()).await;
+    for (name, number) in [("near", 0), ("far", 1)] {
+        world.run(name, "demo", "mute", number).await;
+        // One is handed over, four are in the mailbox, the next waits in line.
+        for count in 0..5 {
+            assert_eq!(world.tell(0, name, json!(count)).await, TellStatus::Delivered);
+        }
+        let waited = tokio::time::Instant::now();
+        match world.tell(0, name, json!(5)).await {
+            TellStatus::NotDelivered { reason } => assert_eq!(reason, "its mailbox stayed full until the deadline"),
+            other => panic!("{other:?}"),
+        }
+        assert!(waited.elapsed() >= Duration::from_secs(5));
+        let ending = world.ask_within(0, name, json!(6), Duration::from_secs(2)).await;
+        assert_eq!(ending, Ending::DeadlineExceeded { delivered: false });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_line_before_a_mailbox_is_bounded_too() {
+    let world = World::new(programs::all()).await;
+    world.run("near", "demo", "mute", 0).await;
+    let (_, endings) = tokio::join!(world.ask(0, "near", json!("handed over")), async {
+        world.settle().await;
+        join_all((0..12).map(|number| world.ask(0, "near", json!(number)))).await
+    });
+    let refused = |ending: &&Ending| matches!(ending, Ending::NotDelivered { .. });
+    assert_eq!(endings.iter().filter(refused).count(), 4, "eight wait: {endings:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_handed_over_and_not_answered_in_time_was_delivered() {
+    let world = World::new(programs::all()).await;
+    world.run("near", "demo", "mute", 0).await;
+    world.run("far", "demo", "mute", 1).await;
+    for to in ["near", "far"] {
+        let ending = world.ask_within(0, to, json!(1), Duration::from_secs(1)).await;
+        assert_eq!(ending, Ending::DeadlineExceeded { delivered: true });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_is_given_as_many_messages_as_its_spec_allows() {
+    let world = World::new(programs::all()).await;
+    world.create("two", "demo", "mute", |spec| spec.max_in_flight = 2);
+    world.place("two", 1);
+    world.until("two", symbi_model::agent::AgentState::Running).await;
+    let asks = (0..3).map(|number| world.ask_within(0, "two", json!(number), Duration::from_secs(1)));
+    let endings = join_all(asks).await;
+    let delivered = |ending: &&Ending| **ending == Ending::DeadlineExceeded { delivered: true };
+    assert_eq!(endings.iter().filter(delivered).count(), 2, "{endings:?}");
+}

@@ -1,0 +1,12 @@
+//! The host as the rest of the node uses it: two of them, a scripted driver each, and real commands.
+
+mod crowds;
+mod fencing;
+mod frames;
+mod mailboxes;
+mod messages;
+mod processes;
+mod programs;
+mod restarts;
+mod supervision;
+mod world;

@@ -1,0 +1,62 @@
+//! The same with real processes, in real time: what the scripted driver stands in for.
+
+use crate::messages::answer;
+use crate::world::World;
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use symbi_model::agent::{AgentState, Hold};
+
+/// An agent in shell: answers every request with its process id and the lines that it has seen.
+const AGENT: &str = r#"
+    seen=0
+    while read -r line; do
+        seen=$((seen + 1))
+        id=$(printf '%s' "$line" | sed -n 's/^{"jsonrpc":"2.0","id":\([0-9]*\),.*/\1/p')
+        printf '{"jsonrpc":"2.0","id":%s,"result":{"pid":%s,"seen":%s}}\n' "$id" "$$" "$seen"
+        echo "answered $id" >&2
+    done
+"#;
+
+/// The state of a process as the kernel says, such as `S` or `T`; none if there is no such process.
+fn process(pid: &Value) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..2_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not within 20 s: {what}");
+}
+
+#[tokio::test]
+async fn a_process_lives_freezes_thaws_and_ends_with_its_agent() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let world = World::with_processes([dirs[0].path().to_owned(), dirs[1].path().to_owned()]).await;
+    for (number, name) in ["near", "far"].into_iter().enumerate() {
+        world.create(name, "demo", "sh", |spec| spec.command.extend(["-c".to_owned(), AGENT.to_owned()]));
+        world.place(name, number);
+        world.until(name, AgentState::Running).await;
+    }
+    let [near, far] = ["near", "far"].map(|name| world.ask(0, name, json!(1)));
+    let [near, far] = [answer(near.await)["pid"].clone(), answer(far.await)["pid"].clone()];
+    assert_ne!(near, far);
+
+    world.nodes[1].granted.store(false, Ordering::SeqCst);
+    world.until("far", AgentState::Suspended).await;
+    until("the process group is stopped", || process(&far) == Some('T')).await;
+    world.nodes[1].granted.store(true, Ordering::SeqCst);
+    world.until("far", AgentState::Running).await;
+    assert_eq!(answer(world.ask(0, "far", json!(2)).await), json!({ "pid": far, "seen": 3 }));
+
+    world.command(symbi_model::Command::StopAgent { name: "near".parse().unwrap(), actor: "admin".to_owned() });
+    world.until("near", AgentState::Terminated).await;
+    assert_eq!((process(&near), world.agent("near").placement.unwrap().hold), (None, Hold::Released));
+    world.condemn(1);
+    until("the lost placement's process is gone", || process(&far).is_none()).await;
+}

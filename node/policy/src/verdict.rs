@@ -1,0 +1,80 @@
+//! One decision, with all that is needed to explain it.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use symbi_model::{DecisionId, PolicyNumber, codec};
+
+/// The largest encoded verdict that is accepted from another node.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// A policy that determined a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyLine {
+    /// Its `@id`, or its number in the set where it has none.
+    pub id: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// What a gate decided, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Its id.
+    pub id: DecisionId,
+    /// When, ms since the Unix epoch.
+    pub at_ms: u64,
+    /// What was asked for.
+    pub action: String,
+    /// By whom, as policies name it.
+    pub principal: String,
+    /// To what, as policies name it.
+    pub resource: String,
+    /// The values that policies could look at, such as `principal.owner`.
+    pub context: BTreeMap<String, String>,
+    /// Whether it was permitted.
+    pub allowed: bool,
+    /// The set that was judged by; 0 when there was none.
+    pub policy_set: PolicyNumber,
+    /// The policies that determined it, by name; none when nothing permitted it.
+    pub determining: Vec<PolicyLine>,
+    /// What went wrong while judging; whatever goes wrong is a refusal.
+    pub errors: Vec<String>,
+    /// The verdict in a sentence.
+    pub reason: String,
+}
+
+impl Verdict {
+    /// As bytes, to answer another node.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// From another node's bytes.
+    ///
+    /// # Errors
+    /// What keeps the bytes from being a verdict.
+    pub fn decode(bytes: &[u8]) -> Result<Self, codec::Error> {
+        codec::decode(bytes, MAX_BYTES)
+    }
+
+    /// As name and value, in the order in which people read it.
+    #[must_use]
+    pub fn to_fields(&self) -> Vec<(String, String)> {
+        let decision = if self.allowed { "allowed" } else { "denied" };
+        let mut fields = vec![
+            ("decision".to_owned(), decision.to_owned()),
+            ("reason".to_owned(), self.reason.clone()),
+            ("action".to_owned(), self.action.clone()),
+            ("principal".to_owned(), self.principal.clone()),
+            ("resource".to_owned(), self.resource.clone()),
+        ];
+        fields.extend(self.context.iter().map(|(name, value)| (name.clone(), value.clone())));
+        fields.push(("policy set".to_owned(), self.policy_set.to_string()));
+        fields.extend(self.determining.iter().map(|line| (format!("policy {}", line.id), line.text.clone())));
+        fields.extend(self.errors.iter().map(|error| ("error".to_owned(), error.clone())));
+        fields.push(("id".to_owned(), self.id.to_string()));
+        fields.push(("time".to_owned(), format!("{} ms", self.at_ms)));
+        fields
+    }
+}

@@ -1,0 +1,105 @@
+//! A small cluster for the tests: three nodes, agents of two owners, a policy set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use symbi_model::agent::{Agent, Desired, Hold, Placement, Resources, Restart, Spec, Tier};
+use symbi_model::node::{Liveness, Membership, Node, Profile};
+use symbi_model::policy::PolicySet;
+use symbi_model::state::Cluster;
+use symbi_model::{AgentId, ClusterId, Epoch, Hash, NodeId, PolicyNumber, State};
+use symbi_policy::{AgentRef, Gate, Options, Principal};
+
+/// The time at which every test begins.
+pub const NOW_MS: u64 = 1_800_000_000_000;
+
+/// The nth node's id.
+pub fn node_id(n: u8) -> NodeId {
+    NodeId([n; 32])
+}
+
+/// A cluster without agents and nodes, under the policies `text`.
+pub fn cluster(text: &str) -> State {
+    let mut state = State::default();
+    state.cluster = Some(Cluster {
+        id: ClusterId(uuid::Uuid::from_u128(7)),
+        name: "symbi".to_owned(),
+        domain: "symbi.symbi.internal".to_owned(),
+        anchor: Hash::default(),
+        generation: 1,
+    });
+    state.counters.applied_index = 100;
+    state.counters.log_time_ms = NOW_MS;
+    apply_policies(&mut state, 1, text);
+    state
+}
+
+/// Makes `text` the current set.
+pub fn apply_policies(state: &mut State, number: u64, text: &str) {
+    let number = PolicyNumber(number);
+    let set = PolicySet { number, text: text.to_owned(), hash: Hash::of(&[text.as_bytes()]), created_at: 1 };
+    state.policy_sets.insert(number, set);
+    state.counters.policy_set = number;
+}
+
+/// Adds a member with the credential key `key`.
+pub fn add_node(state: &mut State, n: u8, key: Vec<u8>) {
+    let addr = format!("10.0.0.{n}:7400").parse().unwrap();
+    let profile = Profile { addr, credential_key: key, allocatable: Resources::default() };
+    let node = Node {
+        name: format!("n{n}"),
+        profile,
+        membership: Membership::Member,
+        liveness: Liveness::Up,
+        token: None,
+        enrolled_at: 1,
+        enrolled_ms: NOW_MS,
+    };
+    state.nodes.insert(node_id(n), node);
+}
+
+/// Adds an agent, held by the nth node under `epoch` since index 50.
+pub fn add_agent(state: &mut State, name: &str, owner: &str, n: u8, epoch: u64) {
+    let spec = Spec {
+        name: name.parse().unwrap(),
+        owner: owner.to_owned(),
+        command: vec!["true".to_owned()],
+        env: Default::default(),
+        max_in_flight: 1,
+        resources: Resources::default(),
+        tier: Tier::Process,
+        restart: Restart::Always,
+    };
+    let agent = Agent {
+        id: AgentId(uuid::Uuid::from_u128(9)),
+        spec: spec.into(),
+        desired: Desired::Running,
+        placement: Some(Placement { node: node_id(n), epoch: Epoch(epoch), index: 50, hold: Hold::Held }),
+        status: None,
+        annotations: Default::default(),
+        version: 1,
+        created_at: 40,
+    };
+    state.agents.insert(name.parse().unwrap(), agent);
+}
+
+/// A gate of the first node, and its clock.
+pub fn gate() -> (Gate, Arc<AtomicU64>) {
+    let clock = Arc::new(AtomicU64::new(NOW_MS));
+    let read = Arc::clone(&clock);
+    (Gate::new(Options::new(node_id(1)), Arc::new(move || read.load(Ordering::Relaxed))), clock)
+}
+
+/// An agent as a caller names it.
+pub fn agent(name: &str) -> AgentRef {
+    AgentRef { name: name.to_owned(), owner: String::new() }
+}
+
+/// An agent as a principal.
+pub fn from(name: &str) -> Principal {
+    Principal::Agent(agent(name))
+}
+
+/// A user as a principal.
+pub fn user(name: &str) -> Principal {
+    Principal::User(name.to_owned())
+}

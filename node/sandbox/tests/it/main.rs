@@ -1,0 +1,6 @@
+//! The suite against each driver, and what only a driver with processes can fail at.
+
+mod process;
+mod protocol;
+mod rpc;
+mod scripted;

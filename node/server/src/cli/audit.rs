@@ -1,0 +1,145 @@
+//! `audit`: the chain, read, exported and verified. Verifying a file needs no node.
+
+use super::context::{Context, failure};
+use super::output::{Output, cell, pairs, table, time};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::PathBuf;
+use symbi_node::failure::Failure;
+
+/// The verbs of `audit`.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Print the last records
+    #[command(after_help = "Example:\n  symbi-node audit tail --records 20")]
+    Tail {
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        records: u64,
+        /// The node.
+        #[command(flatten)]
+        context: Context,
+        /// The form.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Write the whole chain, with what is needed to verify it, to one file
+    #[command(after_help = "Example:\n  symbi-node audit export --bundle b.jsonl")]
+    Export {
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        bundle: PathBuf,
+        /// The node.
+        #[command(flatten)]
+        context: Context,
+    },
+    /// Verify a bundle offline, or without a file the answering node's own chain
+    #[command(
+        after_help = "Examples:\n  symbi-node audit verify b.jsonl --anchor HASH\n  symbi-node audit verify\n\nExit code 10 and the first bad line when something does not hold."
+    )]
+    Verify(Verify),
+}
+
+/// The flags of `audit verify`.
+#[derive(Args)]
+pub struct Verify {
+    /// The bundle; without one the answering node checks its own chain
+    file: Option<PathBuf>,
+    /// The cluster's anchor, as `start` and `cluster status` print it; without it only consistency is shown
+    #[arg(long, value_name = "HASH", requires = "file")]
+    anchor: Option<String>,
+    /// The node.
+    #[command(flatten)]
+    context: Context,
+    /// The form.
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Verify {
+    /// Whether a file is verified, for which no node is needed.
+    pub fn is_offline(&self) -> bool {
+        self.file.is_some()
+    }
+}
+
+/// Does it.
+pub async fn run(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Tail { records, context, output } => {
+            let path = format!("/api/v1/audit?last={records}");
+            let lines = context.client()?.get(&path).await.map_err(|error| failure(&error))?;
+            output.print(&lines, tail);
+            Ok(())
+        }
+        Verb::Export { bundle, context } => export(&bundle, &context).await,
+        Verb::Verify(verify) => {
+            let verified = verify.context.client()?.get("/api/v1/audit/verify").await;
+            let verified = verified.map_err(|error| failure(&error))?;
+            if verified["ok"] != true {
+                let what = "the answering node's chain does not hold";
+                return Err(Failure::new(10, "AUDIT_BROKEN", what).why(cell(&verified["failure"])));
+            }
+            verify.output.print(&verified, found);
+            Ok(())
+        }
+    }
+}
+
+async fn export(bundle: &PathBuf, context: &Context) -> Result<(), Failure> {
+    let bytes = context.client()?.bytes("/api/v1/audit/bundle").await.map_err(|error| failure(&error))?;
+    let unwritable = |error: std::io::Error| {
+        Failure::new(1, "FILE", format!("cannot write {}", bundle.display())).why(error.to_string())
+    };
+    let mut file = File::create(bundle).map_err(unwritable)?;
+    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(unwritable)?;
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+    eprintln!("wrote {} lines, {} bytes to {}", lines, bytes.len(), bundle.display());
+    Ok(())
+}
+
+/// Verifies a file, with no node.
+pub fn verify_file(verify: &Verify) -> Result<(), Failure> {
+    let path = verify.file.as_ref().expect("only called with a file");
+    let file = File::open(path)
+        .map_err(|error| Failure::new(1, "FILE", format!("cannot read {}", path.display())).why(error.to_string()))?;
+    let report = symbi_audit::verify(BufReader::new(file), verify.anchor.as_deref()).map_err(|broken| {
+        Failure::new(10, "AUDIT_BROKEN", format!("{} does not hold", path.display()))
+            .why(broken.to_string())
+            .fix("export again from a node, and keep this copy as evidence")
+    })?;
+    let says = match verify.anchor {
+        Some(_) => "the bundle is whole, and it is this cluster's",
+        None => "the bundle is consistent; give --anchor to see that it is your cluster's",
+    };
+    let found = json!({
+        "ok": true,
+        "says": says,
+        "records": report.records,
+        "batches": report.batches,
+        "head": report.head.to_string(),
+        "anchor": report.anchor.to_string(),
+    });
+    verify.output.print(&found, self::found);
+    Ok(())
+}
+
+fn tail(lines: &Value) -> String {
+    let mut rows = lines.clone();
+    for row in rows.as_array_mut().into_iter().flatten() {
+        row["time"] = Value::String(time(&row["time_ms"]));
+    }
+    table(&rows, &["id", "time", "kind", "actor", "subject", "outcome"])
+}
+
+fn found(found: &Value) -> String {
+    pairs(&[
+        ("verified", found.get("says").map_or_else(|| "every record, batch and signature holds".to_owned(), cell)),
+        ("records", cell(&found["records"])),
+        ("batches", cell(&found["batches"])),
+        ("head", cell(&found["head"])),
+        ("anchor", cell(&found["anchor"])),
+    ])
+}

@@ -1,0 +1,116 @@
+//! How a verb finds its node and its token, and what the node's refusals mean as exit codes.
+
+use clap::Args;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Duration;
+use symbi_api::client::{Client, Error, Target};
+use symbi_node::failure::Failure;
+
+/// Where the node is, and the token that opens it.
+#[derive(Args, Clone)]
+pub struct Context {
+    /// HTTP address of any node, host:port [default: the data directory's api.sock, else 127.0.0.1:8080]
+    #[arg(long, env = "SYMBI_ADDR", value_name = "ADDR")]
+    addr: Option<String>,
+    /// File with the API token [default: SYMBI_TOKEN, SYMBI_TOKEN_FILE, the data directory's admin.token]
+    #[arg(long, value_name = "FILE")]
+    api_token_file: Option<PathBuf>,
+    /// Data directory of a node on this host, for its api.sock and admin.token
+    #[arg(long, env = "SYMBI_DATA_DIR", value_name = "DIR", default_value = symbi_node::options::DATA_DIR)]
+    data_dir: PathBuf,
+    /// How long to wait for the answer, at most 60 s for a write
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
+impl Context {
+    /// The client for this node.
+    pub fn client(&self) -> Result<Client, Failure> {
+        let socket = self.data_dir.join("api.sock");
+        let target = match &self.addr {
+            Some(addr) => Target::Tcp(addr.trim_start_matches("http://").trim_end_matches('/').to_owned()),
+            None if socket.exists() => Target::Unix(socket),
+            None => Target::Tcp("127.0.0.1:8080".to_owned()),
+        };
+        Ok(Client { target, token: self.token()?, timeout: self.timeout + Duration::from_secs(2) })
+    }
+
+    /// The headers of a write: its deadline, and a key so that a repetition does it only once.
+    pub fn write_headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = self.deadline_header();
+        let key = symbi_api::keys::uuid_v7(symbi_node::clock::wall_ms());
+        headers.push((symbi_api::write::KEY_HEADER, key.to_string()));
+        headers
+    }
+
+    /// The header with a write's deadline.
+    pub fn deadline_header(&self) -> Vec<(&'static str, String)> {
+        let timeout = self.timeout.as_millis().clamp(1, u128::from(symbi_api::write::MAX_TIMEOUT_MS));
+        vec![("symbi-timeout-ms", timeout.to_string())]
+    }
+
+    /// How long an answer may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn token(&self) -> Result<Option<String>, Failure> {
+        if let Some(file) = &self.api_token_file {
+            return read_token(file).map(Some);
+        }
+        if let Ok(token) = std::env::var("SYMBI_TOKEN") {
+            return Ok(Some(token.trim().to_owned()));
+        }
+        if let Ok(file) = std::env::var("SYMBI_TOKEN_FILE") {
+            return read_token(&PathBuf::from(file)).map(Some);
+        }
+        let admin = self.data_dir.join("admin.token");
+        if admin.exists() { read_token(&admin).map(Some) } else { Ok(None) }
+    }
+}
+
+fn read_token(file: &PathBuf) -> Result<String, Failure> {
+    std::fs::read_to_string(file).map(|text| text.trim().to_owned()).map_err(|error| {
+        Failure::new(1, "TOKEN_FILE", format!("cannot read the API token from {}", file.display()))
+            .why(error.to_string())
+            .fix("name a readable file with --api-token-file, or set SYMBI_TOKEN")
+    })
+}
+
+/// What the node's answer means to the operator.
+pub fn failure(error: &Error) -> Failure {
+    match error {
+        Error::Unreachable { target, reason } => {
+            Failure::new(5, "UNREACHABLE", format!("cannot reach a node at {target}"))
+                .why(reason.clone())
+                .fix("start one, or name another with --addr HOST:PORT")
+        }
+        Error::TimedOut(after) => Failure::new(6, "DEADLINE", format!("no answer within {after:?}"))
+            .fix("ask again; a write's fate shows in 'symbi-node audit tail'"),
+        Error::Garbled(what) => Failure::new(1, "GARBLED", "this is not the HTTP port of a node").why(what.clone()),
+        Error::Refused { code, message, details, status } => refused(*status, code, message, details),
+    }
+}
+
+fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
+    let exit = match (code, status) {
+        ("NOT_FOUND" | "TOKEN_UNKNOWN", _) | (_, 404) => 3,
+        ("DENIED" | "UNAUTHENTICATED", _) => 4,
+        ("NO_QUORUM" | "UNAVAILABLE" | "STOPPING", _) => 5,
+        ("DEADLINE" | "OUTCOME_UNKNOWN", _) => 6,
+        ("LIMIT" | "BAD_REQUEST", _) => 2,
+        _ => 1,
+    };
+    let failure = Failure::new(exit, code, message);
+    let decision = details.get("decision").and_then(Value::as_str);
+    match (code, decision) {
+        (_, Some(decision)) => failure.fix(format!("see why: symbi-node why decision {decision}")),
+        ("UNAUTHENTICATED", _) => failure
+            .fix("name the cluster's token with --api-token-file DIR/admin.token, or talk to a node's own data directory with --data-dir"),
+        ("OUTCOME_UNKNOWN", _) => failure.why("the connection to the leader was lost on the way")
+            .fix("look before you repeat it: symbi-node audit tail"),
+        ("NO_QUORUM", _) => failure.fix("see who is missing: symbi-node cluster status"),
+        _ => failure,
+    }
+}

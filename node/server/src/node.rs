@@ -1,0 +1,471 @@
+//! A running node: every part started in order, and stopped in order.
+//!
+//! The same code runs in production and in simulations; what differs comes in as [`Parts`].
+
+use crate::clock::Clocks;
+use crate::failure::Failure;
+use crate::join;
+use crate::proposer::{self, LeaderClocks};
+use crate::wiring::{calls, inbound, leading, link, peers, remote, roster, view};
+use bytes::Bytes;
+use ed25519_dalek::SigningKey;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use symbi_model::node::Profile;
+use symbi_model::{Command, Committed, GroupId, NodeId, Outcome, Proposal, codec};
+use symbi_policy::credential::IssuerKey;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Calls of the HTTP interface that wait.
+const CALLS: usize = 256;
+/// How long a node waits before it introduces itself again.
+const INTRODUCE_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a node is, whatever it runs on.
+#[derive(Clone)]
+pub struct Config {
+    /// Its Ed25519 seed.
+    pub seed: [u8; 32],
+    /// The P-256 scalar with which it issues credentials.
+    pub issuer: [u8; 32],
+    /// How often it was started, this time included.
+    pub boot: u64,
+    /// What it says of itself.
+    pub profile: Profile,
+    /// Who was a member when it joined.
+    pub roster: BTreeMap<NodeId, symbi_net::Member>,
+    /// The log index at which it is a member for sure.
+    pub known_at: u64,
+    /// The genesis entry, if it bootstraps.
+    pub genesis: Option<Bytes>,
+    /// Raft's times.
+    pub raft: symbi_raft::Options,
+    /// Randomness for the host.
+    pub host_seed: [u8; 32],
+}
+
+impl Config {
+    /// The node's key.
+    #[must_use]
+    pub fn key(&self) -> SigningKey {
+        SigningKey::from_bytes(&self.seed)
+    }
+
+    /// The node's id.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        NodeId(self.key().verifying_key().to_bytes())
+    }
+}
+
+/// What a node runs on: the seams.
+pub struct Parts {
+    /// The storage.
+    pub engine: Arc<dyn symbi_store::Engine>,
+    /// The sandboxes.
+    pub driver: Arc<dyn symbi_sandbox::Driver>,
+    /// The clocks.
+    pub clocks: Clocks,
+    /// Told of every effect that passes or is refused.
+    pub observer: Arc<dyn Fn(symbi_host::Event) + Send + Sync>,
+}
+
+/// The network, started before anything else because a join needs it.
+pub struct Network {
+    /// Its handle.
+    pub handle: symbi_net::Handle,
+    /// What comes in.
+    pub inbox: symbi_net::Inbox,
+}
+
+/// A running node.
+pub struct Node {
+    /// Its id.
+    pub id: NodeId,
+    /// The group.
+    pub raft: symbi_raft::Handle,
+    /// The network.
+    pub net: symbi_net::Handle,
+    /// Agents and messages.
+    pub host: symbi_host::Handle,
+    /// Where writes go.
+    pub proposals: symbi_control::Proposals,
+    /// What the HTTP interface needs.
+    pub api: symbi_api::Ports,
+    /// Who judges.
+    pub gate: symbi_policy::Gate,
+    /// Why a part of it has ended that must not.
+    fatal: watch::Receiver<Option<String>>,
+    /// Every task.
+    tracker: TaskTracker,
+    /// Ends every task.
+    cancel: CancellationToken,
+    /// Says that parts may end now.
+    stopping: CancellationToken,
+}
+
+/// What most parts are started with.
+struct Core {
+    /// The node.
+    id: NodeId,
+    /// Its key.
+    key: Arc<SigningKey>,
+    /// The group.
+    raft: symbi_raft::Handle,
+    /// The network.
+    net: symbi_net::Handle,
+    /// The clocks.
+    clocks: Clocks,
+    /// Who judges.
+    gate: symbi_policy::Gate,
+    /// Every task.
+    tracker: TaskTracker,
+    /// Ends every task.
+    cancel: CancellationToken,
+    /// Says that parts may end now.
+    stopping: CancellationToken,
+    /// Told when a part has ended that must not.
+    fatal: watch::Sender<Option<String>>,
+}
+
+impl Node {
+    /// Starts every part over a running network.
+    ///
+    /// # Errors
+    /// When the storage cannot be opened or does not hold what it should.
+    pub async fn start(config: Config, parts: Parts, network: Network) -> Result<Self, Failure> {
+        let Network { handle: net, inbox } = network;
+        let core = Core::start(&config, parts.engine, parts.clocks, net).await?;
+        let (door, proposals) = core.proposer();
+        let (granted_tell, granted) = watch::channel(None);
+        let (view, hints) = core.view(inbox.gossip, granted);
+        let control = core.control(hints, &proposals);
+        let remote = remote::Remote { node: core.id, raft: core.raft.clone(), net: core.net.clone(), control };
+        let host = core.host(&config, parts.driver, parts.observer, &proposals, &remote, granted_tell);
+
+        let server = inbound::Server {
+            remote: remote.clone(),
+            door,
+            host: host.clone(),
+            gate: core.gate.clone(),
+            wall_ms: core.clocks.wall_ms.clone(),
+        };
+        let (tasks, cancel) = (&core.tracker, &core.cancel);
+        core.part("raft's inbox", inbound::raft(inbox.raft, core.raft.clone(), tasks.clone(), cancel.clone()));
+        core.part("the control inbox", inbound::control(inbox.control, server, tasks.clone(), cancel.clone()));
+        core.part("the message inbox", inbound::messages(inbox.message, host.clone(), tasks.clone(), cancel.clone()));
+        core.part("vouching", inbound::vouch(inbox.vouch, remote.clone(), tasks.clone(), cancel.clone()));
+        let joins = join::handler::Handler::new(
+            core.raft.clone(),
+            core.gate.clone(),
+            proposals.clone(),
+            core.clocks.wall_ms.clone(),
+            remote.clone(),
+        );
+        core.part("the join handler", joins.run(inbox.joins, tasks.clone(), cancel.clone()));
+        let followed =
+            roster::follow(core.raft.state(), core.net.clone(), config.roster, config.known_at, cancel.clone());
+        core.part("the roster", followed);
+        let profile = config.profile;
+        let advertise = profile.addr;
+        tasks.spawn(introduce(core.id, profile, core.raft.state(), proposals.clone(), cancel.clone()));
+        let calls = core.calls(remote, host.clone());
+        let api = symbi_api::Ports {
+            node: core.id,
+            state: core.raft.state(),
+            view,
+            proposals: proposals.clone(),
+            gate: core.gate.clone(),
+            calls,
+            wall_ms: core.clocks.wall_ms.clone(),
+            advertise,
+        };
+        let fatal = core.fatal.subscribe();
+        let Core { id, raft, net, gate, tracker, cancel, stopping, .. } = core;
+        Ok(Self { id, raft, net, host, proposals, api, gate, fatal, tracker, cancel, stopping })
+    }
+
+    /// Ends when the replica or another part has stopped for good; answers why. The process must end then: what its
+    /// protocol promised can no longer be kept, and only a restart reads the disk anew.
+    pub async fn stopped(&self) -> String {
+        let (mut status, mut fatal) = (self.raft.status(), self.fatal.clone());
+        tokio::select! {
+            stopped = status.wait_for(|status| status.stopped.is_some()) => {
+                stopped.ok().and_then(|status| status.stopped.clone()).unwrap_or_else(|| "the replica is gone".to_owned())
+            }
+            ended = fatal.wait_for(Option::is_some) => {
+                ended.ok().and_then(|why| why.clone()).unwrap_or_else(|| "a part is gone".to_owned())
+            }
+        }
+    }
+
+    /// Stops in order.
+    pub async fn shutdown(self) {
+        self.stopping.cancel();
+        // Leadership first, while this node still answers: the others need not wait for an election.
+        let status = self.raft.status().borrow().clone();
+        let connections = self.net.connections();
+        let other = proposer::successor(&status, self.id, |voter| connections.borrow().contains_key(voter));
+        if let (true, Some(other)) = (status.leads(), other) {
+            self.raft.transfer_leader(other).await;
+            let mut follows = self.raft.status();
+            let moved = follows.wait_for(|status| !status.leads());
+            let _ = tokio::time::timeout(Duration::from_secs(2), moved).await;
+        }
+        // Agents next, while their last reports can still be committed.
+        self.host.shutdown().await;
+        self.cancel.cancel();
+        self.tracker.close();
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.tracker.wait()).await;
+        // The group after everything that proposes, and the network last: the group's last answers travel on it.
+        self.raft.shutdown().await;
+        self.net.shutdown().await;
+    }
+}
+
+impl Core {
+    /// Starts the group's replica, and bootstraps it if the node does.
+    async fn start(
+        config: &Config,
+        engine: Arc<dyn symbi_store::Engine>,
+        clocks: Clocks,
+        net: symbi_net::Handle,
+    ) -> Result<Self, Failure> {
+        let link = Arc::new(link::Network(net.clone()));
+        let raft = symbi_raft::start(config.raft.clone(), engine, link).await.map_err(|error| storage(&error))?;
+        if let Some(genesis) = &config.genesis {
+            raft.bootstrap(genesis.clone()).await.map_err(|error| storage(&error))?;
+        }
+        let id = config.node();
+        let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), clocks.wall_ms.clone());
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let (stopping, fatal) = (CancellationToken::new(), watch::Sender::new(None));
+        Ok(Self { id, key: Arc::new(config.key()), raft, net, clocks, gate, tracker, cancel, stopping, fatal })
+    }
+
+    /// Starts a part that must not end before the node does: should it, by a panic too, the process must not go on as if it
+    /// were there. A leader without its proposer or its grants would keep every other node from leading.
+    fn part(&self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        let (stopping, fatal) = (self.stopping.clone(), self.fatal.clone());
+        self.tracker.spawn(async move {
+            let ended = tokio::spawn(part).await;
+            if !stopping.is_cancelled() {
+                let why = ended.map_or_else(|error| error.to_string(), |()| "it ended by itself".to_owned());
+                fatal.send_replace(Some(format!("{name} has ended: {why}")));
+            }
+        });
+    }
+
+    /// The way of commands to the log, and the check at its door.
+    fn proposer(&self) -> (proposer::Door, symbi_control::Proposals) {
+        let (compare, door) =
+            LeaderClocks::new(self.id, self.clocks.wall_ms.clone(), self.raft.clone(), self.net.clone());
+        self.part("the comparison of clocks", compare.run(self.cancel.clone()));
+        let (cluster, keep_cluster) = cluster_id(&self.raft, self.cancel.clone());
+        self.tracker.spawn(keep_cluster);
+        let ports = proposer::Ports {
+            node: self.id,
+            key: self.key.clone(),
+            wall_ms: self.clocks.wall_ms.clone(),
+            raft: self.raft.clone(),
+            net: self.net.clone(),
+            door: door.clone(),
+            cluster,
+        };
+        (door, proposer::spawn(ports, &self.tracker, self.cancel.clone()))
+    }
+
+    /// What this node knows of the others, and what they say of their resources.
+    fn view(
+        &self,
+        gossip: mpsc::Receiver<symbi_net::Gossip>,
+        granted: watch::Receiver<Option<Instant>>,
+    ) -> (watch::Receiver<symbi_api::ports::View>, watch::Receiver<view::Hints>) {
+        let sources = view::Sources {
+            node: self.id,
+            key: self.key.clone(),
+            clocks: self.clocks.clone(),
+            net: self.net.clone(),
+            status: self.raft.status(),
+            state: self.raft.state(),
+            granted,
+            gossip,
+        };
+        let (view, hints, keep) = view::new(sources);
+        self.part("the view", keep.run(self.cancel.clone()));
+        (view, hints)
+    }
+
+    /// The leader's reconciler.
+    fn control(
+        &self,
+        views: watch::Receiver<view::Hints>,
+        proposals: &symbi_control::Proposals,
+    ) -> symbi_control::Handle {
+        let (leading, keep_leading) = leading::follow(&self.raft, self.cancel.clone());
+        self.part("the watch of leadership", keep_leading);
+        let (confirm, confirms) = mpsc::channel(CALLS);
+        let (changes, asked) = mpsc::channel(CALLS);
+        let confirm_rounds = remote::confirm(confirms, self.raft.clone(), self.tracker.clone(), self.cancel.clone());
+        self.part("the confirmation of leadership", confirm_rounds);
+        self.part("the change of members", remote::change(asked, self.raft.clone(), self.cancel.clone()));
+        let ports = symbi_control::Ports {
+            state: self.raft.state(),
+            leadership: leading.leadership,
+            proposals: proposals.clone(),
+            confirm,
+            replication: leading.replication,
+            changes,
+            views,
+            boottime: self.clocks.boottime.clone(),
+        };
+        let (handle, running) = symbi_control::spawn(ports, symbi_control::Options::default(), self.cancel.clone());
+        self.part("the control reconciler", async move {
+            if let Err(error) = running.await {
+                tracing::error!(%error, "the control reconciler has ended");
+            }
+        });
+        handle
+    }
+
+    /// Agents and messages.
+    fn host(
+        &self,
+        config: &Config,
+        driver: Arc<dyn symbi_sandbox::Driver>,
+        observer: Arc<dyn Fn(symbi_host::Event) + Send + Sync>,
+        proposals: &symbi_control::Proposals,
+        remote: &remote::Remote,
+        granted: watch::Sender<Option<Instant>>,
+    ) -> symbi_host::Handle {
+        let (grants, asked) = mpsc::channel(16);
+        let asking = remote.clone().grants(asked, granted, self.tracker.clone(), self.cancel.clone());
+        self.part("the request of grants", asking);
+        let ports = symbi_host::Ports {
+            state: self.raft.state(),
+            proposals: proposals.clone(),
+            driver,
+            gate: self.gate.clone(),
+            peers: peers::over(self.net.clone()),
+            grants,
+            wall_ms: self.clocks.wall_ms.clone(),
+            boottime: self.clocks.boottime.clone(),
+            observer,
+        };
+        let issuer = Arc::new(IssuerKey::from_bytes(&config.issuer).expect("checked when the profile was made"));
+        let options = symbi_host::Options::new(self.id, config.boot, issuer, config.host_seed);
+        // A token of its own: the host ends it when a part of its own fails, and that must not look like a stop of the node.
+        let own = self.cancel.child_token();
+        let ended = own.clone();
+        self.part("the host", async move { ended.cancelled().await });
+        symbi_host::spawn(ports, options, own)
+    }
+
+    /// Where the HTTP interface's calls are answered.
+    fn calls(&self, remote: remote::Remote, host: symbi_host::Handle) -> mpsc::Sender<symbi_api::ports::Call> {
+        let (calls, asked) = mpsc::channel(CALLS);
+        let answers = calls::Answers { remote, host, gate: self.gate.clone(), key: self.key.clone() };
+        self.part("the answers to HTTP", answers.run(asked, self.tracker.clone(), self.cancel.clone()));
+        calls
+    }
+}
+
+fn storage(error: &symbi_raft::Error) -> Failure {
+    Failure::new(10, "STORAGE", "the replica cannot start from what its database holds").because(error).fix(
+        "keep the directory as evidence; start a new node: another --data-dir, another --name, and --join with a token",
+    )
+}
+
+/// The cluster's id once it is known, and the future that waits for it.
+fn cluster_id(
+    raft: &symbi_raft::Handle,
+    cancel: CancellationToken,
+) -> (watch::Receiver<Option<symbi_model::ClusterId>>, impl Future<Output = ()> + Send + 'static) {
+    let (known, watched) = watch::channel(None);
+    let mut state = raft.state();
+    let keep = async move {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => {}
+            state = state.wait_for(|state| state.cluster.is_some()) => {
+                if let Ok(state) = state {
+                    known.send_replace(state.cluster.as_ref().map(|cluster| cluster.id));
+                }
+            }
+        }
+    };
+    (watched, keep)
+}
+
+/// Says what this node is, if the record says something else: its address or what it offers has changed.
+async fn introduce(
+    node: NodeId,
+    profile: Profile,
+    mut state: watch::Receiver<symbi_model::State>,
+    proposals: symbi_control::Proposals,
+    cancel: CancellationToken,
+) {
+    let recorded = |state: &symbi_model::State| state.nodes.get(&node).map(|record| record.profile.clone());
+    loop {
+        let known = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return,
+            known = state.wait_for(|state| state.nodes.contains_key(&node)) => match known {
+                Ok(state) => recorded(&state),
+                Err(_) => return,
+            },
+        };
+        if known.as_ref() == Some(&profile) {
+            return;
+        }
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Introduce { node, profile: profile.clone() };
+        let proposal =
+            Proposal { command, request: None, permit: None, decided_term: None, deadline_ms: 10_000, reply };
+        if proposals.send(proposal).await.is_err() {
+            return;
+        }
+        let answer = answer.await;
+        tracing::info!(?answer, "this node has introduced itself");
+        if matches!(answer, Ok(Ok(Committed { outcome: Outcome::Done, .. }))) {
+            return;
+        }
+        tokio::time::sleep(INTRODUCE_AGAIN).await;
+    }
+}
+
+/// The genesis entry of a new cluster, encoded.
+#[must_use]
+pub fn genesis(genesis: symbi_model::command::Genesis, key: &SigningKey, time_ms: u64) -> (Bytes, symbi_model::Hash) {
+    let cluster = genesis.cluster;
+    let batch = symbi_model::Batch::genesis(genesis, key, time_ms);
+    let anchor = batch.anchor(cluster, GroupId(0));
+    (Bytes::from(codec::encode_batch(&batch)), anchor)
+}
+
+/// Binds the cluster port.
+///
+/// # Errors
+/// When the port is taken.
+pub async fn network(
+    config_seed: [u8; 32],
+    listen: SocketAddr,
+    transport: Option<symbi_net::Transport>,
+    members: BTreeMap<NodeId, symbi_net::Member>,
+) -> Result<Network, Failure> {
+    let identity = symbi_net::Identity::from_seed(config_seed);
+    let transport = transport.unwrap_or_else(|| symbi_net::tcp(&identity));
+    let roster = symbi_net::Roster { members, ..symbi_net::Roster::default() };
+    let started = symbi_net::start(symbi_net::Options::new(listen), identity, transport, roster).await;
+    let (handle, inbox) = started.map_err(|error| {
+        Failure::new(1, "LISTEN", format!("cannot listen on {listen} for other nodes"))
+            .because(&error)
+            .fix("name a free port with --listen")
+    })?;
+    Ok(Network { handle, inbox })
+}

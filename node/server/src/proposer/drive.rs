@@ -1,0 +1,182 @@
+//! One batch on its way: signed once, attempted until its fate is known or nobody waits any more.
+
+use super::audience::{Audience, Fate};
+use super::lane::Queued;
+use super::{DoorError, Ports};
+use bytes::Bytes;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use symbi_model::{Batch, ClusterId, GroupId, Item, NodeId, Outcome, ProposeError, codec};
+use symbi_net::CallError;
+use symbi_proto::wire::{ControlReply, ControlRequest};
+use symbi_raft::WriteError;
+use tokio::time::{Instant, sleep_until};
+
+/// How long another node that leads has to answer for a batch.
+pub const ATTEMPT: Duration = Duration::from_secs(3);
+/// How long to wait for news of a leader before trying again.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// A batch and those who wait for it.
+pub struct Drive {
+    /// Its way.
+    way: Way,
+    /// Those who wait.
+    audience: Audience,
+}
+
+/// A batch's way to the log.
+struct Way {
+    /// What it works with.
+    ports: Ports,
+    /// The signed batch, encoded.
+    bytes: Bytes,
+    /// Whether it is the leader's: attempted once, in this node's own log.
+    leaders: bool,
+    /// Whether it may be in a log: raised before each attempt, lowered if that one certainly did not append it and none
+    /// before it may have.
+    appended: AtomicBool,
+}
+
+/// How an attempt ended.
+enum Attempt {
+    /// It was applied.
+    Applied(u64, Vec<Outcome>),
+    /// It was certainly not appended.
+    NotAppended,
+    /// Nobody knows.
+    Unknown,
+    /// It was refused, and will be again.
+    Final(ProposeError),
+}
+
+impl Drive {
+    /// Signs a batch; none if it is empty, or the cluster is not known yet.
+    pub fn new(ports: Ports, batch: Vec<Queued>) -> Option<Self> {
+        let decided_term = batch.first()?.decided_term;
+        let (mut items, mut audience) = (Vec::new(), Audience::default());
+        for queued in batch {
+            items.push(queued.item);
+            audience.push(queued.deadline, queued.reply);
+        }
+        let cluster = *ports.cluster.borrow();
+        let Some(cluster) = cluster else {
+            audience.fail(&ProposeError::NotLeading);
+            return None;
+        };
+        let bytes = sign(&ports, cluster, decided_term, items);
+        let way = Way { ports, bytes, leaders: decided_term.is_some(), appended: AtomicBool::new(false) };
+        Some(Self { way, audience })
+    }
+
+    /// Takes the batch where it belongs, and answers each who waits in time.
+    pub async fn run(self) {
+        let Self { way, mut audience } = self;
+        let mut journey = pin!(way.travel());
+        loop {
+            let deadline = audience.next_deadline();
+            // A leader's batch keeps its place to the end: the next must not overtake it, nor copies of it pile up.
+            if deadline.is_none() && !way.leaders {
+                return;
+            }
+            tokio::select! {
+                biased;
+                end = &mut journey => return match end {
+                    Ok((index, outcomes)) => audience.answer(index, &outcomes),
+                    Err(error) => audience.fail(&error),
+                },
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    audience.expire(Instant::now(), way.fate());
+                }
+            }
+        }
+    }
+}
+
+fn sign(ports: &Ports, cluster: ClusterId, decided_term: Option<u64>, items: Vec<Item>) -> Bytes {
+    let time_ms = (ports.wall_ms)();
+    let batch = Batch::sign(cluster, GroupId(0), &ports.key, time_ms, decided_term, items);
+    Bytes::from(codec::encode_batch(&batch))
+}
+
+impl Way {
+    fn fate(&self) -> Fate {
+        if self.appended.load(Ordering::Relaxed) { Fate::Unknown } else { Fate::NotAppended }
+    }
+
+    /// Ends when the batch's fate is known.
+    async fn travel(&self) -> Result<(u64, Vec<Outcome>), ProposeError> {
+        loop {
+            let before = self.fate();
+            let attempt = if self.leaders { self.local().await } else { self.attempt().await };
+            match attempt {
+                Attempt::Applied(index, outcomes) => return Ok((index, outcomes)),
+                Attempt::Final(error) => return Err(before.refused(error)),
+                Attempt::NotAppended if self.leaders => return Err(ProposeError::NotLeading),
+                Attempt::Unknown if self.leaders => return Err(ProposeError::Unknown),
+                Attempt::NotAppended => self.appended.store(before == Fate::Unknown, Ordering::Relaxed),
+                Attempt::Unknown => {}
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn attempt(&self) -> Attempt {
+        let leader = self.ports.raft.status().borrow().leader;
+        match leader {
+            Some(leader) if leader == self.ports.node => self.local().await,
+            Some(leader) => self.forward(leader).await,
+            None => Attempt::NotAppended,
+        }
+    }
+
+    /// Proposes to this node's own log. While this node leads in the same term the proposal is awaited, however long it
+    /// takes: another would append another copy.
+    async fn local(&self) -> Attempt {
+        let mut status = self.ports.raft.status();
+        let term = status.borrow().term;
+        match self.ports.door.admit(self.ports.node, &self.bytes).await {
+            Ok(()) => {}
+            Err(DoorError::NotYet) => return Attempt::NotAppended,
+            Err(DoorError::Refused(ms)) => return Attempt::Final(skew(ms)),
+            Err(DoorError::Foreign) => return Attempt::Final(ProposeError::NotLeading),
+        }
+        self.appended.store(true, Ordering::Relaxed);
+        let node = self.ports.node;
+        let moved = async {
+            let _ = status.wait_for(|now| now.term != term || now.leader != Some(node)).await;
+        };
+        tokio::select! {
+            biased;
+            proposed = self.ports.raft.propose(self.bytes.to_vec()) => match proposed {
+                Ok(applied) => Attempt::Applied(applied.index, applied.outcomes),
+                Err(WriteError::NotLeader { .. }) => Attempt::NotAppended,
+                Err(WriteError::TooLarge { bytes }) => Attempt::Final(ProposeError::TooLarge { bytes }),
+                Err(WriteError::Unknown | WriteError::Stopped) => Attempt::Unknown,
+            },
+            () = moved => Attempt::Unknown,
+        }
+    }
+
+    async fn forward(&self, leader: NodeId) -> Attempt {
+        let request = ControlRequest::Forward { batch: self.bytes.to_vec() };
+        self.appended.store(true, Ordering::Relaxed);
+        match crate::wiring::call::control(&self.ports.net, leader, &request, ATTEMPT).await {
+            Ok(ControlReply::Committed { index, outcomes, .. }) => Attempt::Applied(index, outcomes),
+            Ok(ControlReply::NotLeader { .. }) | Err(CallError::Unreachable(_) | CallError::Refused) => {
+                Attempt::NotAppended
+            }
+            Ok(ControlReply::ClockSkew { ms }) => Attempt::Final(skew(ms)),
+            Ok(ControlReply::Failed { reason }) => {
+                tracing::error!(leader = %leader.short(), reason, "the leader refuses this node's batch");
+                Attempt::Final(ProposeError::NotLeading)
+            }
+            Ok(_) | Err(CallError::TimedOut | CallError::Closed) => Attempt::Unknown,
+        }
+    }
+}
+
+fn skew(ms: i64) -> ProposeError {
+    ProposeError::ClockSkew { detail: format!("this node's clock is {ms} ms ahead of the leader's") }
+}

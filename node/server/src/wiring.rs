@@ -1,0 +1,11 @@
+//! Where the parts of a node meet: each file carries one kind of traffic between two of them, and decides nothing.
+
+pub mod call;
+pub mod calls;
+pub mod inbound;
+pub mod leading;
+pub mod link;
+pub mod peers;
+pub mod remote;
+pub mod roster;
+pub mod view;

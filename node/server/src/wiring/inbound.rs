@@ -1,0 +1,180 @@
+//! What comes in from other nodes, handed to whom it is for. One task a request, so that a slow one holds up no other;
+//! the network bounds how many there are.
+
+use crate::clock::WallMs;
+use crate::proposer::{Door, DoorError};
+use crate::wiring::remote::Remote;
+use bytes::Bytes;
+use std::time::Duration;
+use symbi_host::Caller;
+use symbi_model::NodeId;
+use symbi_net::{Request, Vouch};
+use symbi_proto::wire::{ControlReply, ControlRequest};
+use symbi_raft::WriteError;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long another member has to vouch for a stranger.
+const VOUCH_WITHIN: Duration = Duration::from_secs(2);
+
+/// Hands Raft's requests to the replica.
+pub async fn raft(
+    mut requests: mpsc::Receiver<Request>,
+    raft: symbi_raft::Handle,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+) {
+    while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
+        let lane = match request.lane {
+            symbi_net::Lane::Append => symbi_raft::Lane::Append,
+            symbi_net::Lane::Heartbeat => symbi_raft::Lane::Heartbeat,
+            symbi_net::Lane::Snapshot => symbi_raft::Lane::Snapshot,
+            _ => symbi_raft::Lane::Vote,
+        };
+        let served = raft.serve(request.from, lane, request.body);
+        tasks.spawn(async move {
+            if let Ok(answer) = served.await {
+                let _ = request.reply.send(answer);
+            }
+        });
+    }
+}
+
+/// Hands agents' messages to the host.
+pub async fn messages(
+    mut requests: mpsc::Receiver<Request>,
+    host: symbi_host::Handle,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+) {
+    while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
+        // Taken in here, in the order of arrival; only the reply is awaited apart.
+        let received = host.receive(request.from, request.body);
+        tasks.spawn(async move {
+            let _ = request.reply.send(received.await);
+        });
+    }
+}
+
+/// Asks a connected member about a stranger that says it was enrolled.
+pub async fn vouch(mut asked: mpsc::Receiver<Vouch>, remote: Remote, tasks: TaskTracker, cancel: CancellationToken) {
+    while let Some(Some(Vouch { peer, index, reply })) = cancel.run_until_cancelled(asked.recv()).await {
+        let remote = remote.clone();
+        tasks.spawn(async move {
+            let members: Vec<NodeId> = remote.net.connections().borrow().keys().copied().collect();
+            for member in members {
+                let request = ControlRequest::Vouched { peer, index };
+                let answer = crate::wiring::call::control(&remote.net, member, &request, VOUCH_WITHIN).await;
+                if let Ok(ControlReply::Vouched(true)) = answer {
+                    let _ = reply.send(true);
+                    return;
+                }
+            }
+            let _ = reply.send(false);
+        });
+    }
+}
+
+/// What serves control requests.
+#[derive(Clone)]
+pub struct Server {
+    /// The way to this node's parts.
+    pub remote: Remote,
+    /// What the leader checks.
+    pub door: Door,
+    /// Agents.
+    pub host: symbi_host::Handle,
+    /// Verdicts.
+    pub gate: symbi_policy::Gate,
+    /// The clock.
+    pub wall_ms: WallMs,
+}
+
+/// Serves control requests.
+pub async fn control(
+    mut requests: mpsc::Receiver<Request>,
+    server: Server,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+) {
+    while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
+        let server = server.clone();
+        tasks.spawn(async move {
+            let answer = match ControlRequest::decode(&request.body) {
+                Ok(asked) => server.answer(request.from, asked).await,
+                Err(error) => {
+                    tracing::warn!(from = %request.from.short(), %error, "a control request that cannot be read");
+                    ControlReply::Failed { reason: error.to_string() }
+                }
+            };
+            let _ = request.reply.send(Bytes::from(answer.encode()));
+        });
+    }
+}
+
+impl Server {
+    async fn answer(&self, from: NodeId, request: ControlRequest) -> ControlReply {
+        match request {
+            ControlRequest::Forward { batch } => self.forwarded(from, batch).await,
+            ControlRequest::ReadIndex => match self.remote.raft.confirm_lead().await {
+                Ok(confirmed) => ControlReply::ReadIndex { term: confirmed.term, index: confirmed.read_index },
+                Err(_) => self.not_leader(),
+            },
+            ControlRequest::Grant { boot } => self.remote.grant_to(from, boot).await,
+            ControlRequest::Clock => ControlReply::Clock { wall_ms: (self.wall_ms)() },
+            ControlRequest::Decision { id } => {
+                ControlReply::Decision(self.gate.verdict(&id).map(|verdict| verdict.encode()))
+            }
+            ControlRequest::Logs { agent, lines } => ControlReply::Logs(self.host.logs(&agent, lines as usize)),
+            ControlRequest::AskFrom { from, to, kind, payload, timeout_ms, user } => {
+                tracing::info!(%from, %to, user, "an agent speaks on behalf of a user");
+                let timeout = Duration::from_millis(timeout_ms);
+                match super::calls::speak(&self.host, Caller::Agent(from), kind, to, payload, timeout).await {
+                    Ok((message, ending)) => ControlReply::Ended { message, ending: super::calls::to_wire(ending) },
+                    Err(not_here) => ControlReply::Failed { reason: not_here.to_string() },
+                }
+            }
+            ControlRequest::Vouched { peer, index } => {
+                let state = self.remote.raft.state();
+                let state = state.borrow();
+                let member = state
+                    .nodes
+                    .get(&peer)
+                    .is_some_and(|node| node.membership != symbi_model::node::Membership::Removed);
+                ControlReply::Vouched(member && state.counters.applied_index >= index)
+            }
+            ControlRequest::WhyAgent { agent } => ControlReply::WhyAgent(self.remote.why_here(&agent)),
+        }
+    }
+
+    fn not_leader(&self) -> ControlReply {
+        ControlReply::NotLeader { leader: self.remote.raft.status().borrow().leader }
+    }
+
+    async fn forwarded(&self, from: NodeId, batch: Vec<u8>) -> ControlReply {
+        if !self.remote.raft.status().borrow().leads() {
+            return self.not_leader();
+        }
+        match self.door.admit(from, &batch).await {
+            Err(DoorError::NotYet) => return self.not_leader(),
+            Err(DoorError::Foreign) => {
+                return ControlReply::Failed {
+                    reason: "the batch cannot be read or is not its sender's to send".to_owned(),
+                };
+            }
+            Err(DoorError::Refused(ms)) => return ControlReply::ClockSkew { ms },
+            Ok(()) => {}
+        }
+        match self.door.propose(&self.remote.raft, batch).await {
+            Ok(applied) => {
+                ControlReply::Committed { index: applied.index, term: applied.term, outcomes: applied.outcomes }
+            }
+            Err(WriteError::NotLeader { leader }) => ControlReply::NotLeader { leader },
+            Err(WriteError::TooLarge { bytes }) => {
+                ControlReply::Failed { reason: format!("the batch has {bytes} bytes") }
+            }
+            Err(WriteError::Unknown | WriteError::Stopped) => ControlReply::Unknown,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What this node knows of the group and of its neighbours, put together for the HTTP interface; and the views that nodes
+//! send each other by gossip.
+
+use bytes::Bytes;
+use ed25519_dalek::SigningKey;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use symbi_api::ports::View;
+use symbi_model::agent::Resources;
+use symbi_model::node::Membership;
+use symbi_model::{NodeId, State};
+use symbi_raft::Status;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// How often the view is made anew and sent to the others.
+const EVERY: Duration = Duration::from_millis(500);
+/// Without a leader for so long a node is not ready.
+const LEADERLESS: Duration = Duration::from_secs(5);
+
+/// What the view is made of.
+pub struct Sources {
+    /// This node.
+    pub node: NodeId,
+    /// Its key, which signs what it sends by gossip.
+    pub key: Arc<SigningKey>,
+    /// Its clocks.
+    pub clocks: crate::clock::Clocks,
+    /// The network.
+    pub net: symbi_net::Handle,
+    /// The group.
+    pub status: watch::Receiver<Status>,
+    /// The replicated state.
+    pub state: watch::Receiver<State>,
+    /// When this node was last granted the right to act.
+    pub granted: watch::Receiver<Option<Instant>>,
+    /// What others say by gossip.
+    pub gossip: mpsc::Receiver<symbi_net::Gossip>,
+}
+
+/// Keeps the view and gossips this node's own.
+pub struct Actor {
+    /// What it is made of.
+    sources: Sources,
+    /// Where it goes.
+    view: watch::Sender<View>,
+    /// Where what nodes say of their resources goes.
+    hints: watch::Sender<Hints>,
+    /// When each node was last heard.
+    heard: BTreeMap<NodeId, Heard>,
+    /// The number of this node's next view.
+    sequence: u64,
+}
+
+/// When a node was last heard.
+struct Heard {
+    /// On our clock.
+    at: Instant,
+    /// The number of its last view.
+    sequence: u64,
+}
+
+/// What nodes last said of their resources.
+pub type Hints = BTreeMap<NodeId, symbi_control::reconcile::View>;
+
+/// The view, what nodes say of their resources, and the actor that keeps both.
+#[must_use]
+pub fn new(sources: Sources) -> (watch::Receiver<View>, watch::Receiver<Hints>, Actor) {
+    let starting = View { not_ready: Some("this node is starting".to_owned()), ..View::default() };
+    let (view, watched) = watch::channel(starting);
+    let (hints, hinted) = watch::channel(Hints::new());
+    (watched, hinted, Actor { sources, view, hints, heard: BTreeMap::new(), sequence: 0 })
+}
+
+impl Actor {
+    /// Runs until `cancel`.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut tick = interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                _ = tick.tick() => self.tick(),
+                gossip = self.sources.gossip.recv() => match gossip {
+                    Some(gossip) => self.hear(&gossip),
+                    None => return,
+                },
+                changed = self.sources.status.changed() => if changed.is_err() { return } else { self.turn() },
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let cluster = self.sources.state.borrow().cluster.as_ref().map(|cluster| cluster.id);
+        if let Some(cluster) = cluster {
+            let own = self.own();
+            self.sources.net.publish(Bytes::from(own.sign(cluster, &self.sources.key)));
+        }
+        self.refresh();
+    }
+
+    fn own(&mut self) -> symbi_proto::wire::View {
+        self.sequence += 1;
+        let state = self.sources.state.borrow();
+        let reserved = state.reserved(&self.sources.node);
+        symbi_proto::wire::View {
+            node: self.sources.node,
+            sequence: self.sequence,
+            wall_ms: (self.sources.clocks.wall_ms)(),
+            applied_index: state.counters.applied_index,
+            agents: u32::try_from(state.held_by(&self.sources.node).count()).unwrap_or(u32::MAX),
+            memory_used_mb: reserved.memory_mb,
+            cpu_used_millis: reserved.cpu_millis,
+        }
+    }
+
+    /// Takes a view that its own node signed; a node that restarted begins its numbers anew, which its time tells.
+    fn hear(&mut self, gossip: &symbi_net::Gossip) {
+        let cluster = self.sources.state.borrow().cluster.as_ref().map(|cluster| cluster.id);
+        let opened = cluster.and_then(|cluster| symbi_proto::wire::View::open(cluster, &gossip.body).ok());
+        let Some(view) = opened else {
+            tracing::debug!(from = %gossip.from.short(), "a view that its node did not sign");
+            return;
+        };
+        let fresh = self
+            .heard
+            .get(&view.node)
+            .is_none_or(|heard| view.sequence > heard.sequence || heard.at.elapsed() > 4 * EVERY);
+        if fresh {
+            self.heard.insert(view.node, Heard { at: Instant::now(), sequence: view.sequence });
+            let used = Resources { memory_mb: view.memory_used_mb, cpu_millis: view.cpu_used_millis };
+            let hint = symbi_control::reconcile::View { used, heard: (self.sources.clocks.boottime)() };
+            self.hints.send_modify(|hints| {
+                hints.insert(view.node, hint);
+            });
+        }
+    }
+
+    /// Looks at once when the leader changes; what changes with each entry waits for the next tick.
+    fn turn(&mut self) {
+        let turned = {
+            let (status, view) = (self.sources.status.borrow_and_update(), self.view.borrow());
+            (status.term, status.leader) != (view.term, view.leader)
+        };
+        if turned {
+            self.refresh();
+        }
+    }
+
+    fn refresh(&mut self) {
+        let status = self.sources.status.borrow_and_update().clone();
+        let connected = self.sources.net.connections().borrow().clone();
+        let now = Instant::now();
+        // The network closes a connection that was silent for two seconds: a connected node is heard now.
+        let mut heard: BTreeMap<NodeId, Duration> =
+            self.heard.iter().map(|(id, heard)| (*id, now.duration_since(heard.at))).collect();
+        heard.extend(connected.keys().map(|id| (*id, Duration::ZERO)));
+        // A grant follows a round in which a quorum confirmed the leader: no other sign of life means as much.
+        let leader_heard = self.sources.granted.borrow().map(|at| now.duration_since(at));
+        let not_ready = self.not_ready(leader_heard);
+        self.view.send_replace(View {
+            term: status.term,
+            leader: status.leader,
+            committed: status.committed,
+            voters: status.voters.last().cloned().unwrap_or_default(),
+            heard,
+            leader_heard,
+            not_ready,
+        });
+    }
+
+    fn not_ready(&self, leader_heard: Option<Duration>) -> Option<String> {
+        let state = self.sources.state.borrow();
+        match state.nodes.get(&self.sources.node).map(|node| node.membership) {
+            Some(Membership::Member) if leader_heard.is_some_and(|age| age < LEADERLESS) => None,
+            Some(Membership::Member) => {
+                Some("no leader that a quorum follows has granted it the right to act".to_owned())
+            }
+            Some(Membership::Removed) => Some("this node was removed".to_owned()),
+            _ => Some("this node has not finished its join".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a node's answer means as an exit code, with a node that is a script.
+
+use crate::program::{Place, Ran};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+/// Runs a verb against something that answers one connection with `bytes`, and then closes it.
+fn against(bytes: &str, arguments: &[&str]) -> Ran {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let answer = bytes.to_owned();
+    let node = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut byte = [0];
+        while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            request.push(byte[0]);
+        }
+        stream.write_all(answer.as_bytes()).unwrap();
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    let ran = Place::new().run(&[arguments, &["--addr", &addr]].concat());
+    node.join().unwrap();
+    ran
+}
+
+fn http(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+fn refusal(status: &str, code: &str) -> String {
+    http(status, &format!(r#"{{"error": "in words", "code": "{code}", "details": {{}}}}"#))
+}
+
+#[test]
+fn a_refusal_has_its_exit_code() {
+    for (status, code, exit) in [
+        ("400 Bad Request", "BAD_REQUEST", 2),
+        ("404 Not Found", "NOT_FOUND", 3),
+        ("401 Unauthorized", "UNAUTHENTICATED", 4),
+        ("403 Forbidden", "DENIED", 4),
+        ("503 Service Unavailable", "NO_QUORUM", 5),
+        ("503 Service Unavailable", "UNAVAILABLE", 5),
+        ("504 Gateway Timeout", "OUTCOME_UNKNOWN", 6),
+        ("504 Gateway Timeout", "DEADLINE", 6),
+        ("409 Conflict", "NAME_TAKEN", 1),
+        ("500 Internal Server Error", "INTERNAL", 1),
+    ] {
+        let ran = against(&refusal(status, code), &["cluster", "status"]);
+        assert_eq!(ran.code, exit, "{code}: {}", ran.err);
+        assert!(ran.err.starts_with(&format!("error[{code}]: in words\n")), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_denial_says_how_to_see_why() {
+    let body = r#"{"error": "denied: no", "code": "DENIED", "details": {"decision": "1f0c9a2b-0192"}}"#;
+    let ran = against(&http("403 Forbidden", body), &["agent", "stop", "a"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.err.contains("symbi-node why decision 1f0c9a2b-0192"), "{}", ran.err);
+}
+
+#[test]
+fn each_ending_of_an_ask_has_its_exit_code() {
+    for (ending, exit) in [
+        (r#""ending": "answer", "payload": {"n": 1}"#, 0),
+        (r#""ending": "denied", "decision": "d", "reason": "no""#, 4),
+        (r#""ending": "not_delivered", "reason": "it does not run""#, 5),
+        (r#""ending": "deadline_exceeded", "delivered": true"#, 6),
+        (r#""ending": "outcome_unknown""#, 6),
+    ] {
+        let ran = against(&http("200 OK", &format!(r#"{{"message_id": "m", {ending}}}"#)), &["agent", "ask", "a", "1"]);
+        assert_eq!(ran.code, exit, "{ending}: {}", ran.err);
+        assert_eq!(ran.out, if exit == 0 { "{\n  \"n\": 1\n}\n" } else { "" });
+    }
+}
+
+#[test]
+fn a_chain_that_does_not_hold_is_an_integrity_failure() {
+    let body = r#"{"ok": false, "records": 3, "batches": 0, "head": "", "anchor": "", "failure": "line 7: the record is not what its hash says"}"#;
+    let ran = against(&http("200 OK", body), &["audit", "verify"]);
+    assert_eq!(ran.code, 10);
+    assert!(ran.err.contains("why: line 7: the record is not what its hash says"), "{}", ran.err);
+}
+
+#[test]
+fn what_is_no_node_is_said_to_be_none() {
+    for garbage in ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", ""] {
+        let ran = against(garbage, &["cluster", "status"]);
+        assert_eq!(ran.code, 1, "{garbage:?}: {}", ran.err);
+        assert!(ran.err.starts_with("error[GARBLED]"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn one_that_never_answers_costs_a_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let ran = Place::new().run(&["cluster", "status", "--addr", &addr, "--timeout", "100ms"]);
+    assert_eq!(ran.code, 6, "{}", ran.err);
+}

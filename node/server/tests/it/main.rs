@@ -1,0 +1,12 @@
+//! The node's own tests: the rules of the house, and the command line as golden text.
+
+mod answers;
+mod audit;
+mod directories;
+mod help;
+mod joins;
+mod program;
+mod readme;
+mod specs;
+mod tidy;
+mod usage;

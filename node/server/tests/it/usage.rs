@@ -1,0 +1,197 @@
+//! What is wrong before anything runs: exit code 2, with what would have been right.
+
+use crate::program::Place;
+use expect_test::{Expect, expect};
+
+fn check(arguments: &[&str], expect: Expect) {
+    expect.assert_eq(&Place::new().run(arguments).shown());
+}
+
+#[test]
+fn an_unknown_verb() {
+    check(
+        &["agnet", "ls"],
+        expect![[r#"
+        error: unrecognized subcommand 'agnet'
+
+          tip: a similar subcommand exists: 'agent'
+
+        Usage: symbi-node [OPTIONS]
+               symbi-node <COMMAND>
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
+    check(
+        &["agent", "lst"],
+        expect![[r#"
+        error: unrecognized subcommand 'lst'
+
+          tip: some similar subcommands exist: 'stop', 'ls'
+
+        Usage: symbi-node agent <COMMAND>
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_flag() {
+    check(
+        &["start", "--data-dri", "d"],
+        expect![[r#"
+        error: unexpected argument '--data-dri' found
+
+          tip: a similar argument exists: '--data-dir'
+
+        Usage: symbi-node start --data-dir <DIR>
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn values_out_of_range_or_of_another_kind() {
+    check(
+        &["token", "create", "--uses", "0"],
+        expect![[r#"
+        error: invalid value '0' for '--uses <USES>': 0 is not in 1..=1000
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
+    check(
+        &["token", "create", "--ttl", "soon"],
+        expect![[r#"
+        error: invalid value 'soon' for '--ttl <DURATION>': expected number at 0
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
+    check(
+        &["start", "--listen", "n1"],
+        expect![[r#"
+        error: invalid value 'n1' for '--listen <ADDR>': invalid socket address syntax
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
+    check(
+        &["cluster", "status", "-o", "xml"],
+        expect![[r#"
+        error: invalid value 'xml' for '--output <FORMAT>'
+          [possible values: table, json]
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
+    check(
+        &["audit", "verify", "--anchor", "00"],
+        expect![[r#"
+        error: the following required arguments were not provided:
+          <FILE>
+
+        Usage: symbi-node audit verify --anchor <HASH> <FILE>
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
+    check(
+        &["agent", "ask", "a"],
+        expect![[r#"
+        error: the following required arguments were not provided:
+          <PAYLOAD>
+
+        Usage: symbi-node agent ask <NAME> <PAYLOAD>
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn http_beyond_loopback() {
+    check(
+        &["start", "--data-dir", "d", "--http", "0.0.0.0:8080"],
+        expect![[r#"
+        error[HTTP_LISTEN]: 0.0.0.0:8080 is not a loopback address
+          why: there is no TLS on the HTTP interface, so its tokens would cross the network in the clear
+          fix: use --http 127.0.0.1:8080, and a tunnel from elsewhere
+        exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_is_made_for_a_wrong_http_address() {
+    let place = Place::new();
+    place.run(&["--data-dir", "d", "--http", "[::]:8080"]);
+    assert!(!place.path().join("d").exists());
+}
+
+#[test]
+fn version() {
+    let version = format!("symbi-node {}\nexit 0\n", env!("CARGO_PKG_VERSION"));
+    for arguments in [["version"], ["--version"]] {
+        assert_eq!(Place::new().run(&arguments).shown(), version);
+    }
+}
+
+#[test]
+fn a_payload_that_is_not_json() {
+    check(
+        &["agent", "ask", "a", "hello"],
+        expect![[r#"
+        error[PAYLOAD]: the payload is not JSON
+          why: expected value at line 1 column 1
+          fix: quote texts: '"hello"'
+        exit 2
+    "#]],
+    );
+    check(
+        &["agent", "tell", "a", "@nowhere.json"],
+        expect![[r#"
+        error[FILE]: cannot read the payload
+          why: No such file or directory (os error 2)
+        exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn no_node_and_no_token() {
+    check(
+        &["cluster", "status", "--addr", "127.0.0.1:1"],
+        expect![[r#"
+        error[UNREACHABLE]: cannot reach a node at 127.0.0.1:1
+          why: Connection refused (os error 111)
+          fix: start one, or name another with --addr HOST:PORT
+        exit 5
+    "#]],
+    );
+    check(
+        &["cluster", "status", "--api-token-file", "nowhere"],
+        expect![[r#"
+        error[TOKEN_FILE]: cannot read the API token from nowhere
+          why: No such file or directory (os error 2)
+          fix: name a readable file with --api-token-file, or set SYMBI_TOKEN
+        exit 1
+    "#]],
+    );
+    let place = Place::new();
+    let ran = place.run_with(&[("SYMBI_ADDR", "127.0.0.1:1"), ("SYMBI_TOKEN_FILE", "none")], &["agent", "ls"]);
+    assert_eq!(ran.code, 1, "SYMBI_TOKEN_FILE is read before a node is sought: {}", ran.err);
+    let both = [("SYMBI_ADDR", "127.0.0.1:1"), ("SYMBI_TOKEN_FILE", "none"), ("SYMBI_TOKEN", "t")];
+    assert_eq!(place.run_with(&both, &["agent", "ls"]).code, 5, "SYMBI_TOKEN comes before SYMBI_TOKEN_FILE");
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Measures a cluster of three on this machine: what it costs when idle, how fast it starts, joins, and gets over a killed node.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+case "${1:-}" in
+    -h | --help)
+        echo "usage: scripts/figures.sh [--binary PATH] [--kills N]    builds symbi-node with --release, measures, prints a table (about 5 minutes)"
+        exit 0
+        ;;
+    --binary) ;;
+    *)
+        install_packages
+        check_toolchain
+        check_room
+        (cd "$root" && cargo build --locked --release -p symbi-node)
+        set -- --binary "$CARGO_TARGET_DIR/release/symbi-node" "$@"
+        ;;
+esac
+exec python3 "$root/scripts/figures.py" "$@"

@@ -1,0 +1,84 @@
+//! Reads the replica's whole audit chain and has the independent verifier judge it.
+
+use symbi_audit::{Batch, Cluster, Hex, Line, Origin, Record};
+use symbi_model::{NodeId, record};
+use symbi_raft::{AuditPosition, AuditRow};
+
+/// Lines read at once.
+const CHUNK: usize = 512;
+
+/// Verifies the chain, its anchor and its head; answers how many records it has.
+///
+/// # Errors
+/// What does not hold.
+pub fn verify(raft: &symbi_raft::Handle) -> Result<u64, String> {
+    let state = raft.state().borrow().clone();
+    let cluster = state.cluster.as_ref().ok_or("there is no cluster")?;
+    let lines = read(raft, state.counters.applied_index)?;
+    let id = Cluster(*cluster.id.0.as_bytes());
+    let report = symbi_audit::verify_chain(id, 0, lines).map_err(|failure| failure.to_string())?;
+    let (head, records) = (state.counters.audit_head.to_string(), state.counters.audit_records);
+    if report.anchor != cluster.anchor.to_string() {
+        return Err(format!("the chain's anchor is {}, the state's {}", report.anchor, cluster.anchor));
+    }
+    if (report.head.as_str(), report.records) != (head.as_str(), records) {
+        return Err(format!(
+            "the chain ends in {} after {}, the state says {head} after {records}",
+            report.head, report.records
+        ));
+    }
+    Ok(records)
+}
+
+fn read(raft: &symbi_raft::Handle, last: u64) -> Result<Vec<Line>, String> {
+    let (mut lines, mut from) = (Vec::new(), AuditPosition::default());
+    loop {
+        let rows = raft.audit(from, CHUNK).map_err(|error| error.to_string())?;
+        let Some(end) = rows.last() else { return Ok(lines) };
+        from = end.next();
+        for row in rows.into_iter().filter(|row| row.position().index <= last) {
+            lines.push(match row {
+                AuditRow::Batch(line) => Line::Batch(batch(line)?),
+                AuditRow::Record(line) => Line::Record(record(line)),
+            });
+        }
+    }
+}
+
+fn batch(line: record::BatchLine) -> Result<Batch, String> {
+    let signature = line.signature.try_into().map(Hex);
+    Ok(Batch {
+        index: line.index,
+        origin: node(&line.origin),
+        time_ms: line.time_ms,
+        decided_term: line.decided_term,
+        count: line.count,
+        root: Hex(line.root.0),
+        signature: signature.map_err(|_| format!("batch {} has no signature", line.index))?,
+    })
+}
+
+fn record(record: record::Record) -> Record {
+    Record {
+        index: record.index,
+        position: record.position,
+        term: record.term,
+        time_ms: record.time_ms,
+        origin: record.origin.as_ref().map_or(Origin::Raft, |origin| Origin::Node(node(origin))),
+        kind: record.kind,
+        actor: record.actor,
+        subject: record.subject,
+        outcome: record.outcome,
+        request: record.request,
+        decision: record.decision,
+        policy_set: record.policy_set.0,
+        command: Hex(record.command.0),
+        details: record.details,
+        previous: Hex(record.previous.0),
+        hash: Hex(record.hash.0),
+    }
+}
+
+fn node(id: &NodeId) -> Hex<32> {
+    Hex(id.0)
+}

@@ -1,0 +1,302 @@
+//! A run: a world is made, faults happen to it, it must heal, and everything is compared.
+
+use crate::scenario::{self, Fault, Scenario, Target};
+use crate::trace::{Counts, Event};
+use crate::world::{HOSTS, World};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use symbi_model::planted::{self, Defect};
+use symbi_model::{NodeId, State};
+
+/// How long three nodes may take to join, and their agents to run.
+const FORMED_WITHIN: Duration = Duration::from_secs(30);
+/// How long a world may take to heal.
+const HEALED_WITHIN: Duration = Duration::from_secs(60);
+/// How long replicas may take to become equal once nobody writes.
+const EQUAL_WITHIN: Duration = Duration::from_secs(20);
+/// How long a silent node's agents may take to run elsewhere: 10 s of silence, after the election of another leader.
+const MOVED_WITHIN: Duration = Duration::from_secs(20);
+
+/// What panicked in any task: tokio catches panics, so they are gathered here.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// From which everything is drawn.
+    pub seed: u64,
+    /// The kind.
+    pub scenario: Scenario,
+    /// What is taken away, to show that it would be found.
+    pub planted: Option<Defect>,
+}
+
+/// What a run has shown.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was exercised.
+    pub counts: Counts,
+    /// What does not hold; empty is good.
+    pub violations: Vec<String>,
+    /// The trace.
+    pub trace: String,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// Runs one simulation, the only one of this process, on a thread of its own: what the thread keeps for itself (random
+/// generators, hash seeds) begins fresh.
+///
+/// # Panics
+/// When a thread cannot be made, or a second simulation is run.
+#[must_use]
+pub fn run(options: Options) -> Outcome {
+    mad_turmoil::rand::set_rng(rand10::SeedableRng::seed_from_u64(options.seed));
+    planted::plant(options.planted);
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}");
+        PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(panic.to_string().replace('\n', ": "));
+    }));
+    let simulation = std::thread::Builder::new().name("simulation".to_owned()).stack_size(16 * 1024 * 1024);
+    let thread = simulation.spawn(move || {
+        let _clocks = mad_turmoil::time::SimClocksGuard::init();
+        simulate(options)
+    });
+    thread.expect("a thread").join().expect("panics of the simulation itself are defects of it")
+}
+
+fn simulate(options: Options) -> Outcome {
+    let mut random = StdRng::seed_from_u64(options.seed);
+    let mut world = World::new(options.seed, &mut random);
+    world.fault(format!("seed {} scenario {}", options.seed, options.scenario));
+    let ended = story(&mut world, options.scenario, &mut random);
+    if let Err(what) = ended {
+        world.wrong(what);
+    }
+    for panic in std::mem::take(&mut *PANICS.lock().unwrap_or_else(PoisonError::into_inner)) {
+        world.wrong(panic);
+    }
+    let recorder = world.recorder.clone();
+    let (counts, violations) = (recorder.counts(), recorder.violations());
+    Outcome { counts, violations, trace: recorder.text(), hash: recorder.hash() }
+}
+
+/// The story of a run.
+///
+/// # Errors
+/// What does not hold, where it was not an oracle that found it.
+fn story(world: &mut World, scenario: Scenario, random: &mut StdRng) -> Result<(), String> {
+    if scenario == Scenario::CatchUp {
+        fail_to_catch_up(world, random)?;
+    }
+    if !world.run_until(FORMED_WITHIN, World::agents_run)? {
+        return Err(format!("not every agent runs {} s after the start", world.elapsed().as_secs()));
+    }
+    world.run_for(scenario::millis(random, 500, 2_500))?;
+    for fault in scenario::faults(scenario, random) {
+        strike(world, &fault, random)?;
+        world.run_for(scenario::millis(random, 100, 2_000))?;
+    }
+    heal(world)?;
+    compare(world)
+}
+
+/// The last host's links are held as soon as it is enrolled, until its join fails; then its program is started again.
+fn fail_to_catch_up(world: &mut World, random: &mut StdRng) -> Result<(), String> {
+    let last = HOSTS - 1;
+    if !world.run_until(FORMED_WITHIN, |world| world.hosts[last].view(|view| view.phase >= 7))? {
+        return Err("the last node did not come to phase 8 of its join".to_owned());
+    }
+    world.hold(last);
+    let failed = |world: &World| world.hosts[last].view(|view| view.failure.is_some());
+    if !world.run_until(crate::host::JOIN_TIMEOUT + Duration::from_secs(1), failed)? {
+        return Err("vacuous: a join whose links are held does not fail".to_owned());
+    }
+    let exit = world.hosts[last].view(|view| view.failure.take()).map_or(0, |failure| failure.exit);
+    if exit != 28 {
+        return Err(format!("a join that cannot catch up ended with exit code {exit}, not 28"));
+    }
+    world.crash(last);
+    world.run_for(scenario::millis(random, 100, 5_000))?;
+    world.release(last);
+    world.bounce(last);
+    Ok(())
+}
+
+/// One fault, and the check that what it is about has happened.
+fn strike(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(), String> {
+    match fault {
+        Fault::Cut(time) => {
+            let at = whom(world, Target::Leader, random)?;
+            cut(world, at, *time)
+        }
+        Fault::Crash(target, down) => {
+            let at = whom(world, *target, random)?;
+            crash(world, at, *down)
+        }
+        Fault::Silence { freeze, longer, stall } => {
+            let at = whom(world, Target::Holder, random)?;
+            silence(world, at, *freeze, *longer, *stall)
+        }
+    }
+}
+
+/// The host that a fault meets: one that holds agents, if it is not only for its leading that it is meant.
+fn whom(world: &mut World, target: Target, random: &mut StdRng) -> Result<usize, String> {
+    if !world.run_until(HEALED_WITHIN, |world| world.leader().is_some() && world.agents_run())? {
+        return Err("between two faults no leader was found that has every agent run".to_owned());
+    }
+    let leader = world.leader().expect("waited for");
+    if target == Target::Leader {
+        return Ok(leader);
+    }
+    let others = |at: &usize| target == Target::Holder || *at != leader;
+    let holders: Vec<usize> = (0..HOSTS).filter(others).filter(|at| world.holds(*at)).collect();
+    // All agents may have come to the leader by earlier faults.
+    Ok(if holders.is_empty() { leader } else { holders[random.random_range(0..holders.len())] })
+}
+
+fn id(world: &World, at: usize) -> NodeId {
+    world.hosts[at].files().node()
+}
+
+fn cut(world: &mut World, at: usize, time: Duration) -> Result<(), String> {
+    world.hold(at);
+    let elected = |world: &World| world.leader().is_some_and(|leader| leader != at);
+    let began = world.elapsed();
+    if !world.run_until(Duration::from_secs(10), elected)? {
+        return Err("vacuous: nobody else led while the leader was cut off".to_owned());
+    }
+    world.run_for(time.saturating_sub(world.elapsed() - began))?;
+    world.release(at);
+    let term = world.hosts.iter().map(|host| host.view(|view| view.status.term)).max().unwrap_or(0);
+    let follows = |world: &World| world.hosts[at].view(|view| view.status.term >= term);
+    if !world.run_until(HEALED_WITHIN, follows)? {
+        return Err("the leader that was cut off has not heard of the new term".to_owned());
+    }
+    Ok(())
+}
+
+fn crash(world: &mut World, at: usize, down: Duration) -> Result<(), String> {
+    world.crash(at);
+    world.run_for(down)?;
+    let index = world.newest(Some(at)).counters.applied_index;
+    world.hosts[at].view(|view| view.state = State::default());
+    world.bounce(at);
+    let back = |world: &World| world.hosts[at].view(|view| view.state.counters.applied_index >= index);
+    if !world.run_until(HEALED_WITHIN, back)? {
+        return Err(format!("{} has not caught up after its crash", world.hosts[at].name));
+    }
+    Ok(())
+}
+
+fn silence(world: &mut World, at: usize, freeze: bool, longer: Duration, stall: Duration) -> Result<(), String> {
+    let name = world.hosts[at].name.clone();
+    let node = id(world, at);
+    // What an earlier fault has done to its grant must be over: a gate that is shut anyway shows nothing.
+    let (_, before) = progress(&world.hosts[at]);
+    if !world.run_until(HEALED_WITHIN, |world| progress(&world.hosts[at]).1 > before)? {
+        return Err(format!("between two faults the agents of {name} were not heard"));
+    }
+    let held: Vec<_> = world.newest(None).held_by(&node).cloned().collect();
+    if held.is_empty() {
+        return Err(format!("vacuous: {name} is to be missed and holds no agent"));
+    }
+    let late = world.recorder.counts().late_passed;
+    if freeze {
+        world.freeze(at)
+    } else {
+        world.hold(at)
+    }
+    let moved = |world: &World| {
+        let state = world.newest(Some(at));
+        let elsewhere =
+            |agent| state.agents.get(agent).and_then(|agent| agent.placement).is_some_and(|it| it.node != node);
+        held.iter().all(elsewhere) && state.held_by(&node).next().is_none()
+    };
+    if !world.run_until(MOVED_WITHIN, moved)? {
+        return Err(format!("vacuous: the agents of {name} were not placed elsewhere while it was silent"));
+    }
+    // The new instances start with their nodes' next grants; what the frozen gates then let pass comes late.
+    let fooled = |world: &World| world.recorder.counts().late_passed > late;
+    if freeze && !world.run_until(MOVED_WITHIN, fooled)? {
+        return Err(format!("vacuous: no effect passed the frozen gates of {name} after its agents were moved"));
+    }
+    world.run_for(longer)?;
+    if !stall.is_zero() {
+        world.stall(at);
+    }
+    if freeze {
+        world.thaw(at)
+    } else {
+        world.release(at)
+    }
+    world.run_for(stall)?;
+    if !stall.is_zero() {
+        world.resume(at);
+    }
+    Ok(())
+}
+
+/// No fault is left: every node must write, every agent must run and be heard.
+fn heal(world: &mut World) -> Result<(), String> {
+    world.fault("none: the world must heal".to_owned());
+    let before: Vec<(u64, u64)> = world.hosts.iter().map(|host| progress(host)).collect();
+    let healed = |world: &World| {
+        world.agents_run()
+            && (0..HOSTS).all(|at| {
+                let (acked, answered) = progress(&world.hosts[at]);
+                acked > before[at].0 && (answered > before[at].1 + 2 || !world.holds(at))
+            })
+    };
+    if !world.run_until(HEALED_WITHIN, healed)? {
+        let now: Vec<(u64, u64)> = world.hosts.iter().map(|host| progress(host)).collect();
+        let run = world.agents_run();
+        return Err(format!(
+            "not healed: agents run: {run}; writes and answers by host were {before:?} and are {now:?}"
+        ));
+    }
+    world.run_for(Duration::from_secs(1))
+}
+
+fn progress(host: &crate::host::Setup) -> (u64, u64) {
+    let acked = host.ledger.lock().unwrap_or_else(PoisonError::into_inner).count();
+    (acked, host.answered.load(Ordering::Relaxed))
+}
+
+/// Nobody writes any more: all replicas must be equal, have every acknowledged write once, and an unbroken audit chain.
+fn compare(world: &mut World) -> Result<(), String> {
+    world.shared.quiet.send_replace(true);
+    let settled = |world: &World| {
+        world.hosts.iter().all(|host| host.ledger.lock().unwrap_or_else(PoisonError::into_inner).settled())
+    };
+    let equal = |world: &World| {
+        let newest = world.newest(None).hash();
+        settled(world) && world.hosts.iter().all(|host| host.view(|view| view.state.hash()) == newest)
+    };
+    // Asks that are on their way end first, and reports of agents are committed.
+    world.run_for(Duration::from_secs(3))?;
+    if !world.run_until(EQUAL_WITHIN, equal)? {
+        return Err("the replicas have not become equal".to_owned());
+    }
+    world.shared.audit.send_replace(true);
+    let audited = |world: &World| world.hosts.iter().all(|host| host.view(|view| view.audited.is_some()));
+    if !world.run_until(Duration::from_secs(5), audited)? {
+        return Err("not every replica was audited".to_owned());
+    }
+    for host in &world.hosts {
+        let audited = host.view(|view| view.audited.clone()).expect("waited for");
+        let records = audited.map_err(|why| format!("the audit chain of {}: {why}", host.name))?;
+        world.fault(format!("{}: {records} audit records verified", host.name));
+        for writer in &world.hosts {
+            let ledger = writer.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            let checked = host.view(|view| ledger.check(&view.state));
+            checked.map_err(|why| format!("on {}: {why}", host.name))?;
+        }
+    }
+    world.recorder.tell_at(world.elapsed(), "world", Event::Fault("end".to_owned()));
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! The world of a run: turmoil's hosts with a production node each, and what can be done to them from outside.
+
+use crate::clock::{self, Lease};
+use crate::host::{self, Files, Setup, Shared};
+use crate::ledger::Ledger;
+use crate::scenario::millis;
+use crate::trace::{Event, Recorder};
+use rand::Rng;
+use rand::rngs::StdRng;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use symbi_model::State;
+use symbi_model::agent::{AgentState, Hold};
+use symbi_raft::Role;
+use symbi_store::memory::Disk;
+use tokio::sync::watch;
+
+/// How many hosts a world has.
+pub const HOSTS: usize = 3;
+/// The longest simulated time of a run.
+const LONGEST: Duration = Duration::from_secs(600);
+/// Entries between two snapshots: so few that runs have some.
+const FEW_ENTRIES: u64 = 60;
+/// Entries between two snapshots: more than a run has.
+const MANY_ENTRIES: u64 = 50_000;
+/// The longest way of a segment between hosts is drawn from these, in ms. A round trip stays below the heartbeat.
+const LATENCY_MS: (u64, u64) = (2, 30);
+
+/// The world.
+pub struct World {
+    /// turmoil's.
+    sim: turmoil::Sim<'static>,
+    /// The hosts.
+    pub hosts: Vec<Arc<Setup>>,
+    /// What they share.
+    pub shared: Arc<Shared>,
+    /// Where everything is told.
+    pub recorder: Recorder,
+    /// Who is down.
+    down: Vec<bool>,
+}
+
+impl World {
+    /// Three hosts that start.
+    #[must_use]
+    pub fn new(seed: u64, random: &mut StdRng) -> Self {
+        let recorder = Recorder::default();
+        let agents =
+            (1..=HOSTS).flat_map(|number| [(format!("count-{number}"), "count"), (format!("echo-{number}"), "echo")]);
+        let shared = Arc::new(Shared {
+            hosts: HOSTS,
+            first: "n1".to_owned(),
+            tokens: watch::Sender::new(Vec::new()),
+            agents: agents.collect(),
+            snapshot_every: if random.random() { FEW_ENTRIES } else { MANY_ENTRIES },
+            quiet: watch::Sender::new(false),
+            audit: watch::Sender::new(false),
+        });
+        let mut sim = turmoil::Builder::new()
+            .rng_seed(seed)
+            .epoch(clock::epoch())
+            .simulation_duration(LONGEST)
+            .min_message_latency(Duration::from_millis(1))
+            .max_message_latency(millis(random, LATENCY_MS.0, LATENCY_MS.1))
+            .enable_random_order()
+            .tcp_capacity(4_096)
+            .build();
+        let hosts: Vec<Arc<Setup>> = (0..HOSTS).map(|number| setup(number, &shared, &recorder, random)).collect();
+        for host in &hosts {
+            let software = Arc::clone(host);
+            sim.host(host.name.as_str(), move || host::live(Arc::clone(&software)));
+        }
+        Self { sim, hosts, shared, recorder, down: vec![false; HOSTS] }
+    }
+
+    /// Since the beginning.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.sim.elapsed()
+    }
+
+    /// Lets time pass.
+    ///
+    /// # Errors
+    /// What ended the simulation.
+    pub fn run_for(&mut self, time: Duration) -> Result<(), String> {
+        self.run_until(time, |_| false).map(|_| ())
+    }
+
+    /// Lets time pass until `done`, at most `limit`; answers whether it was.
+    ///
+    /// # Errors
+    /// What ended the simulation: something that no oracle would survive.
+    pub fn run_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> Result<bool, String> {
+        let until = self.elapsed() + limit;
+        while self.elapsed() < until {
+            if done(self) {
+                return Ok(true);
+            }
+            self.sim.step().map_err(|error| error.to_string())?;
+        }
+        Ok(done(self))
+    }
+
+    /// Who leads: of those that say so and are up, the one of the highest term.
+    #[must_use]
+    pub fn leader(&self) -> Option<usize> {
+        let leads = |at: &usize| !self.down[*at] && self.hosts[*at].view(|view| view.status.role == Role::Leader);
+        (0..HOSTS).filter(leads).max_by_key(|at| self.hosts[*at].view(|view| view.status.term))
+    }
+
+    /// The state of the replica that has applied most of all but `without`.
+    #[must_use]
+    pub fn newest(&self, without: Option<usize>) -> State {
+        let states =
+            (0..HOSTS).filter(|at| Some(*at) != without).map(|at| self.hosts[at].view(|view| view.state.clone()));
+        states.max_by_key(|state| state.counters.applied_index).unwrap_or_default()
+    }
+
+    /// Whether a host holds agents, by the newest state.
+    #[must_use]
+    pub fn holds(&self, at: usize) -> bool {
+        self.newest(None).held_by(&self.hosts[at].files().node()).next().is_some()
+    }
+
+    /// Whether every agent is held by a node that is up and says that it runs.
+    #[must_use]
+    pub fn agents_run(&self) -> bool {
+        let state = self.newest(None);
+        let up = |node| {
+            let at = self.hosts.iter().position(|host| host.files().node() == node);
+            at.is_some_and(|at| !self.down[at])
+        };
+        let runs = |agent: &symbi_model::agent::Agent| {
+            let (Some(placement), Some(status)) = (agent.placement, &agent.status) else { return false };
+            placement.hold == Hold::Held
+                && up(placement.node)
+                && status.epoch == placement.epoch
+                && status.state == AgentState::Running
+        };
+        state.agents.len() == self.shared.agents.len() && state.agents.values().all(runs)
+    }
+
+    /// Holds every link of a host: what is sent waits.
+    pub fn hold(&mut self, at: usize) {
+        self.fault(format!("hold {}", self.hosts[at].name));
+        self.each_link(at, |sim, one, other| sim.hold(one, other));
+    }
+
+    /// Delivers what was held, and holds no more.
+    pub fn release(&mut self, at: usize) {
+        self.fault(format!("release {}", self.hosts[at].name));
+        self.each_link(at, |sim, one, other| sim.release(one, other));
+    }
+
+    /// Ends a host's programs; what it had not synced is gone.
+    pub fn crash(&mut self, at: usize) {
+        self.fault(format!("crash {}", self.hosts[at].name));
+        self.sim.crash(self.hosts[at].name.as_str());
+        self.hosts[at].disk.crash();
+        self.down[at] = true;
+    }
+
+    /// Starts a host again.
+    pub fn bounce(&mut self, at: usize) {
+        self.fault(format!("bounce {}", self.hosts[at].name));
+        self.sim.bounce(self.hosts[at].name.as_str());
+        self.down[at] = false;
+    }
+
+    /// Stops a host's lease clock, and holds its links.
+    pub fn freeze(&mut self, at: usize) {
+        self.fault(format!("freeze {}", self.hosts[at].name));
+        self.hosts[at].lease.freeze(self.elapsed());
+        self.hold(at);
+    }
+
+    /// Lets a host's lease clock run on, and releases its links.
+    pub fn thaw(&mut self, at: usize) {
+        self.fault(format!("thaw {}", self.hosts[at].name));
+        self.hosts[at].lease.thaw(self.elapsed());
+        self.release(at);
+    }
+
+    /// Lets a host's disk take nothing.
+    pub fn stall(&mut self, at: usize) {
+        self.fault(format!("stall {}", self.hosts[at].name));
+        self.hosts[at].disk.stall();
+    }
+
+    /// Lets a host's disk go on.
+    pub fn resume(&mut self, at: usize) {
+        self.fault(format!("resume {}", self.hosts[at].name));
+        self.hosts[at].disk.resume();
+    }
+
+    /// Tells what is done to the world.
+    pub fn fault(&self, what: String) {
+        self.recorder.tell_at(self.elapsed(), "world", Event::Fault(what));
+    }
+
+    /// Says that something is not as it must be.
+    pub fn wrong(&self, what: String) {
+        self.recorder.tell_at(self.elapsed(), "world", Event::Wrong(what));
+    }
+
+    fn each_link(&self, at: usize, act: impl Fn(&turmoil::Sim<'static>, &str, &str)) {
+        for other in (0..HOSTS).filter(|other| *other != at) {
+            act(&self.sim, &self.hosts[at].name, &self.hosts[other].name);
+        }
+    }
+}
+
+fn setup(number: usize, shared: &Arc<Shared>, recorder: &Recorder, random: &mut StdRng) -> Arc<Setup> {
+    let agent = format!("count-{}", number + 1).parse().expect("a good name");
+    Arc::new(Setup {
+        name: format!("n{}", number + 1),
+        number,
+        shared: Arc::clone(shared),
+        recorder: recorder.clone(),
+        lease: Arc::new(Lease::default()),
+        disk: Disk::new(),
+        files: Mutex::new(Files::fresh(random)),
+        ledger: Mutex::new(Ledger::new(agent)),
+        answered: AtomicU64::new(0),
+        seen: Mutex::default(),
+    })
+}

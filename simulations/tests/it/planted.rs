@@ -1,0 +1,24 @@
+//! Two safety conditions, taken away one at a time, are each found by the oracle that watches over them.
+
+use crate::program::{symbi_sim, text};
+
+/// Runs seeds of one kind with a defect planted: one of them must fail by the oracle named, and say how to replay it.
+fn found(arguments: &str, oracle: &str) {
+    let output = symbi_sim(arguments);
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(1), "not found by {arguments}: {text}");
+    let finding = text.lines().find(|line| line.starts_with("violation") && line.contains(oracle));
+    let finding = finding.unwrap_or_else(|| panic!("not found by the {oracle} oracle: {text}"));
+    let replay = text.lines().find(|line| line.starts_with("replay: scripts/sim.sh --seed "));
+    println!("{finding}\n{}", replay.expect("the command that replays it"));
+}
+
+#[test]
+fn a_sink_without_its_epoch_check_is_found_in_a_freeze() {
+    found("--seeds 0..6 --scenario freeze --planted epoch-check", "sink:");
+}
+
+#[test]
+fn a_grant_without_its_read_index_is_found_when_the_returning_nodes_disk_is_stalled() {
+    found("--seeds 0..16 --scenario pause --planted grant-read-index", "gate:");
+}

@@ -1,0 +1,45 @@
+//! One hundred seeds, in four portions so that they run beside each other: every kind of run some sixteen times.
+
+use crate::program::{symbi_sim, text};
+
+/// Runs seeds, none of which may fail, and which together must have exercised what they are for.
+fn portion(seeds: &str) {
+    let output = symbi_sim(&format!("--seeds {seeds}"));
+    let text = text(&output);
+    assert!(output.status.success(), "{text}");
+    let exercised = [
+        "leader changes",
+        "crashes",
+        "re-placements",
+        "late effects refused by gates",
+        "late effects refused by sinks",
+        "late effects passed by frozen gates",
+    ];
+    for what in exercised {
+        let line = text.lines().find(|line| line.ends_with(what)).unwrap_or_else(|| panic!("no line {what:?}: {text}"));
+        let count: u64 = line.split_whitespace().next().and_then(|count| count.parse().ok()).expect("a count");
+        assert!(count > 0, "no {what} in seeds {seeds}: {text}");
+    }
+    // For whoever reads the test's log.
+    println!("{text}");
+}
+
+#[test]
+fn first_quarter() {
+    portion("0..25");
+}
+
+#[test]
+fn second_quarter() {
+    portion("25..50");
+}
+
+#[test]
+fn third_quarter() {
+    portion("50..75");
+}
+
+#[test]
+fn fourth_quarter() {
+    portion("75..100");
+}

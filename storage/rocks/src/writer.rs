@@ -1,0 +1,44 @@
+//! The thread that writes appended batches: all that wait in one write, one sync, then every callback in order.
+
+use crate::engine::{Shared, fill};
+use rocksdb::{WriteBatch, WriteOptions};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use symbi_store::{Batch, OnDurable};
+
+/// An append on its way.
+pub(crate) struct Append {
+    /// What to write.
+    pub(crate) batch: Batch,
+    /// Whom to tell.
+    pub(crate) on_durable: OnDurable,
+}
+
+/// Writes until every sender is gone and the queue is empty.
+pub(crate) fn run(shared: &Arc<Shared>, queue: &Receiver<Append>, group_bytes: usize) {
+    let mut options = WriteOptions::default();
+    options.set_sync(true);
+    while let Ok(first) = queue.recv() {
+        let (group, callbacks) = gather(first, queue, group_bytes);
+        let result = shared.write(group, &options);
+        if let Err(error) = &result {
+            tracing::error!(%error, appends = callbacks.len(), "appends could not be made durable");
+        }
+        for on_durable in callbacks {
+            on_durable(result.clone());
+        }
+    }
+}
+
+/// The first append and those that wait behind it, up to about `group_bytes`.
+fn gather(first: Append, queue: &Receiver<Append>, group_bytes: usize) -> (WriteBatch, Vec<OnDurable>) {
+    let mut group = WriteBatch::default();
+    let mut callbacks = Vec::new();
+    let mut next = Some(first);
+    while let Some(append) = next {
+        fill(&mut group, append.batch.ops());
+        callbacks.push(append.on_durable);
+        next = if group.size_in_bytes() < group_bytes { queue.try_recv().ok() } else { None };
+    }
+    (group, callbacks)
+}

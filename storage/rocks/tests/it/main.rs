@@ -1,0 +1,4 @@
+//! The engine over RocksDB, in real directories.
+
+mod damage;
+mod promises;

@@ -1,0 +1,14 @@
+//! The storage seam: an ordered map of bytes that is durable when it says so, its in-memory engine, and the suite that
+//! every engine passes.
+//!
+//! Knows nothing of what the bytes mean. The other engine is `symbi-rocks`; a host takes an `Arc<dyn Engine>`.
+
+pub mod batch;
+pub mod engine;
+pub mod error;
+pub mod memory;
+pub mod suite;
+
+pub use batch::{Batch, Op};
+pub use engine::{Engine, OnDurable, Pair};
+pub use error::Error;

@@ -1,0 +1,85 @@
+//! One image of a disk's content. Values are shared between the volatile and the durable one.
+
+use crate::batch::{Batch, Op};
+use crate::engine::Pair;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// An operation whose bytes can be put into both images without a copy.
+#[derive(Clone, Debug)]
+pub(super) enum Shared {
+    /// Sets a value.
+    Put(Bytes, Bytes),
+    /// Removes a key.
+    Delete(Bytes),
+    /// Removes the keys from the first up to, and without, the second.
+    DeleteRange(Bytes, Bytes),
+}
+
+/// Makes a batch's operations shareable.
+pub(super) fn share(batch: Batch) -> Vec<Shared> {
+    let ops = batch.into_ops().into_iter();
+    ops.map(|op| match op {
+        Op::Put { key, value } => Shared::Put(key.into(), value.into()),
+        Op::Delete { key } => Shared::Delete(key.into()),
+        Op::DeleteRange { from, to } => Shared::DeleteRange(from.into(), to.into()),
+    })
+    .collect()
+}
+
+/// Keys with their values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Image {
+    /// The pairs.
+    pairs: BTreeMap<Bytes, Bytes>,
+}
+
+impl Image {
+    /// Carries out operations, in order.
+    pub(super) fn apply(&mut self, ops: &[Shared]) {
+        for op in ops {
+            match op {
+                Shared::Put(key, value) => {
+                    self.pairs.insert(key.clone(), value.clone());
+                }
+                Shared::Delete(key) => {
+                    self.pairs.remove(key);
+                }
+                Shared::DeleteRange(from, to) => self.remove_range(from, to),
+            }
+        }
+    }
+
+    /// The value of `key`.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.pairs.get(key).map(|value| value.to_vec())
+    }
+
+    /// At most `limit` pairs of a range, by rising key.
+    pub(super) fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Pair> {
+        self.range(from, to).take(limit).map(owned).collect()
+    }
+
+    /// The last pair of a range.
+    pub(super) fn last(&self, from: &[u8], to: &[u8]) -> Option<Pair> {
+        self.range(from, to).next_back().map(owned)
+    }
+
+    fn range(&self, from: &[u8], to: &[u8]) -> impl DoubleEndedIterator<Item = (&Bytes, &Bytes)> {
+        // BTreeMap panics on a range that ends before it starts; an empty one is what is meant.
+        let to = to.max(from);
+        self.pairs.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)))
+    }
+
+    fn remove_range(&mut self, from: &[u8], to: &[u8]) {
+        let keys: Vec<Bytes> = self.range(from, to).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.pairs.remove(&key);
+        }
+    }
+}
+
+fn owned((key, value): (&Bytes, &Bytes)) -> Pair {
+    (key.to_vec(), value.to_vec())
+}
