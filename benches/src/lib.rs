@@ -12,10 +12,10 @@ use ed25519_dalek::SigningKey;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::str::FromStr;
-use symbi_model::agent::{Agent, AgentName, Desired, Hold, Placement, Resources, Restart, Spec, Tier};
+use symbi_model::agent::{Agent, AgentName, Desired, Hold, Placement, Resources, Restart, Spec};
 use symbi_model::entry::CONTROL;
 use symbi_model::node::{CREDENTIAL_KEY_BYTES, Liveness, Membership, Node, Profile};
-use symbi_model::policy::{PermitRef, PolicySet};
+use symbi_model::policy::{NO_ENTITIES, PermitRef, PolicySet};
 use symbi_model::state::Cluster;
 use symbi_model::{
     Batch, ClusterId, Command, DecisionId, Epoch, Hash, Item, NodeId, PolicyNumber, RequestId, State, codec,
@@ -84,9 +84,11 @@ pub fn unplaced() -> State {
         anchor: Hash::default(),
         generation: 0,
     });
-    let (text, number) = (symbi_policy::STARTER, PolicyNumber(1));
-    let hash = Hash::of(&[text.as_bytes()]);
-    state.policy_sets.insert(number, PolicySet { number, text: text.to_owned(), hash, created_at: 1 });
+    let number = PolicyNumber(1);
+    let (text, entities, actor) = (symbi_policy::STARTER.to_owned(), NO_ENTITIES.to_owned(), "node:n1".to_owned());
+    let hash = PolicySet::hash_of(&text, &entities);
+    let set = PolicySet { number, text, entities, hash, actor, created_at: 1, created_ms: NOW_MS };
+    state.policy_sets.insert(number, set);
     state.counters.policy_set = number;
     state.counters.log_time_ms = NOW_MS;
     state.counters.last_epoch = AGENTS;
@@ -109,11 +111,11 @@ pub fn placed() -> State {
 }
 
 fn member(number: u64) -> Node {
-    let profile = Profile {
-        addr: ([10, 0, 0, 1], 7400).into(),
-        credential_key: vec![4; CREDENTIAL_KEY_BYTES],
-        allocatable: Resources { memory_mb: 64 * 1024, cpu_millis: 64_000 },
-    };
+    let profile = Profile::plain(
+        ([10, 0, 0, 1], 7400).into(),
+        vec![4; CREDENTIAL_KEY_BYTES],
+        Resources { memory_mb: 64 * 1024, cpu_millis: 64_000 },
+    );
     Node {
         name: format!("n{number}"),
         profile,
@@ -129,14 +131,9 @@ fn member(number: u64) -> Node {
 fn record(number: u64, random: &mut StdRng) -> Agent {
     let resources = Resources { memory_mb: random.random_range(64..=576), cpu_millis: random.random_range(50..=590) };
     let spec = Spec {
-        name: agent(number),
-        owner: "demo".to_owned(),
-        command: vec!["python3".to_owned(), "/opt/agents/reviewer.py".to_owned()],
-        env: Default::default(),
-        max_in_flight: 1,
         resources,
-        tier: Tier::Process,
         restart: Restart::OnFailure,
+        ..Spec::new(agent(number), "demo", vec!["python3".to_owned(), "/opt/agents/reviewer.py".to_owned()])
     };
     Agent {
         id: uuid(number),

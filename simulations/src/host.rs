@@ -274,7 +274,7 @@ async fn network(setup: &Setup, files: &Files, members: BTreeMap<NodeId, Member>
 fn profile(network: &Network, files: &Files) -> Profile {
     let issuer = IssuerKey::from_bytes(&files.issuer).expect("generated");
     let allocatable = Resources { memory_mb: 4_096, cpu_millis: 4_000 };
-    Profile { addr: network.handle.listen_addr(), credential_key: issuer.public(), allocatable }
+    Profile::plain(network.handle.listen_addr(), issuer.public(), allocatable)
 }
 
 fn options(name: &str) -> Options {

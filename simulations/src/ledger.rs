@@ -111,7 +111,7 @@ impl Ledger {
 mod tests {
     use super::Ledger;
     use std::sync::Arc;
-    use symbi_model::agent::{Agent, Desired, Resources, Restart, Spec, Tier};
+    use symbi_model::agent::{Agent, Desired, Spec};
     use symbi_model::{AgentId, ClientId, State};
 
     fn ledger(acked: u64) -> Ledger {
@@ -130,16 +130,7 @@ mod tests {
     /// A state in which the notes `1..=written` were written, in `versions` writes.
     fn state(written: u64, versions: u64) -> State {
         let name: symbi_model::agent::AgentName = "count-1".parse().expect("a name");
-        let spec = Spec {
-            name: name.clone(),
-            owner: "sim".to_owned(),
-            command: vec!["count".to_owned()],
-            env: std::collections::BTreeMap::new(),
-            max_in_flight: 1,
-            resources: Resources::default(),
-            tier: Tier::Process,
-            restart: Restart::Always,
-        };
+        let spec = Spec::new(name.clone(), "sim", vec!["count".to_owned()]);
         let mut agent = Agent {
             id: AgentId("01a19467-e997-77ff-b6c6-a3bc4c4f3f7c".parse().expect("a UUID")),
             spec: Arc::new(spec),

@@ -43,18 +43,8 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 }
 
 fn defect(text: &str) -> Result<Defect, String> {
-    let known = [Defect::EpochCheck, Defect::GrantReadIndex, Defect::CondemnBeforePlace, Defect::TermCondition];
-    let names = known.map(name).join(", ");
-    known.into_iter().find(|defect| name(*defect) == text).ok_or_else(|| format!("one of {names}"))
-}
-
-fn name(defect: Defect) -> &'static str {
-    match defect {
-        Defect::EpochCheck => "epoch-check",
-        Defect::GrantReadIndex => "grant-read-index",
-        Defect::CondemnBeforePlace => "condemn-before-place",
-        Defect::TermCondition => "term-condition",
-    }
+    let names = Defect::ALL.map(Defect::name).join(", ");
+    Defect::ALL.into_iter().find(|defect| defect.name() == text).ok_or_else(|| format!("one of {names}"))
 }
 
 fn main() -> ExitCode {
@@ -99,7 +89,7 @@ fn report(arguments: &Arguments, seed: u64, scenario: Scenario, outcome: &Outcom
         text.push_str(&format!("violation {violation}\n"));
     }
     if !outcome.violations.is_empty() {
-        let planted = arguments.planted.map(|defect| format!(" --planted {}", name(defect))).unwrap_or_default();
+        let planted = arguments.planted.map(|defect| format!(" --planted {}", defect.name())).unwrap_or_default();
         text.push_str(&format!("replay: scripts/sim.sh --seed {seed} --scenario {scenario}{planted}\n"));
     }
     print(&format!("{text}{}\n", outcome.hash));
@@ -116,7 +106,7 @@ fn several(arguments: &Arguments, seeds: Range<u64>) -> ExitCode {
         extra.extend(["--scenario".to_owned(), scenario.to_string()]);
     }
     if let Some(planted) = arguments.planted {
-        extra.extend(["--planted".to_owned(), name(planted).to_owned()]);
+        extra.extend(["--planted".to_owned(), planted.name().to_owned()]);
     }
     match many::run(seeds, &extra, arguments.jobs) {
         Ok(total) => {

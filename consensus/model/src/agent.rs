@@ -3,7 +3,7 @@
 use crate::ids::{AgentId, Epoch, Incarnation, NodeId, ParseError};
 use imbl::OrdMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -102,6 +102,28 @@ pub enum Restart {
     Never,
 }
 
+/// Which of the nodes that could take an agent is given it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Strategy {
+    /// The one with the most room left (worst fit).
+    #[default]
+    Spread,
+    /// The one with the least room left that suffices.
+    BestFit,
+    /// The first by name.
+    FirstFit,
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Spread => "spread",
+            Self::BestFit => "best-fit",
+            Self::FirstFit => "first-fit",
+        })
+    }
+}
+
 /// Memory and processor time, as reserved by a spec or offered by a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Resources {
@@ -156,6 +178,35 @@ pub struct Spec {
     pub tier: Tier,
     /// When it is started again.
     pub restart: Restart,
+    /// Words that policies may look at, such as `team=x`.
+    pub labels: BTreeSet<String>,
+    /// Labels that its node must have.
+    pub require: BTreeSet<String>,
+    /// Which of the nodes that could take it is given it.
+    pub strategy: Strategy,
+    /// A higher one is placed first.
+    pub priority: u16,
+}
+
+impl Spec {
+    /// A process of `owner`'s that reserves nothing, whatever its node, and is started again whenever it ends.
+    #[must_use]
+    pub fn new(name: AgentName, owner: &str, command: Vec<String>) -> Self {
+        Self {
+            name,
+            owner: owner.to_owned(),
+            command,
+            env: BTreeMap::new(),
+            max_in_flight: 1,
+            resources: Resources::default(),
+            tier: Tier::Process,
+            restart: Restart::Always,
+            labels: BTreeSet::new(),
+            require: BTreeSet::new(),
+            strategy: Strategy::default(),
+            priority: 0,
+        }
+    }
 }
 
 /// What the cluster wants of an agent.

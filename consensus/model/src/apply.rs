@@ -11,8 +11,10 @@
 mod agents;
 mod batch;
 mod describe;
+mod ledgers;
 mod nodes;
 mod placements;
+mod policies;
 mod tokens;
 
 use crate::codec;

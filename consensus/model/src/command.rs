@@ -3,6 +3,7 @@
 use crate::agent::{AgentName, AgentState, Spec};
 use crate::hash::Hash;
 use crate::ids::{AgentId, ClusterId, Epoch, Incarnation, NodeId, TokenId};
+use crate::ledger::Anchor;
 use crate::node::Profile;
 use serde::{Deserialize, Serialize};
 
@@ -96,71 +97,92 @@ pub enum Command {
     },
     /// A node's own: what an agent placed on it is doing.
     Report(Report),
+    /// Makes a policy set, one more than the last, and makes it the current one.
+    ApplyPolicies {
+        /// The Cedar policies; at most [`crate::policy::TEXT_BYTES`].
+        text: String,
+        /// Their entities as Cedar's JSON, `[]` for none; at most [`crate::policy::TEXT_BYTES`].
+        entities: String,
+        /// For the audit: who asked.
+        actor: String,
+    },
+    /// A node's own: how far its ledger has come, once that is synced.
+    Anchor {
+        /// The node.
+        node: NodeId,
+        /// How far.
+        anchor: Anchor,
+    },
+    /// Removes for good a member that is down.
+    RemoveNode {
+        /// The node.
+        node: NodeId,
+        /// For the audit: who asked.
+        actor: String,
+    },
+}
+
+/// Who may propose a command, and what it must carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The first entry of all.
+    Genesis,
+    /// Whatever a user or a joining node asks for: any node proposes it, with the permit of its gate.
+    Permitted,
+    /// Only a leader decides it, in batches of their own, valid in the term of the decision alone.
+    Leaders,
+    /// A node says it of itself or of what is placed on it; only that node's own batch may carry it.
+    NodesOwn,
 }
 
 impl Command {
-    /// Whether it must carry the permit of a gate: whatever a user or a joining node asks for.
+    /// Who may propose it, and what it must carry.
     #[must_use]
-    pub fn needs_permit(&self) -> bool {
+    pub fn class(&self) -> Class {
         match self {
+            Self::Genesis(_) => Class::Genesis,
             Self::Enrol(_)
             | Self::CreateToken(_)
             | Self::RevokeToken { .. }
             | Self::CreateAgent { .. }
             | Self::StopAgent { .. }
             | Self::RemoveAgent { .. }
-            | Self::Annotate { .. } => true,
-            Self::Genesis(_)
-            | Self::FinishJoin { .. }
-            | Self::ClearJoin { .. }
-            | Self::Introduce { .. }
-            | Self::NodeDown { .. }
-            | Self::NodeUp { .. }
-            | Self::Place { .. }
-            | Self::Report(_) => false,
-        }
-    }
-
-    /// Whether only a leader decides it, in batches of their own, valid in the term of the decision alone.
-    #[must_use]
-    pub fn is_leaders(&self) -> bool {
-        match self {
+            | Self::Annotate { .. }
+            | Self::ApplyPolicies { .. }
+            | Self::RemoveNode { .. } => Class::Permitted,
             Self::FinishJoin { .. }
             | Self::ClearJoin { .. }
             | Self::NodeDown { .. }
             | Self::NodeUp { .. }
-            | Self::Place { .. } => true,
-            Self::Genesis(_)
-            | Self::Enrol(_)
-            | Self::Introduce { .. }
-            | Self::CreateToken(_)
-            | Self::RevokeToken { .. }
-            | Self::CreateAgent { .. }
-            | Self::StopAgent { .. }
-            | Self::RemoveAgent { .. }
-            | Self::Annotate { .. }
-            | Self::Report(_) => false,
+            | Self::Place { .. } => Class::Leaders,
+            Self::Introduce { .. } | Self::Report(_) | Self::Anchor { .. } => Class::NodesOwn,
         }
     }
 
-    /// Whether a node says it of itself or of what is placed on it; only that node's own batch may carry it.
+    /// Whether it must carry the permit of a gate.
+    #[must_use]
+    pub fn needs_permit(&self) -> bool {
+        self.class() == Class::Permitted
+    }
+
+    /// Whether only a leader decides it.
+    #[must_use]
+    pub fn is_leaders(&self) -> bool {
+        self.class() == Class::Leaders
+    }
+
+    /// Whether only the node that it is about may propose it.
     #[must_use]
     pub fn is_nodes_own(&self) -> bool {
+        self.class() == Class::NodesOwn
+    }
+
+    /// The node of which it is said, where only that node may say it. (A report is held to its placement instead.)
+    #[must_use]
+    pub fn said_of(&self) -> Option<NodeId> {
         match self {
-            Self::Introduce { .. } | Self::Report(_) => true,
-            Self::Genesis(_)
-            | Self::Enrol(_)
-            | Self::FinishJoin { .. }
-            | Self::ClearJoin { .. }
-            | Self::NodeDown { .. }
-            | Self::NodeUp { .. }
-            | Self::CreateToken(_)
-            | Self::RevokeToken { .. }
-            | Self::CreateAgent { .. }
-            | Self::StopAgent { .. }
-            | Self::RemoveAgent { .. }
-            | Self::Annotate { .. }
-            | Self::Place { .. } => false,
+            Self::Introduce { node, .. } | Self::Anchor { node, .. } => Some(*node),
+            _ => None,
         }
     }
 
@@ -183,6 +205,9 @@ impl Command {
             Self::Annotate { .. } => "agent.annotate",
             Self::Place { .. } => "agent.place",
             Self::Report(_) => "agent.report",
+            Self::ApplyPolicies { .. } => "policy.apply",
+            Self::Anchor { .. } => "ledger.anchor",
+            Self::RemoveNode { .. } => "node.remove",
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod entry;
 pub mod hash;
 pub mod ids;
 pub mod invariants;
+pub mod ledger;
 pub mod merkle;
 pub mod node;
 pub mod outcome;

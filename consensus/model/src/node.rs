@@ -1,14 +1,33 @@
 //! A node's record, kept for ever: a removed node's key still verifies what it signed.
 
-use crate::agent::Resources;
+use crate::agent::{Resources, Tier};
 use crate::ids::TokenId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 /// The longest node name, in bytes.
 pub const NAME_BYTES: usize = 63;
 /// The length of a P-256 public key as an uncompressed SEC1 point.
 pub const CREDENTIAL_KEY_BYTES: usize = 65;
+/// The most labels of a node, of an agent, or that an agent requires.
+pub const LABELS: usize = 64;
+/// The longest label, in bytes.
+pub const LABEL_BYTES: usize = 128;
+/// How many agents a node takes that does not say.
+pub const MAX_AGENTS: u32 = 10_000;
+
+/// Whether `label` can be one: printable ASCII without spaces, such as `gpu` or `zone=a`.
+#[must_use]
+pub fn valid_label(label: &str) -> bool {
+    (1..=LABEL_BYTES).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether these labels are valid, and not too many.
+#[must_use]
+pub fn valid_labels(labels: &BTreeSet<String>) -> bool {
+    labels.len() <= LABELS && labels.iter().all(|label| valid_label(label))
+}
 
 /// Whether `name` can be a node's: a DNS label (RFC 1123).
 #[must_use]
@@ -46,6 +65,27 @@ pub struct Profile {
     pub credential_key: Vec<u8>,
     /// What it offers to agents.
     pub allocatable: Resources,
+    /// How many agents it takes.
+    pub max_agents: u32,
+    /// Words that specs may require and policies may look at, such as `gpu` or `zone=a`.
+    pub labels: BTreeSet<String>,
+    /// What it can isolate agents with.
+    pub tiers: BTreeSet<Tier>,
+}
+
+impl Profile {
+    /// A node without labels that runs agents as processes, as many as [`MAX_AGENTS`].
+    #[must_use]
+    pub fn plain(addr: SocketAddr, credential_key: Vec<u8>, allocatable: Resources) -> Self {
+        Self {
+            addr,
+            credential_key,
+            allocatable,
+            max_agents: MAX_AGENTS,
+            labels: BTreeSet::new(),
+            tiers: BTreeSet::from([Tier::Process]),
+        }
+    }
 }
 
 /// A node's record.

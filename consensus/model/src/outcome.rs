@@ -20,6 +20,11 @@ pub enum Outcome {
     },
     /// It was not done, and changed nothing.
     Refused(Refusal),
+    /// A policy set was made and is the current one.
+    PoliciesApplied {
+        /// Its number.
+        number: PolicyNumber,
+    },
 }
 
 /// Why a command changed nothing. The order of variants is the disk format: new ones go at the end.
@@ -109,6 +114,18 @@ pub enum Refusal {
     /// A node's own command came from another node.
     #[error("a node may say this of itself only")]
     ForeignNode,
+    /// The node is not what the agent's spec asks for.
+    #[error("the node does not suit the agent: {what}")]
+    Unsuitable {
+        /// What it lacks.
+        what: String,
+    },
+    /// The anchor is not beyond the one before.
+    #[error("the ledger was anchored as far as this before")]
+    StaleAnchor,
+    /// The node is up, or holds agents.
+    #[error("the node is still in use: only a node that is down and holds no agent is removed")]
+    NodeInUse,
 }
 
 impl Outcome {
@@ -116,7 +133,7 @@ impl Outcome {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Done | Self::Created { .. } | Self::Placed { .. } => "DONE",
+            Self::Done | Self::Created { .. } | Self::Placed { .. } | Self::PoliciesApplied { .. } => "DONE",
             Self::Refused(refusal) => refusal.code(),
         }
     }
@@ -152,6 +169,9 @@ impl Refusal {
             Self::Limit { .. } => "LIMIT",
             Self::InvariantBroken { .. } => "INVARIANT_BROKEN",
             Self::ForeignNode => "FOREIGN_NODE",
+            Self::Unsuitable { .. } => "UNSUITABLE",
+            Self::StaleAnchor => "STALE_ANCHOR",
+            Self::NodeInUse => "NODE_IN_USE",
         }
     }
 }

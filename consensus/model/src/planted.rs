@@ -15,6 +15,51 @@ pub enum Defect {
     CondemnBeforePlace = 3,
     /// A leader's command is applied whatever term it was decided in.
     TermCondition = 4,
+    /// The signature over a batch of messages is not checked.
+    SignatureUnchecked = 5,
+    /// The hash by which a batch of messages names the one before it is not checked.
+    BatchLinkUnchecked = 6,
+    /// A ledger's anchor is proposed before the ledger is synced.
+    AnchorBeforeSync = 7,
+    /// A permit of an older policy set is accepted.
+    OldPermitAccepted = 8,
+    /// The placement solver trusts what nodes say of themselves over what is reserved on them.
+    ViewOverReservations = 9,
+    /// A session's successor keeps its key and begins to count anew.
+    RekeyKeepsKey = 10,
+}
+
+impl Defect {
+    /// Every one.
+    pub const ALL: [Self; 10] = [
+        Self::EpochCheck,
+        Self::GrantReadIndex,
+        Self::CondemnBeforePlace,
+        Self::TermCondition,
+        Self::SignatureUnchecked,
+        Self::BatchLinkUnchecked,
+        Self::AnchorBeforeSync,
+        Self::OldPermitAccepted,
+        Self::ViewOverReservations,
+        Self::RekeyKeepsKey,
+    ];
+
+    /// Its name on a command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EpochCheck => "epoch-check",
+            Self::GrantReadIndex => "grant-read-index",
+            Self::CondemnBeforePlace => "condemn-before-place",
+            Self::TermCondition => "term-condition",
+            Self::SignatureUnchecked => "signature-unchecked",
+            Self::BatchLinkUnchecked => "batch-link-unchecked",
+            Self::AnchorBeforeSync => "anchor-before-sync",
+            Self::OldPermitAccepted => "old-permit-accepted",
+            Self::ViewOverReservations => "view-over-reservations",
+            Self::RekeyKeepsKey => "rekey-keeps-key",
+        }
+    }
 }
 
 #[cfg(planted)]

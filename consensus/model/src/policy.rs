@@ -1,9 +1,14 @@
-//! A policy set as it is kept: text and number. Parsing and judging are `node/policy`'s.
+//! A policy set as it is kept: text, entities and number. Parsing and judging are `node/policy`'s.
 
-use crate::hash::Hash;
+use crate::hash::{Hash, put_bytes};
 use crate::ids::DecisionId;
 use crate::ids::PolicyNumber;
 use serde::{Deserialize, Serialize};
+
+/// The longest text of policies, and the longest of entities, in bytes.
+pub const TEXT_BYTES: usize = 256 * 1024;
+/// No entities, as Cedar's JSON.
+pub const NO_ENTITIES: &str = "[]";
 
 /// An immutable, numbered policy set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,10 +17,27 @@ pub struct PolicySet {
     pub number: PolicyNumber,
     /// The Cedar policies.
     pub text: String,
-    /// SHA-256 of the text.
+    /// Their entities, as Cedar's JSON.
+    pub entities: String,
+    /// [`PolicySet::hash_of`] both.
     pub hash: Hash,
+    /// Who applied it.
+    pub actor: String,
     /// The log index that made it.
     pub created_at: u64,
+    /// The log time of that, ms since the Unix epoch.
+    pub created_ms: u64,
+}
+
+impl PolicySet {
+    /// SHA-256 over text and entities, each behind its length as eight big-endian bytes.
+    #[must_use]
+    pub fn hash_of(text: &str, entities: &str) -> Hash {
+        let mut out = Vec::with_capacity(16 + text.len() + entities.len());
+        put_bytes(&mut out, text.as_bytes());
+        put_bytes(&mut out, entities.as_bytes());
+        Hash::of(&[&out])
+    }
 }
 
 /// What a command carries of the permit under which it was proposed.

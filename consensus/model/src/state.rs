@@ -17,6 +17,7 @@ use crate::agent::{Agent, AgentName, Resources};
 use crate::dedup;
 use crate::hash::Hash;
 use crate::ids::{ClientId, ClusterId, NodeId, PolicyNumber, TokenId};
+use crate::ledger::Anchored;
 use crate::node::{Membership, Node};
 use crate::policy::PolicySet;
 use crate::token::{ApiToken, JoinToken};
@@ -60,13 +61,13 @@ pub struct Counters {
 /// Everything the cluster agrees on.
 ///
 /// Invariants (each a predicate in [`crate::invariants`]):
-/// - no placement takes a node's reservations above what it offers;
+/// - no placement takes a node's reservations or agents above what it offers;
 /// - no two placements have one epoch, and none is above the counter;
 /// - under one epoch a placement's node stays, and a hold that has ended stays ended;
 /// - an agent that is to be removed is there only while its placement is held;
 /// - node names are unique among nodes that are not removed;
 /// - a join token's uses are never exceeded;
-/// - log time, epochs, record versions and the audit count never fall;
+/// - log time, epochs, record versions, the audit count and what is anchored never fall;
 /// - there are at most [`dedup::ROWS`] dedup rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -86,6 +87,8 @@ pub struct State {
     pub api_tokens: OrdMap<Hash, ApiToken>,
     /// What each client's last write was, and what became of it.
     pub dedup: OrdMap<ClientId, dedup::Row>,
+    /// How far each node's ledger is anchored.
+    pub ledgers: OrdMap<NodeId, Anchored>,
     /// What follows from the tables, by what is asked for.
     pub(crate) index: index::Index,
     /// What the rows of each table add up to.
@@ -97,6 +100,12 @@ impl State {
     #[must_use]
     pub fn reserved(&self, node: &NodeId) -> Resources {
         self.index.held.get(node).map(|held| held.reserved).unwrap_or_default()
+    }
+
+    /// How many placements a node holds.
+    #[must_use]
+    pub fn held_count(&self, node: &NodeId) -> usize {
+        self.index.held.get(node).map_or(0, |held| held.agents.len())
     }
 
     /// The agents whose placements a node holds, by name.

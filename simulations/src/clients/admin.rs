@@ -4,7 +4,7 @@ use crate::host::Setup;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::agent::{Resources, Restart, Spec, Tier};
+use symbi_model::agent::{Resources, Spec};
 use symbi_model::ids::RequestId;
 use symbi_model::node::Membership;
 use symbi_model::{AgentId, ClientId, Command, Proposal};
@@ -45,14 +45,9 @@ pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
 
 async fn create(node: &Node, setup: &Setup, name: &str, program: &str, sequence: u64) {
     let spec = Spec {
-        name: name.parse().expect("agents have good names"),
-        owner: "sim".to_owned(),
-        command: vec![program.to_owned()],
-        env: std::collections::BTreeMap::new(),
         max_in_flight: 4,
         resources: Resources { memory_mb: 64, cpu_millis: 100 },
-        tier: Tier::Process,
-        restart: Restart::Always,
+        ..Spec::new(name.parse().expect("agents have good names"), "sim", vec![program.to_owned()])
     };
     let request = RequestId { client: client(node), sequence };
     let id = AgentId(symbi_api::keys::uuid_v7((node.api.wall_ms)()));

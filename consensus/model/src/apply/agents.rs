@@ -4,6 +4,7 @@ use super::batch::Context;
 use crate::agent::{self, Agent, AgentName, AgentState, Desired, Hold, Placement, RESOURCES, SPEC_BYTES, Spec, Status};
 use crate::codec;
 use crate::ids::{AgentId, Epoch, Incarnation};
+use crate::node;
 use crate::outcome::{Outcome, Refusal};
 use crate::state::Change;
 use std::sync::Arc;
@@ -39,6 +40,10 @@ fn check_spec(spec: &Spec) -> Result<(), Refusal> {
     }
     if !spec.resources.fits(RESOURCES) {
         return limit("an agent's resources");
+    }
+    if !node::valid_labels(&spec.labels) || !node::valid_labels(&spec.require) {
+        let (most, longest) = (node::LABELS, node::LABEL_BYTES);
+        return Err(Refusal::Limit { what: format!("an agent has at most {most} labels of at most {longest} bytes") });
     }
     if codec::encode(spec).len() > SPEC_BYTES {
         return Err(Refusal::Limit { what: format!("a spec has at most {SPEC_BYTES} bytes") });

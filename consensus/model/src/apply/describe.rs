@@ -5,10 +5,10 @@
 use super::batch::Context;
 use crate::agent::{AgentName, Spec};
 use crate::command::{Command, Enrol, Genesis, Report};
-use crate::hash::Hash;
 use crate::ids::NodeId;
 use crate::node::Profile;
 use crate::outcome::Outcome;
+use crate::policy::{NO_ENTITIES, PolicySet};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -64,6 +64,17 @@ pub(super) fn describe(context: &Context<'_>, command: &Command) -> Described {
             agent(name)
         }
         Command::Report(report) => of_report(report, &mut details),
+        Command::ApplyPolicies { text, entities, .. } => {
+            put(&mut details, "policy_hash", PolicySet::hash_of(text, entities));
+            "policies".to_owned()
+        }
+        Command::Anchor { node: id, anchor } => {
+            put(&mut details, "entries", anchor.entries);
+            put(&mut details, "head", anchor.head);
+            put(&mut details, "root", anchor.root);
+            node(*id)
+        }
+        Command::RemoveNode { node, .. } => of_node(context, *node, &mut details),
     };
     Described { actor: actor(context, command), subject, details }
 }
@@ -72,6 +83,7 @@ pub(super) fn describe(context: &Context<'_>, command: &Command) -> Described {
 pub(super) fn ended(described: &mut Described, outcome: &Outcome, repeated: bool) {
     match outcome {
         Outcome::Placed { epoch } => put(&mut described.details, "epoch", epoch),
+        Outcome::PoliciesApplied { number } => put(&mut described.details, "policy_set", number),
         Outcome::Refused(refusal) => put(&mut described.details, "reason", refusal),
         Outcome::Done | Outcome::Created { .. } => {}
     }
@@ -87,7 +99,9 @@ fn actor(context: &Context<'_>, command: &Command) -> String {
         | Command::CreateAgent { actor, .. }
         | Command::StopAgent { actor, .. }
         | Command::RemoveAgent { actor, .. }
-        | Command::Annotate { actor, .. } => cut(actor),
+        | Command::Annotate { actor, .. }
+        | Command::ApplyPolicies { actor, .. }
+        | Command::RemoveNode { actor, .. } => cut(actor),
         Command::Genesis(genesis) => cut(&format!("node:{}", genesis.node_name)),
         Command::Enrol(_)
         | Command::FinishJoin { .. }
@@ -96,7 +110,8 @@ fn actor(context: &Context<'_>, command: &Command) -> String {
         | Command::NodeDown { .. }
         | Command::NodeUp { .. }
         | Command::Place { .. }
-        | Command::Report(_) => format!("node:{}", name_of(context, context.origin)),
+        | Command::Report(_)
+        | Command::Anchor { .. } => format!("node:{}", name_of(context, context.origin)),
     }
 }
 
@@ -105,7 +120,7 @@ fn of_genesis(genesis: &Genesis, details: &mut Details) -> String {
     put(details, "name", &genesis.node_name);
     put(details, "cluster", &genesis.name);
     put(details, "domain", &genesis.domain);
-    put(details, "policy_hash", Hash::of(&[genesis.policies.as_bytes()]));
+    put(details, "policy_hash", PolicySet::hash_of(&genesis.policies, NO_ENTITIES));
     format!("cluster:{}", genesis.cluster)
 }
 
@@ -127,6 +142,8 @@ fn of_introduce(context: &Context<'_>, id: NodeId, profile: &Profile, details: &
     put(details, "addr", profile.addr);
     put(details, "memory_mb", profile.allocatable.memory_mb);
     put(details, "cpu_millis", profile.allocatable.cpu_millis);
+    put(details, "max_agents", profile.max_agents);
+    put(details, "labels", profile.labels.iter().map(String::as_str).collect::<Vec<_>>().join(" "));
     of_node(context, id, details)
 }
 

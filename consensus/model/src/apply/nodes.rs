@@ -1,13 +1,13 @@
 //! The cluster's making, and its nodes' coming.
 
 use super::batch::Context;
+use super::policies;
 use crate::command::{Enrol, Genesis};
 use crate::entry::CONTROL;
-use crate::hash::Hash;
 use crate::ids::{NodeId, PolicyNumber};
 use crate::node::{self, Liveness, Membership, Node, Profile};
 use crate::outcome::{Outcome, Refusal};
-use crate::policy::PolicySet;
+use crate::policy::NO_ENTITIES;
 use crate::state::{Change, Cluster};
 use crate::token::{ApiToken, JoinToken};
 
@@ -28,15 +28,11 @@ pub(super) fn genesis(context: &Context<'_>, genesis: &Genesis, change: &mut Cha
         anchor: context.batch.anchor(genesis.cluster, CONTROL),
         generation: 0,
     });
-    change.counters.policy_set = FIRST_SET;
     let node = new_node(context, &genesis.node_name, &genesis.profile, Membership::Member);
     change.nodes.push((genesis.node, node));
-    change.policy_sets.push(PolicySet {
-        number: FIRST_SET,
-        text: genesis.policies.clone(),
-        hash: Hash::of(&[genesis.policies.as_bytes()]),
-        created_at: context.index,
-    });
+    let actor = format!("node:{}", genesis.node_name);
+    let policies = policies::Wanted { text: &genesis.policies, entities: NO_ENTITIES, actor: &actor };
+    policies::put(context, FIRST_SET, &policies, change);
     change.api_tokens.push(ApiToken { hash: genesis.admin_token, user: ADMIN.to_owned() });
     Ok(Outcome::Done)
 }
@@ -135,6 +131,20 @@ pub(super) fn node_up(context: &Context<'_>, node: NodeId, change: &mut Change) 
     Ok(Outcome::Done)
 }
 
+pub(super) fn remove(context: &Context<'_>, node: NodeId, change: &mut Change) -> Result<Outcome, Refusal> {
+    let record = known(context, node)?;
+    match record.membership {
+        Membership::Removed => return Ok(Outcome::Done),
+        Membership::Joining => return Err(Refusal::NotFound),
+        Membership::Member => {}
+    }
+    if record.liveness != Liveness::Down || context.state.held_count(&node) > 0 {
+        return Err(Refusal::NodeInUse);
+    }
+    change.nodes.push((node, Node { membership: Membership::Removed, ..record.clone() }));
+    Ok(Outcome::Done)
+}
+
 /// The record of a node that was enrolled at some time.
 pub(super) fn known<'a>(context: &Context<'a>, node: NodeId) -> Result<&'a Node, Refusal> {
     context.state.nodes.get(&node).ok_or(Refusal::NotFound)
@@ -155,6 +165,11 @@ fn new_node(context: &Context<'_>, name: &str, profile: &Profile, membership: Me
 fn check_profile(name: &str, profile: &Profile) -> Result<(), Refusal> {
     if !node::valid_name(name) {
         return Err(Refusal::Limit { what: "a node's name is a DNS label".to_owned() });
+    }
+    if !node::valid_labels(&profile.labels) {
+        return Err(Refusal::Limit {
+            what: format!("a node has at most {} labels of at most {} bytes", node::LABELS, node::LABEL_BYTES),
+        });
     }
     if profile.credential_key.len() != node::CREDENTIAL_KEY_BYTES {
         return Err(Refusal::Limit { what: format!("a credential key has {} bytes", node::CREDENTIAL_KEY_BYTES) });

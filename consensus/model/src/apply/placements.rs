@@ -3,7 +3,7 @@
 use super::agents::{self, is_held};
 use super::batch::Context;
 use super::nodes;
-use crate::agent::{self, Agent, AgentName, Desired, Hold, Placement, Status};
+use crate::agent::{self, Agent, AgentName, Desired, Hold, Placement, Spec, Status};
 use crate::command::Report;
 use crate::ids::{AgentId, Epoch, NodeId};
 use crate::node::{Liveness, Membership, Node};
@@ -40,14 +40,27 @@ pub(super) fn place(context: &Context<'_>, wanted: &Wanted<'_>, change: &mut Cha
     if node.membership != Membership::Member || node.liveness != Liveness::Up {
         return Err(Refusal::NodeUnavailable);
     }
+    check_suits(&agent.spec, node)?;
     let reserved = context.state.reserved(&wanted.node).plus(agent.spec.resources);
-    if !reserved.fits(node.profile.allocatable) {
+    let agents = context.state.held_count(&wanted.node) + 1;
+    if !reserved.fits(node.profile.allocatable) || agents > node.profile.max_agents as usize {
         return Err(Refusal::NoRoom);
     }
     let epoch = next_epoch(context, change);
     let placement = Placement { node: wanted.node, epoch, index: context.index, hold: Hold::Held };
     change.put_agent(Agent { placement: Some(placement), status: None, ..agent.clone() });
     Ok(Outcome::Placed { epoch })
+}
+
+/// Whether the node has what the spec asks for beside room.
+fn check_suits(spec: &Spec, node: &Node) -> Result<(), Refusal> {
+    if !node.profile.tiers.contains(&spec.tier) {
+        return Err(Refusal::Unsuitable { what: format!("it has no tier {}", spec.tier) });
+    }
+    match spec.require.iter().find(|label| !node.profile.labels.contains(*label)) {
+        Some(label) => Err(Refusal::Unsuitable { what: format!("it has no label {label}") }),
+        None => Ok(()),
+    }
 }
 
 fn next_epoch(context: &Context<'_>, change: &mut Change) -> Epoch {

@@ -1,19 +1,22 @@
 //! Golden bytes: whoever changes them changes the disk format and the log of every cluster there is.
 
 use super::*;
-use crate::agent::{Agent, AgentName, AgentState, Desired, Hold, Placement, Resources, Restart, Spec, Status, Tier};
+use crate::agent::{
+    Agent, AgentName, AgentState, Desired, Hold, Placement, Resources, Restart, Spec, Status, Strategy, Tier,
+};
 use crate::command::{CreateToken, Enrol, Genesis, Report};
 use crate::dedup;
 use crate::entry::Item;
 use crate::hash::Hash;
 use crate::ids::*;
+use crate::ledger::{Anchor, Anchored};
 use crate::node::{Liveness, Membership, Node, Profile};
 use crate::outcome::Refusal;
 use crate::policy::{PermitRef, PolicySet};
 use crate::state::{Cluster, Counters};
 use crate::token::{ApiToken, JoinToken};
 use expect_test::expect;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Write};
 use uuid::Uuid;
 
@@ -57,11 +60,11 @@ fn token() -> TokenId {
 }
 
 fn profile() -> Profile {
-    Profile {
-        addr: ([10, 0, 0, 1], 7400).into(),
-        credential_key: vec![0x04; 65],
-        allocatable: Resources { memory_mb: 2048, cpu_millis: 2000 },
-    }
+    Profile::plain(([10, 0, 0, 1], 7400).into(), vec![0x04; 65], Resources { memory_mb: 2048, cpu_millis: 2000 })
+}
+
+fn anchor() -> Anchor {
+    Anchor { entries: 300, head: Hash([0x88; 32]), root: Hash([0x99; 32]) }
 }
 
 fn spec() -> Spec {
@@ -74,6 +77,10 @@ fn spec() -> Spec {
         resources: Resources { memory_mb: 128, cpu_millis: 250 },
         tier: Tier::Process,
         restart: Restart::OnFailure,
+        labels: BTreeSet::from(["team=x".to_owned()]),
+        require: BTreeSet::from(["gpu".to_owned()]),
+        strategy: Strategy::BestFit,
+        priority: 300,
     }
 }
 
@@ -117,6 +124,9 @@ fn commands() -> Vec<Command> {
             detail: String::new(),
             released: false,
         }),
+        Command::ApplyPolicies { text: "permit".to_owned(), entities: "[]".to_owned(), actor: actor() },
+        Command::Anchor { node: node(), anchor: anchor() },
+        Command::RemoveNode { node: node(), actor: actor() },
     ]
 }
 
@@ -127,21 +137,24 @@ fn commands_keep_their_bytes() {
         golden(&mut out, command.kind(), &command);
     }
     expect![[r#"
-        cluster.genesis: 010010[00*15]c10573796d62690b73796d62692e6c6f63616c[11*32]026e3101[00*15]01fbe81c41[04*65]fb0008fbd007[22*32]067065726d6974
-        node.enrol: 0101[11*32]026e32000a000001fbe81c41[04*65]fb0008fbd007[77*6]
+        cluster.genesis: 010010[00*15]c10573796d62690b73796d62692e6c6f63616c[11*32]026e3101[00*15]01fbe81c41[04*65]fb0008fbd007fb1027000100[22*32]067065726d6974
+        node.enrol: 0101[11*32]026e32000a000001fbe81c41[04*65]fb0008fbd007fb1027000100[77*6]
         node.join: 0102[11*32]
         node.clear: 0103[11*32]
-        node.introduce: 0104[11*32]000a000001fbe81c41[04*65]fb0008fbd007
+        node.introduce: 0104[11*32]000a000001fbe81c41[04*65]fb0008fbd007fb1027000100
         node.down: 0105[11*32]
         node.up: 0106[11*32]
         token.create: 0107[77*6][33*32]01fd00505c18a30100000a757365723a61646d696e
         token.revoke: 0108[77*6]0a757365723a61646d696e
-        agent.create: 010910[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa00010a757365723a61646d696e
+        agent.create: 010910[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa000101067465616d3d78010367707501fb2c010a757365723a61646d696e
         agent.stop: 010a0261310a757365723a61646d696e
         agent.remove: 010b0261310a757365723a61646d696e
         agent.annotate: 010c026131016b01760a757365723a61646d696e
         agent.place: 010d02613110[00*15]a101fb2c01[11*32]
         agent.report: 010e02613101fd010000000200000003040000
+        policy.apply: 010f067065726d6974025b5d0a757365723a61646d696e
+        ledger.anchor: 0110[11*32]fb2c01[88*32][99*32]
+        node.remove: 01[11*33]0a757365723a61646d696e
     "#]].assert_eq(&out);
 }
 
@@ -172,9 +185,13 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::Limit { what: "w".to_owned() },
         Refusal::InvariantBroken { name: "i".to_owned() },
         Refusal::ForeignNode,
+        Refusal::Unsuitable { what: "w".to_owned() },
+        Refusal::StaleAnchor,
+        Refusal::NodeInUse,
     ];
     let done = [Outcome::Done, Outcome::Created { id: agent_id() }, Outcome::Placed { epoch: Epoch(1) }];
-    done.into_iter().chain(refusals.map(Outcome::Refused)).collect()
+    let applied = Outcome::PoliciesApplied { number: PolicyNumber(2) };
+    done.into_iter().chain(refusals.map(Outcome::Refused)).chain([applied]).collect()
 }
 
 #[test]
@@ -212,6 +229,10 @@ fn outcomes_keep_their_bytes_and_codes() {
         LIMIT: 0103160177
         INVARIANT_BROKEN: 0103170169
         FOREIGN_NODE: 010318
+        UNSUITABLE: 0103190177
+        STALE_ANCHOR: 01031a
+        NODE_IN_USE: 01031b
+        DONE: 010402
     "#]]
     .assert_eq(&out);
     assert_eq!(decode_outcomes(&encode_outcomes(&outcomes())), Ok(outcomes()));
@@ -315,7 +336,15 @@ fn rows_of_the_state_keep_their_bytes() {
         anchor: Hash([0x44; 32]),
         generation: 1,
     };
-    let set = PolicySet { number: PolicyNumber(1), text: "permit".to_owned(), hash: Hash([0x55; 32]), created_at: 2 };
+    let set = PolicySet {
+        number: PolicyNumber(1),
+        text: "permit".to_owned(),
+        entities: "[]".to_owned(),
+        hash: Hash([0x55; 32]),
+        actor: actor(),
+        created_at: 2,
+        created_ms: 5,
+    };
     let row = dedup::Row { sequence: 1, command: Hash([0x66; 32]), outcome: Outcome::Done, used_ms: 5 };
     let mut out = String::new();
     golden(&mut out, "agent", &agent);
@@ -326,15 +355,17 @@ fn rows_of_the_state_keep_their_bytes() {
     golden(&mut out, "counters", &Counters { applied_index: 1, log_time_ms: 5, ..Counters::default() });
     golden(&mut out, "policy set", &set);
     golden(&mut out, "dedup row", &row);
+    golden(&mut out, "ledger", &Anchored { anchor: anchor(), index: 9, time_ms: 5 });
     expect![[r#"
-        agent: 0110[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa00010001[11*32]0108000102010100016401016b01760207
-        node: 01026e31000a000001fbe81c41[04*65]fb0008fbd007010001[77*6]0205
+        agent: 0110[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa000101067465616d3d78010367707501fb2c010001[11*32]0108000102010100016401016b01760207
+        node: 01026e31000a000001fbe81c41[04*65]fb0008fbd007fb1027000100010001[77*6]0205
         join token: 01[33*32]0101[11*32]0109000561646d696e04
         API token: 01[77*32]0561646d696e
         cluster: 0110[00*15]c10573796d62690b73796d62692e6c6f63616c[44*32]01
         counters: 01010005[00*35]
-        policy set: 0101067065726d6974[55*32]02
+        policy set: 0101067065726d6974025b5d[55*32]0a757365723a61646d696e0205
         dedup row: 0101[66*32]0005
+        ledger: 01fb2c01[88*32][99*32]0905
     "#]].assert_eq(&out);
 }
 

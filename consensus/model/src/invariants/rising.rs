@@ -1,4 +1,4 @@
-//! Log time, epochs, the policy set, the audit count and the versions of records never fall.
+//! Log time, epochs, the policy set, the audit count, the versions of records and what is anchored of ledgers never fall.
 
 use super::Invariant;
 use crate::state::{Change, State};
@@ -13,6 +13,9 @@ fn after(before: &State, change: &Change) -> bool {
         && new.audit_records >= old.audit_records
         && new.applied_index >= old.applied_index;
     counters
+        && change.ledgers.iter().all(|(node, new)| {
+            before.ledgers.get(node).is_none_or(|old| new.anchor.entries > old.anchor.entries && new.index > old.index)
+        })
         && change.agents.iter().all(|(name, agent)| {
             let old = before.agents.get(name);
             let Some((new, old)) = agent.as_ref().zip(old) else { return true };

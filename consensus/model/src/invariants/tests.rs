@@ -1,7 +1,7 @@
 //! Each invariant refuses a change that breaks it; that no command brings one about is for the tests of `apply`.
 
 use super::breached;
-use crate::agent::{Agent, Desired, Hold, Placement, Resources, Restart, Spec, Tier};
+use crate::agent::{Agent, Desired, Hold, Placement, Resources, Restart, Spec};
 use crate::ids::{AgentId, Epoch, NodeId, TokenId};
 use crate::node::{Liveness, Membership, Node, Profile};
 use crate::state::{Change, State};
@@ -15,11 +15,7 @@ const OTHER: NodeId = NodeId([2; 32]);
 fn node(name: &str) -> Node {
     Node {
         name: name.to_owned(),
-        profile: Profile {
-            addr: ([127, 0, 0, 1], 1).into(),
-            credential_key: vec![],
-            allocatable: Resources { memory_mb: 100, cpu_millis: 100 },
-        },
+        profile: Profile::plain(([127, 0, 0, 1], 1).into(), vec![], Resources { memory_mb: 100, cpu_millis: 100 }),
         membership: Membership::Member,
         liveness: Liveness::Up,
         token: None,
@@ -30,14 +26,9 @@ fn node(name: &str) -> Node {
 
 fn agent(name: &str, memory_mb: u64, placement: Option<Placement>) -> Agent {
     let spec = Spec {
-        name: name.parse().expect("a name"),
-        owner: String::new(),
-        command: vec![],
-        env: Default::default(),
-        max_in_flight: 1,
         resources: Resources { memory_mb, cpu_millis: 1 },
-        tier: Tier::Process,
         restart: Restart::Never,
+        ..Spec::new(name.parse().expect("a name"), "", vec![])
     };
     Agent {
         id: AgentId(Uuid::from_u128(1)),

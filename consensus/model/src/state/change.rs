@@ -5,6 +5,7 @@ use super::{Cluster, Counters, Key, State};
 use crate::agent::{Agent, AgentName};
 use crate::dedup;
 use crate::ids::{ClientId, NodeId, TokenId};
+use crate::ledger::Anchored;
 use crate::node::Node;
 use crate::policy::PolicySet;
 use crate::token::{ApiToken, JoinToken};
@@ -27,6 +28,8 @@ pub(crate) struct Change {
     pub(crate) join_tokens: Vec<(TokenId, JoinToken)>,
     /// API tokens, by their hash.
     pub(crate) api_tokens: Vec<ApiToken>,
+    /// How far nodes' ledgers are anchored.
+    pub(crate) ledgers: Vec<(NodeId, Anchored)>,
 }
 
 impl Change {
@@ -76,6 +79,10 @@ impl State {
         for token in change.api_tokens {
             touched.insert(Key::ApiToken(token.hash));
             self.api_tokens.insert(token.hash, token);
+        }
+        for (node, anchored) in change.ledgers {
+            self.ledgers.insert(node, anchored);
+            touched.insert(Key::Ledger(node));
         }
     }
 

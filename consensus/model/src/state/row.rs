@@ -2,7 +2,7 @@
 //!
 //! Key bytes, by table: `Meta` the texts `cluster` and `counters`; `Nodes` the id's 32 bytes; `Agents` the name;
 //! `PolicySets` the number as eight big-endian bytes; `JoinTokens` the id's 6 bytes; `ApiTokens` the token's SHA-256;
-//! `Dedup` the client's 16 bytes. Values are what [`crate::codec`] makes of the table's type.
+//! `Dedup` the client's 16 bytes; `Ledgers` the node's 32 bytes. Values are what [`crate::codec`] makes of the table's type.
 
 use super::{Counters, State, index};
 use crate::agent::AgentName;
@@ -36,12 +36,22 @@ pub enum Table {
     ApiTokens = 5,
     /// The memory of requests.
     Dedup = 6,
+    /// How far the nodes' ledgers are anchored.
+    Ledgers = 7,
 }
 
 impl Table {
     /// Every table, by number.
-    pub const ALL: [Self; 7] =
-        [Self::Meta, Self::Nodes, Self::Agents, Self::PolicySets, Self::JoinTokens, Self::ApiTokens, Self::Dedup];
+    pub const ALL: [Self; 8] = [
+        Self::Meta,
+        Self::Nodes,
+        Self::Agents,
+        Self::PolicySets,
+        Self::JoinTokens,
+        Self::ApiTokens,
+        Self::Dedup,
+        Self::Ledgers,
+    ];
 
     /// The table of this number.
     #[must_use]
@@ -80,6 +90,8 @@ pub(crate) enum Key {
     ApiToken(Hash),
     /// A client's last request.
     Dedup(ClientId),
+    /// How far a node's ledger is anchored.
+    Ledger(NodeId),
 }
 
 impl Key {
@@ -92,6 +104,7 @@ impl Key {
             Self::JoinToken(_) => Table::JoinTokens,
             Self::ApiToken(_) => Table::ApiTokens,
             Self::Dedup(_) => Table::Dedup,
+            Self::Ledger(_) => Table::Ledgers,
         }
     }
 
@@ -99,7 +112,7 @@ impl Key {
         match self {
             Self::Cluster => CLUSTER.to_vec(),
             Self::Counters => COUNTERS.to_vec(),
-            Self::Node(node) => node.0.to_vec(),
+            Self::Node(node) | Self::Ledger(node) => node.0.to_vec(),
             Self::Agent(name) => name.as_str().as_bytes().to_vec(),
             Self::PolicySet(number) => number.0.to_be_bytes().to_vec(),
             Self::JoinToken(token) => token.0.to_vec(),
@@ -119,6 +132,7 @@ impl Key {
             Self::JoinToken(token) => state.join_tokens.get(token).map(codec::encode),
             Self::ApiToken(hash) => state.api_tokens.get(hash).map(codec::encode),
             Self::Dedup(client) => state.dedup.get(client).map(codec::encode),
+            Self::Ledger(node) => state.ledgers.get(node).map(codec::encode),
         }
     }
 }
@@ -134,6 +148,7 @@ impl State {
         keys.extend(self.join_tokens.keys().map(|token| Key::JoinToken(*token)));
         keys.extend(self.api_tokens.keys().map(|hash| Key::ApiToken(*hash)));
         keys.extend(self.dedup.keys().map(|client| Key::Dedup(*client)));
+        keys.extend(self.ledgers.keys().map(|node| Key::Ledger(*node)));
         keys.retain(|key| !matches!(key, Key::Cluster | Key::Counters) || key.value(self).is_some());
         keys.iter().map(|key| Row { table: key.table(), key: key.bytes(), value: key.value(self) }).collect()
     }
@@ -179,6 +194,9 @@ impl State {
             }
             Table::Dedup => {
                 self.dedup.insert(ClientId(Uuid::from_bytes(fixed(table, key)?)), read(value)?);
+            }
+            Table::Ledgers => {
+                self.ledgers.insert(NodeId(fixed(table, key)?), read(value)?);
             }
         }
         Ok(())

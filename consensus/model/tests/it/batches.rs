@@ -20,7 +20,7 @@ fn a_cluster_is_made_once_and_by_nothing_else() {
           done
             Meta/cluster: 69 bytes
             Nodes/n1: n1 Member Up offers 1000 MiB
-            PolicySets/1: 72 bytes
+            PolicySets/1: 92 bytes
             ApiTokens/07070707: 39 bytes
         > genesis
           CLUSTER_EXISTS: the cluster exists already
@@ -217,7 +217,7 @@ fn records_tell_what_happened() {
             domain=symbi.local
             name=n1
             node=8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c
-            policy_hash=bacfa3fab8b34a87fbe68d2b949b8fb62bc093942a84fd9a08543f15a0b63ee2
+            policy_hash=35a6801f75dc4ef86a9d62db20654389db7f314e6c074a69509855a5368a80c4
         3.0 token.create user:admin token:010101010101 DONE
             expires_ms=1800000060000
             uses=1
@@ -236,6 +236,8 @@ fn records_tell_what_happened() {
         5.0 node.introduce node:n2 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
             addr=10.0.0.2:7400
             cpu_millis=4000
+            labels=
+            max_agents=10000
             memory_mb=500
             name=n2
         6.0 agent.create user:admin agent:a1 DONE by request

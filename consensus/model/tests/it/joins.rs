@@ -125,3 +125,62 @@ fn a_token_is_refused_for_its_reason() {
         "#]],
     );
 }
+
+#[test]
+fn a_member_is_removed_once_it_is_down_and_for_good() {
+    check(
+        "n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
+         n1 decided 1: finish n2
+         n1: create a1
+         n1 decided 1: place a1 on n2 expecting 0
+         n1: expel n2; expel n3; expel n9; expel n2 unpermitted
+         n1 decided 1: down n2
+         n1: expel n2; expel n2
+         n1 decided 1: up n2; place a1 on n2 expecting 1; place a1 on n1 expecting 1
+         n2: introduce n2 memory 5; anchor n2 1
+         n1: enrol n2 with t1; enrol n3 as n2 with t1",
+        &expect![[r#"
+            > n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
+              done
+              done
+              done
+                Nodes/n2: n2 Joining Up offers 1000 MiB
+                Nodes/n3: n3 Joining Up offers 1000 MiB
+                JoinTokens/t1: 9 uses, joins [n2 joining, n3 joining]
+            > n1 decided 1: finish n2
+              done
+                Nodes/n2: n2 Member Up offers 1000 MiB
+                JoinTokens/t1: 9 uses, joins [n2 finished, n3 joining]
+            > n1: create a1
+              created
+                Agents/a1: wanted Running, not placed, no word, version 1
+            > n1 decided 1: place a1 on n2 expecting 0
+              placed, epoch 1
+                Agents/a1: wanted Running, Held by n2 at epoch 1, no word, version 1
+            > n1: expel n2; expel n3; expel n9; expel n2 unpermitted
+              NODE_IN_USE: the node is still in use: only a node that is down and holds no agent is removed
+              NOT_FOUND: not found
+              NOT_FOUND: not found
+              PERMIT_MISSING: the command came without a permit
+            > n1 decided 1: down n2
+              done
+                Nodes/n2: n2 Member Down offers 1000 MiB
+                Agents/a1: wanted Running, Lost by n2 at epoch 1, no word, version 1
+            > n1: expel n2; expel n2
+              done
+              done
+                Nodes/n2: n2 Removed Down offers 1000 MiB
+            > n1 decided 1: up n2; place a1 on n2 expecting 1; place a1 on n1 expecting 1
+              NOT_FOUND: not found
+              NODE_UNAVAILABLE: the node is not a member that is up
+              placed, epoch 2
+                Agents/a1: wanted Running, Held by n1 at epoch 2, no word, version 1
+            > n2: introduce n2 memory 5; anchor n2 1
+              ORIGIN_NOT_MEMBER: the proposing node is not a member
+              ORIGIN_NOT_MEMBER: the proposing node is not a member
+            > n1: enrol n2 with t1; enrol n3 as n2 with t1
+              JOIN_EXPIRED: this join was cleared because it did not finish in time
+              done
+        "#]],
+    );
+}

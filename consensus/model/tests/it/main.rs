@@ -5,6 +5,8 @@ mod batches;
 mod dedup;
 mod joins;
 mod leaders;
+mod ledgers;
 mod placements;
+mod policies;
 mod random;
 mod world;

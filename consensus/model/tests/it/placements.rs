@@ -281,3 +281,51 @@ fn reservations_never_pass_what_a_node_offers() {
         "#]],
     );
 }
+
+#[test]
+fn a_node_takes_only_agents_that_it_suits_and_as_many_as_it_says() {
+    check_placed(
+        "n2: introduce n2 labels gpu zone=a
+         n1: introduce n1 agents 1
+         n1: create a1 requiring gpu; create a2 requiring gpu zone=b; create a3; create a4
+         n1 decided 1: place a1 on n1 expecting 0; place a1 on n2 expecting 0; place a2 on n2 expecting 0
+         n1 decided 1: place a3 on n1 expecting 0; place a4 on n1 expecting 0",
+        &expect![[r#"
+            > n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
+              done
+              done
+              done
+                Nodes/n2: n2 Joining Up offers 1000 MiB
+                Nodes/n3: n3 Joining Up offers 1000 MiB
+                JoinTokens/t1: 9 uses, joins [n2 joining, n3 joining]
+            > n1 decided 1: finish n2
+              done
+                Nodes/n2: n2 Member Up offers 1000 MiB
+                JoinTokens/t1: 9 uses, joins [n2 finished, n3 joining]
+            > n2: introduce n2 labels gpu zone=a
+              done
+                Nodes/n2: n2 Member Up offers 1000 MiB
+            > n1: introduce n1 agents 1
+              done
+                Nodes/n1: n1 Member Up offers 1000 MiB
+            > n1: create a1 requiring gpu; create a2 requiring gpu zone=b; create a3; create a4
+              created
+              created
+              created
+              created
+                Agents/a1: wanted Running, not placed, no word, version 1
+                Agents/a2: wanted Running, not placed, no word, version 1
+                Agents/a3: wanted Running, not placed, no word, version 1
+                Agents/a4: wanted Running, not placed, no word, version 1
+            > n1 decided 1: place a1 on n1 expecting 0; place a1 on n2 expecting 0; place a2 on n2 expecting 0
+              UNSUITABLE: the node does not suit the agent: it has no label gpu
+              placed, epoch 1
+              UNSUITABLE: the node does not suit the agent: it has no label zone=b
+                Agents/a1: wanted Running, Held by n2 at epoch 1, no word, version 1
+            > n1 decided 1: place a3 on n1 expecting 0; place a4 on n1 expecting 0
+              placed, epoch 2
+              NO_ROOM: the node's reservations would exceed what it offers
+                Agents/a3: wanted Running, Held by n1 at epoch 2, no word, version 1
+        "#]],
+    );
+}

@@ -165,11 +165,7 @@ pub fn node(number: u8) -> NodeId {
 
 /// What node `number` says of itself.
 pub fn profile(number: u8) -> Profile {
-    Profile {
-        addr: ([10, 0, 0, number], 7400).into(),
-        credential_key: vec![number; 65],
-        allocatable: Resources { memory_mb: 1000, cpu_millis: 4000 },
-    }
+    Profile::plain(([10, 0, 0, number], 7400).into(), vec![number; 65], Resources { memory_mb: 1000, cpu_millis: 4000 })
 }
 
 /// What makes the cluster.

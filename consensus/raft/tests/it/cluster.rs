@@ -209,11 +209,11 @@ fn cluster_id() -> ClusterId {
 }
 
 fn profile(memory_mb: u64) -> Profile {
-    Profile {
-        addr: ([127, 0, 0, 1], 7400).into(),
-        credential_key: [vec![4], vec![7; 64]].concat(),
-        allocatable: Resources { memory_mb, cpu_millis: 1000 },
-    }
+    Profile::plain(
+        ([127, 0, 0, 1], 7400).into(),
+        [vec![4], vec![7; 64]].concat(),
+        Resources { memory_mb, cpu_millis: 1000 },
+    )
 }
 
 /// The first node's genesis.

@@ -54,11 +54,11 @@ pub fn token() -> JoinToken {
 }
 
 pub fn profile() -> Profile {
-    Profile {
-        addr: "127.0.0.1:7400".parse().expect("an address"),
-        credential_key: vec![4; 65],
-        allocatable: Resources { memory_mb: 4096, cpu_millis: 2000 },
-    }
+    Profile::plain(
+        "127.0.0.1:7400".parse().expect("an address"),
+        vec![4; 65],
+        Resources { memory_mb: 4096, cpu_millis: 2000 },
+    )
 }
 
 /// Agent `number`, who speaks with agent `peer`.

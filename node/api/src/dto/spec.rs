@@ -131,6 +131,10 @@ impl Spec {
             resources,
             tier,
             restart,
+            labels: Default::default(),
+            require: Default::default(),
+            strategy: Default::default(),
+            priority: 0,
         })
     }
 

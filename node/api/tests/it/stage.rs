@@ -145,11 +145,11 @@ fn genesis(node: NodeId) -> Genesis {
         domain: "symbi.symbi.internal".to_owned(),
         node,
         node_name: "n1".to_owned(),
-        profile: Profile {
-            addr: "127.0.0.1:7400".parse().unwrap(),
-            credential_key: vec![4; 65],
-            allocatable: Resources { memory_mb: 1000, cpu_millis: 4000 },
-        },
+        profile: Profile::plain(
+            "127.0.0.1:7400".parse().unwrap(),
+            vec![4; 65],
+            Resources { memory_mb: 1000, cpu_millis: 4000 },
+        ),
         admin_token: Hash::of(&[ADMIN.as_bytes()]),
         policies: symbi_policy::STARTER.to_owned(),
     }

@@ -1,9 +1,8 @@
 //! A chain with everything in it that a chain can have, made by applying entries to the model's state.
 
 use ed25519_dalek::{Signer, SigningKey};
-use std::collections::BTreeMap;
 use symbi_audit::{Batch, Cluster, Encoder, Hex, Key, Line, Origin, Record};
-use symbi_model::agent::{Resources, Restart, Spec, Tier};
+use symbi_model::agent::{Resources, Spec};
 use symbi_model::command::{CreateToken, Enrol, Genesis};
 use symbi_model::entry::{CONTROL, Entry, Payload};
 use symbi_model::node::Profile;
@@ -54,11 +53,8 @@ pub fn node(number: u8) -> NodeId {
 }
 
 fn profile(number: u8) -> Profile {
-    Profile {
-        addr: format!("127.0.0.1:74{number:02}").parse().expect("an address"),
-        credential_key: vec![number; 65],
-        allocatable: Resources { memory_mb: 1024, cpu_millis: 4000 },
-    }
+    let addr = format!("127.0.0.1:74{number:02}").parse().expect("an address");
+    Profile::plain(addr, vec![number; 65], Resources { memory_mb: 1024, cpu_millis: 4000 })
 }
 
 fn permitted(sequence: u64, command: &Command) -> Item {
@@ -88,14 +84,8 @@ fn enrol(number: u8) -> Command {
 
 fn create_agent() -> Command {
     let spec = Spec {
-        name: "reviewer-1".parse().expect("a name"),
-        owner: "demo \"quoted\" \u{1f980}".to_owned(),
-        command: vec!["python3".to_owned()],
-        env: BTreeMap::new(),
-        max_in_flight: 1,
         resources: Resources { memory_mb: 128, cpu_millis: 250 },
-        tier: Tier::Process,
-        restart: Restart::Always,
+        ..Spec::new("reviewer-1".parse().expect("a name"), "demo \"quoted\" \u{1f980}", vec!["python3".to_owned()])
     };
     Command::CreateAgent { id: AgentId(Uuid::from_u128(0xa1)), spec, actor: "user:admin".to_owned() }
 }

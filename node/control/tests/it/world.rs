@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use symbi_control::reconcile::{ChangeRequest, ConfirmLead, Leadership, Replication};
 use symbi_control::{Handle, Options, Ports, spawn};
-use symbi_model::agent::{Agent, Desired, Resources, Restart, Spec, Tier};
+use symbi_model::agent::{Agent, Desired, Resources, Spec};
 use symbi_model::command::Genesis;
 use symbi_model::entry::{Batch, Entry, Item, Payload};
 use symbi_model::node::{Liveness, Membership, Node, Profile};
@@ -237,24 +237,18 @@ pub fn node(name: char, membership: Membership) -> Node {
 }
 
 fn profile() -> Profile {
-    Profile {
-        addr: "127.0.0.1:7400".parse().expect("an address"),
-        credential_key: vec![4; 65],
-        allocatable: Resources { memory_mb: 1_000, cpu_millis: 1_000 },
-    }
+    Profile::plain(
+        "127.0.0.1:7400".parse().expect("an address"),
+        vec![4; 65],
+        Resources { memory_mb: 1_000, cpu_millis: 1_000 },
+    )
 }
 
 /// An agent that wants to run.
 pub fn agent(number: u8, memory_mb: u64) -> Agent {
     let spec = Spec {
-        name: format!("a{number}").parse().expect("a name"),
-        owner: "demo".to_owned(),
-        command: vec!["true".to_owned()],
-        env: BTreeMap::new(),
-        max_in_flight: 1,
         resources: Resources { memory_mb, cpu_millis: 10 },
-        tier: Tier::Process,
-        restart: Restart::Always,
+        ..Spec::new(format!("a{number}").parse().expect("a name"), "demo", vec!["true".to_owned()])
     };
     Agent {
         id: AgentId(Uuid::from_u128(number.into())),

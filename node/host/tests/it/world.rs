@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbi_host::{Event, GrantCall, Handle, Options, PeerError, Peers, Ports};
-use symbi_model::agent::{AgentName, AgentState, Resources, Restart, Spec, Status, Tier};
+use symbi_model::agent::{AgentName, AgentState, Resources, Spec, Status};
 use symbi_model::command::{CreateToken, Enrol, Genesis};
 use symbi_model::entry::{CONTROL, Entry, Item, Payload};
 use symbi_model::node::Profile;
@@ -172,14 +172,8 @@ impl World {
     /// Records an agent of `owner` that runs `program`.
     pub fn create(&self, name: &str, owner: &str, program: &str, change: impl FnOnce(&mut Spec)) {
         let mut spec = Spec {
-            name: name.parse().unwrap(),
-            owner: owner.to_owned(),
-            command: vec![program.to_owned()],
-            env: BTreeMap::new(),
-            max_in_flight: 1,
             resources: Resources { memory_mb: 16, cpu_millis: 10 },
-            tier: Tier::Process,
-            restart: Restart::Always,
+            ..Spec::new(name.parse().unwrap(), owner, vec![program.to_owned()])
         };
         change(&mut spec);
         let id = AgentId(Uuid::from_u128(u128::from(self.state().counters.applied_index) + 1));
@@ -280,11 +274,11 @@ fn permit() -> PermitRef {
 }
 
 fn profile(issuer: &IssuerKey, number: u8) -> Profile {
-    Profile {
-        addr: ([127, 0, 0, 1], 7400 + u16::from(number)).into(),
-        credential_key: issuer.public(),
-        allocatable: Resources { memory_mb: 8_000, cpu_millis: 8_000 },
-    }
+    Profile::plain(
+        ([127, 0, 0, 1], 7400 + u16::from(number)).into(),
+        issuer.public(),
+        Resources { memory_mb: 8_000, cpu_millis: 8_000 },
+    )
 }
 
 fn found(log: &Mutex<Log>, keys: &[SigningKey; 2], issuers: &[Arc<IssuerKey>; 2], policies: &str) {

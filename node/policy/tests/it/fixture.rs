@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use symbi_model::agent::{Agent, Desired, Hold, Placement, Resources, Restart, Spec, Tier};
+use symbi_model::agent::{Agent, Desired, Hold, Placement, Resources, Spec};
 use symbi_model::node::{Liveness, Membership, Node, Profile};
-use symbi_model::policy::PolicySet;
+use symbi_model::policy::{NO_ENTITIES, PolicySet};
 use symbi_model::state::Cluster;
 use symbi_model::{AgentId, ClusterId, Epoch, Hash, NodeId, PolicyNumber, State};
 use symbi_policy::{AgentRef, Gate, Options, Principal};
@@ -36,7 +36,9 @@ pub fn cluster(text: &str) -> State {
 /// Makes `text` the current set.
 pub fn apply_policies(state: &mut State, number: u64, text: &str) {
     let number = PolicyNumber(number);
-    let set = PolicySet { number, text: text.to_owned(), hash: Hash::of(&[text.as_bytes()]), created_at: 1 };
+    let (text, entities, actor) = (text.to_owned(), NO_ENTITIES.to_owned(), "user:admin".to_owned());
+    let hash = PolicySet::hash_of(&text, &entities);
+    let set = PolicySet { number, text, entities, hash, actor, created_at: 1, created_ms: NOW_MS };
     state.policy_sets.insert(number, set);
     state.counters.policy_set = number;
 }
@@ -44,7 +46,7 @@ pub fn apply_policies(state: &mut State, number: u64, text: &str) {
 /// Adds a member with the credential key `key`.
 pub fn add_node(state: &mut State, n: u8, key: Vec<u8>) {
     let addr = format!("10.0.0.{n}:7400").parse().unwrap();
-    let profile = Profile { addr, credential_key: key, allocatable: Resources::default() };
+    let profile = Profile::plain(addr, key, Resources::default());
     let node = Node {
         name: format!("n{n}"),
         profile,
@@ -59,16 +61,7 @@ pub fn add_node(state: &mut State, n: u8, key: Vec<u8>) {
 
 /// Adds an agent, held by the nth node under `epoch` since index 50.
 pub fn add_agent(state: &mut State, name: &str, owner: &str, n: u8, epoch: u64) {
-    let spec = Spec {
-        name: name.parse().unwrap(),
-        owner: owner.to_owned(),
-        command: vec!["true".to_owned()],
-        env: Default::default(),
-        max_in_flight: 1,
-        resources: Resources::default(),
-        tier: Tier::Process,
-        restart: Restart::Always,
-    };
+    let spec = Spec::new(name.parse().unwrap(), owner, vec!["true".to_owned()]);
     let agent = Agent {
         id: AgentId(uuid::Uuid::from_u128(9)),
         spec: spec.into(),

@@ -26,7 +26,7 @@ fn command(bytes: usize) -> Command {
         let addr = "127.0.0.1:1".parse().unwrap();
         Command::Introduce {
             node: NodeId([1; 32]),
-            profile: Profile { addr, credential_key, allocatable: Resources::default() },
+            profile: Profile::plain(addr, credential_key, Resources::default()),
         }
     };
     // The length before the filling takes more bytes as it grows.

@@ -4,7 +4,7 @@ use super::serve::{Joining, Running};
 use crate::bootstrap;
 use crate::clock::{self, Clocks};
 use crate::datadir::{Cluster, DataDir, Found, Peer, Pending};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::join::{self, Ended, Progress};
 use crate::node::{self, Config, Network, Node, Parts};
 use crate::options::{Join, Options};
@@ -158,7 +158,7 @@ impl Start {
         let issuer = IssuerKey::from_bytes(&self.issuer)
             .map_err(|error| Failure::new(10, "DATA_DIR_DAMAGED", "issuer.key holds no P-256 key").because(&error))?;
         let addr = self.options.advertise.unwrap_or_else(|| network.handle.listen_addr());
-        Ok(Profile { addr, credential_key: issuer.public(), allocatable: bootstrap::allocatable()? })
+        Ok(Profile::plain(addr, issuer.public(), bootstrap::allocatable()?))
     }
 
     async fn network(&self, members: BTreeMap<NodeId, symbi_net::Member>) -> Result<Network, Failure> {
@@ -290,8 +290,11 @@ fn database(error: &symbi_store::Error) -> Failure {
     match error {
         symbi_store::Error::Corrupt(_) => Failure { exit: 10, ..failure }
             .fix("keep the directory as evidence; start a new node: another --data-dir, another --name, and --join with a token"),
-        symbi_store::Error::Full => failure.fix("free some space, then start again: nothing that was acknowledged is lost"),
-        _ => failure,
+        symbi_store::Error::Full => failure::disk_full("the disk is full: cannot open the database"),
+        symbi_store::Error::InUse { .. } => failure.fix("stop that process, or name another directory with --data-dir"),
+        symbi_store::Error::Io(_) | symbi_store::Error::Closed => {
+            failure.fix("see to the disk and the directory's owner, then start again")
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! Lines of a script, read.
 
 use super::{Proposed, START_MS, World, node, profile};
-use std::collections::BTreeMap;
-use symbi_model::agent::{AgentName, AgentState, Resources, Restart, Spec, Tier};
+use std::collections::BTreeSet;
+use symbi_model::agent::{AgentName, AgentState, Resources, Spec};
 use symbi_model::command::{CreateToken, Enrol, Report};
 use symbi_model::entry::Payload;
-use symbi_model::{AgentId, Applied, ClientId, Command, Epoch, Incarnation, PolicyNumber, RequestId, TokenId, codec};
+use symbi_model::ledger::Anchor;
+use symbi_model::{
+    AgentId, Applied, ClientId, Command, Epoch, Hash, Incarnation, PolicyNumber, RequestId, TokenId, codec,
+};
 use uuid::Uuid;
 
 impl World {
@@ -92,6 +95,17 @@ fn command(words: &[&str]) -> Command {
         ["enrol", id, "as", name, "with", token] => enrol(id, name, token),
         ["finish", id] => Command::FinishJoin { node: node(index(id)) },
         ["clear", id] => Command::ClearJoin { node: node(index(id)) },
+        ["introduce", id, "labels", labels @ ..] => Command::Introduce {
+            node: node(index(id)),
+            profile: symbi_model::node::Profile { labels: words_of(labels), ..profile(index(id)) },
+        },
+        ["introduce", id, "agents", most] => Command::Introduce {
+            node: node(index(id)),
+            profile: symbi_model::node::Profile {
+                max_agents: u32::try_from(number(most)).expect("a small number"),
+                ..profile(index(id))
+            },
+        },
         ["introduce", id, "memory", memory] => Command::Introduce {
             node: node(index(id)),
             profile: symbi_model::node::Profile {
@@ -111,6 +125,20 @@ fn command(words: &[&str]) -> Command {
         ["revoke", id] => Command::RevokeToken { token: token(id), actor: actor() },
         ["create", name] => create(name, 100),
         ["create", name, "memory", memory] => create(name, number(memory)),
+        ["create", name, "requiring", labels @ ..] => match create(name, 100) {
+            Command::CreateAgent { id, spec, actor } => {
+                Command::CreateAgent { id, spec: Spec { require: words_of(labels), ..spec }, actor }
+            }
+            other => other,
+        },
+        ["apply", text] => {
+            Command::ApplyPolicies { text: (*text).to_owned(), entities: "[]".to_owned(), actor: actor() }
+        }
+        ["anchor", id, entries] => {
+            let (head, root) = (Hash([8; 32]), Hash([9; 32]));
+            Command::Anchor { node: node(index(id)), anchor: Anchor { entries: number(entries), head, root } }
+        }
+        ["expel", id] => Command::RemoveNode { node: node(index(id)), actor: actor() },
         ["stop", name] => Command::StopAgent { name: agent(name), actor: actor() },
         ["remove", name] => Command::RemoveAgent { name: agent(name), actor: actor() },
         ["annotate", name, key, value] => Command::Annotate {
@@ -138,14 +166,8 @@ fn enrol(id: &str, name: &str, by: &str) -> Command {
 /// An agent's creation, with the id that a script's `place` expects.
 pub fn create(name: &str, memory_mb: u64) -> Command {
     let spec = Spec {
-        name: agent(name),
-        owner: "demo".to_owned(),
-        command: vec!["agent".to_owned()],
-        env: BTreeMap::new(),
-        max_in_flight: 1,
         resources: Resources { memory_mb, cpu_millis: 100 },
-        tier: Tier::Process,
-        restart: Restart::Always,
+        ..Spec::new(agent(name), "demo", vec!["agent".to_owned()])
     };
     Command::CreateAgent { id: agent_id(name), spec, actor: "user:admin".to_owned() }
 }
@@ -188,6 +210,10 @@ fn agent_id(name: &str) -> AgentId {
 
 fn agent(name: &str) -> AgentName {
     name.parse().expect("an agent's name")
+}
+
+fn words_of(words: &[&str]) -> BTreeSet<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn token(id: &str) -> TokenId {

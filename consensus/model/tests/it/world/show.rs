@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use symbi_model::agent::Agent;
 use symbi_model::dedup;
+use symbi_model::ledger::Anchored;
 use symbi_model::node::Node;
 use symbi_model::state::{Row, Table};
 use symbi_model::token::JoinToken;
@@ -27,6 +28,7 @@ fn show_outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Placed { epoch } => format!("placed, epoch {epoch}"),
         Outcome::Created { .. } => "created".to_owned(),
+        Outcome::PoliciesApplied { number } => format!("policy set {number}"),
         Outcome::Done => "done".to_owned(),
         Outcome::Refused(refusal) => format!("{}: {refusal}", refusal.code()),
     }
@@ -43,6 +45,10 @@ fn show_row(row: &Row) -> String {
             let row: dedup::Row = codec::decode(value, value.len()).expect("a dedup row");
             format!("{} {}", row.sequence, row.outcome.code())
         }
+        (Table::Ledgers, Some(value)) => {
+            let anchored: Anchored = codec::decode(value, value.len()).expect("an anchor");
+            format!("{} entries at {}", anchored.anchor.entries, anchored.index)
+        }
         (Table::Meta | Table::PolicySets | Table::ApiTokens, Some(value)) => format!("{} bytes", value.len()),
     };
     format!("{:?}/{}: {shown}", row.table, show_key(row))
@@ -51,7 +57,7 @@ fn show_row(row: &Row) -> String {
 fn show_key(row: &Row) -> String {
     match row.table {
         Table::Agents | Table::Meta => String::from_utf8_lossy(&row.key).into_owned(),
-        Table::Nodes => name(&NodeId(row.key.as_slice().try_into().expect("32 bytes"))),
+        Table::Nodes | Table::Ledgers => name(&NodeId(row.key.as_slice().try_into().expect("32 bytes"))),
         Table::JoinTokens => format!("t{}", row.key[0]),
         Table::PolicySets => row.key[7].to_string(),
         Table::Dedup => format!("c{}", row.key[15]),

@@ -28,7 +28,7 @@ fn id(of: u8) -> NodeId {
 }
 
 fn profile() -> Profile {
-    Profile { addr: "127.0.0.1:1".parse().unwrap(), credential_key: vec![4; 65], allocatable: Resources::default() }
+    Profile::plain("127.0.0.1:1".parse().unwrap(), vec![4; 65], Resources::default())
 }
 
 fn state() -> State {

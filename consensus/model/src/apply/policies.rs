@@ -1,0 +1,41 @@
+//! Policy sets: numbered, never changed, one of them current.
+
+use super::batch::Context;
+use crate::ids::PolicyNumber;
+use crate::outcome::{Outcome, Refusal};
+use crate::policy::{PolicySet, TEXT_BYTES};
+use crate::state::Change;
+
+/// What a policy set is made of.
+pub(super) struct Wanted<'a> {
+    /// The policies.
+    pub(super) text: &'a str,
+    /// Their entities.
+    pub(super) entities: &'a str,
+    /// Who asked.
+    pub(super) actor: &'a str,
+}
+
+pub(super) fn apply(context: &Context<'_>, wanted: &Wanted<'_>, change: &mut Change) -> Result<Outcome, Refusal> {
+    if wanted.text.len() > TEXT_BYTES || wanted.entities.len() > TEXT_BYTES {
+        return Err(Refusal::Limit { what: format!("policies, and their entities, have at most {TEXT_BYTES} bytes") });
+    }
+    let last = context.state.policy_sets.get_max().map_or(0, |(number, _)| number.0);
+    let number = PolicyNumber(last.max(context.state.counters.policy_set.0) + 1);
+    put(context, number, wanted, change);
+    Ok(Outcome::PoliciesApplied { number })
+}
+
+/// Writes a set, and makes it the current one.
+pub(super) fn put(context: &Context<'_>, number: PolicyNumber, wanted: &Wanted<'_>, change: &mut Change) {
+    change.counters.policy_set = number;
+    change.policy_sets.push(PolicySet {
+        number,
+        text: wanted.text.to_owned(),
+        entities: wanted.entities.to_owned(),
+        hash: PolicySet::hash_of(wanted.text, wanted.entities),
+        actor: wanted.actor.to_owned(),
+        created_at: context.index,
+        created_ms: context.state.counters.log_time_ms,
+    });
+}
