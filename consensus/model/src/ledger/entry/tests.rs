@@ -1,0 +1,152 @@
+//! Golden bytes of every kind of line: whoever changes them changes the format of every ledger there is.
+
+use super::*;
+use crate::codec;
+use expect_test::expect;
+use std::fmt::Write;
+use uuid::Uuid;
+
+fn message_id(number: u128) -> MessageId {
+    MessageId(Uuid::from_u128(number))
+}
+
+fn decision() -> DecisionId {
+    DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xdd) }
+}
+
+fn batch(attested: bool) -> Batch {
+    let attestation = attested.then(|| Attestation {
+        epoch: Epoch(7),
+        batch: 1,
+        first: 64,
+        last: 64,
+        root: Hash([0xaa; 32]),
+        previous: Hash([0xbb; 32]),
+        policy_set: PolicyNumber(2),
+        time_ms: 1_000,
+        signature: vec![0xcc; 64],
+    });
+    let message = Message {
+        sequence: 64,
+        message: message_id(1),
+        kind: Kind::Ask,
+        header: Hash([0xee; 32]),
+        user: String::new(),
+        bytes: 256,
+        deadline_ms: 2_000,
+        decision: Some(decision()),
+        fate: Fate::Taken,
+    };
+    Batch { session: [0x55; 16], attestation, messages: vec![message] }
+}
+
+/// One of each kind.
+fn entries() -> Vec<Entry> {
+    let local = Local {
+        message: message_id(2),
+        kind: Kind::Tell,
+        sender: "gateway-n1".to_owned(),
+        receiver: "a1".to_owned(),
+        sender_epoch: Epoch(1),
+        receiver_epoch: Epoch(2),
+        user: "admin".to_owned(),
+        bytes: 3,
+        deadline_ms: 4,
+        sent_by: Some(decision()),
+        received_by: None,
+        fate: Fate::Refused,
+    };
+    let session = Session {
+        session: [0x55; 16],
+        began: true,
+        name: "a1".to_owned(),
+        epoch: Epoch(1),
+        peer: NodeId([0x11; 32]),
+        peer_name: "a2".to_owned(),
+        peer_epoch: Epoch(2),
+        credential: "own".to_owned(),
+        peer_credential: "peers".to_owned(),
+    };
+    let ends = [Fate::Sent, Fate::Taken, Fate::Denied, Fate::Refused, Fate::Expired, Fate::Unknown];
+    let end = |(sequence, fate)| End { sequence, message: message_id(9), fate };
+    vec![
+        Entry::Started { boot: 3 },
+        Entry::Session(session),
+        Entry::Sent(batch(true)),
+        Entry::Received(batch(false)),
+        Entry::Ended(Ended { session: [0x55; 16], batch: 1, ends: (0..).zip(ends).map(end).collect() }),
+        Entry::Local(local),
+        Entry::Denied(Denied { decision: decision(), message: Some(message_id(3)), verdict: vec![1, 2] }),
+        Entry::Gap { lost: 12 },
+    ]
+}
+
+/// A digest of bytes, short enough to be read.
+fn short(bytes: &[u8]) -> String {
+    Hash::of(&[bytes]).to_string()[..16].to_owned()
+}
+
+#[test]
+fn encoded_and_hashed_bytes_stay_as_they_are() {
+    let (mut out, mut previous) = (String::new(), Hash::default());
+    for (number, entry) in (1..).zip(entries()) {
+        let line = Line::chained(number, 1_000 + number, entry, previous);
+        let bytes = codec::encode(&line);
+        assert_eq!(codec::decode::<Line>(&bytes, LINE_MAX).as_ref(), Ok(&line));
+        let (encoded, canonical) = (short(&bytes), short(&line.canonical()));
+        writeln!(out, "{} {} bytes {encoded}, canonical {canonical}", line.entry.name(), bytes.len())
+            .expect("a string");
+        previous = line.hash;
+    }
+    writeln!(out, "{previous}").expect("a string");
+    expect![[r#"
+        started 71 bytes 0d697b534a46553f, canonical 33a1b9e8fb85dfc5
+        session 129 bytes f45f2b82ed20602c, canonical 25d6aaf58934d8b0
+        sent 306 bytes 2fd0528490f90b1f, canonical 1195c2fa295e2827
+        received 169 bytes 83d67cda9c095e13, canonical 134634bc85ff80c3
+        ended 202 bytes f8916f76a3e76f3a, canonical 0b8a64ee43f1b8d3
+        local 136 bytes 49d7f2b9439d4898, canonical e2a7b18a2675a165
+        denied 112 bytes 89b76e0abdb9b546, canonical 0f6ec6248b7e5a87
+        gap 71 bytes 178d4b1cae6febcd, canonical fa8beec76c3b9520
+        d6a83ffefadcc5c969e2d98236b9399fb6675d07ce3af23713cc8027e05d4ae6
+    "#]]
+    .assert_eq(&out);
+}
+
+#[test]
+fn a_line_is_bound_to_all_that_it_says_and_to_the_one_before_it() {
+    let line = Line::chained(1, 5, Entry::Sent(batch(true)), Hash([1; 32]));
+    assert_eq!(line.digest(), line.hash);
+    let mut hashes = vec![line.hash];
+    let mut change = |change: fn(&mut Line)| {
+        let mut other = line.clone();
+        change(&mut other);
+        hashes.push(other.digest());
+    };
+    change(|line| line.number = 2);
+    change(|line| line.time_ms = 6);
+    change(|line| line.previous = Hash([2; 32]));
+    change(|line| line.entry = Entry::Received(batch(true)));
+    change(|line| line.entry = Entry::Sent(batch(false)));
+    let count = hashes.len();
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert_eq!(hashes.len(), count);
+}
+
+#[test]
+fn a_leaf_is_bound_to_sequence_kind_id_and_header() {
+    let message = batch(true).messages.remove(0);
+    let mut leaves = vec![message.leaf()];
+    let others = [
+        Message { sequence: 65, ..message.clone() },
+        Message { kind: Kind::Answer, ..message.clone() },
+        Message { message: message_id(4), ..message.clone() },
+        Message { header: Hash([0; 32]), ..message.clone() },
+    ];
+    leaves.extend(others.iter().map(Message::leaf));
+    leaves.sort_unstable();
+    leaves.dedup();
+    assert_eq!(leaves.len(), 5);
+    assert_eq!(Message { bytes: 1, ..message.clone() }.leaf(), message.leaf(), "what is this node's own is not signed");
+}
