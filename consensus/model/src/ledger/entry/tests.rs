@@ -101,14 +101,14 @@ fn encoded_and_hashed_bytes_stay_as_they_are() {
     writeln!(out, "{previous}").expect("a string");
     expect![[r#"
         started 71 bytes 0d697b534a46553f, canonical 33a1b9e8fb85dfc5
-        session 129 bytes f45f2b82ed20602c, canonical 25d6aaf58934d8b0
-        sent 306 bytes 2fd0528490f90b1f, canonical 1195c2fa295e2827
-        received 169 bytes 83d67cda9c095e13, canonical 134634bc85ff80c3
-        ended 202 bytes f8916f76a3e76f3a, canonical 0b8a64ee43f1b8d3
-        local 136 bytes 49d7f2b9439d4898, canonical e2a7b18a2675a165
-        denied 112 bytes 89b76e0abdb9b546, canonical 0f6ec6248b7e5a87
-        gap 71 bytes 178d4b1cae6febcd, canonical fa8beec76c3b9520
-        d6a83ffefadcc5c969e2d98236b9399fb6675d07ce3af23713cc8027e05d4ae6
+        session 137 bytes 8c5afb42231fa0c9, canonical c702aaf118d3659b
+        sent 306 bytes 85c981d64fc021c7, canonical 1195c2fa295e2827
+        received 169 bytes a29ebbf9081d1479, canonical 134634bc85ff80c3
+        ended 202 bytes 7a762a4e1c8b6602, canonical 0b8a64ee43f1b8d3
+        local 136 bytes 6cfc9357eb3629c2, canonical e2a7b18a2675a165
+        denied 112 bytes 7e99e39315182a48, canonical 0f6ec6248b7e5a87
+        gap 71 bytes c8bf27f39e6185fc, canonical fa8beec76c3b9520
+        61d96587fdd0de3627bd1b943cf4bd03cddd940277ce35431ed940137c9c4fce
     "#]]
     .assert_eq(&out);
 }
