@@ -62,6 +62,9 @@ impl Defect {
     }
 }
 
+/// Whether defects can be planted in this build at all.
+pub const COMPILED: bool = cfg!(planted);
+
 #[cfg(planted)]
 mod planted_defect {
     use std::sync::atomic::AtomicU8;

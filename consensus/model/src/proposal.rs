@@ -57,6 +57,9 @@ pub enum ProposeError {
     /// A leader's command whose term has passed, or whose node does not lead.
     #[error("this node does not lead in the term in which this was decided")]
     NotLeading,
+    /// It was certainly not carried out: as many writes as the node takes wait already.
+    #[error("as many writes as this node takes wait already: try again a little later")]
+    Full,
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,

@@ -143,7 +143,9 @@ fn of_introduce(context: &Context<'_>, id: NodeId, profile: &Profile, details: &
     put(details, "memory_mb", profile.allocatable.memory_mb);
     put(details, "cpu_millis", profile.allocatable.cpu_millis);
     put(details, "max_agents", profile.max_agents);
-    put(details, "labels", profile.labels.iter().map(String::as_str).collect::<Vec<_>>().join(" "));
+    if !profile.labels.is_empty() {
+        put(details, "labels", profile.labels.iter().map(String::as_str).collect::<Vec<_>>().join(" "));
+    }
     of_node(context, id, details)
 }
 

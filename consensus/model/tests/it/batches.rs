@@ -236,7 +236,6 @@ fn records_tell_what_happened() {
         5.0 node.introduce node:n2 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
             addr=10.0.0.2:7400
             cpu_millis=4000
-            labels=
             max_agents=10000
             memory_mb=500
             name=n2

@@ -73,7 +73,7 @@ impl Lane {
     /// Adds a command; when [`QUEUE`] wait already it is refused, as certainly not carried out.
     pub fn push(&mut self, next: Queued) {
         if self.waiting.len() >= QUEUE {
-            return next.fail(ProposeError::NoLeader);
+            return next.fail(ProposeError::Full);
         }
         self.look_at = self.look_at.into_iter().chain([next.deadline]).min();
         self.waiting.push_back(next);

@@ -114,7 +114,7 @@ async fn gathering_leaves_out_who_waits_no_longer() {
 async fn a_full_lane_refuses_and_a_stopping_one_says_so() {
     let mut lane = Lane::default();
     let mut answers: Vec<Answer> = (0..QUEUE).map(|_| push(&mut lane, 100, None, 1000)).collect();
-    assert_eq!(push(&mut lane, 100, None, 1000).await.unwrap(), Err(ProposeError::NoLeader));
+    assert_eq!(push(&mut lane, 100, None, 1000).await.unwrap(), Err(ProposeError::Full));
     lane.refuse(&ProposeError::Stopping);
     assert!(lane.is_empty());
     assert_eq!(answers.pop().unwrap().await.unwrap(), Err(ProposeError::Stopping));
