@@ -15,7 +15,7 @@
 
 mod cluster;
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -211,13 +211,12 @@ fn private_dir(path: &Path) -> Result<(), Failure> {
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::new(1, "DATA_DIR", format!("cannot use {}", path.display())).why(error.to_string());
-    match error.kind() {
-        io::ErrorKind::StorageFull => {
-            failure.fix("free some space, then start again: nothing that was acknowledged is lost")
-        }
-        _ => failure.fix("name a directory that this user can write with --data-dir"),
+    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return failure::disk_full(format!("the disk is full: cannot write {}", path.display()));
     }
+    Failure::new(1, "DATA_DIR", format!("cannot use {}", path.display()))
+        .why(error.to_string())
+        .fix("name a directory that this user can write with --data-dir")
 }
 
 #[cfg(test)]

@@ -55,6 +55,28 @@ impl Failure {
     }
 }
 
+/// What to tell the operator of an engine that failed, if that is why something else did.
+#[must_use]
+pub fn of_disk(error: &symbi_store::Error) -> Option<Failure> {
+    match error {
+        symbi_store::Error::Full => Some(disk_full("the disk with the data directory is full")),
+        symbi_store::Error::Corrupt(_) | symbi_store::Error::Io(_) => Some(
+            Failure::new(10, "DISK_FAILED", "the disk with the data directory has failed")
+                .because(error)
+                .fix("look at the disk, then start the node again: nothing that was acknowledged is lost"),
+        ),
+        symbi_store::Error::Closed | symbi_store::Error::InUse { .. } => None,
+    }
+}
+
+/// A disk without room. It stops the node and costs nothing else, so it is no integrity failure.
+#[must_use]
+pub fn disk_full(what: impl Into<String>) -> Failure {
+    Failure::new(1, "DISK_FULL", what)
+        .why("no space left on device: what a node promises it has to write down first, so it stops instead")
+        .fix("free some space, then start the node again: nothing that was acknowledged is lost")
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "error[{}]: {}", self.code, self.what)?;

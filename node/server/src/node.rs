@@ -3,7 +3,7 @@
 //! The same code runs in production and in simulations; what differs comes in as [`Parts`].
 
 use crate::clock::Clocks;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::join;
 use crate::proposer::{self, LeaderClocks};
 use crate::wiring::{calls, inbound, leading, link, peers, remote, roster, view};
@@ -99,6 +99,8 @@ pub struct Node {
     pub api: symbi_api::Ports,
     /// Who judges.
     pub gate: symbi_policy::Gate,
+    /// The storage, which knows why the replica stopped if that was the disk's fault. Let go of before the replica is.
+    engine: Arc<dyn symbi_store::Engine>,
     /// Why a part of it has ended that must not.
     fatal: watch::Receiver<Option<String>>,
     /// Every task.
@@ -140,6 +142,7 @@ impl Node {
     /// When the storage cannot be opened or does not hold what it should.
     pub async fn start(config: Config, parts: Parts, network: Network) -> Result<Self, Failure> {
         let Network { handle: net, inbox } = network;
+        let engine = parts.engine.clone();
         let core = Core::start(&config, parts.engine, parts.clocks, net).await?;
         let (door, proposals) = core.proposer();
         let (granted_tell, granted) = watch::channel(None);
@@ -187,26 +190,34 @@ impl Node {
         };
         let fatal = core.fatal.subscribe();
         let Core { id, raft, net, gate, tracker, cancel, stopping, .. } = core;
-        Ok(Self { id, raft, net, host, proposals, api, gate, fatal, tracker, cancel, stopping })
+        Ok(Self { id, raft, net, host, proposals, api, gate, engine, fatal, tracker, cancel, stopping })
     }
 
     /// Ends when the replica or another part has stopped for good; answers why. The process must end then: what its
     /// protocol promised can no longer be kept, and only a restart reads the disk anew.
-    pub async fn stopped(&self) -> String {
+    pub async fn stopped(&self) -> Failure {
         let (mut status, mut fatal) = (self.raft.status(), self.fatal.clone());
-        tokio::select! {
+        let why = tokio::select! {
             stopped = status.wait_for(|status| status.stopped.is_some()) => {
                 stopped.ok().and_then(|status| status.stopped.clone()).unwrap_or_else(|| "the replica is gone".to_owned())
             }
             ended = fatal.wait_for(Option::is_some) => {
                 ended.ok().and_then(|why| why.clone()).unwrap_or_else(|| "a part is gone".to_owned())
             }
-        }
+        };
+        // A disk that failed is the cause of whatever else there is to say.
+        let disk = self.engine.failure().and_then(|error| failure::of_disk(&error));
+        disk.unwrap_or_else(|| {
+            Failure::new(10, "REPLICA_STOPPED", "this node's replica has stopped for good")
+                .why(why)
+                .fix("look at the disk, then start the node again: nothing that was acknowledged is lost")
+        })
     }
 
     /// Stops in order.
     pub async fn shutdown(self) {
         self.stopping.cancel();
+        drop(self.engine);
         // Leadership first, while this node still answers: the others need not wait for an election.
         let status = self.raft.status().borrow().clone();
         let connections = self.net.connections();
@@ -237,9 +248,10 @@ impl Core {
         net: symbi_net::Handle,
     ) -> Result<Self, Failure> {
         let link = Arc::new(link::Network(net.clone()));
-        let raft = symbi_raft::start(config.raft.clone(), engine, link).await.map_err(|error| storage(&error))?;
+        let started = symbi_raft::start(config.raft.clone(), engine.clone(), link).await;
+        let raft = started.map_err(|error| storage(&*engine, &error))?;
         if let Some(genesis) = &config.genesis {
-            raft.bootstrap(genesis.clone()).await.map_err(|error| storage(&error))?;
+            raft.bootstrap(genesis.clone()).await.map_err(|error| storage(&*engine, &error))?;
         }
         let id = config.node();
         let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), clocks.wall_ms.clone());
@@ -375,10 +387,14 @@ impl Core {
     }
 }
 
-fn storage(error: &symbi_raft::Error) -> Failure {
-    Failure::new(10, "STORAGE", "the replica cannot start from what its database holds").because(error).fix(
-        "keep the directory as evidence; start a new node: another --data-dir, another --name, and --join with a token",
-    )
+/// Why there is no replica: the disk's own fault first, which is no reason to give up what it holds.
+fn storage(engine: &dyn symbi_store::Engine, error: &symbi_raft::Error) -> Failure {
+    let holds = || {
+        Failure::new(10, "STORAGE", "the replica cannot start from what its database holds").because(error).fix(
+            "keep the directory as evidence; start a new node: another --data-dir, another --name, and --join with a token",
+        )
+    };
+    engine.failure().and_then(|error| failure::of_disk(&error)).unwrap_or_else(holds)
 }
 
 /// The cluster's id once it is known, and the future that waits for it.

@@ -107,6 +107,10 @@ impl Engine for Rocks {
         iterator.seek_to_last();
         current(&iterator)
     }
+
+    fn failure(&self) -> Option<Error> {
+        self.shared.failed.get().cloned()
+    }
 }
 
 impl Rocks {

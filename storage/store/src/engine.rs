@@ -54,4 +54,8 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// As for [`Engine::write`].
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, Error>;
+
+    /// The failure of an `append` or a `write` after which it refuses everything but reads, if there was one: whoever has to
+    /// say why the node stops finds it here, since above this seam it is a text among others.
+    fn failure(&self) -> Option<Error>;
 }

@@ -59,6 +59,10 @@ impl Engine for Memory {
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, Error> {
         self.disk.read(self.session, |image| image.last(from, to))
     }
+
+    fn failure(&self) -> Option<Error> {
+        self.disk.failure()
+    }
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Running {
         let ended: Result<Stopped, Ended> = tokio::select! {
             biased;
             stopped = signals.next() => Ok(stopped),
-            why = node.stopped() => Err(replica_stopped(why).into()),
+            failure = node.stopped() => Err(failure.into()),
             ended = up => ended,
         };
         if ended.is_ok() {
@@ -126,12 +126,6 @@ fn tidied(data: &DataDir, ended: Ended) -> Failure {
         Ended::Failed(failure) | Ended::Refused(failure) => failure,
         Ended::Expired(failure) => data.forget().err().unwrap_or(failure),
     }
-}
-
-fn replica_stopped(why: String) -> Failure {
-    Failure::new(10, "REPLICA_STOPPED", "this node's replica has stopped for good")
-        .why(why)
-        .fix("look at the disk, then start the node again: nothing that was acknowledged is lost")
 }
 
 impl Herald {

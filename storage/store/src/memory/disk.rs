@@ -100,6 +100,11 @@ impl Disk {
         self.lock().injected = Some(error);
     }
 
+    /// The failure that the open engine has met.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.lock().failed.clone()
+    }
+
     /// Opens it, and says which opening this is.
     pub(super) fn open(&self) -> Result<u64, Error> {
         let mut inner = self.lock();

@@ -106,13 +106,16 @@ fn a_failure_is_the_last_until_it_is_opened_again() {
     let rig = Rig::new();
     rig.append(1);
     rig.disk.fail_next(Error::Full);
+    assert_eq!(rig.memory.failure(), None);
     rig.append(2);
     rig.append(3);
+    assert_eq!(rig.memory.failure(), Some(Error::Full));
     assert_eq!(rig.said(), [(1, Ok(())), (2, Err(Error::Full)), (3, Err(Error::Full))]);
     assert_eq!(rig.memory.write(batch(4)), Err(Error::Full));
     assert_eq!(rig.keys(), [1], "reads go on");
     drop(rig.memory);
     let again = Memory::open(rig.disk).expect("open");
+    assert_eq!(again.failure(), None);
     again.write(batch(4)).expect("a new opening writes");
     assert_eq!(keys(&again), [1, 4]);
 }

@@ -83,6 +83,10 @@ impl Engine for Liar {
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, Error> {
         self.inner.last(from, to)
     }
+
+    fn failure(&self) -> Option<Error> {
+        self.inner.failure()
+    }
 }
 
 #[test]
