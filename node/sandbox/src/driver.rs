@@ -54,6 +54,8 @@ impl Fingerprint {
 pub struct Launch {
     /// The agent's name; names its directory too.
     pub agent: String,
+    /// Whose it is, as its specification says.
+    pub owner: String,
     /// The placement's epoch.
     pub epoch: u64,
     /// Which start of the agent this is.

@@ -25,6 +25,14 @@ pub enum Error {
         /// Where it was looked for.
         looked: String,
     },
+    /// The command is a builtin agent, and those have one owner.
+    #[error("{command} is for measuring, and only for the owner \"bench\", not {owner:?}")]
+    NotItsOwner {
+        /// The first word of the command.
+        command: String,
+        /// Whose agent it would be.
+        owner: String,
+    },
     /// The agent's name cannot be the name of a directory.
     #[error("{name:?} cannot be the name of a sandbox: letters, digits, '-', '_' and '.', not first, up to 128")]
     BadName {

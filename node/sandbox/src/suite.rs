@@ -37,7 +37,8 @@ impl Subject {
     }
 
     fn launch(&self, agent: &str, command: Vec<String>) -> Launch {
-        Launch { agent: agent.to_owned(), epoch: 1, incarnation: (1 << 32) + 1, command, ..Launch::default() }
+        let (agent, owner) = (agent.to_owned(), crate::builtin::OWNER.to_owned());
+        Launch { agent, owner, epoch: 1, incarnation: (1 << 32) + 1, command, ..Launch::default() }
     }
 }
 

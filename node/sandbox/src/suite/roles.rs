@@ -1,8 +1,8 @@
 //! The parts that the suite's programs play, in shell and as futures.
 
+use crate::builtin;
 use crate::lines::LINE;
-use crate::rpc::Level;
-use crate::scripted::{Io, Scripted, agent};
+use crate::scripted::{Io, Scripted};
 use std::future::pending;
 
 /// What a program of the suite does.
@@ -67,7 +67,7 @@ pub fn named(role: Role) -> Vec<String> {
 pub fn scripted() -> Scripted {
     let name = |role: Role| format!("{role:?}");
     Scripted::new()
-        .program(name(Role::Echo), echo)
+        .program(name(Role::Echo), builtin::echo)
         .program(name(Role::ExitsWith3), |mut io| async move {
             io.stdin.recv().await;
             3
@@ -90,18 +90,6 @@ pub fn scripted() -> Scripted {
             let _asked = io.on_terminate();
             say(io, "ready".to_owned()).await
         })
-}
-
-/// An agent that answers what it is asked.
-pub async fn echo(io: Io) -> i32 {
-    agent::run(io, |_, message, node| async move {
-        if message.payload == "hang" {
-            node.log(Level::Debug, "hanging").await;
-            pending::<()>().await;
-        }
-        Ok(message.payload)
-    })
-    .await
 }
 
 async fn say(io: Io, line: String) -> i32 {

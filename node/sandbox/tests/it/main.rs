@@ -1,5 +1,6 @@
 //! The suite against each driver, and what only a driver with processes can fail at.
 
+mod builtin;
 mod process;
 mod protocol;
 mod rpc;

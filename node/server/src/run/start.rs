@@ -187,7 +187,7 @@ impl Start {
             .map_err(|error| Failure::new(1, "SANDBOX", "cannot start processes for agents").because(&error))?;
         Ok(Parts {
             engine: Arc::new(engine),
-            driver: Arc::new(driver),
+            driver: Arc::new(symbi_sandbox::Builtin::over(driver)),
             clocks: Clocks::system(),
             observer: Arc::new(|_| {}),
         })
