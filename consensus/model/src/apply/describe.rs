@@ -121,12 +121,14 @@ fn of_genesis(genesis: &Genesis, details: &mut Details) -> String {
     put(details, "cluster", &genesis.name);
     put(details, "domain", &genesis.domain);
     put(details, "policy_hash", PolicySet::hash_of(&genesis.policies, NO_ENTITIES));
+    put(details, "credential_key", hex::encode(&genesis.profile.credential_key));
     format!("cluster:{}", genesis.cluster)
 }
 
 fn of_enrol(enrol: &Enrol, details: &mut Details) -> String {
     put(details, "name", &enrol.name);
     put(details, "addr", enrol.profile.addr);
+    put(details, "credential_key", hex::encode(&enrol.profile.credential_key));
     put(details, "token", enrol.token);
     node(enrol.node)
 }
@@ -140,6 +142,7 @@ fn of_join(context: &Context<'_>, id: NodeId, details: &mut Details) -> String {
 
 fn of_introduce(context: &Context<'_>, id: NodeId, profile: &Profile, details: &mut Details) -> String {
     put(details, "addr", profile.addr);
+    put(details, "credential_key", hex::encode(&profile.credential_key));
     put(details, "memory_mb", profile.allocatable.memory_mb);
     put(details, "cpu_millis", profile.allocatable.cpu_millis);
     put(details, "max_agents", profile.max_agents);

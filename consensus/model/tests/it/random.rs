@@ -173,7 +173,7 @@ fn the_state_hash_of_a_known_history_stays_what_it_is() {
     let applied = world.apply(Payload::Blank);
     assert_eq!(applied.rows.len(), 1, "a blank entry writes the counters only");
     expect![[r#"
-        433e24fab53143e7ff2bbfd4dcc5826b1d205a4d8200e390bdf6e58f9d9ca5a5
+        6224e22152eea035d355b61b9429f72436738f2f6dc1f7c6a4933b47e7c9ba2c
         bff9351ac6f9661621e87f56aeab0dfddc994d6a36d01dadfc5df802b7da6e79"#]]
     .assert_eq(&format!("{}\n{}", world.state.hash(), world.state.cluster.expect("a cluster").anchor));
 }
