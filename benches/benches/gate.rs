@@ -4,9 +4,9 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use symbi_benches::{agent, node, placed};
-use symbi_policy::{AgentRef, Ask, Gate, Options, Principal};
+use symbi_policy::{AgentRef, Ask, Clocks, Gate, Options, Principal};
 
 fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -14,7 +14,8 @@ fn wall_ms() -> u64 {
 }
 
 fn decision(criterion: &mut Criterion) {
-    let gate = Gate::new(Options::new(node(0)), Arc::new(wall_ms));
+    let gate = Gate::new(Options::new(node(0)), Clocks { wall_ms: Arc::new(wall_ms), boottime: Arc::new(|| Duration::ZERO) });
+    gate.heard(Duration::ZERO);
     let state = placed();
     let named = |number| AgentRef { name: agent(number).to_string(), owner: "demo".to_owned() };
     let ask = Ask { from: Principal::Agent(named(1)), to: named(2) };

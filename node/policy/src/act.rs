@@ -3,8 +3,9 @@
 //! A request says who wants to do what to whom. What the cluster knows of an agent (owner, tier) is read from the
 //! replicated state when the request is judged, so that a caller cannot be wrong about it.
 
+use std::collections::BTreeSet;
 use symbi_model::NodeId;
-use symbi_model::agent::{AgentName, Tier};
+use symbi_model::agent::{AgentName, Spec};
 
 /// An agent as its peers name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +45,8 @@ impl<R: sealed::Describe> Act for R {}
 pub struct CreateAgent {
     /// Who wants it.
     pub principal: Principal,
-    /// The new agent's name.
-    pub name: AgentName,
-    /// Its owner.
-    pub owner: String,
-    /// What is to isolate it.
-    pub tier: Tier,
+    /// What is to be recorded; policies see name, owner, tier, labels, and as context what it reserves and its priority.
+    pub spec: Spec,
 }
 
 /// Stop an agent; its record stays.
@@ -108,6 +105,24 @@ pub struct AdmitNode {
     pub user: String,
     /// The new node's name.
     pub name: String,
+    /// The labels it says it has.
+    pub labels: BTreeSet<String>,
+}
+
+/// Remove a node for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoveNode {
+    /// Who wants it.
+    pub principal: Principal,
+    /// The node.
+    pub node: NodeId,
+}
+
+/// Make a new policy set the current one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplyPolicies {
+    /// Who wants it.
+    pub principal: Principal,
 }
 
 /// Take the audit chain away in a bundle.
@@ -128,27 +143,56 @@ pub struct Administer {
 
 /// What seals [`Act`]: nobody outside this crate can name it.
 pub(crate) mod sealed {
-    use super::{AgentName, Principal, Tier};
+    use super::{BTreeSet, NodeId, Principal, Spec};
+
+    /// Who wants something, borrowed from the act.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Who<'a> {
+        /// An agent, by name.
+        Agent(&'a str),
+        /// A node.
+        Node {
+            /// Its id.
+            id: &'a NodeId,
+            /// Its name.
+            name: &'a str,
+        },
+        /// A user, by name.
+        User(&'a str),
+    }
+
+    impl<'a> From<&'a Principal> for Who<'a> {
+        fn from(principal: &'a Principal) -> Self {
+            match principal {
+                Principal::Agent(agent) => Self::Agent(&agent.name),
+                Principal::Node { id, name } => Self::Node { id, name },
+                Principal::User(name) => Self::User(name),
+            }
+        }
+    }
 
     /// To what an act is done.
-    #[derive(Debug)]
+    #[derive(Clone, Copy, Debug)]
     pub enum Resource<'a> {
         /// An agent the state has a record of.
         Agent(&'a str),
         /// An agent that is to be.
-        NewAgent {
+        NewAgent(&'a Spec),
+        /// A node the state has a record of.
+        Node(&'a NodeId),
+        /// A node that is to be.
+        NewNode {
             /// Its name.
-            name: &'a AgentName,
-            /// Its owner.
-            owner: &'a str,
-            /// What is to isolate it.
-            tier: Tier,
+            name: &'a str,
+            /// Its labels.
+            labels: &'a BTreeSet<String>,
         },
-        /// A node that is to be, by name.
-        NewNode(&'a str),
         /// The cluster.
         Cluster,
     }
+
+    /// What else policies may look at: names and amounts.
+    pub type Amounts = Vec<(&'static str, u64)>;
 
     /// An act as the policies see it, or one that they do not see.
     #[derive(Debug)]
@@ -158,16 +202,18 @@ pub(crate) mod sealed {
             /// The action's name.
             action: &'static str,
             /// Who.
-            principal: Principal,
+            principal: Who<'a>,
             /// To what.
             resource: Resource<'a>,
+            /// The context.
+            context: Amounts,
         },
         /// One that needs the administrator.
         Administrator {
             /// What is to be done.
             what: &'static str,
             /// Who.
-            principal: Principal,
+            principal: Who<'a>,
         },
     }
 
@@ -178,65 +224,82 @@ pub(crate) mod sealed {
     }
 }
 
-use sealed::{Describe, Question, Resource};
+use sealed::{Describe, Question, Resource, Who};
 
 impl Describe for CreateAgent {
     fn question(&self) -> Question<'_> {
-        let resource = Resource::NewAgent { name: &self.name, owner: &self.owner, tier: self.tier };
-        Question::Policies { action: "agent::create", principal: self.principal.clone(), resource }
+        let Spec { resources, priority, .. } = &self.spec;
+        let context = vec![
+            ("cpu_millis", resources.cpu_millis),
+            ("memory_mb", resources.memory_mb),
+            ("priority", u64::from(*priority)),
+        ];
+        let principal = (&self.principal).into();
+        Question::Policies { action: "agent::create", principal, resource: Resource::NewAgent(&self.spec), context }
     }
 }
 
 impl Describe for StopAgent {
     fn question(&self) -> Question<'_> {
-        let resource = Resource::Agent(self.name.as_str());
-        Question::Policies { action: "agent::stop", principal: self.principal.clone(), resource }
+        plain("agent::stop", &self.principal, Resource::Agent(self.name.as_str()))
     }
 }
 
 impl Describe for DeleteAgent {
     fn question(&self) -> Question<'_> {
-        let resource = Resource::Agent(self.name.as_str());
-        Question::Policies { action: "agent::delete", principal: self.principal.clone(), resource }
+        plain("agent::delete", &self.principal, Resource::Agent(self.name.as_str()))
     }
 }
 
 impl Describe for Ask {
     fn question(&self) -> Question<'_> {
-        let resource = Resource::Agent(&self.to.name);
-        Question::Policies { action: "message::ask", principal: self.from.clone(), resource }
+        plain("message::ask", &self.from, Resource::Agent(&self.to.name))
     }
 }
 
 impl Describe for Tell {
     fn question(&self) -> Question<'_> {
-        let resource = Resource::Agent(&self.to.name);
-        Question::Policies { action: "message::tell", principal: self.from.clone(), resource }
+        plain("message::tell", &self.from, Resource::Agent(&self.to.name))
     }
 }
 
 impl Describe for Receive {
     fn question(&self) -> Question<'_> {
-        let resource = Resource::Agent(&self.to.name);
-        Question::Policies { action: "message::receive", principal: self.from.clone(), resource }
+        plain("message::receive", &self.from, Resource::Agent(&self.to.name))
     }
 }
 
 impl Describe for AdmitNode {
     fn question(&self) -> Question<'_> {
-        let principal = Principal::User(self.user.clone());
-        Question::Policies { action: "node::admit", principal, resource: Resource::NewNode(&self.name) }
+        let resource = Resource::NewNode { name: &self.name, labels: &self.labels };
+        Question::Policies { action: "node::admit", principal: Who::User(&self.user), resource, context: Vec::new() }
+    }
+}
+
+impl Describe for RemoveNode {
+    fn question(&self) -> Question<'_> {
+        plain("node::remove", &self.principal, Resource::Node(&self.node))
+    }
+}
+
+impl Describe for ApplyPolicies {
+    fn question(&self) -> Question<'_> {
+        plain("policy::apply", &self.principal, Resource::Cluster)
     }
 }
 
 impl Describe for ExportAudit {
     fn question(&self) -> Question<'_> {
-        Question::Policies { action: "audit::export", principal: self.principal.clone(), resource: Resource::Cluster }
+        plain("audit::export", &self.principal, Resource::Cluster)
     }
 }
 
 impl Describe for Administer {
     fn question(&self) -> Question<'_> {
-        Question::Administrator { what: self.what, principal: self.principal.clone() }
+        Question::Administrator { what: self.what, principal: (&self.principal).into() }
     }
+}
+
+fn plain<'a>(action: &'static str, principal: &'a Principal, resource: Resource<'a>) -> Question<'a> {
+    Question::Policies { action, principal: principal.into(), resource, context: Vec::new() }
 }

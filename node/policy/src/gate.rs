@@ -1,23 +1,35 @@
 //! The gate: judges requests by the current policy set, keeps the verdicts, and is the only maker of permits.
 
-use crate::act::Act;
-use crate::act::sealed::Question;
-use crate::judge::{Current, Finding, Judge};
-use crate::set;
+use crate::act::sealed::{Describe, Question as Wanted};
+use crate::act::{Act, ApplyPolicies};
+use crate::findings::Findings;
+use crate::judge::{Current, Finding, Judge, Question};
+use crate::nearest::nearest;
+use crate::set::{self, Candidate, Parsed};
 use crate::verdict::Verdict;
 use crate::verdicts::Verdicts;
-use cedar_policy::EntityUid;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use symbi_model::policy::PermitRef;
 use symbi_model::{DecisionId, Hash, NodeId, PolicyNumber, State};
 
 /// How many parsed sets are kept: the current one, and those that a reader with an older state still judges by.
 const PARSED_SETS: usize = 4;
 
-/// Milliseconds since the Unix epoch.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+/// After so long without a word of a leader a node permits nothing that policies decide: they may have changed unheard.
+pub const DEAF_AFTER: Duration = Duration::from_secs(10);
+
+/// The clocks of a gate.
+#[derive(Clone)]
+pub struct Clocks {
+    /// Milliseconds since the Unix epoch.
+    pub wall_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// The time since this machine booted, sleep included.
+    pub boottime: Arc<dyn Fn() -> Duration + Send + Sync>,
+}
 
 /// What a gate is made with.
 #[derive(Clone, Debug)]
@@ -44,16 +56,18 @@ pub struct Gate {
 }
 
 struct Inner {
-    /// The wall clock.
-    clock: Clock,
+    /// The clocks.
+    clocks: Clocks,
     /// The evaluator.
     judge: Judge,
-    /// The actions of the schema, by name.
-    actions: BTreeMap<String, EntityUid>,
-    /// Sets by the hash of their text, the latest first; one that cannot be parsed is remembered with its error.
+    /// Sets by the hash of their text and entities, the latest first; one that cannot be parsed is remembered with its error.
     sets: Mutex<VecDeque<(Hash, Current)>>,
+    /// What was found on messages.
+    findings: Findings,
     /// The last verdicts.
     verdicts: Mutex<Verdicts>,
+    /// When a leader was last heard, ms of the boot clock and one more; 0 for never.
+    heard: AtomicU64,
 }
 
 /// Proof that a request was judged and permitted; whoever holds it may do what the request says, once.
@@ -93,52 +107,134 @@ pub struct Denied {
     pub policy_set: PolicyNumber,
     /// Why, in a sentence.
     pub reason: String,
+    /// Whether it was refused only because this node has not heard of a leader: it may be permitted later.
+    pub deaf: bool,
+}
+
+/// Why a policy set is not applied: under it, whoever applies it could not apply another.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the new policies would lock you out: {reason}")]
+pub struct Lockout {
+    /// What the new set says, in a sentence.
+    pub reason: String,
 }
 
 impl Gate {
-    /// A gate with an empty table of verdicts.
+    /// A gate with an empty table of verdicts, that has not heard of a leader.
     #[must_use]
-    pub fn new(options: Options, clock: Clock) -> Self {
-        let actions = set::schema();
-        let actions = actions.actions().map(|action| (action.id().unescaped().to_owned(), action.clone())).collect();
-        let verdicts = Mutex::new(Verdicts::new(&options.node, options.kept));
-        let inner = Inner { clock, judge: Judge::new(), actions, sets: Mutex::default(), verdicts };
+    pub fn new(options: Options, clocks: Clocks) -> Self {
+        let inner = Inner {
+            clocks,
+            judge: Judge::new(),
+            sets: Mutex::default(),
+            findings: Findings::default(),
+            verdicts: Mutex::new(Verdicts::new(&options.node, options.kept)),
+            heard: AtomicU64::new(0),
+        };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Takes note that a leader, confirmed by a majority, was heard: at the time `at` of the boot clock, at the latest.
+    pub fn heard(&self, at: Duration) {
+        let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX - 1);
+        self.inner.heard.fetch_max(at_ms + 1, Ordering::Relaxed);
     }
 
     /// Judges `request` by the policy set that is current in `state`, and keeps the verdict.
     ///
-    /// The first request under a set parses it, which takes milliseconds; every other one takes microseconds.
+    /// The first request under a set parses it, which takes milliseconds; every other one takes microseconds, and a
+    /// message like one before it takes one or two.
     ///
     /// # Errors
-    /// The refusal: nothing permits it, something forbids it, or it could not be judged.
+    /// The refusal: nothing permits it, something forbids it, it could not be judged, or this node has not heard of a
+    /// leader for [`DEAF_AFTER`].
     pub fn judge<R: Act>(&self, state: &State, request: R) -> Result<Permit<R>, Denied> {
-        let (action, finding) = self.find(state, &request.question());
-        let policy_set = state.counters.policy_set;
-        let (allowed, reason) = (finding.allowed, finding.reason.clone());
-        let decision = self.keep(action, policy_set, finding);
-        if allowed {
+        let finding = self.find(state, request.question());
+        let policy_set = finding.policy_set;
+        if finding.allowed {
+            let decision = self.keep(finding);
             return Ok(Permit { request, reference: PermitRef { decision, policy_set } });
         }
+        let (reason, deaf) = (finding.reason.clone(), finding.deaf);
+        let decision = self.keep(finding);
         tracing::debug!(%decision, %reason, "denied");
-        Err(Denied { decision, policy_set, reason })
+        Err(Denied { decision, policy_set, reason, deaf })
     }
 
-    /// A verdict of this gate, if it is still kept.
+    /// Whether under `candidate` whoever applies it could still apply another. Nothing is kept of this: it is no decision.
+    ///
+    /// # Errors
+    /// What the candidate says to it.
+    pub fn keeps_open(&self, state: &State, candidate: &Candidate, request: &ApplyPolicies) -> Result<(), Lockout> {
+        let Wanted::Policies { action, principal, resource, .. } = request.question() else { return Ok(()) };
+        let set = candidate.parsed();
+        let slice = self.inner.judge.types.slice(state, set, principal, resource);
+        let next = PolicyNumber(state.counters.policy_set.0 + 1);
+        let question = Question { action, slice, context: Vec::new() };
+        let finding = self.inner.judge.policies(next, &Ok(set.clone()), question);
+        if finding.allowed { Ok(()) } else { Err(Lockout { reason: finding.reason }) }
+    }
+
+    /// A verdict of this gate, if it is still kept; for a denial with what came nearest to permitting it.
     #[must_use]
     pub fn verdict(&self, id: &DecisionId) -> Option<Verdict> {
-        let verdicts = self.inner.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        verdicts.get(id).cloned()
+        let kept = self.inner.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.clone();
+        let finding = &kept.finding;
+        // What a policy forbids is not nearer to being permitted for a clause of another.
+        let asked = finding.asked.as_ref().filter(|_| finding.determining.is_empty());
+        Some(Verdict {
+            id: kept.id,
+            at_ms: kept.at_ms,
+            action: finding.action.clone(),
+            principal: finding.principal.clone(),
+            resource: finding.resource.clone(),
+            context: finding.values.clone(),
+            allowed: finding.allowed,
+            policy_set: finding.policy_set,
+            determining: finding.determining.iter().map(|line| line.as_ref().clone()).collect(),
+            nearest: asked.map_or_else(Vec::new, |asked| nearest(&self.inner.judge, asked)),
+            errors: finding.errors.clone(),
+            reason: finding.reason.clone(),
+        })
     }
 
-    fn find(&self, state: &State, question: &Question<'_>) -> (&'static str, Finding) {
-        match question {
-            Question::Policies { action, principal, resource } => {
-                let uid = self.inner.actions.get(*action).expect("the schema has every action that is asked");
-                (action, self.inner.judge.policies(state, &self.current(state), uid, principal, resource))
-            }
-            Question::Administrator { what, principal } => (what, Judge::administrator(what, principal)),
+    fn find(&self, state: &State, wanted: Wanted<'_>) -> Arc<Finding> {
+        let Inner { judge, findings, .. } = &*self.inner;
+        let number = state.counters.policy_set;
+        let (action, principal, resource, context) = match wanted {
+            Wanted::Administrator { what, principal } => return judge.administrator(number, what, principal).into(),
+            Wanted::Policies { action, principal, resource, context } => (action, principal, resource, context),
+        };
+        if let Some(silent) = self.silent() {
+            return judge.deaf(number, action, principal, silent).into();
         }
+        let key = findings.key(action, principal, resource);
+        if let Some(found) = key.and_then(|key| findings.get(state, &key)) {
+            return found;
+        }
+        let current = self.current(state);
+        let empty = Parsed::default();
+        let set = current.as_deref().unwrap_or(&empty);
+        let mut slice = judge.types.slice(state, set, principal, resource);
+        let (read, only_agents) = (std::mem::take(&mut slice.read), slice.only_agents);
+        let context = context.into_iter().map(|(name, amount)| (name, i64::try_from(amount).unwrap_or(i64::MAX)));
+        let question = Question { action, slice, context: context.collect() };
+        let finding = Arc::new(judge.policies(number, &current, question));
+        if let Some(key) = key.filter(|_| only_agents) {
+            findings.put(state, &key, read, finding.clone());
+        }
+        finding
+    }
+
+    /// For how long no leader was heard, once that is too long: none within if none ever was.
+    fn silent(&self) -> Option<Option<Duration>> {
+        let now = (self.inner.clocks.boottime)();
+        let heard = match self.inner.heard.load(Ordering::Relaxed) {
+            0 => return Some(None),
+            after => Duration::from_millis(after - 1),
+        };
+        let silent = now.saturating_sub(heard);
+        (silent >= DEAF_AFTER).then_some(Some(silent))
     }
 
     /// The set that is current in `state`, parsed at most once.
@@ -151,30 +247,18 @@ impl Gate {
         if let Some((_, parsed)) = sets.iter().find(|(hash, _)| *hash == set.hash) {
             return parsed.clone();
         }
-        let parsed = set::parse(&set.text).map(Arc::new).map_err(|error| error.to_string());
+        let parsed = set::parse(&set.text, &set.entities).map(Arc::new).map_err(|error| error.to_string());
         sets.truncate(PARSED_SETS - 1);
         sets.push_front((set.hash, parsed.clone()));
         parsed
     }
 
-    fn keep(&self, action: &'static str, policy_set: PolicyNumber, finding: Finding) -> DecisionId {
+    fn keep(&self, finding: Arc<Finding>) -> DecisionId {
         let mut verdicts = self.inner.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         // The clock is read under the lock, so that ids and times rise together.
-        let at_ms = (self.inner.clock)();
-        let id = verdicts.mint(at_ms);
-        verdicts.keep(Verdict {
-            id,
-            at_ms,
-            action: action.to_owned(),
-            principal: finding.principal,
-            resource: finding.resource,
-            context: finding.values,
-            allowed: finding.allowed,
-            policy_set,
-            determining: finding.determining,
-            errors: finding.errors,
-            reason: finding.reason,
-        });
+        let (id, oldest) = verdicts.keep((self.inner.clocks.wall_ms)(), finding);
+        drop(verdicts);
+        drop(oldest);
         id
     }
 }

@@ -3,17 +3,19 @@
 //! Cedar skips a policy whose condition fails to evaluate, so that a failing `forbid` would allow. Here whatever fails
 //! is a refusal.
 
-use crate::act::sealed::Resource;
-use crate::act::{ADMIN, Principal};
-use crate::entities::{Slice, Types};
+use crate::act::ADMIN;
+use crate::act::sealed::Who;
+use crate::entities::{Kind, Slice, Types};
 use crate::set::{Parsed, schema};
 use crate::verdict::PolicyLine;
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response, Schema,
+    AuthorizationError, Authorizer, Context, Decision, Entities, EntityUid, PolicyId, PolicySet, Request, Response,
+    RestrictedExpression, Schema,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use symbi_model::{PolicyNumber, State};
+use std::time::Duration;
+use symbi_model::PolicyNumber;
 
 /// The parsed set that is current, or why there is none.
 pub type Current = Result<Arc<Parsed>, String>;
@@ -26,12 +28,29 @@ pub struct Judge {
     /// The built-in schema.
     schema: Schema,
     /// The entity types.
-    types: Types,
+    pub types: Types,
+    /// The actions of the schema, by name.
+    actions: BTreeMap<String, EntityUid>,
+}
+
+/// What is asked of a set.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// The action's name.
+    pub action: &'a str,
+    /// The two, and what is known of them.
+    pub slice: Slice,
+    /// The context: names and amounts.
+    pub context: Vec<(&'a str, i64)>,
 }
 
 /// What was found.
 #[derive(Debug)]
 pub struct Finding {
+    /// The set that was judged by; 0 when there was none.
+    pub policy_set: PolicyNumber,
+    /// What was asked for.
+    pub action: String,
     /// By whom, as policies name it.
     pub principal: String,
     /// To what, as policies name it.
@@ -41,75 +60,141 @@ pub struct Finding {
     /// Whether it is permitted.
     pub allowed: bool,
     /// The policies that determined it.
-    pub determining: Vec<PolicyLine>,
+    pub determining: Vec<Arc<PolicyLine>>,
     /// What went wrong.
     pub errors: Vec<String>,
     /// The finding in a sentence.
     pub reason: String,
+    /// Whether it was refused because no leader was heard.
+    pub deaf: bool,
+    /// For a refusal that policies gave: what was asked of them, to find out what came nearest to permitting it.
+    pub asked: Option<Asked>,
+}
+
+/// A question as Cedar has it, and the set it was put to.
+#[derive(Debug)]
+pub struct Asked {
+    /// The set.
+    pub set: Arc<Parsed>,
+    /// The question.
+    pub request: Request,
+    /// What is known.
+    pub entities: Entities,
 }
 
 impl Judge {
     /// Parses the built-in schema.
     pub fn new() -> Self {
-        Self { authorizer: Authorizer::new(), schema: schema(), types: Types::new() }
+        let schema = schema();
+        let actions = schema.actions().map(|action| (action.id().unescaped().to_owned(), action.clone())).collect();
+        Self { authorizer: Authorizer::new(), schema, types: Types::new(), actions }
     }
 
-    /// What the current set says to `action`.
-    pub fn policies(
+    /// The names of all actions, in order.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.actions.keys().map(String::as_str)
+    }
+
+    /// What the set `number` says to a question.
+    pub fn policies(&self, number: PolicyNumber, current: &Current, question: Question<'_>) -> Finding {
+        let Question { action, slice, context } = question;
+        let mut finding = Finding::of(number, action, slice.principal.to_string(), slice.resource.to_string());
+        finding.values.clone_from(&slice.values);
+        finding.values.extend(context.iter().map(|(name, amount)| (format!("context.{name}"), amount.to_string())));
+        let asked = current.clone().and_then(|set| self.ask(set, action, slice, &context));
+        match asked {
+            Ok((asked, response)) => {
+                finding.take(&asked.set, &response);
+                finding.asked = (!finding.allowed).then_some(asked);
+            }
+            Err(error) => finding.errors.push(error),
+        }
+        finding.reason = finding.in_words();
+        finding
+    }
+
+    /// What is denied because this node may have missed a change of the policies.
+    pub fn deaf(&self, number: PolicyNumber, action: &str, principal: Who<'_>, silent: Option<Duration>) -> Finding {
+        let mut finding = Finding::of(number, action, self.shown(principal), "-".to_owned());
+        finding.reason = match silent {
+            Some(silent) => {
+                let silent = silent.as_secs();
+                format!(
+                    "this node has not heard of a leader for {silent} s, so it permits nothing: its policies may be old"
+                )
+            }
+            None => "this node has not heard of a leader since it started, so it permits nothing".to_owned(),
+        };
+        finding.deaf = true;
+        finding
+    }
+
+    /// What needs the administrator, and no policy's leave.
+    pub fn administrator(&self, number: PolicyNumber, what: &str, principal: Who<'_>) -> Finding {
+        let shown = self.shown(principal);
+        let mut finding = Finding::of(number, what, shown, what.to_owned());
+        finding.allowed = principal == Who::User(ADMIN);
+        finding.reason = format!("{what} needs User::{ADMIN:?}, and this is {}", finding.principal);
+        let text = format!("what has no action of its own in the policies needs User::{ADMIN:?}");
+        finding.determining.push(Arc::new(PolicyLine { id: "built-in".to_owned(), text }));
+        finding
+    }
+
+    /// Puts a request to a set, whatever it is for.
+    pub fn response(&self, request: &Request, policies: &PolicySet, entities: &Entities) -> Response {
+        self.authorizer.is_authorized(request, policies, entities)
+    }
+
+    fn ask(
         &self,
-        state: &State,
-        current: &Current,
-        action: &EntityUid,
-        principal: &Principal,
-        resource: &Resource<'_>,
-    ) -> Finding {
-        let slice = self.types.slice(state, principal, resource);
-        let mut finding = Finding {
-            principal: slice.principal.to_string(),
-            resource: slice.resource.to_string(),
+        set: Arc<Parsed>,
+        action: &str,
+        slice: Slice,
+        context: &[(&str, i64)],
+    ) -> Result<(Asked, Response), String> {
+        let action = self.actions.get(action).ok_or_else(|| format!("there is no action {action:?}"))?;
+        let context = if context.is_empty() {
+            Context::empty()
+        } else {
+            let pairs =
+                context.iter().map(|(name, amount)| ((*name).to_owned(), RestrictedExpression::new_long(*amount)));
+            Context::from_pairs(pairs).map_err(|error| error.to_string())?
+        };
+        let Slice { principal, resource, entities, .. } = slice;
+        let request = Request::new(principal, action.clone(), resource, context, Some(&self.schema));
+        let request = request.map_err(|error| error.to_string())?;
+        let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
+        let response = self.response(&request, &set.policies, &entities);
+        Ok((Asked { set, request, entities }, response))
+    }
+
+    fn shown(&self, principal: Who<'_>) -> String {
+        let (kind, name) = match principal {
+            Who::Agent(name) => (Kind::Agent, name),
+            Who::Node { name, .. } => (Kind::Node, name),
+            Who::User(name) => (Kind::User, name),
+        };
+        self.types.uid(kind, name).to_string()
+    }
+}
+
+impl Finding {
+    fn of(policy_set: PolicyNumber, action: &str, principal: String, resource: String) -> Self {
+        Self {
+            policy_set,
+            action: action.to_owned(),
+            principal,
+            resource,
             values: BTreeMap::new(),
             allowed: false,
             determining: Vec::new(),
             errors: Vec::new(),
             reason: String::new(),
-        };
-        let number = state.counters.policy_set;
-        match current.as_ref().map_err(Clone::clone).and_then(|set| Ok((set, self.ask(set, action, &slice)?))) {
-            Ok((set, response)) => finding.take(set, &response),
-            Err(error) => finding.errors.push(error),
-        }
-        finding.values = slice.values;
-        finding.reason = finding.in_words(number, action.id().unescaped());
-        finding
-    }
-
-    /// What needs the administrator, and no policy's leave.
-    pub fn administrator(what: &str, principal: &Principal) -> Finding {
-        let allowed = matches!(principal, Principal::User(name) if name == ADMIN);
-        let principal = shown(principal);
-        let text = format!("what has no action of its own in the policies needs User::{ADMIN:?}");
-        Finding {
-            reason: format!("{what} needs User::{ADMIN:?}, and this is {principal}"),
-            principal,
-            resource: what.to_owned(),
-            values: BTreeMap::new(),
-            allowed,
-            determining: vec![PolicyLine { id: "built-in".to_owned(), text }],
-            errors: Vec::new(),
+            deaf: false,
+            asked: None,
         }
     }
 
-    fn ask(&self, set: &Parsed, action: &EntityUid, slice: &Slice) -> Result<Response, String> {
-        let (principal, resource) = (slice.principal.clone(), slice.resource.clone());
-        let request = Request::new(principal, action.clone(), resource, Context::empty(), Some(&self.schema));
-        let request = request.map_err(|error| error.to_string())?;
-        let entities = Entities::from_entities(slice.entities.iter().cloned(), None);
-        let entities = entities.map_err(|error| error.to_string())?;
-        Ok(self.authorizer.is_authorized(&request, &set.policies, &entities))
-    }
-}
-
-impl Finding {
     fn take(&mut self, set: &Parsed, response: &Response) {
         let diagnostics = response.diagnostics();
         // Cedar hands both out in the order of a hash table.
@@ -119,14 +204,13 @@ impl Finding {
             return;
         }
         let determining: BTreeSet<&PolicyId> = diagnostics.reason().collect();
-        let lines = determining.into_iter().filter_map(|id| set.clauses.get(id));
         self.determining =
-            lines.map(|clause| PolicyLine { id: clause.name.clone(), text: clause.text.clone() }).collect();
+            determining.into_iter().filter_map(|id| set.clauses.get(id)).map(|clause| clause.line.clone()).collect();
         self.allowed = response.decision() == Decision::Allow;
     }
 
-    fn in_words(&self, set: PolicyNumber, action: &str) -> String {
-        let Self { principal, resource, errors, .. } = self;
+    fn in_words(&self) -> String {
+        let Self { policy_set: set, principal, action, resource, errors, .. } = self;
         let names = self.determining.iter().map(|line| line.id.as_str()).collect::<Vec<_>>().join(", ");
         let asked = format!("{principal}{} to {action} {resource}{}", self.owner("principal"), self.owner("resource"));
         match errors.first() {
@@ -142,6 +226,7 @@ impl Finding {
         let value = |name: &str| self.values.get(&format!("{role}.{name}"));
         match (value("owner"), value("record")) {
             (Some(owner), _) => format!(" (owner {owner})"),
+            (None, Some(record)) if record.ends_with("such node") => " (no such node)".to_owned(),
             (None, Some(_)) => " (no such agent)".to_owned(),
             (None, None) => String::new(),
         }
@@ -152,16 +237,8 @@ impl Finding {
 fn in_set(set: &Parsed, error: &AuthorizationError) -> String {
     match error {
         AuthorizationError::PolicyEvaluationError(error) => {
-            let name = set.clauses.get(error.policy_id()).map_or("a policy", |clause| &clause.name);
+            let name = set.clauses.get(error.policy_id()).map_or("a policy", |clause| clause.line.id.as_str());
             format!("{name}: {}", error.inner())
         }
-    }
-}
-
-fn shown(principal: &Principal) -> String {
-    match principal {
-        Principal::Agent(agent) => format!("Agent::{:?}", agent.name),
-        Principal::Node { name, .. } => format!("Node::{name:?}"),
-        Principal::User(name) => format!("User::{name:?}"),
     }
 }

@@ -6,17 +6,21 @@
 pub mod act;
 pub mod credential;
 mod entities;
+mod est;
+mod findings;
 pub mod gate;
 mod judge;
+mod members;
+mod nearest;
 mod nesting;
 pub mod set;
 pub mod verdict;
 mod verdicts;
 
 pub use act::{
-    Act, Administer, AdmitNode, AgentRef, Ask, CreateAgent, DeleteAgent, ExportAudit, Principal, Receive, StopAgent,
-    Tell,
+    Act, Administer, AdmitNode, AgentRef, ApplyPolicies, Ask, CreateAgent, DeleteAgent, ExportAudit, Principal,
+    Receive, RemoveNode, StopAgent, Tell,
 };
-pub use gate::{Denied, Gate, Options, Permit};
-pub use set::{PolicyError, SCHEMA, STARTER, check};
-pub use verdict::{PolicyLine, Verdict};
+pub use gate::{Clocks, DEAF_AFTER, Denied, Gate, Lockout, Options, Permit};
+pub use set::{Candidate, Invalid, PolicyError, SCHEMA, STARTER, check};
+pub use verdict::{ClauseLine, Holds, Nearest, PolicyLine, Verdict};

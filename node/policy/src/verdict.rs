@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use symbi_model::{DecisionId, PolicyNumber, codec};
 
 /// The largest encoded verdict that is accepted from another node.
-const MAX_BYTES: usize = 1024 * 1024;
+const MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// A policy that determined a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,55 @@ pub struct PolicyLine {
     pub id: String,
     /// Its text.
     pub text: String,
+}
+
+/// A policy that would have permitted what was denied, had all of its clauses held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nearest {
+    /// Its `@id`, or its number in the set where it has none.
+    pub policy: String,
+    /// Its scope and its conditions, in their order.
+    pub clauses: Vec<ClauseLine>,
+}
+
+/// One clause of a policy: an end of its scope, or a part of a condition without which the whole does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClauseLine {
+    /// In Cedar.
+    pub text: String,
+    /// Whether it holds.
+    pub holds: Holds,
+    /// What it looked at, with the values there.
+    pub values: Vec<(String, String)>,
+}
+
+/// Whether a clause holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Holds {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// It cannot be evaluated, and why.
+    Error(String),
+}
+
+impl Nearest {
+    /// How many of its clauses hold.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.clauses.iter().filter(|clause| clause.holds == Holds::Yes).count()
+    }
+}
+
+impl std::fmt::Display for Holds {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(match self {
+            Self::Yes => "true",
+            Self::No => "false",
+            Self::Error(_) => "error",
+        })
+    }
 }
 
 /// What a gate decided, and why.
@@ -37,10 +86,28 @@ pub struct Verdict {
     pub policy_set: PolicyNumber,
     /// The policies that determined it, by name; none when nothing permitted it.
     pub determining: Vec<PolicyLine>,
+    /// For a denial, the policies that came nearest to permitting it, the nearest first.
+    pub nearest: Vec<Nearest>,
     /// What went wrong while judging; whatever goes wrong is a refusal.
     pub errors: Vec<String>,
     /// The verdict in a sentence.
     pub reason: String,
+}
+
+impl ClauseLine {
+    /// It, whether it holds, and the values.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let values = self.values.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>();
+        let why = match &self.holds {
+            Holds::Error(error) => format!("{error}; "),
+            Holds::Yes | Holds::No => String::new(),
+        };
+        let seen = format!("{why}{}", values.join(", "));
+        let seen = seen.trim_end_matches("; ");
+        let Self { text, holds, .. } = self;
+        if seen.is_empty() { format!("{holds:5}  {text}") } else { format!("{holds:5}  {text}  [{seen}]") }
+    }
 }
 
 impl Verdict {
@@ -72,6 +139,11 @@ impl Verdict {
         fields.extend(self.context.iter().map(|(name, value)| (name.clone(), value.clone())));
         fields.push(("policy set".to_owned(), self.policy_set.to_string()));
         fields.extend(self.determining.iter().map(|line| (format!("policy {}", line.id), line.text.clone())));
+        for nearest in &self.nearest {
+            let clauses: String = nearest.clauses.iter().map(|clause| format!("\n{}", clause.in_words())).collect();
+            let (held, of) = (nearest.held(), nearest.clauses.len());
+            fields.push((format!("nearest {} ({held} of {of} hold)", nearest.policy), clauses));
+        }
         fields.extend(self.errors.iter().map(|error| ("error".to_owned(), error.clone())));
         fields.push(("id".to_owned(), self.id.to_string()));
         fields.push(("time".to_owned(), format!("{} ms", self.at_ms)));

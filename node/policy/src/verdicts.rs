@@ -4,22 +4,34 @@
 //! - ids rise, whatever the clock does;
 //! - no more verdicts are kept than was agreed: the oldest one goes first.
 
-use crate::verdict::Verdict;
-use std::collections::BTreeMap;
+use crate::judge::Finding;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use symbi_model::{DecisionId, NodeId};
 use uuid::Builder;
 
 /// How many ids one millisecond has: an 18-bit counter leads the id's random part.
 const PER_MILLISECOND: u32 = 1 << 18;
 
+/// One verdict. Verdicts of the same finding share it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Its id.
+    pub id: DecisionId,
+    /// When, ms since the Unix epoch.
+    pub at_ms: u64,
+    /// What was found.
+    pub finding: Arc<Finding>,
+}
+
 /// The table.
 pub struct Verdicts {
     /// The first four bytes of the node that judges.
     node: [u8; 4],
     /// How many are kept.
-    kept: usize,
-    /// The verdicts; their ids are in the order of time.
-    by_id: BTreeMap<DecisionId, Verdict>,
+    most: usize,
+    /// The verdicts, in the order of their ids, which is that of time.
+    kept: VecDeque<Kept>,
     /// The millisecond of the last id.
     last_ms: u64,
     /// The counter of the last id within it.
@@ -27,14 +39,24 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    /// An empty table of `node`'s, for `kept` verdicts.
-    pub fn new(node: &NodeId, kept: usize) -> Self {
+    /// An empty table of `node`'s, for `most` verdicts.
+    pub fn new(node: &NodeId, most: usize) -> Self {
         let node = [node.0[0], node.0[1], node.0[2], node.0[3]];
-        Self { node, kept, by_id: BTreeMap::new(), last_ms: 0, counter: 0 }
+        Self { node, most, kept: VecDeque::new(), last_ms: 0, counter: 0 }
     }
 
-    /// The next id: its time is `now_ms`, or the last id's where the clock went back or the counter ran out.
-    pub fn mint(&mut self, now_ms: u64) -> DecisionId {
+    /// Keeps a verdict under the next id, of the time `now_ms` or of the last id's where the clock went back or the
+    /// counter ran out. Answers the id, and the verdict that makes room for it: whoever has the lock lets that go later.
+    pub fn keep(&mut self, now_ms: u64, finding: Arc<Finding>) -> (DecisionId, Option<Kept>) {
+        let id = self.mint(now_ms);
+        debug_assert!(self.kept.back().is_none_or(|last| last.id < id));
+        let oldest = if self.kept.len() >= self.most { self.kept.pop_front() } else { None };
+        self.kept.push_back(Kept { id, at_ms: now_ms, finding });
+        debug_assert!(self.kept.len() <= self.most.max(1));
+        (id, oldest)
+    }
+
+    fn mint(&mut self, now_ms: u64) -> DecisionId {
         if now_ms > self.last_ms {
             (self.last_ms, self.counter) = (now_ms, 0);
         } else {
@@ -52,18 +74,9 @@ impl Verdicts {
         DecisionId { node: self.node, id }
     }
 
-    /// Keeps a verdict whose id was minted here.
-    pub fn keep(&mut self, verdict: Verdict) {
-        debug_assert!(self.by_id.last_key_value().is_none_or(|(last, _)| *last < verdict.id));
-        self.by_id.insert(verdict.id, verdict);
-        if self.by_id.len() > self.kept {
-            self.by_id.pop_first();
-        }
-        debug_assert!(self.by_id.len() <= self.kept);
-    }
-
     /// The verdict, if it is still kept.
-    pub fn get(&self, id: &DecisionId) -> Option<&Verdict> {
-        self.by_id.get(id)
+    pub fn get(&self, id: &DecisionId) -> Option<&Kept> {
+        let place = self.kept.binary_search_by(|kept| kept.id.cmp(id)).ok()?;
+        self.kept.get(place)
     }
 }

@@ -53,8 +53,7 @@ async fn create(node: &Node, setup: &Setup, name: &str, program: &str, sequence:
     let id = AgentId(symbi_api::keys::uuid_v7((node.api.wall_ms)()));
     loop {
         let state = node.raft.state().borrow().clone();
-        let judged =
-            CreateAgent { principal: principal(), name: spec.name.clone(), owner: spec.owner.clone(), tier: spec.tier };
+        let judged = CreateAgent { principal: principal(), spec: spec.clone() };
         if let Ok(permit) = node.gate.judge(&state, judged) {
             let (reply, answer) = oneshot::channel();
             let proposal = Proposal {

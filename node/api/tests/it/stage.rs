@@ -8,6 +8,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use symbi_api::auth::Door;
 use symbi_api::ports::{AuditLine, Call, Ports, View};
 use symbi_host::{Ending, TellStatus};
@@ -20,7 +21,7 @@ use symbi_model::{
     Batch, ClusterId, Command, Committed, GroupId, Hash, Item, MessageId, NodeId, Proposal, ProposeError, RequestId,
     State, apply, codec,
 };
-use symbi_policy::Gate;
+use symbi_policy::{Clocks, Gate};
 use tokio::sync::{mpsc, oneshot, watch};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -174,7 +175,9 @@ impl Stage {
         let (view, viewed) = watch::channel(view);
         let (proposals, asked) = mpsc::channel(8);
         let (calls, called) = mpsc::channel(8);
-        let gate = Gate::new(symbi_policy::Options::new(node), Arc::new(|| NOW_MS));
+        let boottime = Arc::new(|| Duration::ZERO);
+        let gate = Gate::new(symbi_policy::Options::new(node), Clocks { wall_ms: Arc::new(|| NOW_MS), boottime });
+        gate.heard(Duration::ZERO);
         let ports = Ports {
             node,
             state: watched,

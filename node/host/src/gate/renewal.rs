@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Renewal {
     /// What it keeps open.
     pub(crate) gate: EffectGate,
+    /// What judges by policies only while a leader is heard.
+    pub(crate) policies: symbi_policy::Gate,
     /// The node's boot count, which the request carries.
     pub(crate) boot: u64,
     /// Where grants are asked for.
@@ -70,6 +72,8 @@ impl Renewal {
     fn take(&self, answer: Option<Grant>) {
         if let Some(grant) = answer {
             self.gate.granted(grant);
+            // A grant follows a round in which a majority confirmed the leader: no other sign of life means as much.
+            self.policies.heard(grant.requested_at);
             self.granted.send_modify(|count| *count += 1);
         }
     }
@@ -102,8 +106,20 @@ mod tests {
         let (standing, stands) = watch::channel(Standing::Silent);
         let (granted, _) = watch::channel(0);
         let cancel = CancellationToken::new();
-        let renewal =
-            Renewal { gate: gate.clone(), boot: 7, calls, state, standing, granted, boottime, cancel: cancel.clone() };
+        let clocks = symbi_policy::Clocks { wall_ms: Arc::new(|| 0), boottime: Arc::clone(&boottime) };
+        let policies = symbi_policy::Gate::new(symbi_policy::Options::new(symbi_model::NodeId([1; 32])), clocks);
+        let (gate_, cancel_) = (gate.clone(), cancel.clone());
+        let renewal = Renewal {
+            gate: gate_,
+            policies,
+            boot: 7,
+            calls,
+            state,
+            standing,
+            granted,
+            boottime,
+            cancel: cancel_,
+        };
         let task = tokio::spawn(renewal.run());
         let first = asked.recv().await.unwrap();
         assert_eq!((first.boot, gate.check(0).is_ok()), (7, false));

@@ -22,6 +22,7 @@ use symbi_model::{
 };
 use symbi_policy::credential::IssuerKey;
 use symbi_sandbox::{Driver, Scripted};
+use symbi_store::memory::{Disk, Memory};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -83,6 +84,8 @@ pub struct World {
     handles: Handles,
     /// The nodes' issuing keys.
     issuers: [Arc<IssuerKey>; 2],
+    /// The nodes' disks.
+    disks: [Arc<Disk>; 2],
     /// Its nodes: n1, n2.
     pub nodes: Vec<Node>,
 }
@@ -123,12 +126,13 @@ impl World {
             watchers: Vec::new(),
         }));
         found(&log, &keys, &issuers, policies);
-        let handles: Handles = Arc::default();
+        let (handles, disks) = (Handles::default(), [Disk::new(), Disk::new()]);
         let mut nodes = Vec::new();
         for (number, (key, issuer)) in keys.into_iter().zip(issuers.clone()).enumerate() {
-            nodes.push(node(&log, &handles, &drivers[number], key, issuer, (number, 1, mailbox)));
+            let below = (&drivers[number], &disks[number]);
+            nodes.push(node(&log, &handles, below, key, issuer, (number, 1, mailbox)));
         }
-        let world = Self { log, handles, issuers, nodes };
+        let world = Self { log, handles, issuers, disks, nodes };
         world.settle().await;
         world
     }
@@ -139,7 +143,8 @@ impl World {
         old.handle.shutdown().await;
         let issuer = Arc::clone(&self.issuers[number]);
         let driver: Arc<dyn Driver> = Arc::new(driver);
-        self.nodes[number] = node(&self.log, &self.handles, &driver, old.key.clone(), issuer, (number, 2, 4));
+        let below = (&driver, &self.disks[number]);
+        self.nodes[number] = node(&self.log, &self.handles, below, old.key.clone(), issuer, (number, 2, 4));
         self.settle().await;
     }
 
@@ -307,7 +312,7 @@ fn found(log: &Mutex<Log>, keys: &[SigningKey; 2], issuers: &[Arc<IssuerKey>; 2]
 fn node(
     log: &Arc<Mutex<Log>>,
     handles: &Handles,
-    driver: &Arc<dyn Driver>,
+    (driver, disk): (&Arc<dyn Driver>, &Arc<Disk>),
     key: SigningKey,
     issuer: Arc<IssuerKey>,
     (number, boot, mailbox): (usize, u64, usize),
@@ -326,7 +331,9 @@ fn node(
     // Clocks disagree by more than a join allows: no deadline may depend on that.
     let ahead_ms = 3_000 * u64::from(seed);
     let wall_ms = Arc::new(move || EPOCH_MS + ahead_ms + u64::try_from(since.elapsed().as_millis()).unwrap());
-    let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), wall_ms.clone());
+    let boottime = Arc::new(move || Duration::from_secs(1_000) + since.elapsed());
+    let clocks = symbi_policy::Clocks { wall_ms: wall_ms.clone(), boottime: boottime.clone() };
+    let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), clocks);
     let heard = Arc::clone(&events);
     let ports = Ports {
         state,
@@ -335,12 +342,14 @@ fn node(
         gate,
         peers: peers(Arc::clone(handles), id, Arc::clone(&way), Arc::clone(&sent)),
         grants: grants(Arc::clone(log), Arc::clone(&granted)),
+        engine: Arc::new(symbi_store::Memory::open(symbi_store::Disk::new()).unwrap()),
         wall_ms,
-        boottime: Arc::new(move || Duration::from_secs(1_000) + since.elapsed()),
+        boottime,
         observer: Arc::new(move |event| heard.lock().unwrap().push(event)),
     };
     let options = Options { mailbox, ..Options::new(id, boot, issuer, [seed; 32]) };
-    let handle = symbi_host::spawn(ports, options, CancellationToken::new());
+    let engine = Arc::new(Memory::open(Arc::clone(disk)).expect("nobody else has it open"));
+    let handle = symbi_host::spawn(ports, options, engine, CancellationToken::new());
     handles.lock().unwrap().insert(id, handle.clone());
     Node { key, id, handle, granted, hears, events, way, commits, sent }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use symbi_model::agent::{Agent, Desired, Hold, Placement, Resources, Spec};
 use symbi_model::node::{Liveness, Membership, Node, Profile};
 use symbi_model::policy::{NO_ENTITIES, PolicySet};
 use symbi_model::state::Cluster;
 use symbi_model::{AgentId, ClusterId, Epoch, Hash, NodeId, PolicyNumber, State};
-use symbi_policy::{AgentRef, Gate, Options, Principal};
+use symbi_policy::{AgentRef, Clocks, Gate, Options, Principal};
 
 /// The time at which every test begins.
 pub const NOW_MS: u64 = 1_800_000_000_000;
@@ -79,7 +80,12 @@ pub fn add_agent(state: &mut State, name: &str, owner: &str, n: u8, epoch: u64) 
 pub fn gate() -> (Gate, Arc<AtomicU64>) {
     let clock = Arc::new(AtomicU64::new(NOW_MS));
     let read = Arc::clone(&clock);
-    (Gate::new(Options::new(node_id(1)), Arc::new(move || read.load(Ordering::Relaxed))), clock)
+    // The boot clock stands still: a leader was heard just now.
+    let clocks =
+        Clocks { wall_ms: Arc::new(move || read.load(Ordering::Relaxed)), boottime: Arc::new(|| Duration::ZERO) };
+    let gate = Gate::new(Options::new(node_id(1)), clocks);
+    gate.heard(Duration::ZERO);
+    (gate, clock)
 }
 
 /// An agent as a caller names it.

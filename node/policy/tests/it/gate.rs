@@ -2,8 +2,9 @@
 
 use crate::fixture::{add_agent, agent, apply_policies, cluster, from, gate, node_id, user};
 use expect_test::{Expect, expect};
+use std::collections::BTreeSet;
 use std::thread;
-use symbi_model::agent::Tier;
+use symbi_model::agent::Spec;
 use symbi_model::{PolicyNumber, State};
 use symbi_policy::{
     Act, Administer, AdmitNode, Ask, CreateAgent, DeleteAgent, ExportAudit, Gate, Principal, Receive, STARTER,
@@ -58,7 +59,7 @@ fn the_starter_policies_are_a_table() {
                 may(
                     &gate,
                     &state,
-                    CreateAgent { principal: principal(), name: new().0, owner: new().1, tier: Tier::Process },
+                    CreateAgent { principal: principal(), spec: Spec::new(new().0, "demo", vec!["true".to_owned()]) },
                 ),
             ),
             ("stop", may(&gate, &state, StopAgent { principal: principal(), name: b().0, owner: b().1 })),
@@ -74,7 +75,8 @@ fn the_starter_policies_are_a_table() {
         table += &format!("{name}: {}\n", allowed.join(", "));
     }
     for name in ["admin", "eve"] {
-        let admitted = may(&gate, &state, AdmitNode { user: name.to_owned(), name: "n4".to_owned() });
+        let admitted =
+            may(&gate, &state, AdmitNode { user: name.to_owned(), name: "n4".to_owned(), labels: BTreeSet::new() });
         table += &format!("{name} admits n4: {admitted}\n");
     }
     expect![[r#"
@@ -137,18 +139,27 @@ fn a_denied_verdict_shows_who_owns_what() {
     shown(
         &verdict(&gate, &state, Ask { from: from("stranger"), to: agent("b") }),
         expect![[r#"
-        decision: denied
-        reason: no policy of set 1 permits Agent::"stranger" (owner other) to message::ask Agent::"b" (owner demo)
-        action: message::ask
-        principal: Agent::"stranger"
-        resource: Agent::"b"
-        principal.owner: other
-        principal.tier: process
-        resource.owner: demo
-        resource.tier: process
-        policy set: 1
-        time: 1800000000000 ms
-    "#]],
+            decision: denied
+            reason: no policy of set 1 permits Agent::"stranger" (owner other) to message::ask Agent::"b" (owner demo)
+            action: message::ask
+            principal: Agent::"stranger"
+            resource: Agent::"b"
+            principal.owner: other
+            principal.tier: process
+            resource.owner: demo
+            resource.tier: process
+            policy set: 1
+            nearest same-owner-may-message (3 of 4 hold): 
+              true   principal is Agent  [principal = Agent::"stranger"]
+              true   action in [Action::"message::ask", Action::"message::tell", Action::"message::receive"]  [action = Action::"message::ask"]
+              true   resource is Agent  [resource = Agent::"b"]
+              false  when { principal.owner == resource.owner }  [principal.owner = "other", resource.owner = "demo"]
+            nearest admin-may-do-everything (2 of 3 hold): 
+              false  principal == User::"admin"  [principal = Agent::"stranger"]
+              true   action
+              true   resource
+            time: 1800000000000 ms
+        "#]],
     );
 }
 

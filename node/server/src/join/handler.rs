@@ -132,7 +132,8 @@ impl Handler {
         };
         fit(&name)?;
         let (state, record) = self.token(token).await?;
-        let admit = AdmitNode { user: record.user.clone(), name: name.clone() };
+        let labels = enrol.profile.labels.clone();
+        let admit = AdmitNode { user: record.user.clone(), name: name.clone(), labels };
         let permit = self.gate.judge(&state, admit).map_err(|denied| {
             refused(RefusedCode::Denied, format!("{} (decision {})", denied.reason, denied.decision))
         })?;
