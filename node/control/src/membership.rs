@@ -2,7 +2,8 @@
 //!
 //! [`plan`] is pure and says the one next step; the leader carries it out, looks again, and so comes to rest. Voters go from
 //! one to three to five, always by a pair of learners in one joint change. A death changes nothing here, and neither does
-//! anything while a change is on its way.
+//! anything while a change is on its way. A removed voter leaves by itself, one at a time, after a learner has taken its
+//! place if there is one that can.
 
 mod observer;
 #[cfg(test)]
@@ -27,7 +28,7 @@ pub enum Change {
     AddLearner(NodeId),
     /// Gives these learners a vote, all in one joint change.
     Promote(Vec<NodeId>),
-    /// Replicates to the learner no more.
+    /// Replicates to the node no more, and takes its vote if it has one.
     Remove(NodeId),
 }
 
@@ -90,14 +91,31 @@ pub fn plan(view: &View) -> Option<Step> {
     if view.joint || view.voters.is_empty() {
         return None;
     }
-    let steps = [drop_removed, clear_join, add_learner, promote, finish_join];
+    let steps = [drop_removed, replace_removed, clear_join, add_learner, promote, finish_join];
     steps.into_iter().find_map(|step| step(view))
 }
 
-/// A learner whose join was cleared is not replicated to for ever.
+/// A learner that was removed, or whose join was cleared, is not replicated to for ever.
 fn drop_removed(view: &View) -> Option<Step> {
     let removed = |node: &&NodeId| membership(view, node) == Some(Membership::Removed);
     view.learners.keys().find(removed).map(|node| Step::Change(Change::Remove(*node)))
+}
+
+/// A removed voter loses its vote, when a learner has taken its place or there is none that could: a change needs a
+/// majority, which a dead voter only makes harder to reach. The last voter stays, whatever it is.
+fn replace_removed(view: &View) -> Option<Step> {
+    let is_removed = |node: &&NodeId| membership(view, node) == Some(Membership::Removed);
+    let removed = *view.voters.iter().find(is_removed)?;
+    let living = view.voters.iter().filter(|node| !is_removed(node)).count();
+    if living == 0 {
+        return None;
+    }
+    let wanted = (living | 1).min(VOTERS);
+    let heirs = ready(view);
+    match heirs.first() {
+        Some(heir) if living < wanted && !view.hold_promotions => Some(Step::Change(Change::Promote(vec![*heir]))),
+        _ => Some(Step::Change(Change::Remove(removed))),
+    }
 }
 
 fn clear_join(view: &View) -> Option<Step> {
@@ -119,13 +137,18 @@ fn promote(view: &View) -> Option<Step> {
     if view.hold_promotions || wanted > VOTERS {
         return None;
     }
+    let missing = wanted - view.voters.len();
+    let chosen: Vec<NodeId> = ready(view).into_iter().take(missing).collect();
+    (chosen.len() == missing).then_some(Step::Change(Change::Promote(chosen)))
+}
+
+/// The learners that may vote, the one that was enrolled first first.
+fn ready(view: &View) -> Vec<NodeId> {
     let caught_up = view.learners.iter().filter(|(_, caught_up)| **caught_up);
     let candidates = caught_up.filter_map(|(node, _)| view.nodes.get(node).map(|candidate| (candidate, *node)));
     let mut ready: Vec<_> = candidates.filter(|(candidate, _)| candidate.is_ready()).collect();
     ready.sort_by_key(|(candidate, node)| (candidate.enrolled_at, *node));
-    let missing = wanted - view.voters.len();
-    let chosen: Vec<NodeId> = ready.into_iter().take(missing).map(|(_, node)| node).collect();
-    (chosen.len() == missing).then_some(Step::Change(Change::Promote(chosen)))
+    ready.into_iter().map(|(_, node)| node).collect()
 }
 
 /// A joiner is through once it votes, or has caught up and no vote is wanted of it now.

@@ -1,13 +1,15 @@
 //! Placement: which node each agent that wants one is given.
 //!
 //! [`solve`] is pure. What its plan has, each a property test:
-//! - (A) with it, no node's reservations exceed what it offers, unless they did before;
-//! - (B) an agent is given only a node that has its tier;
+//! - (A) with it, no node's reservations or agents exceed what it offers, unless they did before;
+//! - (B) an agent is given only a node that has its tier and the labels it requires;
 //! - (C) an agent whose placement is held is not moved;
-//! - (D) among the nodes with room the one with the most room left is taken (spread);
+//! - (D) agents are placed by priority, then by name, and among the nodes with room each is given the one that its
+//!   strategy says: the most room left, the least, or the first by name;
 //! - (F) an agent that cannot be placed has a reason for every node.
 //!
-//! It decides; `apply` checks each `Place` again against what is committed by then.
+//! What is committed decides which nodes have room; what nodes say of themselves by gossip only which of these is
+//! preferred. It decides; `apply` checks each `Place` again against what is committed by then.
 
 mod explain;
 mod problem;
@@ -15,7 +17,7 @@ mod solve;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Explanation, NodeVerdict, explain};
+pub use explain::{Explanation, NodeVerdict, Verdict, explain};
 pub use problem::{Hints, Sight, problem};
 pub use solve::solve;
 
@@ -23,8 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use symbi_model::NodeId;
-use symbi_model::agent::{AgentName, Resources, Tier};
+use symbi_model::agent::{AgentName, Resources, Strategy, Tier};
 use symbi_model::node::Membership;
+use symbi_model::planted::{self, Defect};
 
 /// What there is to place, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,14 +48,29 @@ pub struct Previous {
 /// What a node offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
+    /// Its name.
+    pub name: String,
     /// What it offers to agents in all.
     pub allocatable: Resources,
-    /// What it says is used on it, by a fresh view; nothing without one. It makes a node less attractive, never full.
-    pub used: Resources,
+    /// How many agents it takes.
+    pub max_agents: u32,
+    /// What is used on its machine, by a fresh view; none without one. It makes a node less attractive, never full.
+    pub used: Option<Resources>,
     /// The tiers it has.
     pub tiers: BTreeSet<Tier>,
+    /// Its labels.
+    pub labels: BTreeSet<String>,
     /// Why nothing may be placed on it, if so.
     pub closed: Option<Closed>,
+}
+
+/// What is committed to a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// What is reserved on it.
+    pub reserved: Resources,
+    /// How many agents it holds.
+    pub agents: u32,
 }
 
 /// Why nothing may be placed on a node.
@@ -67,12 +85,18 @@ pub enum Closed {
 }
 
 /// What an agent needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
     /// What is reserved for it.
     pub resources: Resources,
     /// What isolates it.
     pub tier: Tier,
+    /// Labels that its node must have.
+    pub require: BTreeSet<String>,
+    /// Which of the nodes that could take it is given it.
+    pub strategy: Strategy,
+    /// A higher one is placed first.
+    pub priority: u16,
 }
 
 /// What is to be done.
@@ -103,12 +127,19 @@ pub struct Unplaced {
 }
 
 /// Why an agent cannot be on a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Nothing may be placed there.
     Closed(Closed),
     /// The node has not the agent's tier.
     Tier(Tier),
+    /// The node has not a label that the agent requires.
+    Label(String),
+    /// The node has as many agents as it takes.
+    Agents {
+        /// How many it takes.
+        max: u32,
+    },
     /// Too little memory is left.
     Memory {
         /// What the agent needs, MiB.
@@ -125,34 +156,64 @@ pub enum Reason {
     },
 }
 
+impl fmt::Display for Closed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotMember(Membership::Removed) => "it was removed",
+            Self::NotMember(_) => "it has not finished joining",
+            Self::Down => "it is down",
+            Self::Silent => "the leader has not heard it for some seconds",
+        })
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed(Closed::NotMember(Membership::Removed)) => write!(formatter, "it was removed"),
-            Self::Closed(Closed::NotMember(_)) => write!(formatter, "it has not finished joining"),
-            Self::Closed(Closed::Down) => write!(formatter, "it is down"),
-            Self::Closed(Closed::Silent) => write!(formatter, "the leader has not heard it for some seconds"),
+            Self::Closed(closed) => closed.fmt(formatter),
             Self::Tier(tier) => write!(formatter, "it has no sandbox of tier {tier}"),
+            Self::Label(label) => write!(formatter, "it has no label {label}"),
+            Self::Agents { max } => write!(formatter, "it has {max} agents already, and takes no more"),
             Self::Memory { needs_mb, free_mb } => {
-                write!(formatter, "memory: {needs_mb} MiB needed, {free_mb} MiB free")
+                let short = needs_mb.saturating_sub(*free_mb);
+                write!(formatter, "memory: short by {short} MiB ({needs_mb} needed, {free_mb} free)")
             }
             Self::Cpu { needs_millis, free_millis } => {
-                write!(formatter, "cpu: {needs_millis} millicores needed, {free_millis} free")
+                let short = needs_millis.saturating_sub(*free_millis);
+                write!(formatter, "cpu: short by {short} millicores ({needs_millis} needed, {free_millis} free)")
             }
         }
     }
 }
 
-impl Offer {
-    /// Why an agent cannot be on this node, of which `reserved` is taken; none if it can.
+impl Load {
+    /// With one agent more.
     #[must_use]
-    pub fn obstacle(&self, reserved: Resources, need: Need) -> Option<Reason> {
+    pub fn and(self, resources: Resources) -> Self {
+        Self { reserved: self.reserved.plus(resources), agents: self.agents.saturating_add(1) }
+    }
+}
+
+impl Offer {
+    /// Why an agent cannot be on this node, to which `load` is committed; none if it can.
+    #[must_use]
+    pub fn obstacle(&self, load: Load, need: &Need) -> Option<Reason> {
         if let Some(closed) = self.closed {
             return Some(Reason::Closed(closed));
         }
         if !self.tiers.contains(&need.tier) {
             return Some(Reason::Tier(need.tier));
         }
+        if let Some(label) = need.require.iter().find(|label| !self.labels.contains(*label)) {
+            return Some(Reason::Label(label.clone()));
+        }
+        if load.agents >= self.max_agents {
+            return Some(Reason::Agents { max: self.max_agents });
+        }
+        let reserved = match self.used {
+            Some(used) if planted::active(Defect::ViewOverReservations) => used,
+            _ => load.reserved,
+        };
         let free = self.allocatable.minus(reserved);
         // The sums and not what is free: on an overfull node not even an agent that needs nothing has room.
         let after = reserved.plus(need.resources);

@@ -113,6 +113,58 @@ fn a_voter_is_never_cleared() {
 }
 
 #[test]
+fn a_removed_voter_is_replaced_by_a_learner_before_it_leaves() {
+    let mut view = cluster(4, 3);
+    set(&mut view, 3, Membership::Removed);
+    assert_eq!(plan(&view), Some(Step::Change(Change::Promote(vec![node(4)]))));
+    let step = plan(&view).expect("a step");
+    carry_out(&mut view, step);
+    assert_eq!(plan(&view), Some(Step::Change(Change::Remove(node(3)))), "three that live vote now");
+    let step = plan(&view).expect("a step");
+    carry_out(&mut view, step);
+    assert_eq!((view.voters.len(), plan(&view)), (3, None));
+}
+
+#[test]
+fn a_removed_voter_without_a_learner_that_could_vote_just_leaves() {
+    for learner in [None, Some(false)] {
+        let mut view = cluster(3, 3);
+        set(&mut view, 3, Membership::Removed);
+        if let Some(caught_up) = learner {
+            set(&mut view, 4, Membership::Member);
+            view.learners.insert(node(4), caught_up);
+        }
+        assert_eq!(plan(&view), Some(Step::Change(Change::Remove(node(3)))));
+    }
+    let mut view = cluster(4, 3);
+    set(&mut view, 3, Membership::Removed);
+    view.hold_promotions = true;
+    assert_eq!(plan(&view), Some(Step::Change(Change::Remove(node(3)))), "its replacement has just failed");
+}
+
+#[test]
+fn two_removed_voters_leave_one_after_the_other() {
+    let mut view = cluster(6, 5);
+    set(&mut view, 1, Membership::Removed);
+    set(&mut view, 2, Membership::Removed);
+    let mut steps = Vec::new();
+    while let Some(step) = plan(&view) {
+        carry_out(&mut view, step.clone());
+        steps.push(step);
+    }
+    // Three that live are an odd number already: one more would make losing none harder.
+    assert_eq!(steps, [1, 2].map(|number| Step::Change(Change::Remove(node(number)))));
+    assert_eq!(view.voters, BTreeSet::from([node(3), node(4), node(5)]));
+}
+
+#[test]
+fn the_last_voter_is_not_taken_out() {
+    let mut view = cluster(1, 1);
+    set(&mut view, 1, Membership::Removed);
+    assert_eq!(plan(&view), None);
+}
+
+#[test]
 fn a_failed_promotion_does_not_keep_a_joiner_waiting() {
     let mut view = cluster(3, 1);
     set(&mut view, 3, Membership::Joining);
@@ -131,15 +183,51 @@ fn carry_out(view: &mut View, step: Step) {
                 assert!(view.learners.remove(&node).is_some(), "only a learner is promoted");
                 view.voters.insert(node);
             }
-            assert!(view.voters.len() % 2 == 1 && view.voters.len() <= VOTERS);
+            let living = view.voters.iter().filter(|id| view.nodes[*id].membership != Membership::Removed).count();
+            assert!(living % 2 == 1 && living <= VOTERS);
         }
-        Step::Change(Change::Remove(node)) => assert!(view.learners.remove(&node).is_some()),
+        Step::Change(Change::Remove(node)) => {
+            assert_eq!(view.nodes[&node].membership, Membership::Removed, "only a removed node is taken out");
+            assert!(view.learners.remove(&node).is_some() || view.voters.remove(&node));
+            assert!(!view.voters.is_empty());
+        }
         Step::FinishJoin(node) => view.nodes.get_mut(&node).expect("known").membership = Membership::Member,
         Step::ClearJoin(node) => view.nodes.get_mut(&node).expect("known").membership = Membership::Removed,
     }
 }
 
 proptest! {
+    #[test]
+    fn whoever_is_removed_leaves_and_the_others_go_on(
+        voters in 0..3_u8,
+        learners in 0..4_u8,
+        removed in prop::collection::btree_set(1..9_u8, 0..4),
+        hold in any::<bool>(),
+    ) {
+        let voters = 2 * voters + 1;
+        let mut view = cluster(voters + learners, voters);
+        view.hold_promotions = hold;
+        // A majority lives, or nobody could have agreed on a removal.
+        let dead: Vec<u8> = removed.into_iter().filter(|number| *number <= voters + learners).collect();
+        prop_assume!(dead.iter().filter(|number| **number <= voters).count() <= usize::from(voters) / 2);
+        for number in &dead {
+            set(&mut view, *number, Membership::Removed);
+        }
+        let mut steps = 0;
+        while let Some(step) = plan(&view) {
+            let before: BTreeSet<NodeId> = view.voters.clone();
+            carry_out(&mut view, step);
+            prop_assert!(before.symmetric_difference(&view.voters).count() <= 2, "no more than a pair at a time");
+            let living = view.voters.iter().filter(|id| view.nodes[*id].membership != Membership::Removed).count();
+            prop_assert!(living * 2 > view.voters.len(), "those that live are a majority after each step");
+            steps += 1;
+            prop_assert!(steps < 100, "it never comes to rest");
+        }
+        for number in dead {
+            prop_assert!(!view.voters.contains(&node(number)) && !view.learners.contains_key(&node(number)));
+        }
+    }
+
     #[test]
     fn every_history_comes_to_rest_with_everyone_in_place(
         nodes in prop::collection::vec((0..3_u8, any::<bool>(), any::<bool>()), 0..9),

@@ -1,10 +1,9 @@
 //! `why agent`: where an agent is, or what keeps it from each node.
 
-use super::problem::{ended, need, offer};
-use super::{Hints, Reason, Sight};
+use super::problem::{ended, need, offers};
+use super::{Hints, Load, Offer, Reason, Sight};
 use std::fmt;
-use symbi_model::agent::{Agent, AgentName, Desired, Hold};
-use symbi_model::node::Membership;
+use symbi_model::agent::{Agent, AgentName, Desired, Hold, Resources, Strategy};
 use symbi_model::{NodeId, State};
 
 /// Why an agent is where it is.
@@ -27,18 +26,44 @@ pub struct NodeVerdict {
     pub node: NodeId,
     /// Its name.
     pub name: String,
-    /// Whether it is the one that holds the agent.
-    pub holds: bool,
-    /// Why it could not take the agent; none if it could.
-    pub reason: Option<Reason>,
+    /// What speaks for or against it.
+    pub verdict: Verdict,
+}
+
+/// What speaks for or against a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds the agent.
+    Holds,
+    /// It would take the agent.
+    Free {
+        /// What is left of what it offers.
+        free: Resources,
+        /// How many agents it holds.
+        agents: u32,
+        /// How many it takes.
+        max_agents: u32,
+    },
+    /// It could not take the agent.
+    Not(Reason),
 }
 
 impl fmt::Display for NodeVerdict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.holds, &self.reason) {
-            (true, _) => write!(formatter, "{}: holds it", self.name),
-            (false, None) => write!(formatter, "{}: has room", self.name),
-            (false, Some(reason)) => write!(formatter, "{}: {reason}", self.name),
+        write!(formatter, "{}: {}", self.name, self.verdict)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Holds => formatter.write_str("holds it"),
+            Self::Free { free, agents, max_agents } => {
+                let Resources { memory_mb, cpu_millis } = free;
+                write!(formatter, "would take it: {memory_mb} MiB and {cpu_millis} millicores free, ")?;
+                write!(formatter, "{agents} of {max_agents} agents")
+            }
+            Self::Not(reason) => reason.fmt(formatter),
         }
     }
 }
@@ -48,14 +73,21 @@ impl fmt::Display for NodeVerdict {
 pub fn explain(state: &State, hints: &Hints, sight: &Sight, name: &AgentName) -> Option<Explanation> {
     let agent = state.agents.get(name)?;
     let holder = agent.placement.filter(|placement| placement.hold == Hold::Held).map(|placement| placement.node);
-    let verdict = |(id, node): (&NodeId, &symbi_model::node::Node)| NodeVerdict {
-        node: *id,
-        name: node.name.clone(),
-        holds: holder == Some(*id),
-        reason: offer(*id, node, hints, sight).obstacle(state.reserved(id), need(agent)),
+    let need = need(agent);
+    let judge = |(id, offer): (NodeId, Offer)| {
+        let agents = u32::try_from(state.held_count(&id)).unwrap_or(u32::MAX);
+        let load = Load { reserved: state.reserved(&id), agents };
+        let verdict = match offer.obstacle(load, &need) {
+            _ if holder == Some(id) => Verdict::Holds,
+            Some(reason) => Verdict::Not(reason),
+            None => {
+                let free = offer.allocatable.minus(load.reserved);
+                Verdict::Free { free, agents, max_agents: offer.max_agents }
+            }
+        };
+        NodeVerdict { node: id, name: offer.name, verdict }
     };
-    let present = state.nodes.iter().filter(|(_, node)| node.membership != Membership::Removed);
-    let mut nodes: Vec<NodeVerdict> = present.map(verdict).collect();
+    let mut nodes: Vec<NodeVerdict> = offers(state, hints, sight).into_iter().map(judge).collect();
     nodes.sort_by(|left, right| left.name.cmp(&right.name));
     let summary = summary(state, agent, &nodes);
     Some(Explanation { agent: name.clone(), summary, nodes, index: state.counters.applied_index })
@@ -67,7 +99,7 @@ fn summary(state: &State, agent: &Agent, nodes: &[NodeVerdict]) -> String {
         let place =
             format!("on {} since index {} under epoch {}", name_of(placement.node), placement.index, placement.epoch);
         return match agent.desired {
-            Desired::Running => format!("{place}: of the nodes with room it had the most left"),
+            Desired::Running => format!("{place}: {}", why(agent.spec.strategy)),
             Desired::Stopped | Desired::Removed => format!("{place}, until that node reports that it has stopped"),
         };
     }
@@ -76,10 +108,21 @@ fn summary(state: &State, agent: &Agent, nodes: &[NodeVerdict]) -> String {
         (Desired::Running, _) if ended(agent) => {
             "not placed: it ended, and its restart policy does not start it again".to_owned()
         }
-        (Desired::Running, _) if nodes.iter().any(|node| node.reason.is_none()) => match agent.placement {
-            Some(lost) => format!("not placed since {} lost it; about to be placed again", name_of(lost.node)),
-            None => "about to be placed".to_owned(),
-        },
+        (Desired::Running, _) if nodes.iter().any(|node| matches!(node.verdict, Verdict::Free { .. })) => {
+            match agent.placement {
+                Some(lost) => format!("not placed since {} lost it; about to be placed again", name_of(lost.node)),
+                None => "about to be placed".to_owned(),
+            }
+        }
         (Desired::Running, _) => "not placed: no node can take it".to_owned(),
+    }
+}
+
+/// Why a strategy takes the node that it takes.
+fn why(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Spread => "of the nodes that could take it, spread takes the one with the most room left",
+        Strategy::BestFit => "of the nodes that could take it, best-fit takes the one with the least room left",
+        Strategy::FirstFit => "of the nodes that could take it, first-fit takes the first by name",
     }
 }

@@ -2,11 +2,12 @@
 
 use super::{Closed, Need, Offer, Previous, Problem};
 use std::collections::{BTreeMap, BTreeSet};
-use symbi_model::agent::{Agent, AgentState, Desired, Hold, Resources, Tier};
+use std::net::IpAddr;
+use symbi_model::agent::{Agent, AgentState, Desired, Hold, Resources};
 use symbi_model::node::{Liveness, Membership, Node};
 use symbi_model::{NodeId, State};
 
-/// What nodes say is used on them, by fresh views.
+/// What nodes say is used on their machines, by fresh views.
 pub type Hints = BTreeMap<NodeId, Resources>;
 
 /// What the leader's grants know of nodes beyond the state.
@@ -21,13 +22,8 @@ pub struct Sight {
 /// The problem, and what is held already.
 #[must_use]
 pub fn problem(state: &State, hints: &Hints, sight: &Sight) -> (Problem, Previous) {
-    let mut problem = Problem::default();
+    let mut problem = Problem { nodes: offers(state, hints, sight), ..Problem::default() };
     let mut previous = Previous::default();
-    for (id, node) in &state.nodes {
-        if node.membership != Membership::Removed {
-            problem.nodes.insert(*id, offer(*id, node, hints, sight));
-        }
-    }
     for (name, agent) in &state.agents {
         if let Some(placement) = agent.placement.filter(|placement| placement.hold == Hold::Held) {
             previous.held.insert(name.clone(), (placement.node, agent.spec.resources));
@@ -39,8 +35,27 @@ pub fn problem(state: &State, hints: &Hints, sight: &Sight) -> (Problem, Previou
     (problem, previous)
 }
 
-/// What a node offers, and whether.
-pub(super) fn offer(id: NodeId, node: &Node, hints: &Hints, sight: &Sight) -> Offer {
+/// What each node that is not removed offers, and whether.
+pub(super) fn offers(state: &State, hints: &Hints, sight: &Sight) -> BTreeMap<NodeId, Offer> {
+    let machines = machines(state, hints);
+    let present = state.nodes.iter().filter(|(_, node)| node.membership != Membership::Removed);
+    present.map(|(id, node)| (*id, offer(*id, node, &machines, sight))).collect()
+}
+
+/// What is used on each machine: nodes of one address share it, and the most that one of them says counts for all. What two
+/// of them measured a moment apart must not decide between them.
+fn machines(state: &State, hints: &Hints) -> BTreeMap<IpAddr, Resources> {
+    let mut machines: BTreeMap<IpAddr, Resources> = BTreeMap::new();
+    for (id, used) in hints {
+        let Some(node) = state.nodes.get(id) else { continue };
+        let most = machines.entry(node.profile.addr.ip()).or_default();
+        most.memory_mb = most.memory_mb.max(used.memory_mb);
+        most.cpu_millis = most.cpu_millis.max(used.cpu_millis);
+    }
+    machines
+}
+
+fn offer(id: NodeId, node: &Node, machines: &BTreeMap<IpAddr, Resources>, sight: &Sight) -> Offer {
     let closed = if node.membership != Membership::Member {
         Some(Closed::NotMember(node.membership))
     } else if node.liveness == Liveness::Down || sight.condemned.contains(&id) {
@@ -50,13 +65,28 @@ pub(super) fn offer(id: NodeId, node: &Node, hints: &Hints, sight: &Sight) -> Of
     } else {
         None
     };
-    let used = hints.get(&id).copied().unwrap_or_default();
-    Offer { allocatable: node.profile.allocatable, used, tiers: BTreeSet::from([Tier::Process]), closed }
+    let profile = &node.profile;
+    Offer {
+        name: node.name.clone(),
+        allocatable: profile.allocatable,
+        max_agents: profile.max_agents,
+        used: machines.get(&profile.addr.ip()).copied(),
+        tiers: profile.tiers.clone(),
+        labels: profile.labels.clone(),
+        closed,
+    }
 }
 
 /// What an agent needs.
 pub(super) fn need(agent: &Agent) -> Need {
-    Need { resources: agent.spec.resources, tier: agent.spec.tier }
+    let spec = &agent.spec;
+    Need {
+        resources: spec.resources,
+        tier: spec.tier,
+        require: spec.require.clone(),
+        strategy: spec.strategy,
+        priority: spec.priority,
+    }
 }
 
 /// Whether an agent should have a node: it is to run, and has not ended by its own restart policy.

@@ -1,126 +1,125 @@
-//! The solver: worst fit over an ordered set of nodes.
+//! The solver: each agent by itself, over the nodes in the order of its strategy.
 
-use super::{Assignment, Need, Offer, Plan, Previous, Problem, Reason, Unplaced};
+use super::{Assignment, Load, Need, Offer, Plan, Previous, Problem, Reason, Unplaced};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use symbi_model::NodeId;
-use symbi_model::agent::{AgentName, Resources};
+use symbi_model::agent::{AgentName, Resources, Strategy, Tier};
 
 /// Millionths: room is compared in whole numbers.
 const WHOLE: u128 = 1_000_000;
 
-/// Where a node stands in the order: the most room first, then the fewest agents.
-type Rank = (Reverse<u64>, u32, NodeId);
+/// Where a node stands: the most room first, by what is used and then by what is reserved, then the fewest agents.
+type Rank = (Reverse<u64>, Reverse<u64>, u32, NodeId);
 
-/// Plans a node for every wanted agent that holds none.
+/// What of a need decides which nodes have room for it.
+type Demand<'a> = (Resources, Tier, &'a BTreeSet<String>);
+
+/// Plans a node for every wanted agent that holds none: those of a higher priority first, then by name.
 ///
-/// Larger agents come first, so that small ones fill what is left. O(agents × log nodes) while the roomiest node has room.
+/// O(agents × log nodes) while the first node of the order has room, O(agents × nodes) at worst.
 #[must_use]
 pub fn solve(problem: &Problem, previous: &Previous) -> Plan {
     let mut field = Field::new(problem, previous);
-    let mut waiting: Vec<(&AgentName, Need)> = problem
-        .wanted
-        .iter()
-        .filter(|(agent, _)| !previous.held.contains_key(agent))
-        .map(|(agent, need)| (agent, *need))
-        .collect();
-    waiting.sort_by_key(|(agent, need)| (Reverse(need.resources), *agent));
+    let mut waiting: Vec<(&AgentName, &Need)> =
+        problem.wanted.iter().filter(|(agent, _)| !previous.held.contains_key(agent)).collect();
+    waiting.sort_by_key(|(agent, need)| (Reverse(need.priority), *agent));
 
     let mut plan = Plan::default();
     let mut left = Vec::new();
-    let mut hopeless = BTreeSet::new();
+    let mut hopeless: BTreeMap<Demand<'_>, &Need> = BTreeMap::new();
     for (agent, need) in waiting {
         // Room only shrinks while solving: what had none a moment ago has none now.
-        let node = if hopeless.contains(&need) { None } else { field.take(need) };
+        let node = if hopeless.contains_key(&demand(need)) { None } else { field.take(need) };
         if let Some(node) = node {
             plan.places.push(Assignment { agent: agent.clone(), node });
         } else {
-            hopeless.insert(need);
+            hopeless.insert(demand(need), need);
             left.push((agent, need));
         }
     }
-    let reasons: BTreeMap<Need, Arc<[(NodeId, Reason)]>> =
-        hopeless.into_iter().map(|need| (need, field.reasons(need))).collect();
+    let reasons: BTreeMap<Demand<'_>, Arc<[(NodeId, Reason)]>> =
+        hopeless.into_iter().map(|(demand, need)| (demand, field.reasons(need))).collect();
     plan.unplaced = left
         .into_iter()
-        .map(|(agent, need)| Unplaced { agent: agent.clone(), reasons: Arc::clone(&reasons[&need]) })
+        .map(|(agent, need)| Unplaced { agent: agent.clone(), reasons: Arc::clone(&reasons[&demand(need)]) })
         .collect();
     plan
+}
+
+fn demand(need: &Need) -> Demand<'_> {
+    (need.resources, need.tier, &need.require)
 }
 
 /// The nodes while agents are put on them.
 ///
 /// Invariant: `order` has one rank for each open node, the one that its load gives.
 struct Field<'a> {
-    /// The nodes.
-    nodes: BTreeMap<NodeId, Load<'a>>,
+    /// What each node offers, and what is committed to it.
+    nodes: BTreeMap<NodeId, (&'a Offer, Load)>,
     /// Open nodes, the roomiest first.
     order: BTreeSet<Rank>,
-}
-
-/// A node and what is on it.
-struct Load<'a> {
-    /// What it offers.
-    offer: &'a Offer,
-    /// What is reserved on it.
-    reserved: Resources,
-    /// How many agents are on it.
-    agents: u32,
+    /// Open nodes by name.
+    names: Vec<NodeId>,
 }
 
 impl<'a> Field<'a> {
     fn new(problem: &'a Problem, previous: &Previous) -> Self {
-        let load = |offer| Load { offer, reserved: Resources::default(), agents: 0 };
-        let mut nodes: BTreeMap<NodeId, Load<'a>> =
-            problem.nodes.iter().map(|(node, offer)| (*node, load(offer))).collect();
+        let mut nodes: BTreeMap<NodeId, (&'a Offer, Load)> =
+            problem.nodes.iter().map(|(node, offer)| (*node, (offer, Load::default()))).collect();
         for (node, resources) in previous.held.values() {
-            if let Some(load) = nodes.get_mut(node) {
-                load.add(*resources);
+            if let Some((_, load)) = nodes.get_mut(node) {
+                *load = load.and(*resources);
             }
         }
-        let open = nodes.iter().filter(|(_, load)| load.offer.closed.is_none());
-        let order = open.map(|(node, load)| load.rank(*node)).collect();
-        Self { nodes, order }
+        let open = || nodes.iter().filter(|(_, (offer, _))| offer.closed.is_none());
+        let order = open().map(|(node, (offer, load))| rank(*node, offer, load)).collect();
+        let mut names: Vec<(&str, NodeId)> = open().map(|(node, (offer, _))| (offer.name.as_str(), *node)).collect();
+        names.sort_unstable();
+        let names = names.into_iter().map(|(_, node)| node).collect();
+        Self { nodes, order, names }
     }
 
-    /// Puts an agent on the roomiest node that can have it.
-    fn take(&mut self, need: Need) -> Option<NodeId> {
-        let rank = *self.order.iter().find(|(_, _, node)| self.obstacle(*node, need).is_none())?;
-        let node = rank.2;
-        self.order.remove(&rank);
-        let load = self.nodes.get_mut(&node)?;
-        load.add(need.resources);
-        self.order.insert(load.rank(node));
+    /// Puts an agent on the node that its strategy says, of those that can have it.
+    fn take(&mut self, need: &Need) -> Option<NodeId> {
+        let fits = |node: &NodeId| self.obstacle(node, need).is_none();
+        let mut ranked = self.order.iter().map(|(_, _, _, node)| *node);
+        let node = match need.strategy {
+            Strategy::Spread => ranked.find(fits),
+            Strategy::BestFit => ranked.rfind(fits),
+            Strategy::FirstFit => self.names.iter().copied().find(fits),
+        }?;
+        let (offer, load) = self.nodes.get_mut(&node)?;
+        self.order.remove(&rank(node, offer, load));
+        *load = load.and(need.resources);
+        self.order.insert(rank(node, offer, load));
         Some(node)
     }
 
-    fn obstacle(&self, node: NodeId, need: Need) -> Option<Reason> {
-        self.nodes.get(&node).and_then(|load| load.offer.obstacle(load.reserved, need))
+    fn obstacle(&self, node: &NodeId, need: &Need) -> Option<Reason> {
+        self.nodes.get(node).and_then(|(offer, load)| offer.obstacle(*load, need))
     }
 
-    fn reasons(&self, need: Need) -> Arc<[(NodeId, Reason)]> {
+    fn reasons(&self, need: &Need) -> Arc<[(NodeId, Reason)]> {
         let nodes = self.nodes.iter();
-        nodes.filter_map(|(node, load)| Some((*node, load.offer.obstacle(load.reserved, need)?))).collect()
+        nodes.filter_map(|(node, (offer, load))| Some((*node, offer.obstacle(*load, need)?))).collect()
     }
 }
 
-impl Load<'_> {
-    fn add(&mut self, resources: Resources) {
-        self.reserved = self.reserved.plus(resources);
-        self.agents += 1;
-    }
+fn rank(node: NodeId, offer: &Offer, load: &Load) -> Rank {
+    let used = offer.used.unwrap_or_default();
+    let taken = Resources {
+        memory_mb: load.reserved.memory_mb.max(used.memory_mb),
+        cpu_millis: load.reserved.cpu_millis.max(used.cpu_millis),
+    };
+    (Reverse(room(offer, taken)), Reverse(room(offer, load.reserved)), load.agents, node)
+}
 
-    fn rank(&self, node: NodeId) -> Rank {
-        (Reverse(self.room()), self.agents, node)
-    }
-
-    /// The share that is left of whatever is scarcest, in millionths.
-    fn room(&self) -> u64 {
-        let memory = share(self.offer.allocatable.memory_mb, self.reserved.memory_mb.max(self.offer.used.memory_mb));
-        let cpu = share(self.offer.allocatable.cpu_millis, self.reserved.cpu_millis.max(self.offer.used.cpu_millis));
-        memory.min(cpu)
-    }
+/// The share that is left of whatever is scarcest, in millionths.
+fn room(offer: &Offer, taken: Resources) -> u64 {
+    let memory = share(offer.allocatable.memory_mb, taken.memory_mb);
+    memory.min(share(offer.allocatable.cpu_millis, taken.cpu_millis))
 }
 
 fn share(whole: u64, taken: u64) -> u64 {

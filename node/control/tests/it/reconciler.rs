@@ -4,8 +4,8 @@
 use crate::world::{TERM, World, agent, id, node};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use symbi_control::GrantRefused;
 use symbi_control::reconcile::{Leadership, Replication};
-use symbi_control::{GrantRefused, placement};
 use symbi_model::agent::Hold;
 use symbi_model::node::{Liveness, Membership};
 use symbi_model::{Epoch, NodeId, State};
@@ -132,7 +132,10 @@ async fn what_cannot_be_placed_says_why_and_is_placed_once_there_is_room() {
     let why = world.handle.explain(&left.parse().expect("a name")).expect("it exists");
     assert_eq!(why.summary, "not placed: no node can take it");
     let said: Vec<String> = why.nodes.iter().map(ToString::to_string).collect();
-    assert_eq!(said, ["a: memory: 600 MiB needed, 400 MiB free", "b: memory: 600 MiB needed, 400 MiB free"]);
+    assert_eq!(
+        said,
+        ["a: memory: short by 200 MiB (600 needed, 400 free)", "b: memory: short by 200 MiB (600 needed, 400 free)"]
+    );
     assert_eq!(world.handle.explain(&"nobody".parse().expect("a name")), None);
 
     world.edit(|state| {
@@ -142,7 +145,8 @@ async fn what_cannot_be_placed_says_why_and_is_placed_once_there_is_room() {
     assert_eq!(state.held_by(&id('c')).count(), 1);
     let why = world.handle.explain(&left.parse().expect("a name")).expect("it exists");
     assert!(why.summary.starts_with("on c since index"), "{}", why.summary);
-    assert!(why.nodes.iter().any(|node| node.holds && matches!(node.reason, Some(placement::Reason::Memory { .. }))));
+    let said: Vec<String> = why.nodes.iter().map(ToString::to_string).collect();
+    assert_eq!(said[2], "c: holds it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,14 +117,7 @@ impl Remote {
     #[must_use]
     pub fn why_here(&self, agent: &AgentName) -> Vec<(String, String)> {
         let Some(explanation) = self.control.explain(agent) else { return Vec::new() };
-        let nodes = explanation.nodes.iter().map(|verdict| {
-            let reason = match (verdict.holds, &verdict.reason) {
-                (true, _) => "holds it".to_owned(),
-                (false, None) => "has room".to_owned(),
-                (false, Some(reason)) => reason.to_string(),
-            };
-            (verdict.name.clone(), reason)
-        });
+        let nodes = explanation.nodes.iter().map(|node| (node.name.clone(), node.verdict.to_string()));
         std::iter::once((String::new(), explanation.summary.clone())).chain(nodes).collect()
     }
 }
