@@ -4,7 +4,9 @@
 //! Not here: who a caller is (`node/api` authenticates, sessions do for agents), and where verdicts are shown.
 
 pub mod act;
+pub mod cases;
 pub mod credential;
+pub mod diff;
 mod entities;
 mod est;
 mod findings;
@@ -21,6 +23,9 @@ pub use act::{
     Act, Administer, AdmitNode, AgentRef, ApplyPolicies, Ask, CreateAgent, DeleteAgent, ExportAudit, Principal,
     Receive, RemoveNode, StopAgent, Tell,
 };
+pub use cases::{Case, Tested};
+pub use diff::{Difference, diff};
+pub use entities::{Kind, Subject};
 pub use gate::{Clocks, DEAF_AFTER, Denied, Gate, Lockout, Options, Permit};
 pub use set::{Candidate, Invalid, PolicyError, SCHEMA, STARTER, check};
 pub use verdict::{ClauseLine, Holds, Nearest, PolicyLine, Verdict};

@@ -79,6 +79,8 @@ impl Position {
 pub struct Clause {
     /// Its place in the text, from 0.
     pub order: usize,
+    /// Whether it has an `@id`.
+    pub named: bool,
     /// Whether it permits; otherwise it forbids.
     pub permits: bool,
     /// Its name (the `@id`, or its number in the set where it has none) and its text.
@@ -227,8 +229,9 @@ fn parse_here(text: &str) -> Result<Parsed, Vec<PolicyError>> {
     let clauses = policies.policies().enumerate().map(|(order, policy)| {
         let name = policy.annotation("id").filter(|name| !name.is_empty());
         let id = name.map_or_else(|| policy.id().to_string(), str::to_owned);
-        let permits = policy.effect() == Effect::Permit;
-        (policy.id().clone(), Clause { order, permits, line: Arc::new(PolicyLine { id, text: policy.to_string() }) })
+        let (named, permits) = (name.is_some(), policy.effect() == Effect::Permit);
+        let line = Arc::new(PolicyLine { id, text: policy.to_string() });
+        (policy.id().clone(), Clause { order, named, permits, line })
     });
     let clauses = clauses.collect();
     let literals = policies.policies().flat_map(est::literals).collect();
