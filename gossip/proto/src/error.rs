@@ -58,6 +58,30 @@ pub enum Error {
     /// The session has carried what it may.
     #[error("the session has carried what it may")]
     SessionSpent,
+    /// As many messages as may be without a signature are; nothing was sealed or opened.
+    #[error("{held} messages are without a signature, and no more may be")]
+    Unattested {
+        /// How many.
+        held: usize,
+    },
+    /// The batch is not the one that follows.
+    #[error("batch {batch} does not follow the one before it")]
+    BatchLink {
+        /// Its number.
+        batch: u64,
+    },
+    /// The batch does not cover just what came, from where the one before it ended.
+    #[error("batch {batch} leaves messages out, or covers some that did not come")]
+    BatchGap {
+        /// Its number.
+        batch: u64,
+    },
+    /// The batch is over other messages than those that came.
+    #[error("batch {batch} is over other messages")]
+    BatchRoot {
+        /// Its number.
+        batch: u64,
+    },
     /// Longer than is allowed.
     #[error("{what} of {bytes} bytes, at most {max} are allowed")]
     TooLong {

@@ -5,12 +5,14 @@
 mod blob;
 pub mod control;
 pub mod join;
+pub mod ledger;
 pub mod message;
 pub mod view;
 
+pub use blob::Blob;
 pub use control::{ControlReply, ControlRequest, Ending};
 pub use join::{JoinReply, JoinRequest};
-pub use message::{Attestation, MessageFrame, MessageReply};
+pub use message::{Attestation, Carried, MessageFrame, MessageReply, Word};
 pub use view::View;
 
 use crate::error::Error;

@@ -7,27 +7,38 @@
 //!
 //! Within one node the same steps are taken by the same functions ([`arrival`] is called directly), with the same
 //! endings. Left out there is only what protects bytes between nodes: the credentials (this node would vouch to
-//! itself for what it holds in memory), the session and the sealing.
+//! itself for what it holds in memory), the session, the sealing and the signature. Everything that is sent or taken in is in the
+//! ledger ([`crate::ledger`]), on whose room both depend.
 
 pub(crate) mod arrival;
-mod hop;
+mod channel;
+pub(crate) mod desk;
+mod establish;
 pub(crate) mod inbound;
+mod local;
+pub(crate) mod notary;
+pub(crate) mod open;
 pub(crate) mod outbound;
+mod outlet;
 mod papers;
+mod returns;
 mod sender;
 
 pub(crate) use sender::Sender;
 
 use crate::ending::{Ending, TellStatus};
 use crate::host::Host;
-use crate::letter::Content;
+use outlet::Sent;
 use serde::de::IgnoredAny;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::agent::{AgentName, Hold};
+use symbi_model::ledger::{self, Entry, Fate};
+use symbi_model::policy::PermitRef;
 use symbi_model::{DecisionId, Epoch, MessageId, NodeId, State};
 use symbi_policy::{AgentRef, Ask, Permit, Tell};
 use symbi_proto::session::Kind;
+use symbi_proto::wire::message::USER_BYTES;
 use tokio::time::Instant;
 
 /// The longest payload, as compact JSON.
@@ -39,6 +50,8 @@ pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often a message is sent when the session is not known where it arrives.
 const ATTEMPTS: u32 = 2;
+/// Why nothing more is sent or taken in.
+const NO_ROOM: &str = "this node's ledger does not keep up";
 
 /// A message before it leaves.
 pub(crate) struct Parcel {
@@ -54,6 +67,8 @@ pub(crate) struct Parcel {
     pub(crate) deadline: Instant,
     /// The same by this node's wall clock.
     pub(crate) deadline_ms: u64,
+    /// What allowed it to leave, once it does.
+    pub(crate) decision: Option<DecisionId>,
 }
 
 impl Parcel {
@@ -61,7 +76,8 @@ impl Parcel {
         let within = within.min(LONGEST);
         let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
         let deadline_ms = (host.ports.wall_ms)().saturating_add(within_ms);
-        Self { message: host.message_id(), kind, to, payload, deadline: Instant::now() + within, deadline_ms }
+        let deadline = Instant::now() + within;
+        Self { message: host.message_id(), kind, to, payload, deadline, deadline_ms, decision: None }
     }
 
     /// How long its sender still waits.
@@ -88,13 +104,21 @@ pub(crate) enum Sanction {
 }
 
 impl Sanction {
-    /// The verdict that the effect is done under.
-    fn into_decision(self) -> DecisionId {
+    /// The verdict that the effect is done under, and its policy set.
+    fn reference(&self) -> PermitRef {
         match self {
-            Self::Ask(permit) => permit.reference().decision,
-            Self::Tell(permit) => permit.reference().decision,
+            Self::Ask(permit) => permit.reference(),
+            Self::Tell(permit) => permit.reference(),
         }
     }
+}
+
+/// What was asked before a message leaves.
+pub(crate) struct Cleared {
+    /// That it may be sent.
+    sanction: Sanction,
+    /// Where to.
+    route: Route,
 }
 
 /// Sends `payload` and waits for how it ends.
@@ -124,33 +148,33 @@ pub(crate) async fn tell(
 
 /// Up to the first wait for another, nothing here waits: that keeps the order of those who call one after the other.
 async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel) -> Ending {
-    for _ in 0..ATTEMPTS {
-        let (sanction, route) = match clear(host, sender, &parcel) {
-            Ok(cleared) => cleared,
-            Err(ending) => return ending,
-        };
-        if route.node == host.options.node {
-            return local(host, sender, parcel, sanction, route).await;
-        }
-        // Without a session it was certainly not delivered: its receiver has been started anew, or its node. It is judged
-        // and routed again.
-        if let Ok(ending) = outbound::send(host, sender, &parcel, sanction, route).await {
-            return ending;
-        }
-    }
-    not_delivered("the receiver's node does not keep the session")
+    let (parcel, cleared) = match clear(host, sender, &parcel) {
+        Err(ending) => return ending,
+        Ok(cleared) if cleared.route.node == host.options.node => (parcel, cleared),
+        Ok(cleared) => match outbound::send(host, sender, parcel, cleared).await {
+            Sent::Ended(ending) => return ending,
+            Sent::Here(back) => *back,
+        },
+    };
+    local::send(host, sender, parcel, cleared).await
 }
 
 /// Everything that is asked before a message leaves.
-fn clear(host: &Host, sender: &Sender, parcel: &Parcel) -> Result<(Sanction, Route), Ending> {
+fn clear(host: &Host, sender: &Sender, parcel: &Parcel) -> Result<Cleared, Ending> {
     check_payload(&parcel.payload)?;
+    if sender.user().len() > USER_BYTES {
+        return Err(not_delivered("the user's name is too long"));
+    }
+    if !host.ledger.has_room() {
+        return Err(not_delivered(NO_ROOM));
+    }
     let state = sender.check(host, parcel.kind)?;
     let Some(agent) = state.agents.get(&parcel.to) else {
         return Err(not_delivered(format!("there is no agent {}", parcel.to)));
     };
     let receiver = AgentRef { name: parcel.to.to_string(), owner: agent.spec.owner.clone() };
-    let sanction = permit(host, &state, sender, parcel.kind, receiver)?;
-    Ok((sanction, route(&state, &parcel.to)?))
+    let sanction = permit(host, &state, sender, parcel, receiver)?;
+    Ok(Cleared { sanction, route: route(&state, &parcel.to)? })
 }
 
 fn check_payload(payload: &[u8]) -> Result<(), Ending> {
@@ -164,13 +188,23 @@ fn check_payload(payload: &[u8]) -> Result<(), Ending> {
     }
 }
 
-fn permit(host: &Host, state: &State, sender: &Sender, kind: Kind, to: AgentRef) -> Result<Sanction, Ending> {
+fn permit(host: &Host, state: &State, sender: &Sender, parcel: &Parcel, to: AgentRef) -> Result<Sanction, Ending> {
     let from = sender.principal();
-    let judged = match kind {
+    let judged = match parcel.kind {
         Kind::Tell => host.ports.gate.judge(state, Tell { from, to }).map(Sanction::Tell),
         Kind::Ask | Kind::Answer => host.ports.gate.judge(state, Ask { from, to }).map(Sanction::Ask),
     };
-    judged.map_err(|denied| Ending::Denied { decision: denied.decision, reason: denied.reason })
+    judged.map_err(|refusal| denied(host, parcel.message, refusal))
+}
+
+/// What becomes of a message that a policy does not allow; the ledger keeps the verdict.
+fn denied(host: &Host, message: MessageId, refusal: symbi_policy::Denied) -> Ending {
+    let symbi_policy::Denied { decision, reason, .. } = refusal;
+    if let Some(verdict) = host.ports.gate.verdict(&decision) {
+        let denied = ledger::Denied { decision, message: Some(message), verdict: verdict.encode() };
+        host.ledger.record(Entry::Denied(denied));
+    }
+    Ending::Denied { decision, reason }
 }
 
 fn route(state: &State, to: &AgentName) -> Result<Route, Ending> {
@@ -188,30 +222,6 @@ fn route(state: &State, to: &AgentName) -> Result<Route, Ending> {
     }
 }
 
-/// The whole way within one node.
-async fn local(host: &Arc<Host>, sender: &Sender, parcel: Parcel, sanction: Sanction, route: Route) -> Ending {
-    if let Err(ending) = sender.test(host, parcel.kind, sanction) {
-        return ending;
-    }
-    let origin = sender.origin();
-    let content = Content {
-        message: parcel.message,
-        kind: parcel.kind,
-        from: origin.name_for_agents(),
-        payload: parcel.payload,
-        deadline: letter_deadline(parcel.kind, parcel.deadline),
-        deadline_ms: parcel.deadline_ms,
-    };
-    match arrival::accept(host, &origin, &parcel.to, route.epoch, content) {
-        Err(ending) => ending,
-        Ok((receiver, receipt)) => {
-            let ending = receipt.wait(parcel.deadline).await;
-            let to = arrival::Answerer::of(&receiver);
-            arrival::accept_answer(host, parcel.kind, &to, ending)
-        }
-    }
-}
-
 /// When a letter is no longer worth handing over, for a sender that waits until `deadline`.
 pub(crate) fn letter_deadline(kind: Kind, deadline: Instant) -> Instant {
     match kind {
@@ -223,4 +233,15 @@ pub(crate) fn letter_deadline(kind: Kind, deadline: Instant) -> Instant {
 /// A short way to say it.
 pub(crate) fn not_delivered(reason: impl Into<String>) -> Ending {
     Ending::NotDelivered { reason: reason.into() }
+}
+
+/// An ending as the ledger has it.
+pub(crate) fn fate(ending: &Ending) -> Fate {
+    match ending {
+        Ending::Answer(_) => Fate::Taken,
+        Ending::Denied { .. } => Fate::Denied,
+        Ending::NotDelivered { .. } => Fate::Refused,
+        Ending::DeadlineExceeded { .. } => Fate::Expired,
+        Ending::OutcomeUnknown => Fate::Unknown,
+    }
 }

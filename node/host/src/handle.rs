@@ -1,10 +1,13 @@
 //! The face of the host towards the rest of the node.
 
+use crate::bus::notary::{self, Notary};
 use crate::bus::{self, Sender, inbound};
+use crate::counters::Counts;
 use crate::ending::{Ending, TellStatus};
 use crate::gate::renewal::Renewal;
 use crate::gate::{EffectGate, Standing};
 use crate::host::Host;
+use crate::ledger::{self, Ledger};
 use crate::options::Options;
 use crate::ports::Ports;
 use crate::reconciler::{Reconciler, Running};
@@ -14,10 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::agent::AgentName;
 use symbi_model::{MessageId, NodeId};
+use symbi_store::Engine;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long messages that are on their way are waited for when the host stops.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Who sends a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,17 +57,26 @@ pub struct Handle {
     tasks: TaskTracker,
     /// Ends them.
     cancel: CancellationToken,
+    /// What checks signatures.
+    notary: TaskTracker,
+    /// Ends it.
+    checked: CancellationToken,
+    /// The ledger's writer, which ends after all that is recorded.
+    writer: TaskTracker,
+    /// Ends it.
+    written: CancellationToken,
 }
 
-/// Starts the host: it asks for grants, sweeps what an earlier start left, and runs what is placed here. Ends with `cancel`.
+/// Starts the host over `engine`, which its ledger holds until it is shut down: it asks for grants, sweeps what an earlier start left, and runs what is placed here. Ends with `cancel`.
 #[must_use]
-pub fn spawn(ports: Ports, options: Options, cancel: CancellationToken) -> Handle {
+pub fn spawn(ports: Ports, options: Options, engine: Arc<dyn Engine>, cancel: CancellationToken) -> Handle {
     let gate = EffectGate::new(Arc::clone(&ports.boottime));
     let (standing_told, standing) = watch::channel(Standing::Silent);
     let (granted_told, granted) = watch::channel(0);
     let (running_told, running) = watch::channel(Running::default());
     let renewal = Renewal {
         gate: gate.clone(),
+        policies: ports.gate.clone(),
         boot: options.boot,
         calls: ports.grants.clone(),
         state: ports.state.clone(),
@@ -69,13 +85,43 @@ pub fn spawn(ports: Ports, options: Options, cancel: CancellationToken) -> Handl
         boottime: Arc::clone(&ports.boottime),
         cancel: cancel.clone(),
     };
-    let host = Arc::new(Host::new(options, ports, gate, standing, granted));
+    let (checked, written) = (CancellationToken::new(), CancellationToken::new());
+    let (ledger, write) = ledger::new(ledger_ports(&ports, &options, engine), written.clone());
+    let writer = TaskTracker::new();
+    writer.spawn(or_stop(tokio::spawn(write_or_stop(write, cancel.clone())), cancel.clone()));
+    writer.close();
+    let (notary, checks) = Notary::new();
+    let host = Arc::new(Host::new(options, ports, ledger, notary, gate, standing, granted));
+    let checking = notary::run(Arc::clone(&host), checks, checked.clone());
+    let notary = TaskTracker::new();
+    notary.spawn(or_stop(tokio::spawn(checking), cancel.clone()));
+    notary.close();
     let reconciler = Reconciler::new(Arc::clone(&host), running_told, cancel.clone());
     let tasks = TaskTracker::new();
     tasks.spawn(or_stop(tokio::spawn(renewal.run()), cancel.clone()));
     tasks.spawn(or_stop(tokio::spawn(reconciler.run()), cancel.clone()));
     tasks.close();
-    Handle { host, running, tasks, cancel }
+    Handle { host, running, tasks, cancel, notary, checked, writer, written }
+}
+
+fn ledger_ports(ports: &Ports, options: &Options, engine: Arc<dyn Engine>) -> ledger::Ports {
+    ledger::Ports {
+        node: options.node,
+        boot: options.boot,
+        engine,
+        state: ports.state.clone(),
+        proposals: ports.proposals.clone(),
+        wall_ms: Arc::clone(&ports.wall_ms),
+        observer: Arc::clone(&ports.observer),
+    }
+}
+
+/// Failure policy: what cannot be recorded must not be done, so the end of the ledger's writer is the end of the host.
+async fn write_or_stop(write: impl Future<Output = Result<(), ledger::Error>>, cancel: CancellationToken) {
+    if let Err(error) = write.await {
+        tracing::error!(%error, "the ledger cannot be written; the host stops");
+        cancel.cancel();
+    }
 }
 
 /// Failure policy: without either task agents would run unsupervised, so the failure of one ends the host.
@@ -136,10 +182,29 @@ impl Handle {
         self.running.clone()
     }
 
-    /// Ends every process, and returns when none is left. Placements stay: a node that is back in time goes on.
+    /// What the bus has counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.host.counters.read()
+    }
+
+    /// This node's ledger.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.host.ledger.clone()
+    }
+
+    /// Ends every process, and returns when none is left and the ledger is synced. Placements stay: a node that is back in
+    /// time goes on.
     pub async fn shutdown(&self) {
         self.cancel.cancel();
         self.tasks.wait().await;
+        // What agents have answered at last still leaves.
+        self.host.stop_carrying(LAST_ANSWERS).await;
+        self.checked.cancel();
+        self.notary.wait().await;
+        self.written.cancel();
+        self.writer.wait().await;
     }
 
     fn sender(&self, from: Caller) -> Result<Sender, NotHere> {

@@ -1,9 +1,13 @@
 //! What the host's parts share: options, ports, gate, sink, the incarnations that run here. Each effect is tested here.
 
-use crate::bus::inbound::Desk;
+use crate::bus::desk::Desk;
+use crate::bus::notary::Notary;
+use crate::bus::open::Opened;
 use crate::bus::outbound::Sessions;
+use crate::counters::Counters;
 use crate::gate::{EffectGate, Standing};
 use crate::instance::{Assignment, Instance, Instances};
+use crate::ledger::Ledger;
 use crate::logs::Logs;
 use crate::mailbox::Mailbox;
 use crate::observer::{Effect, Event};
@@ -15,9 +19,13 @@ use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use symbi_model::{Incarnation, MessageId, State};
 use symbi_policy::credential::Verifier;
 use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// An effect that this node's gate refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,16 +63,28 @@ pub(crate) struct Host {
     pub(crate) logs: Logs,
     /// The incarnations that run here.
     pub(crate) instances: Instances,
-    /// Where frames of other nodes are received.
+    /// The sessions that others have opened.
     pub(crate) desk: Desk,
+    /// The sessions that were opened here.
+    pub(crate) opened: Opened,
+    /// What checks the signatures over what was received.
+    pub(crate) notary: Notary,
+    /// What the bus counts.
+    pub(crate) counters: Counters,
     /// What judges credentials, and remembers those that were used.
     pub(crate) verifier: Verifier,
     /// Who speaks for callers from outside.
     pub(crate) gateway: Gateway,
+    /// What records messages and denials.
+    pub(crate) ledger: Ledger,
     /// Where all randomness comes from.
     random: Mutex<StdRng>,
     /// Starts of agents since boot.
     starts: AtomicU32,
+    /// What carries messages.
+    carriers: TaskTracker,
+    /// Ends them.
+    stop: CancellationToken,
 }
 
 impl Host {
@@ -72,6 +92,8 @@ impl Host {
     pub(crate) fn new(
         options: Options,
         ports: Ports,
+        ledger: Ledger,
+        notary: Notary,
         gate: EffectGate,
         standing: watch::Receiver<Standing>,
         granted: watch::Receiver<u64>,
@@ -84,18 +106,38 @@ impl Host {
         Self {
             sink: Sink::new(Arc::clone(&ports.observer)),
             desk: Desk::new(options.received_sessions),
+            opened: Opened::default(),
+            notary,
+            counters: Counters::default(),
             verifier: Verifier::new(),
             random: Mutex::new(random),
             logs: Logs::default(),
             instances: Instances::default(),
             starts: AtomicU32::new(0),
+            carriers: TaskTracker::new(),
+            stop: CancellationToken::new(),
             options,
             ports,
             gate,
             standing,
             granted,
             gateway,
+            ledger,
         }
+    }
+
+    /// Spawns something that carries messages. It ends by itself or with the host; if it fails, what it carried has no end
+    /// but the sender's deadline.
+    pub(crate) fn spawn(&self, carrier: impl Future<Output = ()> + Send + 'static) {
+        self.carriers.spawn(self.stop.clone().run_until_cancelled_owned(carrier));
+    }
+
+    /// Ends all that carries messages, when it is done or after `patience`.
+    pub(crate) async fn stop_carrying(&self, patience: Duration) {
+        self.carriers.close();
+        let _ = timeout(patience, self.carriers.wait()).await;
+        self.stop.cancel();
+        self.carriers.wait().await;
     }
 
     /// The replicated state as this node has it now.

@@ -79,6 +79,11 @@ impl Letter {
 }
 
 impl Receipt {
+    /// The ending, if it was told already.
+    pub(crate) fn told(&mut self) -> Option<Ending> {
+        self.ending.try_recv().ok()
+    }
+
     /// The ending, or at `deadline` that there was none.
     pub(crate) async fn wait(mut self, deadline: Instant) -> Ending {
         match timeout_at(deadline, &mut self.ending).await {

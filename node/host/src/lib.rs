@@ -12,12 +12,14 @@
 
 mod backoff;
 mod bus;
+mod counters;
 mod dispatch;
 mod ending;
 pub mod gate;
 mod handle;
 mod host;
 mod instance;
+pub mod ledger;
 mod letter;
 mod life;
 pub mod lifecycle;
@@ -33,6 +35,7 @@ mod sink;
 mod speech;
 
 pub use bus::{LONGEST, PAYLOAD_BYTES, TELL_LIFE};
+pub use counters::Counts;
 pub use ending::{Ending, TellStatus};
 pub use handle::{Caller, Handle, NotHere, spawn};
 pub use observer::{Effect, Event};

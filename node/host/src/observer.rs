@@ -1,7 +1,7 @@
 //! What the host tells of effects: for metrics, and for the oracles that judge a simulation's history.
 
 use std::fmt;
-use symbi_model::Epoch;
+use symbi_model::{Epoch, NodeId};
 use symbi_model::agent::AgentName;
 
 /// An effect that was tested.
@@ -42,6 +42,22 @@ pub enum Event {
         epoch: Epoch,
         /// The highest epoch known of that agent.
         highest: Epoch,
+    },
+    /// A session with another node was closed, because what came in it was not attested in time, or wrongly.
+    SessionUnattested {
+        /// The other node.
+        node: NodeId,
+        /// Who sent there, as its credential said.
+        sender: String,
+        /// Why.
+        why: String,
+    },
+    /// The audit chain has an anchor of lines that this node's ledger does not have: the node stops.
+    LedgerLost {
+        /// How many lines are anchored.
+        anchored: u64,
+        /// How many the ledger has.
+        kept: u64,
     },
 }
 

@@ -163,6 +163,7 @@ impl Reconciler {
         self.host.logs.retain(|name| state.agents.contains_key(name));
         self.host.sink.retain(&state);
         self.host.desk.forget();
+        self.host.opened.forget(&self.host, &state);
     }
 
     fn count(&self) {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
+use symbi_model::planted::{self, Defect};
 use symbi_model::{ClusterId, NodeId};
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 use zeroize::Zeroizing;
@@ -135,6 +136,7 @@ impl Initiator {
         verify(peer_cnf, &said, &reply.signature)?;
         let secret = shared(&self.secret, &reply.ephemeral)?;
         let transcript = said.bytes(&reply.signature).digest();
+        let (secret, transcript) = planted(secret, transcript, &self.names.name, &self.names.peer_name);
         let sending = Keys::derive(&secret, &transcript, Direction::FromInitiator);
         let receiving = Keys::derive(&secret, &transcript, Direction::FromResponder);
         Ok(Session::new(&self.names, self.session, self.now_ms, sending, receiving))
@@ -178,6 +180,7 @@ pub fn respond(
     let said = reply.transcript(&heard.bytes(&hello.signature).digest());
     reply.signature = local.signing_key.sign(said.as_slice()).to_bytes().to_vec();
     let transcript = said.bytes(&reply.signature).digest();
+    let (secret, transcript) = planted(secret, transcript, &names.peer_name, &names.name);
     let sending = Keys::derive(&secret, &transcript, Direction::FromResponder);
     let receiving = Keys::derive(&secret, &transcript, Direction::FromInitiator);
     Ok((Session::new(&names, hello.session, local.now_ms, sending, receiving), reply))
@@ -225,6 +228,20 @@ fn verify(key: &[u8; 32], said: &Transcript, signature: &[u8]) -> Result<(), Err
     let key = VerifyingKey::from_bytes(key).map_err(|_| Error::SignatureWrong)?;
     let signature = Signature::from_slice(signature).map_err(|_| Error::SignatureWrong)?;
     key.verify_strict(said.as_slice(), &signature).map_err(|_| Error::SignatureWrong)
+}
+
+/// What keys come from: as given, unless a defect is planted by which every session of two agents has the same.
+fn planted(
+    secret: Zeroizing<[u8; 32]>,
+    transcript: [u8; 32],
+    initiator: &str,
+    responder: &str,
+) -> (Zeroizing<[u8; 32]>, [u8; 32]) {
+    if planted::active(Defect::RekeyKeepsKey) {
+        let names = Transcript::new(INITIATOR_LABEL).bytes(initiator.as_bytes()).bytes(responder.as_bytes());
+        return (Zeroizing::new([0; 32]), names.digest());
+    }
+    (secret, transcript)
 }
 
 /// The X25519 secret; all zeros (RFC 7748, section 6.1) means that the other key was one of the few that give no secret.

@@ -8,23 +8,13 @@
 use super::Id;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
+pub use symbi_model::ledger::Kind;
 use symbi_model::{ClusterId, Epoch, Incarnation, MessageId, codec};
 
 /// The longest envelope.
 const ENVELOPE_BYTES: usize = 4096;
 /// The length of a commitment.
 pub(super) const COMMITMENT: usize = 32;
-
-/// What kind of message it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    /// Wants an answer.
-    Ask,
-    /// Wants none.
-    Tell,
-    /// Is one.
-    Answer,
-}
 
 /// What a message says of itself: readable on the way, protected from change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,9 +41,9 @@ pub struct Header {
     pub trace: [u8; 16],
 }
 
-/// A header in its session.
+/// A header (or a reference to one) in its session.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Envelope {
+pub(super) struct Envelope<H> {
     /// The cluster.
     pub(super) cluster: ClusterId,
     /// The session.
@@ -61,7 +51,7 @@ pub(super) struct Envelope {
     /// Which message of its direction this is, from 0; its nonce.
     pub(super) sequence: u64,
     /// The header.
-    pub(super) header: Header,
+    pub(super) header: H,
 }
 
 /// The pieces of a sealed message.
@@ -76,7 +66,7 @@ pub(super) struct Parts<'a> {
     pub(super) ciphertext: &'a [u8],
 }
 
-impl Envelope {
+impl<H: Serialize> Envelope<H> {
     pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
         let bytes = codec::encode(self);
         if bytes.len() > ENVELOPE_BYTES {
@@ -84,16 +74,18 @@ impl Envelope {
         }
         Ok(bytes)
     }
+}
 
+impl Envelope<Header> {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Error> {
         Ok(codec::decode(bytes, ENVELOPE_BYTES)?)
     }
 }
 
-/// The associated data of a message: everything before its ciphertext.
-pub(super) fn associated(envelope: &[u8], commitment: &[u8; COMMITMENT]) -> Vec<u8> {
+/// The associated data of a message: everything before its ciphertext; with room for `more` bytes.
+pub(super) fn associated(envelope: &[u8], commitment: &[u8; COMMITMENT], more: usize) -> Vec<u8> {
     let length = u16::try_from(envelope.len()).expect("an envelope is bounded");
-    let mut out = Vec::with_capacity(2 + envelope.len() + COMMITMENT);
+    let mut out = Vec::with_capacity(2 + envelope.len() + COMMITMENT + more);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(envelope);
     out.extend_from_slice(commitment);

@@ -1,6 +1,7 @@
 //! The keys of one direction: what they are derived from, and the two things that are done with them.
 
 use super::header::{self, COMMITMENT, Parts};
+use super::witness;
 use crate::error::Error;
 use crate::mac::hmac;
 use aes_gcm::Aes256Gcm;
@@ -10,12 +11,17 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+/// The length of what AES-GCM adds.
+const TAG: usize = 16;
+
 /// The keys of one direction. Both are wiped when they are dropped.
 pub(super) struct Keys {
     /// Seals and opens.
     cipher: Aes256Gcm,
     /// Commits to the plaintext.
     commitment: Zeroizing<[u8; 32]>,
+    /// What the witness of tests knows the first by.
+    fingerprint: [u8; 8],
 }
 
 /// Which way.
@@ -46,16 +52,21 @@ impl Keys {
         let (cipher, rest) = out.split_at(32);
         let mut commitment = Zeroizing::new([0; 32]);
         commitment.copy_from_slice(rest);
-        Self { cipher: Aes256Gcm::new_from_slice(cipher).expect("the key has 32 bytes"), commitment }
+        let fingerprint = witness::fingerprint(cipher);
+        let cipher = Aes256Gcm::new_from_slice(cipher).expect("the key has 32 bytes");
+        Self { cipher, commitment, fingerprint }
     }
 
-    /// Seals `payload` under `sequence`, which must not have been used with these keys.
-    pub(super) fn seal(&self, sequence: u64, envelope: &[u8], payload: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut out = header::associated(envelope, &self.commit(envelope, payload));
+    /// Seals `payload` under `sequence`, which must not have been used with these keys; the bytes, and how many of them
+    /// stand before the ciphertext.
+    pub(super) fn seal(&self, sequence: u64, envelope: &[u8], payload: &[u8]) -> (Vec<u8>, usize) {
+        witness::sealed(self.fingerprint, sequence);
+        let mut out = header::associated(envelope, &self.commit(envelope, payload), payload.len() + TAG);
+        let associated = out.len();
         let payload = Payload { msg: payload, aad: &out };
-        let ciphertext = self.cipher.encrypt(&nonce(sequence).into(), payload).map_err(|_| Error::SealBroken)?;
+        let ciphertext = self.cipher.encrypt(&nonce(sequence).into(), payload).expect("a payload is bounded");
         out.extend_from_slice(&ciphertext);
-        Ok(out)
+        (out, associated)
     }
 
     /// Opens what was sealed under `sequence`.

@@ -29,3 +29,7 @@ impl Visitor<'_> for Bytes {
         Ok(bytes)
     }
 }
+
+/// Bytes of another layer, carried as they are.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Blob(#[serde(serialize_with = "serialize", deserialize_with = "deserialize")] pub Vec<u8>);

@@ -1,5 +1,6 @@
 //! Control: what one member asks another to do or to tell, one request and one reply each.
 
+use super::ledger::{Chunk, Sightings};
 use super::{FRAME_BYTES, blob, coded};
 use crate::session::Kind;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,16 @@ pub enum ControlRequest {
     WhyAgent {
         /// The agent.
         agent: AgentName,
+    },
+    /// What does your ledger say from this line on?
+    Ledger {
+        /// The line.
+        from: u64,
+    },
+    /// What does your ledger know of messages whose ids begin so?
+    Message {
+        /// A UUID as it is written, or its beginning.
+        prefix: String,
     },
 }
 
@@ -131,6 +142,10 @@ pub enum ControlReply {
         /// Why, for people.
         reason: String,
     },
+    /// Lines of the node's ledger.
+    Ledger(Box<Chunk>),
+    /// What the node's ledger knows of the messages.
+    Message(Sightings),
 }
 
 /// How a message ended, as one node tells another.

@@ -1,28 +1,52 @@
-//! The message lane: sessions are set up, sealed messages carried, one frame and one reply at a time.
+//! The message lane: sessions are set up, and batches of sealed messages carried. A batch is replied to at once, with a word
+//! on each message; what comes of them later goes back as a batch of the same session's other direction.
 //!
-//! A reply that says how a message ended without opening anything comes from the receiving node, whom the connection
-//! authenticates; what an agent answers is sealed in its session.
+//! What is around a sealed message is the sending node's own word, which the connection authenticates: how long its caller
+//! still waits, measured there so that clocks need not agree, and the user whom it has authenticated. So is the receiving node's
+//! [`Word`] on it; what an agent answers is sealed.
 
-use super::{FRAME_BYTES, blob, coded};
+use super::blob::Blob;
+use super::{FRAME_BYTES, coded};
 use crate::session;
 use serde::{Deserialize, Serialize};
-use symbi_model::{DecisionId, Epoch, Hash, PolicyNumber};
+pub use symbi_model::ledger::Attestation;
+use symbi_model::{DecisionId, MessageId};
 
-/// What the sender's node sends.
+/// The longest user name.
+pub const USER_BYTES: usize = 256;
+/// What a message may take of a frame beside its sealed bytes; and a frame beside its messages.
+pub const AROUND_BYTES: usize = 512;
+
+/// What a node sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MessageFrame {
     /// Sets up a session between two incarnations.
-    Hello(Box<session::Hello>),
-    /// A message in a session.
-    Sealed {
+    Hello {
+        /// How long the sender still waits.
+        remaining_ms: u64,
+        /// What it says.
+        hello: Box<session::Hello>,
+    },
+    /// Messages in a session, from the side that began it.
+    Batch {
         /// The session.
         session: session::Id,
-        /// What [`session::Session::seal`] gave.
-        #[serde(with = "blob")]
-        bytes: Vec<u8>,
-        /// The signature of the batch of messages that this one ends; none where it ends none. A message that no batch has
-        /// covered is authenticated, and no more.
+        /// At most [`session::batch::MESSAGES`], in the order in which they were sealed.
+        messages: Vec<Carried>,
+        /// The signature over all that was sealed since the last one; none where it is yet to come. A message that no batch
+        /// has covered is authenticated, and no more.
         attestation: Option<Box<Attestation>>,
+    },
+    /// What has come of messages since they were replied to, from the side that did not begin the session.
+    Returns {
+        /// The session.
+        session: session::Id,
+        /// Answers, each sealed; at most [`session::batch::MESSAGES`], in the order in which they were sealed.
+        answers: Vec<Blob>,
+        /// The signature over them; none where there are none.
+        attestation: Option<Box<Attestation>>,
+        /// How others ended.
+        endings: Vec<(MessageId, Word)>,
     },
     /// The sender has forgotten the session's keys.
     Close {
@@ -31,15 +55,42 @@ pub enum MessageFrame {
     },
 }
 
-/// What the receiver's node replies.
+/// A sealed message on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// How long its sender still waits.
+    pub remaining_ms: u64,
+    /// For whom a gateway speaks; empty for an agent.
+    pub user: String,
+    /// What [`session::Session::seal`] gave.
+    pub sealed: Blob,
+}
+
+/// What a node replies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MessageReply {
     /// To `Hello`: the session stands.
     Hello(Box<session::HelloReply>),
-    /// To an ask: the sealed answer.
-    Answer(#[serde(with = "blob")] Vec<u8>),
-    /// To a tell: it is in the receiver's mailbox. To `Close`: done.
+    /// To `Hello`: there will be none.
+    Refused {
+        /// Why, for people.
+        reason: String,
+    },
+    /// To `Batch`: a word on each message, in their order.
+    Batch(Vec<Word>),
+    /// To `Returns` and `Close`: done.
+    Done,
+    /// There is no such session here (any more). Nothing was taken in.
+    NoSession,
+}
+
+/// What a receiver's node says of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Word {
+    /// It is in the receiver's mailbox; the end of a tell.
     Delivered,
+    /// It waits, for the mailbox or for its answer; another word follows, or the answer.
+    Waiting,
     /// A policy did not allow it.
     Denied {
         /// The verdict of the receiving node.
@@ -59,32 +110,9 @@ pub enum MessageReply {
     },
     /// It may or may not have been processed.
     OutcomeUnknown,
-    /// There is no such session here (any more), or the message does not open in it: the receiver certainly was not given
-    /// it. Set up another one.
+    /// It does not open in the session, or the session takes no more: the receiver certainly was not given it. Set up another
+    /// session.
     NoSession,
-}
-
-/// One Ed25519 signature of an incarnation over a batch of messages of one session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attestation {
-    /// The sender's placement epoch.
-    pub epoch: Epoch,
-    /// Which batch of the session this is, from 0.
-    pub batch: u64,
-    /// The sequence of its first message.
-    pub first: u64,
-    /// The sequence of its last message.
-    pub last: u64,
-    /// The RFC 6962 root over the messages' headers, commitments included.
-    pub root: Hash,
-    /// The hash of the batch before it; zeros for the first.
-    pub previous: Hash,
-    /// The policy set by which the sender's node judged.
-    pub policy_set: PolicyNumber,
-    /// The sender's clock, ms since the Unix epoch.
-    pub time_ms: u64,
-    /// Ed25519; 64 bytes.
-    pub signature: Vec<u8>,
 }
 
 coded!(MessageFrame, FRAME_BYTES);

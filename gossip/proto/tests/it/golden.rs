@@ -12,7 +12,8 @@ use symbi_proto::join::{Joiner, Member, welcome};
 use symbi_proto::session::{Id, Initiator, Kind, respond};
 use symbi_proto::wire::join::{Enrolled, Neighbour, Progress, Refused, RefusedCode};
 use symbi_proto::wire::{
-    Attestation, ControlReply, ControlRequest, Ending, JoinReply, JoinRequest, MessageFrame, MessageReply,
+    Attestation, Blob, Carried, ControlReply, ControlRequest, Ending, JoinReply, JoinRequest, MessageFrame,
+    MessageReply, Word,
 };
 
 /// A message with its two functions.
@@ -152,7 +153,9 @@ fn join_replies() -> Vec<JoinReply> {
 
 fn frames() -> Vec<MessageFrame> {
     let (_, hello) = Initiator::start(party(1, 2), [11; 32], [12; 32], Id([9; 16]));
-    let sealed = sessions(1).0.seal(&crate::fixture::header(1, 2), b"{}").expect("sealed");
+    let sealed = sessions(1).0.seal(&crate::fixture::header(1, 2), b"{}").expect("sealed").bytes;
+    let carried = |bytes| Carried { remaining_ms: 5_000, user: "admin".to_owned(), sealed: Blob(bytes) };
+    let word = Word::NotDelivered { reason: "why".to_owned() };
     let attestation = Attestation {
         epoch: Epoch(3),
         batch: 0,
@@ -165,9 +168,19 @@ fn frames() -> Vec<MessageFrame> {
         signature: vec![2; 64],
     };
     vec![
-        MessageFrame::Hello(Box::new(hello)),
-        MessageFrame::Sealed { session: Id([9; 16]), bytes: sealed, attestation: None },
-        MessageFrame::Sealed { session: Id([9; 16]), bytes: vec![1], attestation: Some(Box::new(attestation)) },
+        MessageFrame::Hello { remaining_ms: 5_000, hello: Box::new(hello) },
+        MessageFrame::Batch { session: Id([9; 16]), messages: vec![carried(sealed)], attestation: None },
+        MessageFrame::Batch {
+            session: Id([9; 16]),
+            messages: vec![carried(vec![1]), carried(vec![2, 3])],
+            attestation: Some(Box::new(attestation.clone())),
+        },
+        MessageFrame::Returns {
+            session: Id([9; 16]),
+            answers: vec![Blob(vec![1])],
+            attestation: Some(Box::new(attestation)),
+            endings: vec![(message(2), word)],
+        },
         MessageFrame::Close { session: Id([9; 16]) },
     ]
 }
@@ -177,12 +190,17 @@ fn replies() -> Vec<MessageReply> {
     let (_, reply) = respond(party(2, 1), &hello, &cnf(1), [21; 32], [22; 32]).expect("a good hello");
     vec![
         MessageReply::Hello(Box::new(reply)),
-        MessageReply::Answer(vec![1, 2]),
-        MessageReply::Delivered,
-        MessageReply::Denied { decision: decision(), reason: "why".to_owned() },
-        MessageReply::NotDelivered { reason: "why".to_owned() },
-        MessageReply::DeadlineExceeded { delivered: false },
-        MessageReply::OutcomeUnknown,
+        MessageReply::Refused { reason: "why".to_owned() },
+        MessageReply::Batch(vec![
+            Word::Delivered,
+            Word::Waiting,
+            Word::Denied { decision: decision(), reason: "why".to_owned() },
+            Word::NotDelivered { reason: "why".to_owned() },
+            Word::DeadlineExceeded { delivered: true },
+            Word::OutcomeUnknown,
+            Word::NoSession,
+        ]),
+        MessageReply::Done,
         MessageReply::NoSession,
     ]
 }

@@ -1,8 +1,10 @@
 //! What nodes say to each other, seen from outside.
 
+mod corpus;
 mod fixture;
 mod golden;
 mod join;
+mod mutations;
 mod session;
 mod token;
 mod wire;

@@ -9,7 +9,7 @@ use symbi_proto::wire::{
     ControlReply, ControlRequest, FRAME_BYTES, JOIN_BYTES, JoinReply, JoinRequest, MessageFrame, MessageReply, View,
 };
 
-fn view() -> View {
+pub fn view() -> View {
     View {
         node: node(1),
         sequence: (3 << 32) + 7,

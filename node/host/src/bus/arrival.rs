@@ -1,6 +1,6 @@
 //! What the receiver's node asks of a message, and the sender's node of its answer: the sink, the policy, the mailbox.
 
-use super::not_delivered;
+use super::{NO_ROOM, denied, not_delivered};
 use crate::ending::Ending;
 use crate::host::Host;
 use crate::instance::Instance;
@@ -9,7 +9,7 @@ use crate::mailbox::NotTaken;
 use crate::observer::Effect;
 use std::sync::Arc;
 use symbi_model::agent::AgentName;
-use symbi_model::{Epoch, Incarnation, State};
+use symbi_model::{DecisionId, Epoch, Incarnation, State};
 use symbi_policy::{AgentRef, Principal, Receive};
 use symbi_proto::session::Kind;
 
@@ -51,6 +51,16 @@ impl Answerer {
     }
 }
 
+/// A message that was taken in.
+pub(crate) struct Accepted {
+    /// Its receiver.
+    pub(crate) receiver: Arc<Instance>,
+    /// Brings its ending.
+    pub(crate) receipt: Receipt,
+    /// What allowed it.
+    pub(crate) decision: DecisionId,
+}
+
 /// Takes a message in: it is in the mailbox, or in line for it, when this returns. Waits for nothing.
 pub(crate) fn accept(
     host: &Host,
@@ -58,7 +68,10 @@ pub(crate) fn accept(
     to: &AgentName,
     epoch: Epoch,
     content: Content,
-) -> Result<(Arc<Instance>, Receipt), Ending> {
+) -> Result<Accepted, Ending> {
+    if !host.ledger.has_room() {
+        return Err(not_delivered(NO_ROOM));
+    }
     let receiver = host.instances.get(to).ok_or_else(|| not_delivered(format!("{to} is not running")))?;
     if receiver.assignment.epoch != epoch {
         return Err(not_delivered(format!("{to} runs under another epoch by now")));
@@ -72,10 +85,11 @@ pub(crate) fn accept(
     let spec = &receiver.assignment.spec;
     let to = AgentRef { name: spec.name.to_string(), owner: spec.owner.clone() };
     let judged = host.ports.gate.judge(&state, Receive { from: origin.principal(&state), to });
-    let permit = judged.map_err(|denied| Ending::Denied { decision: denied.decision, reason: denied.reason })?;
+    let permit = judged.map_err(|refusal| denied(host, content.message, refusal))?;
+    let decision = permit.reference().decision;
     let (letter, receipt) = Letter::new(content, permit);
     match receiver.mailbox.push(letter) {
-        Ok(()) => Ok((receiver, receipt)),
+        Ok(()) => Ok(Accepted { receiver, receipt, decision }),
         Err(NotTaken::Full) => Err(not_delivered("its mailbox and the line before it are full")),
         Err(NotTaken::Closed) => Err(not_delivered("the receiver has just ended")),
     }

@@ -1,241 +1,349 @@
-//! To another node: the sessions that a sender has opened, one for each receiver, and the way of a message through one.
+//! To another node: the outlets of a sender, one for each receiver, and how what waits in one is sealed, signed and sent.
 //!
 //! A session is for one incarnation of the receiver. Whatever shows that it no longer fits (another epoch or node in the
-//! state, its age, the receiver's node that no longer knows it) has another one set up, under the lock of its slot, so that
-//! messages leave in the order in which they came. A session outlives the connection that it was set up over: its keys are
-//! bound to the two nodes, its counters only rise.
+//! state, its age, the receiver's node that no longer knows it, a frame that did not arrive) has another one set up, when
+//! what is under way in the old one was replied to, so that messages arrive in the order in which they came. A batch is
+//! whatever waits when it leaves; nothing waits for one to be full.
 
-use super::arrival::{Answerer, accept_answer};
-use super::hop::Hop;
-use super::{Parcel, Route, Sanction, Sender, not_delivered, papers};
+use super::establish::establish;
+use super::open::{Call, Open};
+use super::outlet::{Next, Outgoing, Outlet, Sent, UNDER_WAY};
+use super::papers::Bearer;
+use super::{ATTEMPTS, Cleared, Parcel, Route, Sender, clear, not_delivered};
 use crate::ending::Ending;
 use crate::host::Host;
 use crate::ports::PeerError;
+use bytes::Bytes;
+use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use symbi_model::agent::AgentName;
-use symbi_model::{NodeId, State};
-use symbi_policy::credential::Subject;
-use symbi_proto::session::{Header, Id, Initiator, Kind, Party, Session};
-use symbi_proto::wire::{MessageFrame, MessageReply};
+use symbi_model::ledger::{Batch, Entry, Fate, Message};
+use symbi_model::{PolicyNumber, State};
+use symbi_proto::session::{self, Header, Kind, Said};
+use symbi_proto::wire::message::USER_BYTES;
+use symbi_proto::wire::{Blob, Carried, MessageFrame, MessageReply, Word};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
-/// How long setting up a session may take.
-const HELLO: Duration = Duration::from_secs(5);
 /// How long after the deadline the receiver's node may still say how a message ended.
-const GRACE: Duration = Duration::from_millis(500);
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 
-/// The receiver's node does not know the session: nothing was delivered, and another one may be set up.
-pub(super) struct NoSession;
-
-/// The sessions of one sender.
+/// The outlets of one sender.
 pub(crate) struct Sessions {
     /// By receiver.
-    slots: Mutex<Used>,
+    outlets: Mutex<Used>,
     /// How many are kept.
     capacity: usize,
 }
 
-/// A count of uses, and slots with the count at which each was last used.
-type Used = (u64, BTreeMap<AgentName, (u64, Arc<Slot>)>);
-
-/// The place of a session with one receiver: empty, or the one that new messages take. In order of arrival.
-type Slot = tokio::sync::Mutex<Option<Arc<Open>>>;
-
-/// A session that stands.
-struct Open {
-    /// Its keys and counters.
-    session: Mutex<Session>,
-    /// Its id.
-    id: Id,
-    /// The receiver's node.
-    node: NodeId,
-    /// The receiver, as its credential says.
-    peer: Answerer,
-}
+/// A count of uses, and outlets with the count at which each was last used.
+type Used = (u64, BTreeMap<AgentName, (u64, Arc<Outlet>)>);
 
 impl Sessions {
     /// None yet, and at most `capacity`.
     pub(crate) fn new(capacity: usize) -> Self {
         assert!(capacity > 0, "there is room for a session");
-        Self { slots: Mutex::default(), capacity }
+        Self { outlets: Mutex::default(), capacity }
     }
 
-    /// The slot for `receiver`; the one unused for longest makes room.
-    fn slot(&self, receiver: &AgentName) -> Arc<Slot> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, slots) = &mut *slots;
+    /// The outlet to `receiver`; the one unused for longest makes room.
+    fn outlet(&self, receiver: &AgentName) -> Arc<Outlet> {
+        let mut outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, outlets) = &mut *outlets;
         *count += 1;
-        if !slots.contains_key(receiver) && slots.len() >= self.capacity {
-            let oldest = slots.iter().min_by_key(|(_, (used, _))| *used).map(|(name, _)| name.clone());
-            oldest.and_then(|name| slots.remove(&name));
+        if let Some((used, outlet)) = outlets.get_mut(receiver) {
+            *used = *count;
+            return Arc::clone(outlet);
         }
-        let (used, slot) = slots.entry(receiver.clone()).or_default();
-        *used = *count;
-        Arc::clone(slot)
+        if outlets.len() >= self.capacity {
+            let oldest = outlets.iter().min_by_key(|(_, (used, _))| *used).map(|(name, _)| name.clone());
+            oldest.and_then(|name| outlets.remove(&name));
+        }
+        let outlet = Outlet::new();
+        outlets.insert(receiver.clone(), (*count, Arc::clone(&outlet)));
+        outlet
     }
 }
 
-/// Sends a message through the session with its receiver, and waits for how it ends.
-pub(super) async fn send(
-    host: &Arc<Host>,
-    sender: &Sender,
-    parcel: &Parcel,
-    sanction: Sanction,
-    route: Route,
-) -> Result<Ending, NoSession> {
-    let slot = sender.sessions(host).slot(&parcel.to);
-    // The line before a slot is in order of first poll, and nothing was awaited before.
-    let Ok(mut held) = timeout_at(parcel.deadline, slot.lock()).await else {
-        return Ok(Ending::DeadlineExceeded { delivered: false });
+/// Sends a message to another node, and waits for how it ends. It has its place among the sender's messages when this is first
+/// polled.
+pub(super) async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel, cleared: Cleared) -> Sent {
+    let outlet = sender.sessions(host).outlet(&parcel.to);
+    let deadline = parcel.deadline;
+    let (told, mut ended) = oneshot::channel();
+    let outgoing = Outgoing { sender: sender.clone(), parcel, cleared: Some(cleared), attempts: 0, told };
+    let Some((number, must_drive)) = outlet.push(outgoing) else {
+        return Sent::Ended(not_delivered("too many messages wait for its session"));
     };
-    let now_ms = boot_ms(host);
-    let open = match held.as_ref().filter(|open| open.fits(route, now_ms)) {
-        Some(open) => Arc::clone(open),
-        None => match establish(host, sender, parcel, route).await {
-            Ok(open) => Arc::clone(held.insert(open)),
-            Err(ending) => return Ok(ending),
+    if must_drive {
+        host.spawn(drive(Arc::clone(host), Arc::clone(&outlet)));
+    }
+    let unknown = || Sent::Ended(Ending::OutcomeUnknown);
+    match timeout_at(deadline, &mut ended).await {
+        Ok(sent) => sent.unwrap_or_else(|_| unknown()),
+        Err(_) if outlet.withdraw(number) => Sent::Ended(Ending::DeadlineExceeded { delivered: false }),
+        Err(_) => match timeout_at(deadline + GRACE, ended).await {
+            Ok(Ok(sent)) => sent,
+            Ok(Err(_)) | Err(_) => unknown(),
         },
-    };
-    let (state, frame) = match seal(host, sender, parcel, sanction, &open) {
-        Ok(sealed) => sealed,
-        Err(ending) => return Ok(ending),
-    };
-    debug_assert!(state.cluster.is_some(), "a session stands in a cluster");
-    let reply = (host.ports.peers)(route.node, frame, parcel.remaining() + GRACE);
-    drop(held);
-    match reply.await.map(|reply| MessageReply::decode(&reply)) {
-        Err(PeerError::Unreachable(reason)) => Ok(not_delivered(PeerError::Unreachable(reason).to_string())),
-        Err(PeerError::TimedOut | PeerError::Broken) => Ok(Ending::OutcomeUnknown),
-        Ok(Ok(MessageReply::NoSession)) => {
-            let mut held = slot.lock().await;
-            if held.as_ref().is_some_and(|kept| kept.id == open.id) {
-                *held = None;
-            }
-            Err(NoSession)
-        }
-        Ok(reply) => Ok(open.ending(host, parcel, reply)),
     }
 }
 
-/// The effect: tested now, sealed, and ready to be posted.
+/// Sends what waits, until nothing does.
+async fn drive(host: Arc<Host>, outlet: Arc<Outlet>) {
+    loop {
+        // Whoever is ready to send, too, comes first: a batch is what waits when it leaves.
+        yield_now().await;
+        let Ok(place) = Arc::clone(&outlet.window).acquire_owned().await else { return };
+        match outlet.next() {
+            Next::Idle => return,
+            Next::Clear(number, outgoing) => clear_again(&host, &outlet, number, *outgoing),
+            Next::Send(route) => match outlet.open_for(route, boot_ms(&host)) {
+                Some(open) => post(&host, &outlet, &open, route, place),
+                None => reach(&host, &outlet, route).await,
+            },
+        }
+    }
+}
+
+/// Judges and routes a message that came back.
+fn clear_again(host: &Arc<Host>, outlet: &Outlet, number: u64, mut outgoing: Outgoing) {
+    match clear(host, &outgoing.sender, &outgoing.parcel) {
+        Err(ending) => outgoing.end(ending),
+        Ok(cleared) if cleared.route.node == host.options.node => {
+            let Outgoing { parcel, told, .. } = outgoing;
+            let _ = told.send(Sent::Here(Box::new((parcel, cleared))));
+        }
+        Ok(cleared) => {
+            outgoing.cleared = Some(cleared);
+            let must_drive = outlet.put_back([(number, outgoing)]);
+            debug_assert!(!must_drive, "whoever clears drives");
+        }
+    }
+}
+
+/// Sets up a session for `route`; if there can be none, nothing that waits for it was delivered.
+async fn reach(host: &Arc<Host>, outlet: &Outlet, route: Route) {
+    if outlet.was_for(route) {
+        // One place is the driver's own.
+        let _ = outlet.window.acquire_many(UNDER_WAY - 1).await;
+    }
+    let Some(wanted) = outlet.wanted() else { return };
+    match establish(host, wanted, route).await {
+        Ok(open) => {
+            host.opened.insert(&open);
+            outlet.set_open(open, route);
+        }
+        Err(ending) => outlet.fail(route, &ending),
+    }
+}
+
+/// A message that was sent, until it was replied to.
+struct Flying {
+    /// Its place in the outlet.
+    number: u64,
+    /// Who sends it.
+    sender: Sender,
+    /// What was sent.
+    parcel: Parcel,
+    /// How often it was sent in vain.
+    attempts: u32,
+}
+
+/// A batch that is being made.
+#[derive(Default)]
+struct Making {
+    /// As the frame carries them.
+    carried: Vec<Carried>,
+    /// As the ledger has them.
+    lines: Vec<Message>,
+    /// As they are awaited.
+    flying: Vec<(Flying, oneshot::Sender<Sent>)>,
+    /// How long the most patient sender waits.
+    patience: Duration,
+}
+
+/// Sends one batch of what waits.
+fn post(host: &Arc<Host>, outlet: &Arc<Outlet>, open: &Arc<Open>, route: Route, place: OwnedSemaphorePermit) {
+    let (policy_set, taken) = outlet.take(route);
+    let passed: Vec<_> = taken.into_iter().filter_map(|(number, message)| pass(host, number, message)).collect();
+    let Some((state, sender)) = passed.first().map(|(_, message, state)| (state.clone(), message.sender.clone()))
+    else {
+        return;
+    };
+    let Some(bearer) = sender.bearer(host, &state) else {
+        passed.into_iter().for_each(|(_, message, _)| message.end(not_delivered("this node is no member any more")));
+        return;
+    };
+    let (making, attestation) = seal(host, open, &bearer, policy_set, passed);
+    let Some(attestation) = attestation else { return };
+    let Making { carried, lines, flying, patience } = making;
+    host.counters.messages_sent.add(lines.len() as u64);
+    host.counters.batches_sent.add(1);
+    let (batch, first) = (attestation.batch, attestation.first);
+    let (mut sent, mut calls) = (Vec::with_capacity(flying.len()), Vec::with_capacity(flying.len()));
+    for (sequence, (flying, told)) in (first..).zip(flying) {
+        calls.push((flying.parcel.message, Call { kind: flying.parcel.kind, batch, sequence, told }));
+        sent.push(flying);
+    }
+    open.expect(calls);
+    let session = open.channel.id;
+    host.ledger.record(Entry::Sent(Batch {
+        session: session.0,
+        attestation: Some(attestation.clone()),
+        messages: lines,
+    }));
+    let frame = MessageFrame::Batch { session, messages: carried, attestation: Some(Box::new(attestation)) };
+    let reply = (host.ports.peers)(route.node, frame.encode().into(), patience + GRACE);
+    host.spawn(settle(Arc::clone(host), Arc::clone(outlet), Arc::clone(open), sent, reply, place));
+}
+
+/// The effect itself: tested in the moment in which a message leaves; its sanction is used up by it.
+fn pass(host: &Host, number: u64, mut message: Outgoing) -> Option<(u64, Outgoing, State)> {
+    let tested = match message.cleared.take() {
+        _ if message.is_stale() => Err(Ending::DeadlineExceeded { delivered: false }),
+        Some(cleared) => {
+            message.parcel.decision = Some(cleared.sanction.reference().decision);
+            message.sender.test(host, message.parcel.kind, cleared.sanction)
+        }
+        None => Err(not_delivered("it was not cleared")),
+    };
+    match tested {
+        Ok(state) => Some((number, message, state)),
+        Err(ending) => {
+            message.end(ending);
+            None
+        }
+    }
+}
+
+/// Seals messages, and signs those that could be.
 fn seal(
     host: &Host,
-    sender: &Sender,
-    parcel: &Parcel,
-    sanction: Sanction,
     open: &Open,
-) -> Result<(State, bytes::Bytes), Ending> {
-    let state = sender.test(host, parcel.kind, sanction)?;
-    let bearer = sender.bearer(host, &state).ok_or_else(|| not_delivered("this node is no member yet"))?;
-    let header = Header {
+    bearer: &Bearer<'_>,
+    policy_set: PolicyNumber,
+    passed: Vec<(u64, Outgoing, State)>,
+) -> (Making, Option<symbi_model::ledger::Attestation>) {
+    let mut making = Making::default();
+    let mut session = open.channel.session();
+    for (number, message, _) in passed {
+        let header = header(open, bearer, &message.parcel);
+        match session.seal(&header, &message.parcel.payload) {
+            Ok(sealed) => making.add(number, message, sealed),
+            Err(error) => message.end(not_delivered(format!("it cannot be sealed: {error}"))),
+        }
+    }
+    let said = Said { epoch: bearer.epoch, policy_set, time_ms: (host.ports.wall_ms)() };
+    let attestation = session.attest(bearer.cnf, &said);
+    (making, attestation)
+}
+
+fn header(open: &Open, bearer: &Bearer<'_>, parcel: &Parcel) -> Header {
+    Header {
         kind: parcel.kind,
         message: parcel.message,
         in_reply_to: None,
-        sender: bearer.subject.to_string(),
-        receiver: parcel.to.to_string(),
+        sender: open.name.clone(),
+        receiver: open.channel.peer.name.clone(),
         sender_epoch: bearer.epoch,
         sender_incarnation: bearer.incarnation,
         receiver_epoch: open.peer.epoch,
         deadline_ms: parcel.deadline_ms,
         trace: [0; 16],
-    };
-    let sealed = open.session.lock().unwrap_or_else(PoisonError::into_inner).seal(&header, &parcel.payload);
-    let bytes = sealed.map_err(|error| not_delivered(format!("it cannot be sealed: {error}")))?;
-    let frame = MessageFrame::Sealed { session: open.id, bytes, attestation: None };
-    let hop = Hop { remaining: parcel.remaining(), user: sender.user().to_owned(), frame };
-    Ok((state, hop.encode().ok_or_else(|| not_delivered("the user's name is too long"))?))
-}
-
-/// Sets up a session with the incarnation that runs where `route` says. Whatever goes wrong, nothing was delivered.
-async fn establish(host: &Host, sender: &Sender, parcel: &Parcel, route: Route) -> Result<Arc<Open>, Ending> {
-    let state = host.state();
-    let bearer = sender.bearer(host, &state).ok_or_else(|| not_delivered("this node is no member yet"))?;
-    let cluster = state.cluster.as_ref().ok_or_else(|| not_delivered("there is no cluster yet"))?.id;
-    let receiver = Subject::Agent(parcel.to.clone());
-    let party = Party {
-        cluster,
-        node: host.options.node,
-        peer: route.node,
-        name: bearer.subject.to_string(),
-        peer_name: receiver.to_string(),
-        signing_key: bearer.cnf.clone(),
-        credential: bearer.credential(host, &state, receiver.clone()),
-        now_ms: boot_ms(host),
-    };
-    let (initiator, hello) = Initiator::start(party, host.random(), host.random(), Id(host.random()));
-    let reply = greet(host, sender, parcel, route.node, MessageFrame::Hello(Box::new(hello))).await?;
-    let MessageReply::Hello(reply) = reply else { return Err(refused(reply)) };
-    let verified = papers::verify(host, &reply.credential, &bearer.subject, route.node, parcel.deadline).await;
-    let verified = verified.map_err(|reason| not_delivered(format!("the receiver's credential: {reason}")))?;
-    if verified.subject != receiver || verified.epoch != route.epoch {
-        return Err(not_delivered(format!("{} runs under another epoch by now", parcel.to)));
-    }
-    let session = initiator.finish(&reply, &verified.cnf);
-    let session = session.map_err(|error| not_delivered(format!("no session with {}: {error}", parcel.to)))?;
-    let peer = Answerer { name: parcel.to.clone(), epoch: verified.epoch, incarnation: verified.incarnation };
-    Ok(Arc::new(Open { id: session.id(), session: Mutex::new(session), node: route.node, peer }))
-}
-
-async fn greet(
-    host: &Host,
-    sender: &Sender,
-    parcel: &Parcel,
-    node: NodeId,
-    frame: MessageFrame,
-) -> Result<MessageReply, Ending> {
-    let within = parcel.remaining().min(HELLO);
-    let hop = Hop { remaining: within, user: sender.user().to_owned(), frame };
-    let hop = hop.encode().ok_or_else(|| not_delivered("the user's name is too long"))?;
-    match (host.ports.peers)(node, hop, within).await {
-        Ok(reply) => MessageReply::decode(&reply).map_err(|error| not_delivered(format!("no session: {error}"))),
-        Err(PeerError::TimedOut) if parcel.remaining().is_zero() => Err(Ending::DeadlineExceeded { delivered: false }),
-        Err(error) => Err(not_delivered(error.to_string())),
     }
 }
 
-/// Why there is no session: nothing was delivered, whatever the other side calls it.
-fn refused(reply: MessageReply) -> Ending {
-    match reply {
-        MessageReply::NotDelivered { reason } => Ending::NotDelivered { reason },
-        MessageReply::Denied { decision, reason } => Ending::Denied { decision, reason },
-        MessageReply::DeadlineExceeded { .. } => Ending::DeadlineExceeded { delivered: false },
-        _ => not_delivered("the receiver's node set up no session"),
+impl Making {
+    fn add(&mut self, number: u64, message: Outgoing, sealed: session::Sealed) {
+        let Outgoing { sender, parcel, attempts, told, .. } = message;
+        let remaining = parcel.remaining();
+        let user = sender.user().to_owned();
+        debug_assert!(user.len() <= USER_BYTES, "it was checked when it was cleared");
+        self.patience = self.patience.max(remaining);
+        self.lines.push(Message {
+            sequence: sealed.sequence,
+            message: parcel.message,
+            kind: parcel.kind,
+            header: sealed.header,
+            user: user.clone(),
+            bytes: parcel.payload.len() as u64,
+            deadline_ms: parcel.deadline_ms,
+            decision: parcel.decision,
+            fate: Fate::Sent,
+        });
+        let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
+        self.carried.push(Carried { remaining_ms, user, sealed: Blob(sealed.bytes) });
+        self.flying.push((Flying { number, sender, parcel, attempts }, told));
     }
 }
 
-impl Open {
-    /// Whether new messages for `route` may take it.
-    fn fits(&self, route: Route, now_ms: u64) -> bool {
-        let due = self.session.lock().unwrap_or_else(PoisonError::into_inner).due_for_rekey(now_ms);
-        !due && self.node == route.node && self.peer.epoch == route.epoch
+/// Waits for what the receiver's node says of a batch. Its place is free after that.
+async fn settle(
+    host: Arc<Host>,
+    outlet: Arc<Outlet>,
+    open: Arc<Open>,
+    sent: Vec<Flying>,
+    reply: BoxFuture<'static, Result<Bytes, PeerError>>,
+    place: OwnedSemaphorePermit,
+) {
+    let (words, is_spent) = words(reply.await, sent.len());
+    if is_spent {
+        outlet.drop_open(&open);
     }
-
-    fn ending(&self, host: &Host, parcel: &Parcel, reply: Result<MessageReply, symbi_proto::Error>) -> Ending {
-        match reply {
-            Ok(MessageReply::Answer(sealed)) => self.answer(host, parcel, &sealed),
-            Ok(MessageReply::Delivered) if parcel.kind == Kind::Tell => Ending::Answer(Vec::new()),
-            Ok(MessageReply::Denied { decision, reason }) => Ending::Denied { decision, reason },
-            Ok(MessageReply::NotDelivered { reason }) => Ending::NotDelivered { reason },
-            Ok(MessageReply::DeadlineExceeded { delivered }) => Ending::DeadlineExceeded { delivered },
-            Ok(_) | Err(_) => Ending::OutcomeUnknown,
+    let (mut back, mut endings) = (Vec::new(), Vec::new());
+    for (flying, word) in sent.into_iter().zip(words) {
+        let (message, kind) = (flying.parcel.message, flying.parcel.kind);
+        match word {
+            Some(Word::NoSession) if flying.attempts + 1 < ATTEMPTS => {
+                if let Some(Call { told, .. }) = open.take(&message) {
+                    let Flying { number, sender, parcel, attempts } = flying;
+                    back.push((number, Outgoing { sender, parcel, cleared: None, attempts: attempts + 1, told }));
+                }
+            }
+            // An answer, or word of how it ended, may still come.
+            None | Some(Word::Waiting | Word::OutcomeUnknown | Word::Delivered) if kind == Kind::Ask => {}
+            Some(Word::Waiting) => {}
+            None => endings.push((message, Ending::OutcomeUnknown)),
+            Some(word) => endings.push((message, ending(word))),
         }
     }
+    open.end(&host, endings);
+    let must_drive = outlet.put_back(back);
+    drop(place);
+    if must_drive {
+        drive(host, outlet).await;
+    }
+}
 
-    /// Opens an answer, and takes it if it answers just this message and comes from no instance that was overtaken.
-    fn answer(&self, host: &Host, parcel: &Parcel, sealed: &[u8]) -> Ending {
-        let opened = self.session.lock().unwrap_or_else(PoisonError::into_inner).open(sealed);
-        match opened {
-            Ok((header, payload)) if header.kind == Kind::Answer && header.in_reply_to == Some(parcel.message) => {
-                accept_answer(host, parcel.kind, &self.peer, Ending::Answer(payload))
-            }
-            Ok(_) => Ending::OutcomeUnknown,
-            Err(error) => {
-                tracing::warn!(agent = %self.peer.name, %error, "an answer does not open");
-                Ending::OutcomeUnknown
-            }
+/// A word on each of `count` messages, none where nobody knows; and whether the session must take no more.
+fn words(reply: Result<Bytes, PeerError>, count: usize) -> (Vec<Option<Word>>, bool) {
+    match reply.map(|reply| MessageReply::decode(&reply)) {
+        Ok(Ok(MessageReply::Batch(words))) if words.len() == count => {
+            let is_spent = words.contains(&Word::NoSession);
+            (words.into_iter().map(Some).collect(), is_spent)
         }
+        Ok(Ok(MessageReply::NoSession)) => (vec![Some(Word::NoSession); count], true),
+        // What never arrived leaves a gap that no later batch closes.
+        Err(error @ PeerError::Unreachable(_)) => {
+            (vec![Some(Word::NotDelivered { reason: error.to_string() }); count], true)
+        }
+        Err(PeerError::TimedOut | PeerError::Broken) | Ok(Ok(_) | Err(_)) => (vec![None; count], true),
+    }
+}
+
+/// The ending that a word of the receiver's node tells of.
+pub(super) fn ending(word: Word) -> Ending {
+    match word {
+        Word::Delivered => Ending::Answer(Vec::new()),
+        Word::Denied { decision, reason } => Ending::Denied { decision, reason },
+        Word::NotDelivered { reason } => Ending::NotDelivered { reason },
+        Word::DeadlineExceeded { delivered } => Ending::DeadlineExceeded { delivered },
+        Word::NoSession => not_delivered("the receiver's node does not keep the session"),
+        Word::Waiting | Word::OutcomeUnknown => Ending::OutcomeUnknown,
     }
 }
 

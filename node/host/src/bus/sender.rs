@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::instance::Instance;
 use crate::observer::Effect;
 use std::sync::Arc;
-use symbi_model::State;
+use symbi_model::{Epoch, State};
 use symbi_policy::{AgentRef, Principal};
 use symbi_proto::session::Kind;
 
@@ -54,9 +54,10 @@ impl Sender {
     }
 
     /// The effect itself: tested in the moment of sending, and the permit is used up by it.
+    #[expect(clippy::needless_pass_by_value, reason = "the permit is used up")]
     pub(crate) fn test(&self, host: &Host, kind: Kind, sanction: Sanction) -> Result<State, Ending> {
         debug_assert!(matches!(sanction, Sanction::Tell(_)) == (kind == Kind::Tell), "permitted was what is sent");
-        tracing::trace!(decision = %sanction.into_decision(), ?kind, "a message leaves");
+        tracing::trace!(decision = %sanction.reference().decision, ?kind, "a message leaves");
         match self {
             Self::Agent(instance) => {
                 host.test(instance, effect(kind)).map_err(|refused| not_delivered(format!("the sender is {refused}")))
@@ -82,6 +83,18 @@ impl Sender {
         match self {
             Self::Agent(instance) => Some(Bearer::agent(instance)),
             Self::Gateway { .. } => Bearer::gateway(host, state),
+        }
+    }
+
+    /// Its name and epoch, as its credentials have them; no epoch before the node is a member.
+    pub(crate) fn named(&self, host: &Host) -> (String, Epoch) {
+        match self {
+            Self::Agent(instance) => (instance.assignment.name().to_string(), instance.assignment.epoch),
+            Self::Gateway { .. } => {
+                let state = host.state();
+                let bearer = Bearer::gateway(host, &state);
+                bearer.map(|bearer| (bearer.subject.to_string(), bearer.epoch)).unwrap_or_default()
+            }
         }
     }
 

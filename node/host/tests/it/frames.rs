@@ -7,17 +7,17 @@ use bytes::Bytes;
 use serde_json::json;
 use std::time::Duration;
 use symbi_host::TellStatus;
-use symbi_proto::wire::MessageReply;
+use symbi_proto::wire::{MessageReply, Word};
 
 impl World {
     /// What node `number` replies to a frame of the node `from`.
-    async fn reply(&self, number: usize, from: usize, frame: Bytes) -> MessageReply {
+    pub async fn reply(&self, number: usize, from: usize, frame: Bytes) -> MessageReply {
         let reply = self.nodes[number].handle.receive(self.nodes[from].id, frame).await;
         MessageReply::decode(&reply).unwrap()
     }
 
     /// What node 0 has sent so far.
-    fn sent(&self) -> Vec<Bytes> {
+    pub fn sent(&self) -> Vec<Bytes> {
         self.nodes[0].sent.lock().unwrap().clone()
     }
 }
@@ -28,7 +28,7 @@ async fn garbage_is_answered_and_changes_nothing() {
     world.run("far", "demo", "echo", 1).await;
     for garbage in [&b""[..], b"hello", &[0; 64], &[0xff; 4_096]] {
         let reply = world.reply(1, 0, Bytes::copy_from_slice(garbage)).await;
-        assert_eq!(reply, MessageReply::NotDelivered { reason: "the frame cannot be read".to_owned() });
+        assert_eq!(reply, MessageReply::Refused { reason: "the frame cannot be read".to_owned() });
     }
     assert_eq!(answer(world.ask(0, "far", json!(1)).await), json!(1));
 }
@@ -41,8 +41,8 @@ async fn a_repeated_frame_is_not_taken_again() {
     let frames = world.sent();
     assert_eq!(frames.len(), 2, "a hello and a message");
     let reason = "the credential was used before".to_owned();
-    assert_eq!(world.reply(1, 0, frames[0].clone()).await, MessageReply::NotDelivered { reason });
-    assert_eq!(world.reply(1, 0, frames[1].clone()).await, MessageReply::NoSession);
+    assert_eq!(world.reply(1, 0, frames[0].clone()).await, MessageReply::Refused { reason });
+    assert_eq!(world.reply(1, 0, frames[1].clone()).await, MessageReply::Batch(vec![Word::NoSession]));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(world.nodes[1].handle.logs(&agent("far"), 10).unwrap(), ["info: \"once\""]);
 }
@@ -54,7 +54,7 @@ async fn a_frame_of_another_node_than_its_senders_is_refused() {
     world.tell(0, "far", json!("once")).await;
     let frames = world.sent();
     match world.reply(1, 1, frames[0].clone()).await {
-        MessageReply::NotDelivered { reason } => assert!(reason.contains("is not that of the node"), "{reason}"),
+        MessageReply::Refused { reason } => assert!(reason.contains("is not that of the node"), "{reason}"),
         other => panic!("{other:?}"),
     }
     assert_eq!(world.reply(1, 1, frames[1].clone()).await, MessageReply::NoSession);
@@ -70,7 +70,11 @@ async fn a_changed_frame_does_not_open() {
         let mut changed = message.to_vec();
         changed[place] ^= 1;
         let reply = world.reply(1, 0, changed.into()).await;
-        let refused = matches!(reply, MessageReply::NoSession | MessageReply::NotDelivered { .. });
+        let refused = match &reply {
+            MessageReply::NoSession | MessageReply::Refused { .. } => true,
+            MessageReply::Batch(words) => words.iter().all(|word| *word == Word::NoSession),
+            MessageReply::Hello(_) | MessageReply::Done => false,
+        };
         assert!(refused, "byte {place}: {reply:?}");
     }
     tokio::time::sleep(Duration::from_secs(1)).await;

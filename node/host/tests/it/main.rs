@@ -1,5 +1,6 @@
 //! The host as the rest of the node uses it: two of them, a scripted driver each, and real commands.
 
+mod attested;
 mod crowds;
 mod fencing;
 mod frames;

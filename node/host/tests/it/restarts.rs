@@ -5,7 +5,7 @@ use crate::programs;
 use crate::world::{Way, World, agent};
 use serde_json::json;
 use std::time::Duration;
-use symbi_host::Ending;
+use symbi_host::{Ending, TellStatus};
 use symbi_model::agent::AgentState;
 
 #[tokio::test(start_paused = true)]
@@ -64,8 +64,57 @@ async fn the_session_with_a_receiver_that_moved_is_set_up_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_breaks_after_delivery_leaves_the_outcome_unknown() {
     let world = World::new(programs::all()).await;
-    world.run("far", "demo", "mute", 1).await;
-    world.tell(0, "far", json!("so that there is a session")).await;
+    for to in ["asked", "told"] {
+        world.run(to, "demo", "mute", 1).await;
+        world.tell(0, to, json!("so that there is a session")).await;
+    }
     *world.nodes[0].way.lock().unwrap() = Way::BreaksAfter;
-    assert_eq!(world.ask(0, "far", json!(1)).await, Ending::OutcomeUnknown);
+    *world.nodes[1].way.lock().unwrap() = Way::Cut;
+    assert_eq!(world.ask(0, "asked", json!(1)).await, Ending::OutcomeUnknown, "and no word of it comes back");
+    assert_eq!(world.tell(0, "told", json!(2)).await, TellStatus::Unknown);
+    let again = world.tell(0, "told", json!(3)).await;
+    assert!(matches!(again, TellStatus::NotDelivered { .. }), "no session, no message: {again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_becomes_of_a_message_is_known_if_any_word_of_it_comes_back() {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "mute", 1).await;
+    world.run("echo", "demo", "echo", 1).await;
+    for to in ["far", "echo"] {
+        world.tell(0, to, json!("so that there is a session")).await;
+    }
+    *world.nodes[0].way.lock().unwrap() = Way::BreaksAfter;
+    assert_eq!(answer(world.ask(0, "echo", json!(1)).await), json!(1));
+    // The other one is still busy with what it was told.
+    assert_eq!(world.ask(0, "far", json!(1)).await, Ending::DeadlineExceeded { delivered: false });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_for_the_way_back() {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "echo", 1).await;
+    assert_eq!(answer(world.ask(0, "far", json!(1)).await), json!(1));
+    *world.nodes[1].way.lock().unwrap() = Way::Cut;
+    let (ending, ()) = tokio::join!(world.ask(0, "far", json!(2)), async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        *world.nodes[1].way.lock().unwrap() = Way::Open;
+    });
+    assert_eq!(answer(ending), json!(2));
+    assert_eq!(answer(world.ask(0, "far", json!(3)).await), json!(3), "in the same session");
+    assert_eq!(world.sent().len(), 4, "a hello and three messages");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ask_of_an_agent_whose_node_was_condemned_does_not_wait_for_its_deadline() {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "mute", 1).await;
+    let began = tokio::time::Instant::now();
+    let (ending, ()) = tokio::join!(world.ask_within(0, "far", json!(1), Duration::from_secs(300)), async {
+        world.settle().await;
+        *world.nodes[1].way.lock().unwrap() = Way::Cut;
+        world.condemn(1);
+    });
+    assert_eq!(ending, Ending::OutcomeUnknown);
+    assert!(began.elapsed() < Duration::from_secs(5));
 }

@@ -342,7 +342,6 @@ fn node(
         gate,
         peers: peers(Arc::clone(handles), id, Arc::clone(&way), Arc::clone(&sent)),
         grants: grants(Arc::clone(log), Arc::clone(&granted)),
-        engine: Arc::new(symbi_store::Memory::open(symbi_store::Disk::new()).unwrap()),
         wall_ms,
         boottime,
         observer: Arc::new(move |event| heard.lock().unwrap().push(event)),

@@ -1,0 +1,81 @@
+//! Setting up a session with the incarnation of an agent that runs elsewhere: one hello and one reply, both with credentials.
+
+use super::arrival::Answerer;
+use super::channel::{Channel, Peer};
+use super::open::Open;
+use super::outbound::boot_ms;
+use super::outlet::Wanted;
+use super::{Route, not_delivered, papers};
+use crate::ending::Ending;
+use crate::host::Host;
+use crate::ports::PeerError;
+use ed25519_dalek::VerifyingKey;
+use std::sync::Arc;
+use std::time::Duration;
+use symbi_model::NodeId;
+use symbi_model::ledger::{Entry, Session};
+use symbi_policy::credential::Subject;
+use symbi_proto::session::{Hello, HelloReply, Id, Initiator, Party};
+use symbi_proto::wire::{MessageFrame, MessageReply};
+use tokio::time::Instant;
+
+/// How long setting up a session may take.
+const HELLO: Duration = Duration::from_secs(5);
+
+/// Sets up a session with the incarnation that runs where `route` says. Whatever goes wrong, nothing was delivered.
+pub(super) async fn establish(host: &Host, wanted: Wanted, route: Route) -> Result<Arc<Open>, Ending> {
+    let Wanted { sender, to, remaining } = wanted;
+    let deadline = Instant::now() + remaining;
+    let state = host.state();
+    let bearer = sender.bearer(host, &state).ok_or_else(|| not_delivered("this node is no member yet"))?;
+    let cluster = state.cluster.as_ref().ok_or_else(|| not_delivered("there is no cluster yet"))?.id;
+    let receiver = Subject::Agent(to.clone());
+    let credential = bearer.credential(host, &state, receiver.clone());
+    let (name, peer_name) = (bearer.subject.to_string(), receiver.to_string());
+    let party = Party {
+        cluster,
+        node: host.options.node,
+        peer: route.node,
+        name: name.clone(),
+        peer_name: peer_name.clone(),
+        signing_key: bearer.cnf.clone(),
+        credential: credential.clone(),
+        now_ms: boot_ms(host),
+    };
+    let (initiator, hello) = Initiator::start(party, host.random(), host.random(), Id(host.random()));
+    let reply = greet(host, route.node, hello, remaining.min(HELLO)).await?;
+    let verified = papers::verify(host, &reply.credential, &bearer.subject, route.node, deadline).await;
+    let verified = verified.map_err(|reason| not_delivered(format!("the receiver's credential: {reason}")))?;
+    if verified.subject != receiver || verified.epoch != route.epoch {
+        return Err(not_delivered(format!("{to} runs under another epoch by now")));
+    }
+    let no_session = |error: String| not_delivered(format!("no session with {to}: {error}"));
+    let session = initiator.finish(&reply, &verified.cnf).map_err(|error| no_session(error.to_string()))?;
+    let key = VerifyingKey::from_bytes(&verified.cnf).map_err(|error| no_session(error.to_string()))?;
+    host.ledger.record(Entry::Session(Session {
+        session: session.id().0,
+        began: true,
+        name: name.clone(),
+        epoch: bearer.epoch,
+        peer: route.node,
+        peer_name: peer_name.clone(),
+        peer_epoch: verified.epoch,
+        credential,
+        peer_credential: reply.credential,
+    }));
+    let peer = Peer { node: route.node, name: peer_name, epoch: verified.epoch, key };
+    Ok(Open::new(Channel::new(session, peer), name, Answerer::new(to, &verified)))
+}
+
+async fn greet(host: &Host, node: NodeId, hello: Hello, within: Duration) -> Result<HelloReply, Ending> {
+    let remaining_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+    let frame = MessageFrame::Hello { remaining_ms, hello: Box::new(hello) };
+    match (host.ports.peers)(node, frame.encode().into(), within).await.map(|reply| MessageReply::decode(&reply)) {
+        Ok(Ok(MessageReply::Hello(reply))) => Ok(*reply),
+        Ok(Ok(MessageReply::Refused { reason })) => Err(not_delivered(reason)),
+        Ok(Ok(_)) => Err(not_delivered("the receiver's node set up no session")),
+        Ok(Err(error)) => Err(not_delivered(format!("no session: {error}"))),
+        Err(PeerError::TimedOut) if within < HELLO => Err(Ending::DeadlineExceeded { delivered: false }),
+        Err(error) => Err(not_delivered(error.to_string())),
+    }
+}

@@ -1,0 +1,250 @@
+//! What goes back in a session that another node has opened: answers, sealed and signed as any message, and how others ended.
+//!
+//! One frame is under way at a time, and what has come meanwhile is in the next. A frame that was not replied to is sent again as
+//! it is, until nobody waits for anything that is to go back; the other side takes nothing of it twice. So a connection that breaks
+//! between question and answer costs the answer only if it stays broken until the deadline.
+
+use super::arrival::accept_answer;
+use super::desk::Held;
+use super::fate;
+use super::open::Open;
+use super::outbound::{GRACE, ending};
+use crate::ending::Ending;
+use crate::host::Host;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use symbi_model::ledger::{Attestation, Batch, Entry, Fate, Message};
+use symbi_model::{Hash, MessageId, NodeId};
+use symbi_proto::session::{Header, Id, Kind, Opened, Said, batch};
+use symbi_proto::wire::message::AROUND_BYTES;
+use symbi_proto::wire::{Blob, FRAME_BYTES, MessageFrame, MessageReply, Word};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
+
+/// How long a frame is waited for before it is sent again.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long after a failure it is sent again.
+const AGAIN: Duration = Duration::from_millis(100);
+/// What the header, the seal and all else take of a frame for one answer, at most.
+const SEAL_BYTES: usize = 4_096 + AROUND_BYTES;
+
+/// How a message ended, on its way back.
+pub(super) struct Return {
+    /// Its header.
+    pub(super) asked: Header,
+    /// How it ended.
+    pub(super) ending: Ending,
+    /// How long its sender waits.
+    pub(super) deadline: Instant,
+}
+
+/// What waits to go back.
+///
+/// Invariants:
+/// - while anything waits, one task drives it.
+#[derive(Default)]
+pub(super) struct Returns {
+    /// What waits. As many as messages of the session are in the mailbox, at most.
+    inner: Mutex<(VecDeque<Return>, bool)>,
+}
+
+impl Returns {
+    /// Adds one; whether the caller must drive.
+    pub(super) fn push(&self, back: Return) -> bool {
+        let mut inner = self.lock();
+        inner.0.push_back(back);
+        !std::mem::replace(&mut inner.1, true)
+    }
+
+    /// What one frame takes; none if nothing waits, and then nobody drives.
+    fn take(&self) -> Option<Vec<Return>> {
+        let mut inner = self.lock();
+        let (mut taken, mut bytes) = (Vec::new(), AROUND_BYTES);
+        while let Some(next) = inner.0.front().filter(|_| taken.len() < batch::MESSAGES) {
+            let length = if let Ending::Answer(payload) = &next.ending { payload.len() } else { 0 };
+            bytes += length + SEAL_BYTES;
+            if !taken.is_empty() && bytes > FRAME_BYTES {
+                break;
+            }
+            taken.extend(inner.0.pop_front());
+        }
+        if taken.is_empty() {
+            inner.1 = false;
+            return None;
+        }
+        Some(taken)
+    }
+
+    /// Until when somebody waits for any of it.
+    fn until(&self) -> Option<Instant> {
+        self.lock().0.iter().map(|back| back.deadline).max()
+    }
+
+    /// Gives all of it up; nobody drives any more.
+    fn give_up(&self) {
+        let mut inner = self.lock();
+        *inner = Default::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (VecDeque<Return>, bool)> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends back what waits, until nothing does.
+pub(super) async fn drive(host: Arc<Host>, held: Arc<Held>) {
+    loop {
+        // Whoever has just ended, too, comes first.
+        yield_now().await;
+        let Some(portion) = held.returns.take() else { return };
+        let until = portion.iter().map(|back| back.deadline).max().unwrap_or_else(Instant::now);
+        let frame = seal(&host, &held, portion);
+        if !deliver(&host, &held, frame, until).await {
+            // What goes back after a gap is worth nothing.
+            host.desk.close(held.channel.id, held.channel.peer.node);
+            return held.returns.give_up();
+        }
+    }
+}
+
+/// Sends `frame` until it is replied to; false if it never was, or there is no such session there.
+async fn deliver(host: &Host, held: &Held, frame: Bytes, until: Instant) -> bool {
+    loop {
+        let reply = (host.ports.peers)(held.channel.peer.node, frame.clone(), PATIENCE).await;
+        if let Ok(reply) = reply {
+            return matches!(MessageReply::decode(&reply), Ok(MessageReply::Done));
+        }
+        let until = held.returns.until().map_or(until, |later| later.max(until));
+        if Instant::now() >= until + GRACE {
+            return false;
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+/// Makes a frame of what goes back.
+fn seal(host: &Host, held: &Held, portion: Vec<Return>) -> Bytes {
+    let (mut answers, mut lines, mut endings) = (Vec::new(), Vec::new(), Vec::new());
+    let policy_set = host.ports.state.borrow().counters.policy_set;
+    let receiver = &held.receiver;
+    let said = Said { epoch: receiver.assignment.epoch, policy_set, time_ms: (host.ports.wall_ms)() };
+    let mut session = held.channel.session();
+    for Return { asked, ending, .. } in portion {
+        let message = asked.message;
+        match ending {
+            Ending::Answer(payload) if asked.kind == Kind::Ask => {
+                let header = header(held, asked);
+                match session.seal(&header, &payload) {
+                    Ok(sealed) => {
+                        lines.push(line(&header, (sealed.sequence, sealed.header), payload.len(), Fate::Sent));
+                        answers.push(Blob(sealed.bytes));
+                    }
+                    Err(error) => {
+                        tracing::warn!(agent = %receiver.assignment.name(), %error, "an answer cannot be sealed");
+                        endings.push((message, Word::OutcomeUnknown));
+                    }
+                }
+            }
+            other => endings.push((message, plain(other))),
+        }
+    }
+    let attestation = session.attest(&receiver.cnf, &said);
+    drop(session);
+    let session = held.channel.id;
+    if let Some(attestation) = &attestation {
+        host.counters.messages_sent.add(lines.len() as u64);
+        host.counters.batches_sent.add(1);
+        let attestation = Some(attestation.clone());
+        host.ledger.record(Entry::Sent(Batch { session: session.0, attestation, messages: lines }));
+    }
+    MessageFrame::Returns { session, answers, attestation: attestation.map(Box::new), endings }.encode().into()
+}
+
+fn header(held: &Held, asked: Header) -> Header {
+    Header {
+        kind: Kind::Answer,
+        // Known by the ask that it answers: nothing else of it is ever asked for.
+        message: asked.message,
+        in_reply_to: Some(asked.message),
+        sender: asked.receiver,
+        receiver: asked.sender,
+        sender_epoch: held.receiver.assignment.epoch,
+        sender_incarnation: held.receiver.incarnation,
+        receiver_epoch: asked.sender_epoch,
+        deadline_ms: asked.deadline_ms,
+        trace: asked.trace,
+    }
+}
+
+fn line(header: &Header, (sequence, digest): (u64, Hash), bytes: usize, fate: Fate) -> Message {
+    Message {
+        sequence,
+        message: header.message,
+        kind: header.kind,
+        header: digest,
+        user: String::new(),
+        bytes: bytes as u64,
+        deadline_ms: header.deadline_ms,
+        decision: None,
+        fate,
+    }
+}
+
+/// An ending that carries nothing of an agent's.
+pub(super) fn plain(ending: Ending) -> Word {
+    match ending {
+        Ending::Answer(_) => Word::Delivered,
+        Ending::OutcomeUnknown => Word::OutcomeUnknown,
+        Ending::Denied { decision, reason } => Word::Denied { decision, reason },
+        Ending::NotDelivered { reason } => Word::NotDelivered { reason },
+        Ending::DeadlineExceeded { delivered } => Word::DeadlineExceeded { delivered },
+    }
+}
+
+/// Takes in what comes back in a session that was opened here.
+pub(super) fn take(
+    host: &Arc<Host>,
+    from: NodeId,
+    session: Id,
+    answers: &[Blob],
+    attestation: Option<&Attestation>,
+    endings: Vec<(MessageId, Word)>,
+) -> MessageReply {
+    let Some(open) = host.opened.get(session, from) else { return MessageReply::NoSession };
+    if open.channel.is_closed() || answers.len() > batch::MESSAGES {
+        return MessageReply::NoSession;
+    }
+    let lines: Vec<Message> = answers.iter().filter_map(|sealed| take_answer(host, &open, &sealed.0)).collect();
+    open.end(host, endings.into_iter().map(|(message, word)| (message, ending(word))));
+    // Of a frame that was sent again nothing opens.
+    if !lines.is_empty() {
+        host.counters.messages_received.add(lines.len() as u64);
+        open.channel.hold(lines);
+        open.channel.attest(host, attestation);
+    }
+    MessageReply::Done
+}
+
+/// Opens an answer, and ends the ask that it answers, if it comes from no instance that was overtaken.
+fn take_answer(host: &Host, open: &Open, sealed: &[u8]) -> Option<Message> {
+    let opened = open.channel.session().open(sealed);
+    let Opened { sequence, header, digest, payload } =
+        opened.inspect_err(|error| tracing::debug!(agent = %open.peer.name, %error, "an answer does not open")).ok()?;
+    let bytes = payload.len();
+    let of_peer = header.kind == Kind::Answer
+        && header.in_reply_to == Some(header.message)
+        && (header.sender_epoch, header.sender_incarnation) == (open.peer.epoch, open.peer.incarnation);
+    let fate = if !of_peer {
+        Fate::Refused
+    } else if open.is_asked(&header.message) {
+        let ending = accept_answer(host, Kind::Ask, &open.peer, Ending::Answer(payload));
+        let fate = if matches!(ending, Ending::Answer(_)) { fate(&ending) } else { Fate::Refused };
+        open.end(host, [(header.message, ending)]);
+        fate
+    } else {
+        Fate::Expired
+    };
+    Some(line(&header, (sequence, digest), bytes, fate))
+}

@@ -1,0 +1,152 @@
+//! The ledger: this node's own record of what it has carried and refused, hash-chained, synced, and anchored in the audit
+//! chain. What an entry is, is the model's (`symbi_model::ledger`).
+//!
+//! [`Ledger::record`] never waits. A writer chains the entries, hands them to the storage, and has the cluster agree on the
+//! head: each second while there is something new or every [`anchor::BATCH`] entries, and never before the storage has
+//! synced what is anchored. A power cut can take what was recorded since; the line that the next start writes says so.
+//!
+//! *When it is full.* [`QUEUE`] entries may wait for the writer, and [`anchor::UNANCHORED`] lines for an anchor. Beyond that
+//! [`Ledger::has_room`] says no, and no message is sent or taken in here until there is room: a node that cannot record does
+//! not act. What was under way by then is still taken, up to twice as many; what comes beyond is counted, and the count is a
+//! line of the ledger. Nothing is lost in silence.
+//!
+//! *Retention.* The last [`disk::KEPT`] lines stay, and what is not anchored stays in any case. Older ones go up to an anchored
+//! head, so that what is left follows from an anchor of the audit chain.
+
+mod actor;
+mod anchor;
+mod disk;
+mod find;
+mod keys;
+#[cfg(test)]
+mod tests;
+
+pub use disk::Error;
+
+use crate::observer::Event;
+use actor::Actor;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use symbi_control::Proposals;
+use symbi_model::ledger::Entry;
+use symbi_model::{DecisionId, NodeId, State};
+use symbi_proto::wire::ledger::{Chunk, Sightings};
+use symbi_store::Engine;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// So many entries may wait for the writer before nothing more is sent or taken in.
+pub const QUEUE: u64 = 4_096;
+
+/// What the ledger needs.
+pub struct Ports {
+    /// This node.
+    pub node: NodeId,
+    /// How often it has started, this time included.
+    pub boot: u64,
+    /// Where lines are kept.
+    pub engine: Arc<dyn Engine>,
+    /// The replicated state, after each change.
+    pub state: watch::Receiver<State>,
+    /// Where anchors go to be agreed on.
+    pub proposals: Proposals,
+    /// The wall clock, ms since the Unix epoch.
+    pub wall_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Told when anchored lines are missing.
+    pub observer: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+/// The way to this node's ledger. Clones are the same ledger.
+#[derive(Clone)]
+pub struct Ledger {
+    /// To the writer.
+    queue: mpsc::UnboundedSender<Message>,
+    /// What handles and writer both count.
+    counts: Arc<Counts>,
+}
+
+/// What handles and writer both count.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Entries that wait for the writer.
+    waiting: AtomicU64,
+    /// Whether too many lines wait for an anchor.
+    held: AtomicBool,
+    /// Entries that were not taken and that no line speaks of yet.
+    lost: AtomicU64,
+}
+
+/// What the writer is asked.
+enum Message {
+    /// To record an entry.
+    Record(Box<Entry>),
+    /// What is known of the messages whose ids begin with this text.
+    Find(String, oneshot::Sender<Result<Sightings, Error>>),
+    /// Lines from a number on.
+    Lines(u64, oneshot::Sender<Result<Chunk, Error>>),
+    /// A verdict that denied something.
+    Verdict(DecisionId, oneshot::Sender<Result<Option<Vec<u8>>, Error>>),
+}
+
+/// Makes a ledger, and the future that writes it until `stop` or until nobody holds a handle.
+pub fn new(
+    ports: Ports,
+    stop: CancellationToken,
+) -> (Ledger, impl Future<Output = Result<(), Error>> + Send + 'static) {
+    let (queue, messages) = mpsc::unbounded_channel();
+    let counts = Arc::new(Counts::default());
+    let ledger = Ledger { queue, counts: Arc::clone(&counts) };
+    (ledger, async move { Actor::open(ports, messages, counts, stop)?.run().await })
+}
+
+impl Ledger {
+    /// Records an entry, after those recorded before it. Never waits; see the module for what happens when it is full.
+    pub fn record(&self, entry: Entry) {
+        if self.counts.waiting.fetch_add(1, Ordering::Relaxed) >= 2 * QUEUE {
+            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.counts.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        if self.queue.send(Message::Record(Box::new(entry))).is_err() {
+            // The writer ends before its handles only where the node stops: what happens then is said by the next start.
+            self.counts.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether anything that would have to be recorded may be begun.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.counts.waiting.load(Ordering::Relaxed) < QUEUE && !self.counts.held.load(Ordering::Relaxed)
+    }
+
+    /// What this ledger knows of the messages whose ids begin with `prefix`, a UUID as it is written or its beginning.
+    ///
+    /// # Errors
+    /// [`Error`], also when the node is stopping.
+    pub async fn find(&self, prefix: &str) -> Result<Sightings, Error> {
+        self.ask(|reply| Message::Find(prefix.to_owned(), reply)).await
+    }
+
+    /// Lines from `from` on, or from the first that is kept: as many as one frame takes. Everything that was recorded before
+    /// the call is among them, or in those that follow.
+    ///
+    /// # Errors
+    /// As for [`Ledger::find`].
+    pub async fn lines(&self, from: u64) -> Result<Chunk, Error> {
+        self.ask(|reply| Message::Lines(from, reply)).await
+    }
+
+    /// The encoded verdict of a decision that denied something, if it is kept.
+    ///
+    /// # Errors
+    /// As for [`Ledger::find`].
+    pub async fn verdict(&self, decision: DecisionId) -> Result<Option<Vec<u8>>, Error> {
+        self.ask(|reply| Message::Verdict(decision, reply)).await
+    }
+
+    async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Message) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(make(reply)).map_err(|_| Error::Stopped)?;
+        answer.await.map_err(|_| Error::Stopped)?
+    }
+}

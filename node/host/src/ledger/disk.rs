@@ -1,0 +1,230 @@
+//! What a ledger keeps on disk: its lines, what leads to them, and how far it was anchored.
+
+use super::keys;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use symbi_model::ledger::entry::LINE_MAX;
+use symbi_model::ledger::{Anchor, Entry, Line};
+use symbi_model::{DecisionId, Hash, codec};
+use symbi_proto::wire::ledger::Chunk;
+use symbi_store::{Batch, Engine};
+
+/// So many lines stay; a line is a message of this node's own or a batch of up to 64, at most some 9 KiB.
+pub const KEPT: u64 = 1 << 20;
+/// So many lines at most are let go at once.
+const LET_GO: u64 = 512;
+/// So many lines are read from the engine at once.
+const READ: usize = 64;
+/// So many of them for a chunk.
+const AT_ONCE: usize = 8;
+/// A chunk ends at the line that makes it longer than this.
+const CHUNK_BYTES: usize = 512 * 1024;
+/// The longest small row.
+const SMALL: usize = 1_024;
+
+/// Why the ledger cannot go on, or cannot answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The storage failed.
+    #[error("the ledger's storage failed: {0}")]
+    Storage(String),
+    /// What is on disk is not what was written.
+    #[error("the ledger is damaged at line {number}: {reason}")]
+    Damaged {
+        /// The line.
+        number: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The audit chain has an anchor of lines that are not there.
+    #[error("the audit chain has an anchor of {anchored} lines of this ledger, which has {kept}")]
+    Lost {
+        /// How many are anchored.
+        anchored: u64,
+        /// How many are there.
+        kept: u64,
+    },
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+impl From<symbi_store::Error> for Error {
+    fn from(error: symbi_store::Error) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+/// A head that the audit chain has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The hash of its line.
+    pub hash: Hash,
+    /// The log index of the anchor.
+    pub index: u64,
+    /// Its position there, where it is known.
+    pub position: Option<u32>,
+}
+
+/// The line before the first that is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Its number; 0 if none was let go.
+    pub number: u64,
+    /// Its hash; zeros if none was let go.
+    pub hash: Hash,
+}
+
+/// The disk, as one ledger uses it.
+#[derive(Clone)]
+pub struct Disk {
+    /// The engine.
+    pub engine: Arc<dyn Engine>,
+}
+
+impl Disk {
+    /// The last line; none in an empty ledger.
+    pub fn last(&self) -> Result<Option<Line>, Error> {
+        match self.engine.last(&keys::line(0), &keys::lines_end())? {
+            Some((key, value)) => read(&key, &value).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The anchor that was proposed last.
+    pub fn proposed(&self) -> Result<Option<Anchor>, Error> {
+        self.small(&keys::proposed())
+    }
+
+    /// What was let go.
+    pub fn before(&self) -> Result<Before, Error> {
+        self.small(&keys::before()).map(Option::unwrap_or_default)
+    }
+
+    /// The lines from `from` on, at most `limit`.
+    pub fn lines(&self, from: u64, limit: usize) -> Result<Vec<Line>, Error> {
+        let pairs = self.engine.scan(&keys::line(from), &keys::lines_end(), limit)?;
+        pairs.iter().map(|(key, value)| read(key, value)).collect()
+    }
+
+    /// The line `number`, if it is kept.
+    pub fn line(&self, number: u64) -> Result<Option<Line>, Error> {
+        let key = keys::line(number);
+        self.engine.get(&key)?.map(|value| read(&key, &value)).transpose()
+    }
+
+    /// The hashes of the lines after `after`.
+    pub fn hashes(&self, after: u64) -> Result<Vec<Hash>, Error> {
+        let mut hashes = Vec::new();
+        loop {
+            let lines = self.lines(after + 1 + hashes.len() as u64, READ)?;
+            hashes.extend(lines.iter().map(|line| line.hash));
+            if lines.len() < READ {
+                return Ok(hashes);
+            }
+        }
+    }
+
+    /// Lines from `from` on, as many as one frame takes.
+    pub fn chunk(&self, from: u64) -> Result<Chunk, Error> {
+        let before = self.before()?;
+        let last = self.last()?.map_or(before.number, |line| line.number);
+        let mut chunk = Chunk { first: before.number + 1, before: before.hash, last, lines: Vec::new() };
+        let (mut next, mut bytes) = (from.max(chunk.first), 0);
+        while next <= last && bytes < CHUNK_BYTES {
+            let pairs = self.engine.scan(&keys::line(next), &keys::line(last + 1), AT_ONCE)?;
+            if pairs.is_empty() {
+                return Err(Error::Damaged { number: next, reason: "it is missing".to_owned() });
+            }
+            for (key, value) in &pairs {
+                if bytes < CHUNK_BYTES {
+                    bytes += value.len();
+                    next += 1;
+                    chunk.lines.push(read(key, value)?);
+                }
+            }
+        }
+        Ok(chunk)
+    }
+
+    /// The first anchored head at or after the line `number`, with the number of its line.
+    pub fn head(&self, number: u64) -> Result<Option<(u64, Head)>, Error> {
+        let pairs = self.engine.scan(&keys::head(number), &keys::heads_end(), 1)?;
+        let Some((key, value)) = pairs.first() else { return Ok(None) };
+        let at = keys::number(key).unwrap_or_default();
+        decoded(value, SMALL, at).map(|head| Some((at, head)))
+    }
+
+    /// The verdict of a decision that denied something.
+    pub fn verdict(&self, decision: &DecisionId) -> Result<Option<Vec<u8>>, Error> {
+        let Some(line) = self.led_to(&keys::denied(decision))? else { return Ok(None) };
+        Ok(match line.entry {
+            Entry::Denied(denied) if denied.decision == *decision => Some(denied.verdict),
+            _ => None,
+        })
+    }
+
+    /// The line that a row names.
+    pub fn led_to(&self, key: &[u8]) -> Result<Option<Line>, Error> {
+        match self.engine.get(key)?.as_deref().and_then(keys::number) {
+            Some(number) => self.line(number),
+            None => Ok(None),
+        }
+    }
+
+    /// Adds to `batch` what lets the oldest lines go, if there are more than `kept` of them up to an anchored head; the line
+    /// that is then before the first.
+    pub fn let_go(&self, before: Before, anchored: u64, kept: u64, batch: &mut Batch) -> Result<Before, Error> {
+        let end = anchored.saturating_sub(kept).min(before.number + LET_GO);
+        let heads = self.engine.last(&keys::head(before.number + 1), &keys::head(end + 1))?;
+        let Some((key, value)) = heads.filter(|_| end > before.number) else { return Ok(before) };
+        let number = keys::number(&key).unwrap_or_default();
+        let head: Head = decoded(&value, SMALL, number)?;
+        for line in self.lines(before.number + 1, usize::try_from(number - before.number).unwrap_or(usize::MAX))? {
+            rows(&line).into_iter().for_each(|key| {
+                batch.delete(key);
+            });
+        }
+        batch.delete_range(keys::line(0), keys::line(number + 1));
+        batch.delete_range(keys::head(0), keys::head(number + 1));
+        let before = Before { number, hash: head.hash };
+        batch.put(keys::before(), codec::encode(&before));
+        Ok(before)
+    }
+
+    fn small<T: for<'de> Deserialize<'de>>(&self, key: &[u8]) -> Result<Option<T>, Error> {
+        self.engine.get(key)?.map(|value| decoded(&value, SMALL, 0)).transpose()
+    }
+}
+
+/// Adds a line, and the rows that lead to it. Its length in bytes.
+pub fn put(batch: &mut Batch, line: &Line) -> usize {
+    let bytes = codec::encode(line);
+    let length = bytes.len();
+    batch.put(keys::line(line.number), bytes);
+    for key in rows(line) {
+        batch.put(key, line.number.to_be_bytes());
+    }
+    length
+}
+
+/// The keys of the rows that lead to a line.
+fn rows(line: &Line) -> Vec<Vec<u8>> {
+    let moments: BTreeSet<u64> = line.entry.messages().iter().map(keys::moment).collect();
+    let mut rows: Vec<_> = moments.into_iter().map(|moment| keys::message(moment, line.number)).collect();
+    match &line.entry {
+        Entry::Session(session) => rows.push(keys::session(&session.session)),
+        Entry::Denied(denied) => rows.push(keys::denied(&denied.decision)),
+        _ => {}
+    }
+    rows
+}
+
+fn read(key: &[u8], value: &[u8]) -> Result<Line, Error> {
+    decoded(value, LINE_MAX, keys::number(key).unwrap_or_default())
+}
+
+fn decoded<T: for<'de> Deserialize<'de>>(bytes: &[u8], max: usize, number: u64) -> Result<T, Error> {
+    codec::decode(bytes, max).map_err(|error| Error::Damaged { number, reason: error.to_string() })
+}
