@@ -1,9 +1,13 @@
 //! The accept loop: TCP and the unix socket, with bounds that a library's plain `serve` does not have.
 //!
-//! Bounds: 512 connections, 32 from one address; the first byte within 5 s, headers within 10 s. Over a bound a connection
-//! is closed at once. (Bodies are bounded in [`crate::routes`].)
+//! Bounds: 512 connections, 32 from one address; the first byte within 5 s, headers within 10 s; a client that does not read
+//! its answers may keep them waiting for 30 s. Over a bound a connection is closed at once. (Bodies are bounded in
+//! [`crate::routes`].)
+
+mod paced;
 
 use crate::auth::Door;
+use paced::Paced;
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -36,6 +40,8 @@ pub struct Options {
     pub first_byte: Duration,
     /// How long a request's headers may take.
     pub headers: Duration,
+    /// How long a client may keep its answers waiting by not reading them.
+    pub reader: Duration,
 }
 
 impl Options {
@@ -49,6 +55,7 @@ impl Options {
             per_address: 32,
             first_byte: Duration::from_secs(5),
             headers: Duration::from_secs(10),
+            reader: Duration::from_secs(30),
         }
     }
 }
@@ -187,7 +194,10 @@ impl Service {
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.options.headers)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+            .serve_connection(
+                TokioIo::new(Paced::new(stream, self.options.reader)),
+                TowerToHyperService::new(routes),
+            );
         tokio::pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => if let Err(error) = ended {

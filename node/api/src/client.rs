@@ -1,7 +1,8 @@
 //! The client of the interface: one request a connection, over TCP or a node's unix socket.
 
+use bytes::BytesMut;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Body as _, Bytes};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
@@ -30,6 +31,9 @@ pub struct Client {
     /// How long a request may take in all.
     pub timeout: Duration,
 }
+
+/// Told how many bytes of an answer have come, and how many there will be if that is known.
+pub type Heard<'a> = &'a mut (dyn FnMut(u64, Option<u64>) + Send);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -85,12 +89,12 @@ impl Client {
         self.json(method, path, body, headers).await
     }
 
-    /// `GET path`, as bytes.
+    /// `GET path`, as bytes; `heard` is told how many have come, and of how many if that is known.
     ///
     /// # Errors
     /// Why there is no answer, or what the node said.
-    pub async fn bytes(&self, path: &str) -> Result<Bytes, Error> {
-        let (status, bytes) = self.limited(Method::GET, path, None, &[]).await?;
+    pub async fn bytes(&self, path: &str, heard: Heard<'_>) -> Result<Bytes, Error> {
+        let (status, bytes) = self.limited(Method::GET, path, None, &[], heard).await?;
         if status < 400 { Ok(bytes) } else { Err(refusal(status, &bytes)) }
     }
 
@@ -101,7 +105,7 @@ impl Client {
         body: Option<&Value>,
         headers: &[(&str, String)],
     ) -> Result<Value, Error> {
-        let (status, bytes) = self.limited(method, path, body, headers).await?;
+        let (status, bytes) = self.limited(method, path, body, headers, &mut |_, _| ()).await?;
         if status >= 400 {
             return Err(refusal(status, &bytes));
         }
@@ -114,17 +118,18 @@ impl Client {
         path: &str,
         body: Option<&Value>,
         headers: &[(&str, String)],
+        heard: Heard<'_>,
     ) -> Result<(u16, Bytes), Error> {
         let request = self.request(method, path, body, headers)?;
         let exchange = async {
             match &self.target {
                 Target::Tcp(address) => {
                     let stream = TcpStream::connect(address).await.map_err(|error| self.unreachable(&error))?;
-                    exchange(stream, request).await
+                    exchange(stream, request, heard).await
                 }
                 Target::Unix(path) => {
                     let stream = UnixStream::connect(path).await.map_err(|error| self.unreachable(&error))?;
-                    exchange(stream, request).await
+                    exchange(stream, request, heard).await
                 }
             }
         };
@@ -171,6 +176,7 @@ impl Client {
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
+    heard: Heard<'_>,
 ) -> Result<(u16, Bytes), Error> {
     let garbled = |error: hyper::Error| Error::Garbled(error.to_string());
     let (mut sender, connection) =
@@ -178,7 +184,16 @@ async fn exchange(
     let answer = async {
         let response = sender.send_request(request).await.map_err(garbled)?;
         let status = response.status().as_u16();
-        Ok((status, response.into_body().collect().await.map_err(garbled)?.to_bytes()))
+        let mut body = response.into_body();
+        let total = body.size_hint().exact();
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(garbled)?.into_data() {
+                whole.extend_from_slice(&data);
+                heard(whole.len() as u64, total);
+            }
+        }
+        Ok((status, whole.freeze()))
     };
     tokio::pin!(connection);
     tokio::pin!(answer);

@@ -35,6 +35,16 @@ pub enum Error {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
+    /// What was written for a thing may mean several.
+    #[error("more than one {what} begins with {wanted:?}")]
+    Ambiguous {
+        /// What they are.
+        what: &'static str,
+        /// What was written.
+        wanted: String,
+        /// Those that it may mean.
+        candidates: Vec<String>,
+    },
     /// The replicated state refused it.
     #[error("{0}")]
     Refused(Refusal),
@@ -76,6 +86,7 @@ impl Error {
             Self::Busy(_) => "BUSY",
             Self::Misdirected(_) => "MISDIRECTED",
             Self::NotFound(_) => "NOT_FOUND",
+            Self::Ambiguous { .. } => "AMBIGUOUS",
             Self::Refused(refusal) => refusal.code(),
             Self::Undecided(error) => match error {
                 ProposeError::NoLeader => "NO_QUORUM",
@@ -98,7 +109,7 @@ impl Error {
         match self {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Denied { .. } => StatusCode::FORBIDDEN,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::Ambiguous { .. } => StatusCode::BAD_REQUEST,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
@@ -117,6 +128,7 @@ impl Error {
     fn details(&self) -> Value {
         match self {
             Self::Denied { decision, reason } => json!({ "decision": decision, "reason": reason }),
+            Self::Ambiguous { candidates, .. } => json!({ "candidates": candidates }),
             _ => json!({}),
         }
     }

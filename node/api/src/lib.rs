@@ -11,6 +11,7 @@ pub mod dto;
 pub mod error;
 pub mod keys;
 pub mod ports;
+pub mod prefix;
 pub mod read;
 pub mod routes;
 pub mod write;

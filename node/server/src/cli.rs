@@ -6,10 +6,17 @@ mod cluster;
 mod context;
 mod output;
 mod policy;
+mod progress;
 mod start;
+mod style;
 mod token;
+mod usage;
+mod value;
 
-use clap::{Parser, Subcommand};
+pub use style::failure as shown;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::ffi::OsString;
 use symbi_node::failure::Failure;
 
 /// A node of a cluster that runs AI agents.
@@ -39,34 +46,50 @@ enum Verb {
     #[command(after_help = start::HELP)]
     Start(start::Start),
     /// Make, list and revoke join tokens
-    #[command(subcommand, after_help = "Example:\n  symbi-node token create --uses 2 --print-join-command")]
+    #[command(subcommand, after_help = "Examples:\n  symbi-node token create --uses 2 --print-join-command")]
     Token(token::Verb),
     /// Show the cluster
-    #[command(subcommand, after_help = "Example:\n  symbi-node cluster status -o json")]
+    #[command(subcommand, after_help = "Examples:\n  symbi-node cluster status -o json")]
     Cluster(cluster::ClusterVerb),
     /// Show the nodes
-    #[command(subcommand, after_help = "Example:\n  symbi-node node ls")]
+    #[command(subcommand, after_help = "Examples:\n  symbi-node node ls")]
     Node(cluster::NodeVerb),
     /// Run agents and talk to them
     #[command(
         subcommand,
-        after_help = "Example:\n  symbi-node agent run reviewer.toml --wait\n  symbi-node agent ask reviewer-1 '{\"name\": \"serde\"}'"
+        after_help = "Examples:\n  symbi-node agent run reviewer.toml --wait\n  symbi-node agent ask reviewer-1 '{\"name\": \"serde\"}'"
     )]
     Agent(agent::Verb),
     /// Show policies
-    #[command(subcommand, after_help = "Example:\n  symbi-node policy show 1")]
+    #[command(subcommand, after_help = "Examples:\n  symbi-node policy show 1")]
     Policy(policy::Verb),
     /// Explain a decision or a placement
-    #[command(subcommand, after_help = "Example:\n  symbi-node why agent reviewer-1")]
+    #[command(subcommand, after_help = "Examples:\n  symbi-node why agent reviewer-1")]
     Why(policy::Why),
     /// Read, export and verify the audit chain
     #[command(
         subcommand,
-        after_help = "Example:\n  symbi-node audit export --bundle b.jsonl\n  symbi-node audit verify b.jsonl --anchor HASH"
+        after_help = "Examples:\n  symbi-node audit export --bundle b.jsonl\n  symbi-node audit verify b.jsonl --anchor HASH"
     )]
     Audit(audit::Verb),
     /// Print the version
+    #[command(after_help = "Examples:\n  symbi-node version")]
     Version,
+}
+
+/// Reads a command line, the program's own name first. Help and version are printed, and end the process.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(words: Vec<OsString>) -> Result<Arguments, Failure> {
+    Arguments::try_parse_from(&words).map_err(|error| {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        let mut root = Arguments::command();
+        root.build();
+        usage::failure(&error, &root, &words)
+    })
 }
 
 /// Does what was asked.
@@ -105,3 +128,6 @@ fn client_runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .build()
         .map_err(|error| Failure::new(1, "RUNTIME", format!("cannot start the runtime: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

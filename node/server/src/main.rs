@@ -2,15 +2,13 @@
 
 mod cli;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
-    match cli::run(arguments) {
+    match cli::parse(std::env::args_os().collect()).and_then(cli::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprint!("{failure}");
+            eprint!("{}", cli::shown(&failure));
             ExitCode::from(failure.exit)
         }
     }

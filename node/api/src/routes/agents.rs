@@ -6,6 +6,7 @@ use crate::dto::spec::Spec;
 use crate::error::Error;
 use crate::keys;
 use crate::ports::Call;
+use crate::prefix::{self, Candidate};
 use crate::read::{self, Freshness};
 use crate::write;
 use axum::extract::State as Shared;
@@ -109,8 +110,8 @@ pub async fn annotate(
     if annotation.value.len() > ANNOTATION_BYTES {
         return Err(Error::BadRequest(format!("value: at most {ANNOTATION_BYTES} bytes")));
     }
+    let name = named(&app, &name).await?;
     let state = app.ports.state.borrow().clone();
-    let name: AgentName = name.parse().map_err(|error| Error::BadRequest(format!("{error}")))?;
     let request = Administer { principal: caller.principal(), what: "agent annotate" };
     let permit = app.ports.gate.judge(&state, request)?;
     let command = Command::Annotate { name, key, value: annotation.value, actor: caller.actor() };
@@ -138,22 +139,33 @@ pub async fn logs(
     Ok(axum::Json(Logs { lines: found.unwrap_or_default() }))
 }
 
-/// The agent called `name`, or whose name or id begins so and no other's does.
-pub fn find<'state>(state: &'state State, name: &str) -> Result<&'state Agent, Error> {
-    if let Some(agent) = name.parse().ok().and_then(|name: AgentName| state.agents.get(&name)) {
+/// The agent that `wanted` means: its name, its id, or a unique beginning of either.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Ambiguous`].
+pub fn find<'state>(state: &'state State, wanted: &str) -> Result<&'state Agent, Error> {
+    // Without a look at all the others, since most are called by their whole names.
+    if let Some(agent) = wanted.parse().ok().and_then(|name: AgentName| state.agents.get(&name)) {
         return Ok(agent);
     }
-    let begins = |agent: &&Agent| {
-        agent.spec.name.as_str().starts_with(name) || (name.len() >= 8 && agent.id.to_string().starts_with(name))
+    let candidate = |agent: &'state Agent| Candidate {
+        thing: agent,
+        name: Some(agent.spec.name.to_string()),
+        id: agent.id.to_string(),
     };
-    let mut found = state.agents.values().filter(begins);
-    match (found.next(), found.next()) {
-        (Some(agent), None) if !name.is_empty() => Ok(agent),
-        (Some(_), Some(_)) if !name.is_empty() => {
-            Err(Error::BadRequest(format!("more than one agent's name begins with {name:?}")))
-        }
-        _ => Err(Error::NotFound(format!("there is no agent {name:?}"))),
+    prefix::find("agent", wanted, state.agents.values().map(candidate))
+}
+
+/// The name of the agent that `wanted` means, for writes and messages. A whole name that this node knows is taken at once;
+/// what may be short for one is looked up in a fresh state, since a new agent may be called so.
+pub(super) async fn named(app: &App, wanted: &str) -> Result<AgentName, Error> {
+    if let Ok(name) = wanted.parse::<AgentName>()
+        && app.ports.state.borrow().agents.contains_key(&name)
+    {
+        return Ok(name);
     }
+    let state = read::state(&app.ports, &Freshness::default()).await?;
+    find(&state, wanted).map(|agent| agent.spec.name.clone())
 }
 
 async fn target(app: &App, name: &str) -> Result<(State, (AgentName, String)), Error> {

@@ -1,6 +1,6 @@
 //! Messages from outside to an agent.
 
-use super::{App, Caller, Json, Path};
+use super::{App, Caller, Json, Path, agents};
 use crate::dto::message::{self, Send};
 use crate::error::Error;
 use crate::ports::{Call, Message, Speaker};
@@ -25,7 +25,7 @@ pub async fn send(
     Json(send): Json<Send>,
 ) -> Result<Response, Error> {
     let bad = |text: String| Error::BadRequest(text);
-    let to: AgentName = name.parse().map_err(|error| bad(format!("{error}")))?;
+    let to = receiver(&app, &name).await?;
     let payload = serde_json::to_vec(&send.payload).map_err(|error| bad(error.to_string()))?;
     if payload.len() > PAYLOAD_BYTES {
         return Err(Error::TooLarge { limit: PAYLOAD_BYTES });
@@ -34,7 +34,7 @@ pub async fn send(
     if !(1..=MAX_TIMEOUT_MS).contains(&timeout_ms) {
         return Err(bad(format!("timeout_ms: 1 to {MAX_TIMEOUT_MS}")));
     }
-    let from = speaker(&app, &caller, send.from)?;
+    let from = speaker(&app, &caller, send.from).await?;
     let message = Message { from, to, payload, timeout: Duration::from_millis(timeout_ms) };
     match send.kind.as_str() {
         "ask" => {
@@ -49,9 +49,18 @@ pub async fn send(
     }
 }
 
-fn speaker(app: &App, caller: &Caller, from: Option<String>) -> Result<Speaker, Error> {
+/// Whom a message is for. One for an agent that nobody knows is sent too: it ends as every other, as not delivered.
+async fn receiver(app: &App, wanted: &str) -> Result<AgentName, Error> {
+    match (agents::named(app, wanted).await, wanted.parse()) {
+        (Err(Error::NotFound(_)), Ok(name)) => Ok(name),
+        (Err(Error::NotFound(_)), Err(error)) => Err(Error::BadRequest(error.to_string())),
+        (found, _) => found,
+    }
+}
+
+async fn speaker(app: &App, caller: &Caller, from: Option<String>) -> Result<Speaker, Error> {
     let Some(from) = from else { return Ok(Speaker::User(caller.0.clone())) };
-    let agent = from.parse().map_err(|error| Error::BadRequest(format!("from: {error}")))?;
+    let agent = receiver(app, &from).await?;
     let state = app.ports.state.borrow().clone();
     let _permit = app
         .ports

@@ -6,6 +6,7 @@ use crate::dto::token::{self, Create, Created, DAY_MS, Line};
 use crate::error::Error;
 use crate::keys::Pool;
 use crate::ports::Ports;
+use crate::prefix::{self, Candidate};
 use crate::read::{self, Freshness};
 use crate::write;
 use axum::extract::State as Shared;
@@ -96,12 +97,8 @@ pub async fn revoke(
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
     let state = read::state(&app.ports, &Freshness::default()).await?;
-    let mut found = state.join_tokens.keys().filter(|token| token.to_string().starts_with(&id));
-    let token = match (found.next(), found.next()) {
-        (Some(token), None) => *token,
-        (Some(_), Some(_)) => return Err(Error::BadRequest(format!("more than one token's id begins with {id:?}"))),
-        (None, _) => return Err(Error::NotFound(format!("there is no token {id:?}"))),
-    };
+    let candidate = |token: &TokenId| Candidate { thing: *token, name: None, id: token.to_string() };
+    let token = prefix::find("token", &id, state.join_tokens.keys().map(candidate))?;
     let permit = app.ports.gate.judge(&state, Administer { principal: caller.principal(), what: "token revoke" })?;
     let command = Command::RevokeToken { token, actor: caller.actor() };
     let committed = write::propose(&app.ports, &app.pool, &headers, permit.reference(), command).await?;

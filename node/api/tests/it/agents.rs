@@ -76,7 +76,9 @@ async fn agents_are_found_by_what_their_names_begin_with() {
     stage.post("/api/v1/agents", SPEC).await;
     assert_eq!(stage.get("/api/v1/agents/rev").await.body["name"], "reviewer-1");
     stage.post("/api/v1/agents", &SPEC.replace("reviewer-1", "reviewer-2")).await;
-    assert_eq!(stage.get("/api/v1/agents/rev").await.error(), (400, "BAD_REQUEST"));
+    let several = stage.get("/api/v1/agents/rev").await;
+    assert_eq!(several.error(), (400, "AMBIGUOUS"));
+    assert_eq!(several.body["details"]["candidates"], serde_json::json!(["reviewer-1", "reviewer-2"]));
     assert_eq!(stage.get("/api/v1/agents/reviewer-2").await.body["name"], "reviewer-2");
     assert_eq!(stage.get("/api/v1/agents").await.body.as_array().unwrap().len(), 2);
 }

@@ -1,7 +1,9 @@
 //! `agent`: run agents and talk to them.
 
-use super::context::{Context, failure};
+use super::context::{Context, failure, unreadable};
 use super::output::{Output, cell, pairs, print_json, table};
+use super::progress::Progress;
+use super::value;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -20,41 +22,45 @@ const LOOK_AGAIN: Duration = Duration::from_millis(150);
 pub enum Verb {
     /// Record an agent from its specification; the cluster places and starts it
     #[command(
-        after_help = "Example:\n  symbi-node agent run reviewer.toml --wait\n\nA specification:\n  name = \"reviewer-1\"\n  owner = \"demo\"\n  [program]\n  command = [\"python3\", \"/abs/path/reviewer.py\"]\n  [resources]              # default: 128 MiB, 100\n  memory_mb = 128\n  cpu_millis = 250\n  [placement]\n  tier = \"process\"         # the default\n  [restart]\n  policy = \"always\"        # always, on-failure (the default), never"
+        after_help = "Examples:\n  symbi-node agent run reviewer.toml --wait\n\nA specification:\n  name = \"reviewer-1\"\n  owner = \"demo\"\n  [program]\n  command = [\"python3\", \"/abs/path/reviewer.py\"]\n  [resources]              # default: 128 MiB, 100\n  memory_mb = 128\n  cpu_millis = 250\n  [placement]\n  tier = \"process\"         # the default\n  [restart]\n  policy = \"always\"        # always, on-failure (the default), never"
     )]
     Run(Run),
     /// List agents
-    #[command(after_help = "Example:\n  symbi-node agent ls -o json")]
+    #[command(after_help = "Examples:\n  symbi-node agent ls -o json")]
     Ls(Plain),
     /// Show an agent
-    #[command(after_help = "Example:\n  symbi-node agent show reviewer-1")]
+    #[command(after_help = "Examples:\n  symbi-node agent show reviewer-1")]
     Show(Named),
     /// Print the last lines that an agent wrote
-    #[command(after_help = "Example:\n  symbi-node agent logs reviewer-1 --lines 20")]
+    #[command(after_help = "Examples:\n  symbi-node agent logs reviewer-1 --lines 20")]
     Logs {
-        /// The agent
+        /// The agent: its name, its id, or a unique beginning of either
+        #[arg(value_parser = value::agent)]
         name: String,
         /// How many lines
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         lines: u32,
         /// The node.
         #[command(flatten)]
         context: Context,
     },
     /// Stop an agent; its record stays
-    #[command(after_help = "Example:\n  symbi-node agent stop reviewer-1")]
+    #[command(after_help = "Examples:\n  symbi-node agent stop reviewer-1")]
     Stop(Target),
     /// Stop an agent and remove its record
-    #[command(after_help = "Example:\n  symbi-node agent rm reviewer-1")]
+    #[command(after_help = "Examples:\n  symbi-node agent rm reviewer-1")]
     Rm(Target),
     /// Set a note on an agent, at most 4 KiB
-    #[command(after_help = "Example:\n  symbi-node agent annotate reviewer-1 ticket OPS-7")]
+    #[command(after_help = "Examples:\n  symbi-node agent annotate reviewer-1 ticket OPS-7")]
     Annotate {
-        /// The agent
+        /// The agent: its name, its id, or a unique beginning of either
+        #[arg(value_parser = value::agent)]
         name: String,
         /// The note's key
+        #[arg(value_parser = value::annotation_key)]
         key: String,
         /// The note
+        #[arg(value_parser = value::annotation)]
         value: String,
         /// The node.
         #[command(flatten)]
@@ -62,11 +68,11 @@ pub enum Verb {
     },
     /// Ask an agent and print its answer
     #[command(
-        after_help = "Example:\n  symbi-node agent ask reviewer-1 '{\"name\": \"serde\"}'\n  symbi-node agent ask reviewer-1 @question.json --from other-agent\n\nExit codes: 0 answer, 4 denied, 5 not delivered, 6 deadline exceeded or outcome unknown."
+        after_help = "Examples:\n  symbi-node agent ask reviewer-1 '{\"name\": \"serde\"}'\n  symbi-node agent ask reviewer-1 @question.json --from other-agent\n\nExit codes: 0 answer, 4 denied, 5 not delivered, 6 deadline exceeded or outcome unknown."
     )]
     Ask(Message),
     /// Tell an agent something, without an answer
-    #[command(after_help = "Example:\n  echo '{\"go\": true}' | symbi-node agent tell coordinator -")]
+    #[command(after_help = "Examples:\n  echo '{\"go\": true}' | symbi-node agent tell coordinator -")]
     Tell(Message),
 }
 
@@ -74,6 +80,7 @@ pub enum Verb {
 #[derive(Args)]
 pub struct Run {
     /// The specification, TOML
+    #[arg(value_parser = value::path)]
     file: PathBuf,
     /// Wait until the agent runs and has answered `initialize`
     #[arg(long)]
@@ -98,6 +105,7 @@ pub struct Plain {
 #[derive(Args)]
 pub struct Named {
     /// The agent: its name, its id, or a unique beginning of either
+    #[arg(value_parser = value::agent)]
     name: String,
     /// The node.
     #[command(flatten)]
@@ -110,7 +118,8 @@ pub struct Named {
 /// The flags of a write to one agent.
 #[derive(Args)]
 pub struct Target {
-    /// The agent
+    /// The agent: its name, its id, or a unique beginning of either
+    #[arg(value_parser = value::agent)]
     name: String,
     /// The node.
     #[command(flatten)]
@@ -120,12 +129,13 @@ pub struct Target {
 /// The flags of a message.
 #[derive(Args)]
 pub struct Message {
-    /// The agent
+    /// The agent: its name, its id, or a unique beginning of either
+    #[arg(value_parser = value::agent)]
     name: String,
     /// JSON, @FILE, or - for standard input
     payload: String,
     /// Speak for this agent (needs the admin token; audited)
-    #[arg(long, value_name = "AGENT")]
+    #[arg(long, value_name = "AGENT", value_parser = value::agent)]
     from: Option<String>,
     /// The node.
     #[command(flatten)]
@@ -185,9 +195,7 @@ async fn run_agent(run: Run) -> Result<(), Failure> {
             .why(what)
             .fix("see the example in 'symbi-node agent run --help'")
     };
-    let text = std::fs::read_to_string(&run.file).map_err(|error| {
-        Failure::new(1, "FILE", format!("cannot read {}", run.file.display())).why(error.to_string())
-    })?;
+    let text = std::fs::read_to_string(&run.file).map_err(|error| unreadable(&run.file, &error))?;
     let spec: Spec = toml::from_str(&text).map_err(|error| bad(with_suggestion(&error.to_string())))?;
     spec.clone().into_model().map_err(|error| bad(error.to_string()))?;
     let body = serde_json::to_value(&spec).map_err(|error| bad(error.to_string()))?;
@@ -207,13 +215,18 @@ async fn wait_running(client: &Client, created: &Value, patience: Duration) -> R
     let at = format!("{}?at={}", path(&name, ""), created["index"]);
     let until = Instant::now() + patience;
     let mut last = Value::Null;
+    let mut progress = Progress::new();
     while Instant::now() < until {
         let agent = client.get(&at).await.map_err(|error| failure(&error))?;
+        let place = agent["node"].as_str().map(|node| format!(" on {node}")).unwrap_or_default();
+        progress.say(&format!("agent {name} is {}{place}", cell(&agent["state"])));
         match agent["state"].as_str() {
             Some("running" | "completed") => return Ok(()),
             Some("failed") => {
-                let what = format!("agent {name} has failed");
-                return Err(Failure::new(1, "AGENT_FAILED", what).why(cell(&agent["detail"])));
+                return Err(Failure::new(1, "AGENT_FAILED", format!("agent {name} has failed"))
+                    .why(cell(&agent["detail"]))
+                    .fix(format!("see what it wrote: symbi-node agent logs {name}"))
+                    .undo("nothing: the agent stays recorded"));
             }
             _ => last = agent,
         }
@@ -258,7 +271,11 @@ fn payload(text: &str) -> Result<Value, Failure> {
         }
         None => Ok(text.to_owned()),
     };
-    let read = read.map_err(|error| Failure::new(1, "FILE", "cannot read the payload").why(error.to_string()))?;
+    let read = read.map_err(|error| {
+        Failure::new(1, "FILE", "cannot read the payload")
+            .why(error.to_string())
+            .fix("name a file that is there: @question.json")
+    })?;
     serde_json::from_str(&read).map_err(|error| {
         Failure::new(2, "PAYLOAD", "the payload is not JSON").why(error.to_string()).fix("quote texts: '\"hello\"'")
     })

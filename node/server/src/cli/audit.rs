@@ -1,7 +1,9 @@
 //! `audit`: the chain, read, exported and verified. Verifying a file needs no node.
 
-use super::context::{Context, failure};
+use super::context::{Context, failure, unreadable};
+use super::progress::Progress;
 use super::output::{Output, cell, pairs, table, time};
+use super::value;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -13,10 +15,10 @@ use symbi_node::failure::Failure;
 #[derive(Subcommand)]
 pub enum Verb {
     /// Print the last records
-    #[command(after_help = "Example:\n  symbi-node audit tail --records 20")]
+    #[command(after_help = "Examples:\n  symbi-node audit tail --records 20")]
     Tail {
         /// How many
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000))]
         records: u64,
         /// The node.
         #[command(flatten)]
@@ -26,10 +28,10 @@ pub enum Verb {
         output: Output,
     },
     /// Write the whole chain, with what is needed to verify it, to one file
-    #[command(after_help = "Example:\n  symbi-node audit export --bundle b.jsonl")]
+    #[command(after_help = "Examples:\n  symbi-node audit export --bundle b.jsonl")]
     Export {
         /// The file to write
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_parser = value::path)]
         bundle: PathBuf,
         /// The node.
         #[command(flatten)]
@@ -46,9 +48,10 @@ pub enum Verb {
 #[derive(Args)]
 pub struct Verify {
     /// The bundle; without one the answering node checks its own chain
+    #[arg(value_parser = value::path)]
     file: Option<PathBuf>,
     /// The cluster's anchor, as `start` and `cluster status` print it; without it only consistency is shown
-    #[arg(long, value_name = "HASH", requires = "file")]
+    #[arg(long, value_name = "HASH", requires = "file", value_parser = value::hash)]
     anchor: Option<String>,
     /// The node.
     #[command(flatten)]
@@ -80,7 +83,9 @@ pub async fn run(verb: Verb) -> Result<(), Failure> {
             let verified = verified.map_err(|error| failure(&error))?;
             if verified["ok"] != true {
                 let what = "the answering node's chain does not hold";
-                return Err(Failure::new(10, "AUDIT_BROKEN", what).why(cell(&verified["failure"])));
+                return Err(Failure::new(10, "AUDIT_BROKEN", what)
+                    .why(cell(&verified["failure"]))
+                    .fix("keep that node's data directory as evidence, and ask another node with --addr"));
             }
             verify.output.print(&verified, found);
             Ok(())
@@ -89,9 +94,15 @@ pub async fn run(verb: Verb) -> Result<(), Failure> {
 }
 
 async fn export(bundle: &PathBuf, context: &Context) -> Result<(), Failure> {
-    let bytes = context.client()?.bytes("/api/v1/audit/bundle").await.map_err(|error| failure(&error))?;
+    let mut progress = Progress::new();
+    progress.say("the node puts the bundle together");
+    let heard = &mut |done, total| progress.bar("reading the bundle", done, total);
+    let bytes = context.client()?.bytes("/api/v1/audit/bundle", heard).await.map_err(|error| failure(&error))?;
+    drop(progress);
     let unwritable = |error: std::io::Error| {
-        Failure::new(1, "FILE", format!("cannot write {}", bundle.display())).why(error.to_string())
+        Failure::new(1, "FILE", format!("cannot write {}", bundle.display()))
+            .why(error.to_string())
+            .fix("name a file that this user can write, on a disk with room, with --bundle")
     };
     let mut file = File::create(bundle).map_err(unwritable)?;
     file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(unwritable)?;
@@ -104,7 +115,7 @@ async fn export(bundle: &PathBuf, context: &Context) -> Result<(), Failure> {
 pub fn verify_file(verify: &Verify) -> Result<(), Failure> {
     let path = verify.file.as_ref().expect("only called with a file");
     let file = File::open(path)
-        .map_err(|error| Failure::new(1, "FILE", format!("cannot read {}", path.display())).why(error.to_string()))?;
+        .map_err(|error| unreadable(path, &error))?;
     let report = symbi_audit::verify(BufReader::new(file), verify.anchor.as_deref()).map_err(|broken| {
         Failure::new(10, "AUDIT_BROKEN", format!("{} does not hold", path.display()))
             .why(broken.to_string())

@@ -10,7 +10,7 @@ use symbi_node::failure::Failure;
 #[derive(Subcommand)]
 pub enum ClusterVerb {
     /// Show leader, indices, nodes and audit head, as one node has them
-    #[command(after_help = "Example:\n  symbi-node cluster status -o json")]
+    #[command(after_help = "Examples:\n  symbi-node cluster status -o json")]
     Status {
         /// The node.
         #[command(flatten)]
@@ -25,7 +25,7 @@ pub enum ClusterVerb {
 #[derive(Subcommand)]
 pub enum NodeVerb {
     /// List the nodes
-    #[command(after_help = "Example:\n  symbi-node node ls -o json")]
+    #[command(after_help = "Examples:\n  symbi-node node ls -o json")]
     Ls {
         /// The node.
         #[command(flatten)]

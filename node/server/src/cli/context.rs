@@ -1,8 +1,9 @@
 //! How a verb finds its node and its token, and what the node's refusals mean as exit codes.
 
+use super::value;
 use clap::Args;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use symbi_api::client::{Client, Error, Target};
 use symbi_node::failure::Failure;
@@ -11,16 +12,16 @@ use symbi_node::failure::Failure;
 #[derive(Args, Clone)]
 pub struct Context {
     /// HTTP address of any node, host:port [default: the data directory's api.sock, else 127.0.0.1:8080]
-    #[arg(long, env = "SYMBI_ADDR", value_name = "ADDR")]
+    #[arg(long, env = "SYMBI_ADDR", value_name = "ADDR", value_parser = value::address)]
     addr: Option<String>,
     /// File with the API token [default: SYMBI_TOKEN, SYMBI_TOKEN_FILE, the data directory's admin.token]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = value::path)]
     api_token_file: Option<PathBuf>,
     /// Data directory of a node on this host, for its api.sock and admin.token
-    #[arg(long, env = "SYMBI_DATA_DIR", value_name = "DIR", default_value = symbi_node::options::DATA_DIR)]
+    #[arg(long, env = "SYMBI_DATA_DIR", value_name = "DIR", value_parser = value::path, default_value = symbi_node::options::DATA_DIR)]
     data_dir: PathBuf,
     /// How long to wait for the answer, at most 60 s for a write
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = value::patience)]
     timeout: Duration,
 }
 
@@ -29,7 +30,7 @@ impl Context {
     pub fn client(&self) -> Result<Client, Failure> {
         let socket = self.data_dir.join("api.sock");
         let target = match &self.addr {
-            Some(addr) => Target::Tcp(addr.trim_start_matches("http://").trim_end_matches('/').to_owned()),
+            Some(addr) => Target::Tcp(addr.clone()),
             None if socket.exists() => Target::Unix(socket),
             None => Target::Tcp("127.0.0.1:8080".to_owned()),
         };
@@ -78,6 +79,13 @@ fn read_token(file: &PathBuf) -> Result<String, Failure> {
     })
 }
 
+/// A file of the operator's that cannot be read.
+pub fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(1, "FILE", format!("cannot read {}", file.display()))
+        .why(error.to_string())
+        .fix("name a file that is there and that this user can read")
+}
+
 /// What the node's answer means to the operator.
 pub fn failure(error: &Error) -> Failure {
     match error {
@@ -99,18 +107,44 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
         ("DENIED" | "UNAUTHENTICATED", _) => 4,
         ("NO_QUORUM" | "UNAVAILABLE" | "STOPPING", _) => 5,
         ("DEADLINE" | "OUTCOME_UNKNOWN", _) => 6,
-        ("LIMIT" | "BAD_REQUEST", _) => 2,
+        ("LIMIT" | "BAD_REQUEST" | "AMBIGUOUS", _) => 2,
+        ("NODE_IN_USE", _) => 7,
         _ => 1,
     };
     let failure = Failure::new(exit, code, message);
-    let decision = details.get("decision").and_then(Value::as_str);
-    match (code, decision) {
-        (_, Some(decision)) => failure.fix(format!("see why: symbi-node why decision {decision}")),
-        ("UNAUTHENTICATED", _) => failure
-            .fix("name the cluster's token with --api-token-file DIR/admin.token, or talk to a node's own data directory with --data-dir"),
-        ("OUTCOME_UNKNOWN", _) => failure.why("the connection to the leader was lost on the way")
-            .fix("look before you repeat it: symbi-node audit tail"),
-        ("NO_QUORUM", _) => failure.fix("see who is missing: symbi-node cluster status"),
+    if let Some(decision) = details.get("decision").and_then(Value::as_str) {
+        return failure.fix(format!("see why: symbi-node why decision {decision}"));
+    }
+    let failure = match (code, details.get("candidates").and_then(Value::as_array)) {
+        ("OUTCOME_UNKNOWN", _) => failure.why("the connection to the leader was lost on the way"),
+        ("AMBIGUOUS", Some(several)) => {
+            let names: Vec<&str> = several.iter().filter_map(Value::as_str).collect();
+            failure.why(format!("it may mean {}", names.join(", ")))
+        }
         _ => failure,
+    };
+    failure.fix(way_on(code))
+}
+
+/// What to do about a node's refusal, by its code.
+fn way_on(code: &str) -> &'static str {
+    match code {
+        "UNAUTHENTICATED" => {
+            "name the cluster's token with --api-token-file DIR/admin.token, or talk to a node's own data directory with --data-dir"
+        }
+        "OUTCOME_UNKNOWN" => "look before you repeat it: symbi-node audit tail",
+        "DEADLINE" => "give it longer with --timeout; a write's fate shows in 'symbi-node audit tail'",
+        "NO_QUORUM" => "see who is missing: symbi-node cluster status",
+        "UNAVAILABLE" | "STOPPING" | "NOT_LEADING" => "ask again in a moment, or another node with --addr",
+        "NOT_FOUND" | "TOKEN_UNKNOWN" => "list what there is with the noun's 'ls'",
+        "AMBIGUOUS" => "give more of it, or all of it",
+        "NAME_TAKEN" => "choose another name, or remove what has it",
+        "POLICY_MOVED" | "STALE_TERM" | "BUSY" | "TOO_MANY_CLIENTS" | "SLOW_BODY" => "ask again in a moment",
+        "CLOCK_SKEW" | "KEY_FROM_FUTURE" | "KEY_TOO_OLD" => "set that machine's clock, with NTP for one",
+        "TOO_LARGE" | "LIMIT" | "BAD_REQUEST" | "UNSUITABLE" => "see what it takes in the verb's --help",
+        "LOCKOUT" => "keep a policy that lets an administrator act, or see who could not with --dry-run",
+        "NODE_IN_USE" => "stop the node, and wait until its agents are elsewhere: symbi-node node ls",
+        "MISDIRECTED" => "ask the node by an IP address, by localhost or by its own name",
+        _ => "see the log of the node that answered",
     }
 }

@@ -1,5 +1,6 @@
-//! Tables for people, JSON for scripts.
+//! Tables for people, JSON for scripts: what a script reads never has a letter that only a terminal understands.
 
+use super::style;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
@@ -43,7 +44,7 @@ pub fn table(rows: &Value, columns: &[&str]) -> String {
     for row in rows.as_array().into_iter().flatten() {
         table.add_row(columns.iter().map(|column| cell(&row[*column])));
     }
-    lines(&table)
+    style::table(&lines(&table))
 }
 
 /// `name  value` lines.

@@ -2,6 +2,7 @@
 
 use super::context::{Context, failure};
 use super::output::{Output, cell, pairs, table, time};
+use super::value;
 use clap::Subcommand;
 use serde_json::Value;
 use symbi_api::client::segment;
@@ -11,7 +12,7 @@ use symbi_node::failure::Failure;
 #[derive(Subcommand)]
 pub enum Verb {
     /// Print a policy set
-    #[command(after_help = "Example:\n  symbi-node policy show 1")]
+    #[command(after_help = "Examples:\n  symbi-node policy show 1")]
     Show {
         /// Its number [default: the current one]
         number: Option<u64>,
@@ -28,9 +29,10 @@ pub enum Verb {
 #[derive(Subcommand)]
 pub enum Why {
     /// Explain a verdict: the policies that determined it, and the values
-    #[command(after_help = "Example:\n  symbi-node why decision 1f0c9a2b-0192f3a4-...")]
+    #[command(after_help = "Examples:\n  symbi-node why decision 1f0c9a2b-0192f3a4-...")]
     Decision {
-        /// The decision's id
+        /// The decision's id, or a unique beginning of it
+        #[arg(value_parser = value::id)]
         id: String,
         /// The node.
         #[command(flatten)]
@@ -40,9 +42,10 @@ pub enum Why {
         output: Output,
     },
     /// Explain where an agent is, or why it is nowhere
-    #[command(after_help = "Example:\n  symbi-node why agent reviewer-1")]
+    #[command(after_help = "Examples:\n  symbi-node why agent reviewer-1")]
     Agent {
-        /// The agent
+        /// The agent: its name, its id, or a unique beginning of either
+        #[arg(value_parser = value::agent)]
         name: String,
         /// The node.
         #[command(flatten)]

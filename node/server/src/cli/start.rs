@@ -1,5 +1,6 @@
 //! `start`: a node, until it is told to stop.
 
+use super::{style, value};
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,16 +23,16 @@ A join prints eight phases. When one fails, the exit code says which:
 #[derive(Args)]
 pub struct Start {
     /// Where everything of this node is kept
-    #[arg(long, env = "SYMBI_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
+    #[arg(long, env = "SYMBI_DATA_DIR", value_name = "DIR", value_parser = value::path, default_value = DATA_DIR)]
     data_dir: PathBuf,
     /// The node's name, unique in the cluster [default: the host's name]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = value::label)]
     name: Option<String>,
     /// The name of the cluster, when one is made
-    #[arg(long, value_name = "NAME", default_value = "symbi")]
+    #[arg(long, value_name = "NAME", value_parser = value::label, default_value = "symbi")]
     cluster_name: String,
     /// The domain of its agents' identities, when one is made [default: CLUSTER.symbi.internal]
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(long, value_name = "DOMAIN", value_parser = value::domain)]
     domain: Option<String>,
     /// Where other nodes reach this one.
     #[arg(long, value_name = "ADDR", help = format!("Where other nodes reach this one [default: as before, or {LISTEN}]"))]
@@ -43,20 +44,20 @@ pub struct Start {
     #[arg(long, value_name = "ADDR", help = format!("Where the HTTP interface listens; loopback only [default: as before, or {HTTP}]"))]
     http: Option<SocketAddr>,
     /// A file to make once the node is ready
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = value::path)]
     ready_file: Option<PathBuf>,
     /// Join the cluster of these nodes, HOST:PORT[,HOST:PORT], tried in order
-    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = value::member)]
     join: Vec<String>,
     // The variable is not clap's: it would be in conflict with a file, and the file is to win.
     /// The join token [env: SYMBI_JOIN_TOKEN]
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", value_parser = value::text)]
     token: Option<String>,
     /// A file with the join token
-    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    #[arg(long, value_name = "FILE", conflicts_with = "token", value_parser = value::path)]
     token_file: Option<PathBuf>,
     /// How long the whole join may take
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = value::patience)]
     join_timeout: Duration,
 }
 
@@ -64,10 +65,10 @@ pub struct Start {
 pub fn run(start: Start) -> Result<(), Failure> {
     let filter =
         EnvFilter::try_from_env("SYMBI_LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("info,openraft=off,libp2p=error"));
-    let ansi = std::env::var_os("NO_COLOR").is_none() && rustix::termios::isatty(std::io::stderr());
+    let ansi = style::is_wanted(std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
     raise_open_files();
-    let options = options(start);
+    let options = options(start)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(1, "RUNTIME", format!("cannot start the runtime: {error}")))?;
     let ended = runtime.block_on(symbi_node::run::run(options));
@@ -79,7 +80,7 @@ pub fn run(start: Start) -> Result<(), Failure> {
     }
 }
 
-fn options(start: Start) -> Options {
+fn options(start: Start) -> Result<Options, Failure> {
     let variable = || std::env::var("SYMBI_JOIN_TOKEN").ok().filter(|text| !text.is_empty());
     let token = match (start.token, start.token_file) {
         (Some(text), _) => Token::Given(text),
@@ -87,9 +88,9 @@ fn options(start: Start) -> Options {
         (None, None) => variable().map_or(Token::Missing, Token::Given),
     };
     let join = Join { addresses: start.join, token, timeout: start.join_timeout };
-    Options {
+    Ok(Options {
         data_dir: start.data_dir,
-        name: start.name.unwrap_or_else(host_name),
+        name: start.name.map_or_else(host_name, Ok)?,
         cluster_name: start.cluster_name,
         domain: start.domain,
         listen: start.listen,
@@ -97,12 +98,17 @@ fn options(start: Start) -> Options {
         http: start.http,
         ready_file: start.ready_file,
         join: (!join.addresses.is_empty()).then_some(join),
-    }
+    })
 }
 
-fn host_name() -> String {
+fn host_name() -> Result<String, Failure> {
     let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
-    name.split('.').next().filter(|name| !name.is_empty()).unwrap_or("n1").to_owned()
+    let name = name.split('.').next().filter(|name| !name.is_empty()).unwrap_or("n1");
+    value::label(name).map_err(|why| {
+        Failure::new(2, "NODE_NAME", format!("this host's name, {name:?}, cannot be a node's"))
+            .why(why)
+            .fix("give the node another with --name NAME")
+    })
 }
 
 /// A node holds a file for each connection, agent pipe and table: the soft limit of 1,024 that many systems set is too few.

@@ -2,6 +2,7 @@
 
 use super::context::{Context, failure};
 use super::output::{Output, print_json, table, time};
+use super::value;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -12,10 +13,10 @@ use symbi_node::failure::Failure;
 #[derive(Subcommand)]
 pub enum Verb {
     /// Make a join token; its text is shown this once
-    #[command(after_help = "Example:\n  symbi-node token create --uses 2 --ttl 1h --print-join-command")]
+    #[command(after_help = "Examples:\n  symbi-node token create --uses 2 --ttl 1h --print-join-command")]
     Create(Create),
     /// List join tokens
-    #[command(after_help = "Example:\n  symbi-node token ls")]
+    #[command(after_help = "Examples:\n  symbi-node token ls")]
     Ls {
         /// The node.
         #[command(flatten)]
@@ -25,9 +26,10 @@ pub enum Verb {
         output: Output,
     },
     /// Revoke a join token, by its id or the beginning of it
-    #[command(after_help = "Example:\n  symbi-node token revoke 4f2a")]
+    #[command(after_help = "Examples:\n  symbi-node token revoke 4f2a")]
     Revoke {
-        /// The token's id, as `token ls` shows it
+        /// The token's id, as `token ls` shows it, or a unique beginning of it
+        #[arg(value_parser = value::id)]
         id: String,
         /// The node.
         #[command(flatten)]
@@ -42,7 +44,7 @@ pub struct Create {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     uses: u32,
     /// For how long
-    #[arg(long, default_value = "24h", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "24h", value_name = "DURATION", value_parser = value::life)]
     ttl: Duration,
     /// Print the whole command that joins a node
     #[arg(long)]

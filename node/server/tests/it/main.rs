@@ -3,6 +3,7 @@
 mod answers;
 mod audit;
 mod directories;
+mod failures;
 mod help;
 mod joins;
 mod program;

@@ -65,7 +65,7 @@ fn crates() -> Vec<&'static str> {
 }
 
 /// Every Rust file of the workspace, by its path from the root.
-fn sources() -> BTreeMap<String, String> {
+pub fn sources() -> BTreeMap<String, String> {
     let root = root();
     let mut found = BTreeMap::new();
     let mut waiting: Vec<PathBuf> = crates().iter().map(|path| root.join(path)).collect();
@@ -83,7 +83,7 @@ fn sources() -> BTreeMap<String, String> {
     found
 }
 
-fn is_test(path: &str) -> bool {
+pub fn is_test(path: &str) -> bool {
     path.contains("/tests/") || path.ends_with("/tests.rs") || HARNESS.iter().any(|crate_| path.starts_with(crate_))
 }
 
