@@ -1,9 +1,10 @@
 //! A bundle, verified with nothing but itself and, if there is one, the cluster's anchor.
 
-use crate::canonical::sha256;
 use crate::chain::{Chain, Report};
 use crate::failure::{Failure, What};
 use crate::hex::Hex;
+use crate::ledger::sides::Sides;
+use crate::ledger::{self, Check, Summary};
 use crate::line::{Header, Key, Line, Manifest, Policy, VERSION};
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, Read};
@@ -28,7 +29,9 @@ pub fn verify(reader: impl BufRead, anchor: Option<&str>) -> Result<Report, Fail
     report.anchored = anchor.is_some();
     let (keys, after) = read_keys(&mut lines, &chain, after)?;
     let (policies, after) = read_policies(&mut lines, &chain, after)?;
-    read_end(&mut lines, &chain, &header, (keys, policies), after)?;
+    let (ledgers, after) = read_ledgers(&mut lines, &chain, after)?;
+    report.ledgers = ledgers;
+    read_end(&mut lines, &chain, &header, (keys, policies, &report.ledgers), after)?;
     Ok(report)
 }
 
@@ -115,8 +118,10 @@ fn check_genesis(chain: &Chain, header: &Header, report: &Report, anchor: Option
 fn read_keys<R: BufRead>(lines: &mut Lines<R>, chain: &Chain, mut next: Next) -> Result<(u64, Next), Failure> {
     let nodes = chain.nodes();
     for (node, name) in &nodes {
+        let current = chain.credential_keys(node).last();
         match next {
-            Some((Line::Key(Key { node: found, name: called, .. }), _)) if found == *node && called == *name => {}
+            Some((Line::Key(Key { node: found, name: called, p256 }), _))
+                if found == *node && called == *name && Some(&p256) == current => {}
             Some(_) => return Err(lines.here(What::Keys)),
             None => return Err(lines.missing("a key")),
         }
@@ -130,8 +135,8 @@ fn read_policies<R: BufRead>(lines: &mut Lines<R>, chain: &Chain, mut next: Next
     let sets = chain.policies();
     for (number, hash) in &sets {
         match next {
-            Some((Line::Policy(Policy { number: found, sha256: claimed, text }), _))
-                if found == *number && claimed == *hash && sha256(&[text.as_bytes()]) == *hash => {}
+            Some((Line::Policy(Policy { number: found, sha256: claimed, text, entities }), _))
+                if found == *number && claimed == *hash && Policy::digest(&text, &entities) == *hash => {}
             Some(_) => return Err(lines.here(What::Policies)),
             None => return Err(lines.missing("a policy set")),
         }
@@ -140,12 +145,45 @@ fn read_policies<R: BufRead>(lines: &mut Lines<R>, chain: &Chain, mut next: Next
     Ok((sets.len() as u64, next))
 }
 
+/// Reads a ledger for each node that was ever enrolled, or the line that it is missing, and the line after them.
+fn read_ledgers<R: BufRead>(lines: &mut Lines<R>, chain: &Chain, mut next: Next) -> Result<(Summary, Next), Failure> {
+    let mut sides = Sides::default();
+    for (node, _) in chain.nodes() {
+        match next {
+            Some((Line::Ledger(ledger), _)) if ledger.node == node => {
+                let mut check = Check::new(chain, &ledger).map_err(|what| lines.here(what))?;
+                next = read_entries(lines, &mut check, &mut sides)?;
+                check.end(&mut sides, lines.line);
+            }
+            Some((Line::Missing(missing), _)) if missing.node == node => {
+                ledger::missing(chain, &missing, &mut sides).map_err(|what| lines.here(what))?;
+                next = lines.next()?;
+            }
+            Some(_) => return Err(lines.here(What::Ledgers)),
+            None => return Err(lines.missing("a ledger")),
+        }
+    }
+    sides.end(chain).map(|summary| (summary, next))
+}
+
+/// Reads the entries of a ledger, and the line after them.
+fn read_entries<R: BufRead>(lines: &mut Lines<R>, check: &mut Check<'_>, sides: &mut Sides) -> Result<Next, Failure> {
+    loop {
+        match lines.next()? {
+            Some((Line::Entry(entry), _)) => {
+                check.entry(&entry, lines.line, sides).map_err(|what| lines.here(what))?;
+            }
+            other => return Ok(other),
+        }
+    }
+}
+
 /// Checks the manifest, and that nothing comes after it.
 fn read_end<R: BufRead>(
     lines: &mut Lines<R>,
     chain: &Chain,
     header: &Header,
-    (keys, policies): (u64, u64),
+    (keys, policies, ledgers): (u64, u64, &Summary),
     next: Next,
 ) -> Result<(), Failure> {
     let (manifest, before) = match next {
@@ -155,7 +193,7 @@ fn read_end<R: BufRead>(
         }
         None => return Err(lines.missing("the manifest")),
     };
-    let counts = Counts { records: chain.records, batches: chain.batches, keys, policies, head: chain.head() };
+    let counts = Counts { records: chain.records, batches: chain.batches, keys, policies, ledgers, head: chain.head() };
     check_manifest(chain, header, &manifest, &counts, &before).map_err(|what| lines.here(what))?;
     match lines.next()? {
         None => Ok(()),
@@ -164,7 +202,7 @@ fn read_end<R: BufRead>(
 }
 
 /// What a manifest must say.
-struct Counts {
+struct Counts<'s> {
     /// How many record lines.
     records: u64,
     /// How many batch lines.
@@ -173,6 +211,8 @@ struct Counts {
     keys: u64,
     /// How many policy lines.
     policies: u64,
+    /// What was found of the ledgers.
+    ledgers: &'s Summary,
     /// The hash of the last record.
     head: Option<Hex<32>>,
 }
@@ -181,7 +221,7 @@ fn check_manifest(
     chain: &Chain,
     header: &Header,
     manifest: &Manifest,
-    counts: &Counts,
+    counts: &Counts<'_>,
     before: &Hex<32>,
 ) -> Result<(), What> {
     let fields = [
@@ -189,6 +229,9 @@ fn check_manifest(
         (manifest.batches == counts.batches, "batches"),
         (manifest.keys == counts.keys, "keys"),
         (manifest.policies == counts.policies, "policies"),
+        (manifest.ledgers == counts.ledgers.ledgers, "ledgers"),
+        (manifest.entries == counts.ledgers.entries, "entries"),
+        (manifest.missing == counts.ledgers.missing.len() as u64, "missing"),
         (Some(manifest.head) == counts.head, "head"),
     ];
     if let Some((_, field)) = fields.iter().find(|(same, _)| !same) {
@@ -210,6 +253,9 @@ fn name(line: &Line) -> &'static str {
         Line::Record(_) => "record",
         Line::Key(_) => "key",
         Line::Policy(_) => "policy",
+        Line::Ledger(_) => "ledger",
+        Line::Entry(_) => "entry",
+        Line::Missing(_) => "missing",
         Line::Manifest(_) => "manifest",
     }
 }

@@ -1,14 +1,16 @@
 //! The bytes that are hashed and signed. Integers are eight big-endian bytes; `lp` is such a length, and then the bytes.
 
+mod ledger;
+
 use crate::hex::Hex;
-use crate::line::{Batch, Cluster, Header, Manifest, Origin, Record};
+use crate::line::{Batch, Cluster, Header, Manifest, Origin, Policy, Record};
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
 
 const RECORD: &[u8] = b"symbi-record-v1\0";
 const ENTRY: &[u8] = b"symbi-entry-v1\0";
 const ANCHOR: &[u8] = b"symbi-anchor-v1\0";
-const BUNDLE: &[u8] = b"symbi-bundle-v1\0";
+const BUNDLE: &[u8] = b"symbi-bundle-v2\0";
 
 /// SHA-256 over `parts`, one after the other.
 pub(crate) fn sha256(parts: &[&[u8]]) -> Hex<32> {
@@ -103,14 +105,23 @@ impl Batch {
     }
 }
 
+impl Policy {
+    /// What its hash must be.
+    pub(crate) fn digest(text: &str, entities: &str) -> Hex<32> {
+        let mut out = Vec::with_capacity(16 + text.len() + entities.len());
+        lp(&mut out, text.as_bytes());
+        lp(&mut out, entities.as_bytes());
+        sha256(&[&out])
+    }
+}
+
 impl Manifest {
     /// What the exporter signs. The bundle's bytes, and so its header, are in it by their hash.
     pub(crate) fn signed(&self) -> Vec<u8> {
         let mut out = BUNDLE.to_vec();
         out.extend_from_slice(&self.sha256.0);
-        for count in [self.records, self.batches, self.keys, self.policies] {
-            number(&mut out, count);
-        }
+        let counts = [self.records, self.batches, self.keys, self.policies, self.ledgers, self.entries, self.missing];
+        counts.into_iter().for_each(|count| number(&mut out, count));
         out.extend_from_slice(&self.head.0);
         out.extend_from_slice(&self.exporter.0);
         out

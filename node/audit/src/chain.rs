@@ -5,12 +5,16 @@
 //! introduce itself. Hashes, indices, positions, terms and times leave no room for a record more or less.
 
 mod batch;
+mod facts;
 mod members;
 
 use crate::failure::{Failure, What};
 use crate::hex::Hex;
+use crate::ledger;
 use crate::line::{Batch, Cluster, Line, Origin, Record};
 use batch::Open;
+pub(crate) use facts::Anchor;
+use facts::Facts;
 use members::{Members, Membership};
 use std::collections::BTreeMap;
 
@@ -42,6 +46,8 @@ pub struct Report {
     pub last_term: u64,
     /// How many nodes were ever enrolled.
     pub nodes: u64,
+    /// What was found of the ledgers; nothing of a chain alone.
+    pub ledgers: ledger::Summary,
 }
 
 /// The check of a chain under way.
@@ -64,6 +70,8 @@ pub struct Chain {
     genesis: Option<Genesis>,
     /// Who was a member.
     members: Members,
+    /// What else the ledgers are held against.
+    facts: Facts,
     /// How many records.
     pub(crate) records: u64,
     /// How many batches.
@@ -88,6 +96,8 @@ struct Genesis {
     anchor: Hex<32>,
     /// The cluster's name.
     name: String,
+    /// The domain of the names in credentials.
+    domain: String,
     /// SHA-256 of policy set 1.
     policies: Hex<32>,
 }
@@ -106,6 +116,9 @@ pub fn verify_chain(cluster: Cluster, group: u64, lines: impl IntoIterator<Item 
             Line::Bundle(_) => return Err(chain.misplaced("bundle")),
             Line::Key(_) => return Err(chain.misplaced("key")),
             Line::Policy(_) => return Err(chain.misplaced("policy")),
+            Line::Ledger(_) => return Err(chain.misplaced("ledger")),
+            Line::Entry(_) => return Err(chain.misplaced("entry")),
+            Line::Missing(_) => return Err(chain.misplaced("missing")),
             Line::Manifest(_) => return Err(chain.misplaced("manifest")),
         }
     }
@@ -126,6 +139,7 @@ impl Chain {
             time_ms: 0,
             genesis: None,
             members: Members::default(),
+            facts: Facts::default(),
             records: 0,
             batches: 0,
         }
@@ -185,6 +199,7 @@ impl Chain {
             first_term: self.first.1,
             last_term: last.term,
             nodes: self.members.names().count() as u64,
+            ledgers: ledger::Summary::default(),
         })
     }
 
@@ -200,7 +215,33 @@ impl Chain {
 
     /// SHA-256 of each policy set that the chain made, by number.
     pub(crate) fn policies(&self) -> BTreeMap<u64, Hex<32>> {
-        self.genesis.iter().map(|genesis| (1, genesis.policies)).collect()
+        let first = self.genesis.iter().map(|genesis| (1, genesis.policies));
+        first.chain(self.facts.policies().map(|(number, hash)| (*number, *hash))).collect()
+    }
+
+    /// The cluster.
+    pub(crate) fn cluster(&self) -> Cluster {
+        self.cluster
+    }
+
+    /// The domain of the names in credentials.
+    pub(crate) fn domain(&self) -> &str {
+        self.genesis.as_ref().map_or("", |genesis| &genesis.domain)
+    }
+
+    /// What the chain says beside its members.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The P-256 keys with which a node has issued credentials, the current one last.
+    pub(crate) fn credential_keys(&self, node: &Hex<32>) -> &[Hex<65>] {
+        self.members.keys(node)
+    }
+
+    /// A node's name; empty if it was never enrolled.
+    pub(crate) fn name(&self, node: &Hex<32>) -> &str {
+        self.members.name(node)
     }
 
     /// Every node that was ever enrolled, with its name, by id.

@@ -1,10 +1,10 @@
-//! Writes a bundle: the chain as it comes, then keys and policy sets, then the manifest, which the exporter signs.
+//! Writes a bundle: the chain as it comes, then keys and policy sets, then ledgers, then the manifest, which the exporter signs.
 //!
 //! The chain must be written up to one log index, and keys and policy sets as of that same index: a node that was enrolled
 //! after it has no line, one that was removed has.
 
-use crate::canonical::sha256;
 use crate::hex::Hex;
+use crate::line::ledger::{Entry, Ledger, Missing};
 use crate::line::{Batch, Cluster, Header, Key, Line, Manifest, Policy, Record, VERSION};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
@@ -42,6 +42,8 @@ enum Stage {
     Keys,
     /// The policy sets are.
     Policies,
+    /// The ledgers are.
+    Ledgers,
 }
 
 impl<W: Write> Encoder<W> {
@@ -55,6 +57,9 @@ impl<W: Write> Encoder<W> {
             batches: 0,
             keys: 0,
             policies: 0,
+            ledgers: 0,
+            entries: 0,
+            missing: 0,
             head: Hex([0; 32]),
             sha256: Hex([0; 32]),
             exporter,
@@ -99,10 +104,37 @@ impl<W: Write> Encoder<W> {
     ///
     /// # Errors
     /// When the writer does not take it.
-    pub fn policy(&mut self, number: u64, text: String) -> io::Result<()> {
+    pub fn policy(&mut self, number: u64, text: String, entities: String) -> io::Result<()> {
         self.manifest.policies += 1;
-        let sha256 = sha256(&[text.as_bytes()]);
-        self.write(Stage::Policies, &Line::Policy(Policy { number, sha256, text }))
+        let sha256 = Policy::digest(&text, &entities);
+        self.write(Stage::Policies, &Line::Policy(Policy { number, sha256, text, entities }))
+    }
+
+    /// Writes a ledger's line; its entries come next. Ledgers, and what is missing of them, come in the order of their nodes.
+    ///
+    /// # Errors
+    /// When the writer does not take it.
+    pub fn ledger(&mut self, ledger: Ledger) -> io::Result<()> {
+        self.manifest.ledgers += 1;
+        self.write(Stage::Ledgers, &Line::Ledger(ledger))
+    }
+
+    /// Writes an entry of the ledger that was begun last.
+    ///
+    /// # Errors
+    /// When the writer does not take it.
+    pub fn entry(&mut self, entry: Entry) -> io::Result<()> {
+        self.manifest.entries += 1;
+        self.write(Stage::Ledgers, &Line::Entry(Box::new(entry)))
+    }
+
+    /// Writes that a ledger could not be had.
+    ///
+    /// # Errors
+    /// When the writer does not take it.
+    pub fn missing(&mut self, missing: Missing) -> io::Result<()> {
+        self.manifest.missing += 1;
+        self.write(Stage::Ledgers, &Line::Missing(missing))
     }
 
     /// What was written so far, for whoever takes it away piece by piece.

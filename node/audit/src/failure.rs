@@ -1,6 +1,7 @@
 //! Where and why a chain or a bundle does not hold.
 
 use crate::hex::Hex;
+use crate::line::Uuid;
 
 /// The first thing that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +35,7 @@ pub enum What {
     #[error("the line is not in the form in which it is written")]
     NotCanonical,
     /// The bundle is of another version of the format.
-    #[error("version {found} of the format; this program knows version 1")]
+    #[error("version {found} of the format; this program knows version 2")]
     Version {
         /// The version found.
         found: u32,
@@ -156,6 +157,87 @@ pub enum What {
     /// A policy line is not that of a set that the chain made, or out of order.
     #[error("the policy lines are not those of the sets that the chain made, in order")]
     Policies,
+    /// A ledger is neither there nor said to be missing, or out of order.
+    #[error("the ledgers are not those of the enrolled nodes, in order, each there or missing")]
+    Ledgers,
+    /// A ledger begins later than its node may have let entries go.
+    #[error("the ledger begins after entry {after}, which is no anchored head that its node may have let go")]
+    LetGo {
+        /// The last entry that is said to be let go.
+        after: u64,
+    },
+    /// An entry is missing from a ledger, or comes twice.
+    #[error("entry {found} where {wanted} is wanted")]
+    Number {
+        /// The number found.
+        found: u64,
+        /// The number that belongs there.
+        wanted: u64,
+    },
+    /// An entry is not what its hash says, or follows another one.
+    #[error("the entry is not what its hash says, or does not follow the one before it")]
+    Unchained,
+    /// A ledger's entries are not those that the chain has an anchor of.
+    #[error("the ledger is not the one whose {entries} entries the audit chain has anchored")]
+    NotAnchored {
+        /// How many the anchor covers.
+        entries: u64,
+    },
+    /// A ledger ends before its last anchor.
+    #[error("the ledger of node {node} ends after {entries} entries, but the audit chain has an anchor of {anchored}")]
+    Cut {
+        /// The node.
+        node: Hex<32>,
+        /// How many there are.
+        entries: u64,
+        /// How many must be there.
+        anchored: u64,
+    },
+    /// An entry cannot be.
+    #[error("an entry that cannot be: {0}")]
+    Event(&'static str),
+    /// A batch is of no session that its ledger has.
+    #[error("the ledger has no session {session}")]
+    NoSession {
+        /// The session.
+        session: Hex<16>,
+    },
+    /// A credential does not vouch for its session.
+    #[error("a credential that does not hold: {0}")]
+    Credential(&'static str),
+    /// A batch is not over the messages that are with it.
+    #[error("the root of a batch of messages is not that of its messages")]
+    BatchRoot,
+    /// A batch does not follow the one before it.
+    #[error("batch {batch} of messages does not follow the one before it")]
+    BatchLink {
+        /// Its number.
+        batch: u64,
+    },
+    /// A batch is not signed by its sender.
+    #[error("batch {batch} of messages is not signed by its sender")]
+    BatchSignature {
+        /// Its number.
+        batch: u64,
+    },
+    /// Two ledgers say different things of one batch.
+    #[error("two ledgers say different things of message {message} and those with it")]
+    TwoFaced {
+        /// The first message of the batch.
+        message: Uuid,
+    },
+    /// A message that two ledgers must have is in one only.
+    #[error(
+        "message {message} is one-sided: the ledger of {has} has it as passed to or from {lacks}, whose ledger lacks it"
+    )]
+    OneSided {
+        /// The message.
+        message: Uuid,
+        /// The name of the node whose ledger has it.
+        has: String,
+        /// The name of the node whose ledger lacks it.
+        lacks: String,
+    },
     /// The manifest's counts or head are not the bundle's.
     #[error("the manifest says other {0} than the bundle has")]
     Counts(&'static str),

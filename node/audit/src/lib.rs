@@ -1,4 +1,4 @@
-//! The audit bundle: a cluster's audit chain in one file, and the verifier that judges it.
+//! The audit bundle: a cluster's audit chain and its nodes' ledgers in one file, and the verifier that judges it.
 //!
 //! This crate knows the format and nothing else of ours: it implements canonical bytes, Merkle roots and signed bytes a second
 //! time, so that it can judge whoever wrote them. [`verify`] needs no cluster; [`Chain`] checks the same chain line by line
@@ -13,6 +13,7 @@ mod chain;
 mod encode;
 mod failure;
 mod hex;
+mod ledger;
 mod line;
 
 pub use bundle::verify;
@@ -20,4 +21,6 @@ pub use chain::{Chain, Report, verify_chain};
 pub use encode::{Encoder, Unsigned};
 pub use failure::{Failure, What};
 pub use hex::Hex;
-pub use line::{Batch, Cluster, Header, Key, Line, Manifest, Origin, Policy, Record};
+pub use ledger::Summary;
+pub use line::ledger as entry;
+pub use line::{Batch, Bytes, Cluster, Header, Key, Line, Manifest, Origin, Policy, Record, Uuid};

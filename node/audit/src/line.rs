@@ -1,9 +1,12 @@
 //! The lines of a bundle. Each has exactly one encoding: compact JSON, fields in the order in which they stand here.
 //!
 //! In this order: one `bundle` line; the chain, in log order, each `batch` line before its `record` lines, and Raft's own
-//! records without one; `key` lines by node; `policy` lines by number; one `manifest` line.
+//! records without one; `key` lines by node; `policy` lines by number; the ledgers by node ([`ledger`]); one `manifest` line.
+
+pub mod ledger;
 
 use crate::hex::Hex;
+use ledger::{Entry, Ledger, Missing};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -11,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The version of the format.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Any line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,12 @@ pub enum Line {
     Key(Key),
     /// A policy set.
     Policy(Policy),
+    /// A node's ledger; its entries follow.
+    Ledger(Ledger),
+    /// An entry of a ledger.
+    Entry(Box<Entry>),
+    /// A ledger that could not be had.
+    Missing(Missing),
     /// The last: what the bundle holds, signed.
     Manifest(Manifest),
 }
@@ -123,10 +132,12 @@ pub struct Key {
 pub struct Policy {
     /// Its number.
     pub number: u64,
-    /// SHA-256 of its text.
+    /// SHA-256 of its text and its entities, each behind its length as eight big-endian bytes.
     pub sha256: Hex<32>,
     /// Its text.
     pub text: String,
+    /// Its entities, as Cedar's JSON.
+    pub entities: String,
 }
 
 /// What a bundle holds.
@@ -141,6 +152,12 @@ pub struct Manifest {
     pub keys: u64,
     /// How many policy lines.
     pub policies: u64,
+    /// How many ledger lines.
+    pub ledgers: u64,
+    /// How many entry lines.
+    pub entries: u64,
+    /// How many missing lines.
+    pub missing: u64,
     /// The hash of the last record.
     pub head: Hex<32>,
     /// SHA-256 of all bytes before this line.
@@ -151,9 +168,16 @@ pub struct Manifest {
     pub signature: Hex<64>,
 }
 
-/// A cluster's id: 16 bytes, written as a hyphenated UUID.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Cluster(pub [u8; 16]);
+/// The id of a cluster or of a message: 16 bytes, written as a hyphenated UUID.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Uuid(pub [u8; 16]);
+
+/// A cluster's id.
+pub use Uuid as Cluster;
+
+/// Bytes of any number, written as lower-case hex digits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
 
 /// Who proposed an entry, written as hex digits or as `raft`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +197,7 @@ impl Line {
     }
 }
 
-impl Cluster {
+impl Uuid {
     /// Reads a hyphenated UUID.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -182,7 +206,7 @@ impl Cluster {
     }
 }
 
-impl fmt::Display for Cluster {
+impl fmt::Display for Uuid {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = hex::encode(self.0);
         let (a, b, c, d, e) = (&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]);
@@ -190,22 +214,41 @@ impl fmt::Display for Cluster {
     }
 }
 
-impl fmt::Debug for Cluster {
+impl fmt::Debug for Uuid {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
     }
 }
 
-impl Serialize for Cluster {
+impl Serialize for Uuid {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Cluster {
+impl<'de> Deserialize<'de> for Uuid {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| D::Error::custom("a hyphenated UUID is wanted"))
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} bytes", self.0.len())
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        hex::decode(text.as_bytes()).map(Self).map_err(|_| D::Error::custom("hex digits are wanted"))
     }
 }
 

@@ -4,6 +4,7 @@ pub mod call;
 pub mod calls;
 pub mod inbound;
 pub mod leading;
+pub mod ledgers;
 pub mod link;
 pub mod peers;
 pub mod remote;

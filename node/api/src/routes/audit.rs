@@ -5,17 +5,26 @@ use crate::dto::audit::{self, Line, Verified};
 use crate::error::Error;
 use crate::ports::{AuditLine, Call, Place};
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State as Shared;
+use futures::{StreamExt, stream};
 use serde::Deserialize;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use symbi_model::State;
 use symbi_policy::ExportAudit;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinHandle;
 
 mod bundle;
+mod entries;
+
+use bundle::Ledgers;
 
 /// The most records that one answer tails.
 const TAIL: usize = 1_000;
+/// Pieces of a bundle that wait for whoever takes them.
+const PIECES: usize = 4;
 /// Lines of the chain that are read at once.
 const CHUNK: usize = 1_024;
 
@@ -57,26 +66,68 @@ pub async fn tail(Shared(app): Shared<App>, _: Caller, Query(tail): Query<Tail>)
     Ok(Json(kept.into()))
 }
 
-/// `GET /api/v1/audit/bundle`: the whole chain of the answering node, and what is needed to verify it.
-pub async fn export(Shared(app): Shared<App>, caller: Caller) -> Result<Bytes, Error> {
+/// `GET /api/v1/audit/bundle`: the whole chain of the answering node, the ledgers of all nodes that answer it, and what is
+/// needed to verify them. Should it fail on the way, the answer is cut off, and what came has no manifest.
+pub async fn export(Shared(app): Shared<App>, caller: Caller) -> Result<Body, Error> {
     let state = app.ports.state.borrow().clone();
     let _permit = app.ports.gate.judge(&state, ExportAudit { principal: caller.principal() })?;
-    let _alone = alone(&app)?;
-    bundle::export(&app, &state).await
+    let alone = alone(&app)?;
+    let (pieces, mut written) = mpsc::channel(PIECES);
+    let export = tokio::spawn(async move {
+        let _alone = alone;
+        bundle::export(&app, &state, Ledgers::All, pieces).await
+    });
+    // Waits for the first piece, so that what cannot even be begun has a status of its own.
+    let Some(first) = written.recv().await else { return Err(ended(export).await) };
+    let rest = stream::unfold((written, Some(export)), |(mut written, export)| async move {
+        match (written.recv().await, export) {
+            (Some(piece), export) => Some((Ok(piece), (written, export))),
+            (None, None) => None,
+            (None, Some(export)) => match export.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some((Err(error.to_string()), (written, None))),
+                Err(error) => Some((Err(error.to_string()), (written, None))),
+            },
+        }
+    });
+    Ok(Body::from_stream(stream::iter([Ok(first)]).chain(rest)))
 }
 
-/// The right to hold the whole chain in memory.
-fn alone(app: &App) -> Result<SemaphorePermit<'_>, Error> {
+/// Why an export ended without a word.
+async fn ended(export: JoinHandle<Result<(), Error>>) -> Error {
+    match export.await {
+        Ok(Err(error)) => error,
+        Ok(Ok(())) => Error::Internal("the bundle is empty".to_owned()),
+        Err(error) => Error::Internal(error.to_string()),
+    }
+}
+
+/// The right to read the whole chain.
+fn alone(app: &App) -> Result<OwnedSemaphorePermit, Error> {
     let busy =
         || Error::Busy("the chain is being exported or checked already: ask again when that has ended".to_owned());
-    app.exports.try_acquire().map_err(|_| busy())
+    Arc::clone(&app.exports).try_acquire_owned().map_err(|_| busy())
+}
+
+/// This node's chain as a bundle in memory, without ledgers.
+async fn chain(app: &App, state: &State) -> Result<Vec<u8>, Error> {
+    let (pieces, mut written) = mpsc::channel::<Bytes>(PIECES);
+    let whole = async {
+        let mut whole = Vec::new();
+        while let Some(piece) = written.recv().await {
+            whole.extend_from_slice(&piece);
+        }
+        whole
+    };
+    let (exported, whole) = tokio::join!(bundle::export(app, state, Ledgers::None, pieces), whole);
+    exported.map(|()| whole)
 }
 
 /// `GET /api/v1/audit/verify`: the answering node checks its own chain with the program that checks bundles.
 pub async fn verify(Shared(app): Shared<App>, _: Caller) -> Result<Json<Verified>, Error> {
     let state = app.ports.state.borrow().clone();
     let _alone = alone(&app)?;
-    let bundle = bundle::export(&app, &state).await?;
+    let bundle = chain(&app, &state).await?;
     let anchor = state.cluster.as_ref().map(|cluster| cluster.anchor.to_string()).unwrap_or_default();
     let given = anchor.clone();
     // Every signature is checked: that is no work for a thread on which the leader's heartbeats run.

@@ -161,6 +161,10 @@ impl Chain {
         if record.kind == "cluster.genesis" {
             return self.found(open, record);
         }
+        if record.kind == "ledger.anchor" && subject(record, "ledger.anchor")? != open.batch.origin {
+            return Err(What::Field { kind: "ledger.anchor", field: "subject" });
+        }
+        self.facts.follow(record)?;
         self.members.follow(record)
     }
 
@@ -179,9 +183,12 @@ impl Chain {
             line: open.line,
             anchor: open.batch.anchor(cluster, self.group),
             name: detail("cluster")?.clone(),
+            domain: detail("domain")?.clone(),
             policies: policies.ok_or(What::Field { kind: "cluster.genesis", field: "policy_hash" })?,
         });
-        self.members.found(open.batch.origin, detail("name")?.clone());
+        let key = Hex::parse(detail("credential_key")?);
+        let key = key.ok_or(What::Field { kind: "cluster.genesis", field: "credential_key" })?;
+        self.members.found(open.batch.origin, detail("name")?.clone(), key);
         Ok(())
     }
 }

@@ -29,30 +29,56 @@ impl Membership {
 /// Every node that was ever enrolled.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    /// Name and membership, by id.
-    nodes: BTreeMap<Hex<32>, (String, Membership)>,
+    /// By id.
+    nodes: BTreeMap<Hex<32>, Member>,
+}
+
+/// A node that was enrolled.
+#[derive(Debug)]
+struct Member {
+    /// Its name.
+    name: String,
+    /// How far its membership has come.
+    membership: Membership,
+    /// The keys with which it has issued credentials, the current one last.
+    keys: Vec<Hex<65>>,
 }
 
 impl Members {
     /// The membership of a node that is enrolled and not removed.
     pub(super) fn present(&self, node: &Hex<32>) -> Option<Membership> {
-        self.nodes.get(node).map(|(_, membership)| *membership).filter(|membership| *membership != Membership::Removed)
+        self.nodes.get(node).map(|member| member.membership).filter(|membership| *membership != Membership::Removed)
     }
 
     /// Every node that was ever enrolled, with its name, by id.
     pub(super) fn names(&self) -> impl Iterator<Item = (&Hex<32>, &str)> {
-        self.nodes.iter().map(|(node, (name, _))| (node, name.as_str()))
+        self.nodes.iter().map(|(node, member)| (node, member.name.as_str()))
+    }
+
+    /// A node's name; empty if it was never enrolled.
+    pub(super) fn name(&self, node: &Hex<32>) -> &str {
+        self.nodes.get(node).map_or("", |member| &member.name)
+    }
+
+    /// The keys with which a node has issued credentials, the current one last.
+    pub(super) fn keys(&self, node: &Hex<32>) -> &[Hex<65>] {
+        self.nodes.get(node).map_or(&[], |member| &member.keys)
     }
 
     /// The first node.
-    pub(super) fn found(&mut self, node: Hex<32>, name: String) {
-        self.nodes.insert(node, (name, Membership::Member));
+    pub(super) fn found(&mut self, node: Hex<32>, name: String, key: Hex<65>) {
+        self.nodes.insert(node, Member { name, membership: Membership::Member, keys: vec![key] });
     }
 
     /// Follows a record that took effect, if it changes a membership.
     pub(super) fn follow(&mut self, record: &Record) -> Result<(), What> {
         match record.kind.as_str() {
             "node.enrol" => self.enrol(record),
+            "node.introduce" => {
+                let (node, key) = (subject(record, "node.introduce")?, credential_key(record, "node.introduce")?);
+                self.keep(&node, key);
+                Ok(())
+            }
             "node.join" => {
                 self.change(record, "node.join", &[Membership::Joining, Membership::Member], Membership::Member)
             }
@@ -70,26 +96,36 @@ impl Members {
     fn enrol(&mut self, record: &Record) -> Result<(), What> {
         let node = subject(record, "node.enrol")?;
         let name = record.details.get("name").ok_or(What::Field { kind: "node.enrol", field: "name" })?;
-        match self.nodes.get(&node) {
+        let key = credential_key(record, "node.enrol")?;
+        match self.nodes.get(&node).map(|member| member.membership) {
             None => {
-                self.nodes.insert(node, (name.clone(), Membership::Joining));
-                Ok(())
+                let member = Member { name: name.clone(), membership: Membership::Joining, keys: vec![key] };
+                self.nodes.insert(node, member);
             }
-            Some((_, Membership::Joining | Membership::Member)) => Ok(()),
-            Some((_, membership @ Membership::Removed)) => {
-                Err(What::Membership { node, membership: membership.name() })
+            Some(Membership::Joining | Membership::Member) => self.keep(&node, key),
+            Some(membership @ Membership::Removed) => {
+                return Err(What::Membership { node, membership: membership.name() });
             }
+        }
+        Ok(())
+    }
+
+    /// Keeps a key as a node's current one.
+    fn keep(&mut self, node: &Hex<32>, key: Hex<65>) {
+        if let Some(member) = self.nodes.get_mut(node) {
+            member.keys.retain(|known| *known != key);
+            member.keys.push(key);
         }
     }
 
     fn change(&mut self, record: &Record, kind: &'static str, from: &[Membership], to: Membership) -> Result<(), What> {
         let node = subject(record, kind)?;
         match self.nodes.get_mut(&node) {
-            Some((_, membership)) if from.contains(membership) => {
-                *membership = to;
+            Some(member) if from.contains(&member.membership) => {
+                member.membership = to;
                 Ok(())
             }
-            Some((_, membership)) => Err(What::Membership { node, membership: membership.name() }),
+            Some(member) => Err(What::Membership { node, membership: member.membership.name() }),
             None => Err(What::Membership { node, membership: "not enrolled" }),
         }
     }
@@ -99,4 +135,10 @@ impl Members {
 pub(super) fn subject(record: &Record, kind: &'static str) -> Result<Hex<32>, What> {
     let node = record.subject.strip_prefix("node:").and_then(Hex::parse);
     node.ok_or(What::Field { kind, field: "subject" })
+}
+
+/// The key with which a node issues credentials, as a record says it.
+fn credential_key(record: &Record, kind: &'static str) -> Result<Hex<65>, What> {
+    let key = record.details.get("credential_key").and_then(|key| Hex::parse(key));
+    key.ok_or(What::Field { kind, field: "credential_key" })
 }

@@ -1,17 +1,20 @@
 //! A chain with everything in it that a chain can have, made by applying entries to the model's state.
 
+use crate::entries::entry;
 use ed25519_dalek::{Signer, SigningKey};
+use std::collections::BTreeMap;
+use symbi_audit::entry::{Ledger, Missing};
 use symbi_audit::{Batch, Cluster, Encoder, Hex, Key, Line, Origin, Record};
 use symbi_model::agent::{Resources, Spec};
 use symbi_model::command::{CreateToken, Enrol, Genesis};
 use symbi_model::entry::{CONTROL, Entry, Payload};
 use symbi_model::node::Profile;
-use symbi_model::policy::PermitRef;
-use symbi_model::record;
+use symbi_model::policy::{NO_ENTITIES, PermitRef};
 use symbi_model::{
     AgentId, ClientId, ClusterId, Command, DecisionId, Hash, Item, NodeId, PolicyNumber, RequestId, State, TokenId,
     apply, codec,
 };
+use symbi_model::{ledger, merkle, record};
 use uuid::Uuid;
 
 /// When it begins, ms since the Unix epoch.
@@ -38,6 +41,10 @@ pub struct World {
     pub name: String,
     /// The chain.
     pub rows: Vec<Row>,
+    /// The ledgers, by node.
+    pub ledgers: BTreeMap<NodeId, Vec<ledger::Line>>,
+    /// After which line ledgers are said to begin.
+    pub let_go: BTreeMap<NodeId, u64>,
     state: State,
     index: u64,
     term: u64,
@@ -52,9 +59,15 @@ pub fn node(number: u8) -> NodeId {
     NodeId(key(number).verifying_key().to_bytes())
 }
 
+/// The key with which a node issues credentials.
+pub fn credential_key(number: u8) -> p256::ecdsa::SigningKey {
+    p256::ecdsa::SigningKey::from_slice(&[number; 32]).expect("a scalar")
+}
+
 fn profile(number: u8) -> Profile {
     let addr = format!("127.0.0.1:74{number:02}").parse().expect("an address");
-    Profile::plain(addr, vec![number; 65], Resources { memory_mb: 1024, cpu_millis: 4000 })
+    let credential_key = credential_key(number).verifying_key().to_encoded_point(false).as_bytes().to_vec();
+    Profile::plain(addr, credential_key, Resources { memory_mb: 1024, cpu_millis: 4000 })
 }
 
 fn permitted(sequence: u64, command: &Command) -> Item {
@@ -95,7 +108,8 @@ impl World {
     pub fn new(cluster: u128, name: &str) -> Self {
         let cluster = ClusterId(Uuid::from_u128(cluster));
         let (state, rows, name) = (State::default(), Vec::new(), name.to_owned());
-        let mut world = Self { cluster, name, rows, state, index: 0, term: 0, time_ms: START_MS };
+        let (ledgers, let_go) = (BTreeMap::new(), BTreeMap::new());
+        let mut world = Self { cluster, name, rows, ledgers, let_go, state, index: 0, term: 0, time_ms: START_MS };
         world.apply(Payload::Membership { voters: vec![vec![node(1)]], learners: Vec::new() });
         world.term = 1;
         world.apply(Payload::Blank);
@@ -105,6 +119,22 @@ impl World {
 
     /// A cluster's life: every kind of entry, and every way in which a batch can be refused.
     pub fn full(cluster: u128, name: &str) -> Self {
+        let mut world = Self::placed(cluster, name);
+        world.strangers();
+        world.term = 2;
+        world.apply(Payload::Blank);
+        world.genesis();
+        world.batch(
+            2,
+            Some(2),
+            vec![own(&Command::NodeDown { node: node(1) }), own(&Command::NodeUp { node: node(1) })],
+        );
+        world.talk();
+        world
+    }
+
+    /// Two nodes, and an agent that is placed on the second.
+    pub fn placed(cluster: u128, name: &str) -> Self {
         let mut world = Self::new(cluster, name);
         world.batch(1, None, vec![permitted(1, &create_token(1))]);
         world.batch(1, None, vec![permitted(2, &enrol(2))]);
@@ -127,16 +157,33 @@ impl World {
         };
         world.batch(1, Some(9), vec![own(&place)]);
         world.batch(1, Some(1), vec![own(&place)]);
-        world.strangers();
-        world.term = 2;
-        world.apply(Payload::Blank);
-        world.genesis();
-        world.batch(
-            2,
-            Some(2),
-            vec![own(&Command::NodeDown { node: node(1) }), own(&Command::NodeUp { node: node(1) })],
-        );
         world
+    }
+
+    /// The epoch under which an agent is placed.
+    pub fn epoch_of(&self, agent: &str) -> u64 {
+        let agent = self
+            .state
+            .agents
+            .get(&agent.parse::<symbi_model::agent::AgentName>().expect("a name"))
+            .expect("there is one");
+        agent.placement.expect("it is placed").epoch.0
+    }
+
+    /// How many lines of a node's ledger are anchored.
+    pub fn anchored_lines(&self, number: u8) -> usize {
+        usize::try_from(self.state.ledgers[&node(number)].anchor.entries).expect("lines in memory")
+    }
+
+    /// Anchors every line of a node's ledger.
+    pub fn anchor_ledger(&mut self, number: u8) {
+        let id = node(number);
+        let before = self.state.ledgers.get(&id).map_or(0, |anchored| anchored.anchor.entries);
+        let hashes: Vec<_> = self.ledgers[&id].iter().map(|line| line.hash).collect();
+        let since = &hashes[usize::try_from(before).expect("lines in memory")..];
+        let head = *hashes.last().expect("there is a line");
+        let anchor = ledger::Anchor { entries: hashes.len() as u64, head, root: merkle::root(since) };
+        self.batch(number, None, vec![own(&Command::Anchor { node: id, anchor })]);
     }
 
     /// A node that never finishes to join, a stranger, and a forged batch.
@@ -251,10 +298,26 @@ impl World {
         for key in keys {
             encoder.key(key).expect("memory takes all");
         }
-        encoder.policy(1, policies.to_owned()).expect("memory takes all");
+        encoder.policy(1, policies.to_owned(), NO_ENTITIES.to_owned()).expect("memory takes all");
+        for id in self.state.nodes.keys() {
+            self.ledger(id, &mut encoder).expect("memory takes all");
+        }
         let unsigned = encoder.finish();
         let signature = key(exporter).sign(&unsigned.to_sign()).to_bytes();
         unsigned.sign(signature).expect("memory takes all")
+    }
+}
+
+impl World {
+    fn ledger(&self, id: &NodeId, encoder: &mut Encoder<Vec<u8>>) -> std::io::Result<()> {
+        let anchor = self.state.ledgers.get(id).map(|anchored| anchored.anchor);
+        let Some(lines) = self.ledgers.get(id) else {
+            let (entries, head) = anchor.map_or((0, Hash::default()), |anchor| (anchor.entries, anchor.head));
+            return encoder.missing(Missing { node: Hex(id.0), entries, head: Hex(head.0) });
+        };
+        let after = self.let_go.get(id).copied().unwrap_or_default();
+        encoder.ledger(Ledger { node: Hex(id.0), after, previous: Hex([0; 32]) })?;
+        lines.iter().try_for_each(|line| encoder.entry(entry(line)))
     }
 }
 

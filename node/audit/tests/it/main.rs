@@ -2,5 +2,7 @@
 
 mod bundle;
 mod chain;
+mod entries;
 mod forged;
+mod ledgers;
 mod mutated;

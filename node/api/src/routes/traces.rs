@@ -1,0 +1,47 @@
+//! What became of a message, asked of every ledger.
+
+use super::{App, Caller, Path};
+use crate::dto::trace::{self, Message, Status};
+use crate::error::Error;
+use crate::ports::{Call, Traced};
+use axum::Json;
+use axum::extract::State as Shared;
+
+/// So many ids at most are named where a beginning fits several.
+const CANDIDATES: usize = 8;
+
+/// `GET /api/v1/messages/{id}`: all that is known of a message; the id may be a unique beginning of it.
+pub async fn show(Shared(app): Shared<App>, _: Caller, Path(id): Path<String>) -> Result<Json<Message>, Error> {
+    find(&app, id).await.map(Json)
+}
+
+/// `GET /api/v1/messages/{id}/status`.
+pub async fn status(Shared(app): Shared<App>, _: Caller, Path(id): Path<String>) -> Result<Json<Status>, Error> {
+    let Message { id, status, unreachable, .. } = find(&app, id).await?;
+    Ok(Json(Status { message_id: id, status, unreachable }))
+}
+
+async fn find(app: &App, id: String) -> Result<Message, Error> {
+    let wanted = id.to_ascii_lowercase();
+    let is_id = !wanted.is_empty()
+        && wanted.len() <= 36
+        && wanted.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-');
+    if !is_id {
+        return Err(Error::BadRequest(format!("{id:?} is no message id (a UUID), nor the beginning of one")));
+    }
+    let Traced { seen, more, unreachable } = app.call(|reply| Call::Message(wanted.clone(), reply)).await?;
+    let mut messages = trace::by_message(seen);
+    let candidates: Vec<String> = messages.keys().take(CANDIDATES).cloned().collect();
+    match (messages.pop_first(), more) {
+        (Some((_, seen)), false) if messages.is_empty() => {
+            let state = app.ports.state.borrow().clone();
+            Ok(trace::message(&state, &seen, unreachable, (app.ports.wall_ms)()))
+        }
+        (None, _) if !unreachable.is_empty() => {
+            let nodes = unreachable.join(", ");
+            Err(Error::Unavailable(format!("no node that answers knows message {id}; not asked could be {nodes}")))
+        }
+        (None, false) => Err(Error::NotFound(format!("no node knows a message {id}"))),
+        _ => Err(Error::Ambiguous { what: "message", wanted: id, candidates }),
+    }
+}

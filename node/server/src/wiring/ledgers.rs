@@ -1,0 +1,110 @@
+//! Ledgers, wherever they are: what is known of a message on any node, and a node's lines for a bundle.
+
+use super::call;
+use super::remote::Remote;
+use futures::StreamExt;
+use futures::stream;
+use std::time::Duration;
+use symbi_api::ports::Traced;
+use symbi_host::ledger::Ledger;
+use symbi_model::node::Membership;
+use symbi_model::{DecisionId, NodeId};
+use symbi_policy::Verdict;
+use symbi_proto::wire::ledger::{Chunk, Sightings};
+use symbi_proto::wire::{ControlReply, ControlRequest};
+
+/// How long a node has to look into its ledger.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// So many nodes are asked at once.
+const AT_ONCE: usize = 16;
+/// The longest beginning of an id: a whole one.
+const PREFIX: usize = 36;
+
+/// What every member's ledger knows of messages whose ids begin with `prefix`, and the names of those that did not answer.
+pub async fn find(remote: &Remote, ledger: &Ledger, prefix: &str) -> Traced {
+    let state = remote.raft.state().borrow().clone();
+    let members = state.nodes.iter().filter(|(_, node)| node.membership == Membership::Member);
+    let members: Vec<(NodeId, String)> = members.map(|(id, node)| (*id, node.name.clone())).collect();
+    let asked = members.into_iter().map(|(node, name)| {
+        let (remote, ledger, prefix) = (remote.clone(), ledger.clone(), prefix.to_owned());
+        async move {
+            let known = if node == remote.node {
+                ledger.find(&prefix).await.map_err(|error| error.to_string())
+            } else {
+                ask(&remote, node, &prefix).await
+            };
+            (name, known)
+        }
+    });
+    let answers = stream::iter(asked.collect::<Vec<_>>());
+    let mut traced = Traced::default();
+    let mut answers: Vec<_> = answers.buffer_unordered(AT_ONCE).collect().await;
+    answers.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (name, known) in answers {
+        match known {
+            Ok(Sightings { seen, more }) => {
+                traced.seen.extend(seen);
+                traced.more |= more;
+            }
+            Err(error) => {
+                tracing::debug!(name, error, "a ledger that cannot be asked");
+                traced.unreachable.push(name);
+            }
+        }
+    }
+    traced
+}
+
+async fn ask(remote: &Remote, node: NodeId, prefix: &str) -> Result<Sightings, String> {
+    let request = ControlRequest::Message { prefix: prefix.to_owned() };
+    match call::control(&remote.net, node, &request, PATIENCE).await {
+        Ok(ControlReply::Message(sightings)) => Ok(sightings),
+        Ok(ControlReply::Failed { reason }) => Err(reason),
+        Ok(_) => Err("it answers something else".to_owned()),
+        Err(error) => Err(format!("{error:?}")),
+    }
+}
+
+/// Lines of a node's ledger from `from` on.
+///
+/// # Errors
+/// Why there is no answer, for people.
+pub async fn lines(remote: &Remote, ledger: &Ledger, node: NodeId, from: u64) -> Result<Chunk, String> {
+    if node == remote.node {
+        return ledger.lines(from).await.map_err(|error| error.to_string());
+    }
+    match call::control(&remote.net, node, &ControlRequest::Ledger { from }, PATIENCE).await {
+        Ok(ControlReply::Ledger(chunk)) => Ok(*chunk),
+        Ok(ControlReply::Failed { reason }) => Err(reason),
+        Ok(_) => Err("it answers something else".to_owned()),
+        Err(error) => Err(format!("{error:?}")),
+    }
+}
+
+/// A verdict of this node's: one of the last, or one that denied something and is in the ledger.
+pub async fn verdict(gate: &symbi_policy::Gate, ledger: &Ledger, id: DecisionId) -> Option<Verdict> {
+    if let Some(verdict) = gate.verdict(&id) {
+        return Some(verdict);
+    }
+    let kept = ledger.verdict(id).await.ok().flatten()?;
+    Verdict::decode(&kept).ok()
+}
+
+/// The answer to another node that asks for lines.
+pub async fn tell_lines(ledger: &Ledger, from: u64) -> ControlReply {
+    match ledger.lines(from).await {
+        Ok(chunk) => ControlReply::Ledger(Box::new(chunk)),
+        Err(error) => ControlReply::Failed { reason: error.to_string() },
+    }
+}
+
+/// The answer to another node that asks for messages.
+pub async fn tell_messages(ledger: &Ledger, prefix: &str) -> ControlReply {
+    if prefix.len() > PREFIX {
+        return ControlReply::Failed { reason: "no id begins so".to_owned() };
+    }
+    match ledger.find(prefix).await {
+        Ok(sightings) => ControlReply::Message(sightings),
+        Err(error) => ControlReply::Failed { reason: error.to_string() },
+    }
+}
