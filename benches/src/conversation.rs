@@ -23,6 +23,12 @@ impl Conversation {
     }
 }
 
+/// The key with which the sender signs batches, by its credential.
+#[must_use]
+pub fn sender_key() -> SigningKey {
+    incarnation_key(0)
+}
+
 /// The header of an ask from the sender to the receiver.
 #[must_use]
 pub fn header() -> Header {

@@ -140,12 +140,15 @@ fn so_many_and_no_more_are_sealed_and_opened_without_a_signature() {
     peer.open(&sealed).expect("there is room again");
 }
 
+/// A key and a nonce.
+type Use = ([u8; 8], u64);
+
 #[test]
 fn no_two_sessions_have_a_key_and_if_they_had_a_witness_would_see_it() {
     use std::sync::{Arc, Mutex};
     use symbi_model::planted::{Defect, plant};
-    let seen: Arc<Mutex<Vec<([u8; 8], u64)>>> = Arc::default();
-    let repeats = |seen: &Arc<Mutex<Vec<_>>>| {
+    let seen: Arc<Mutex<Vec<Use>>> = Arc::default();
+    let repeats = |seen: &Arc<Mutex<Vec<Use>>>| {
         seen.lock().expect("whole").clear();
         for _ in 0..2 {
             // Another exchange, as after a rekey: the id and the ephemeral keys are others.
