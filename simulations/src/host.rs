@@ -3,8 +3,9 @@
 //! What a real machine keeps on its disk is kept outside: the [`symbi_store::memory::Disk`], and the few small files of a data
 //! directory as [`Files`]. The order in which they are written is the production node's.
 
+use crate::clients::errands::{self, Errand};
 use crate::clients::{admin, audit, talker, watcher, writer};
-use crate::clock::{Lease, clocks};
+use crate::clock::{Lease, Wall, clocks};
 use crate::ledger::Ledger;
 use crate::trace::{Event, Recorder};
 use crate::transport::Tcp;
@@ -18,13 +19,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use symbi_model::agent::Resources;
 use symbi_model::node::Profile;
-use symbi_model::{NodeId, State};
+use symbi_model::{NodeId, Outcome, State};
 use symbi_net::Member;
 use symbi_node::failure::Failure;
 use symbi_node::join::{self, Ended, Progress};
 use symbi_node::node::{self, Config, Network, Node, Parts};
 use symbi_node::options::Options;
 use symbi_policy::credential::IssuerKey;
+use symbi_proto::wire::Usage;
 use symbi_store::memory::{Disk, Memory};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -46,6 +48,8 @@ pub struct Shared {
     pub agents: Vec<(String, &'static str)>,
     /// Entries between two snapshots. With few, a node that returns is sent one, and waits for its disk to install it.
     pub snapshot_every: u64,
+    /// What an administrator wants done, once for each that is sent.
+    pub errand: watch::Sender<Option<Errand>>,
     /// Set when clients are to come to their end.
     pub quiet: watch::Sender<bool>,
     /// Set when every replica is to be audited.
@@ -72,6 +76,8 @@ pub struct Setup {
     pub recorder: Recorder,
     /// Its lease clock.
     pub lease: Arc<Lease>,
+    /// Its wall clock.
+    pub wall: Arc<Wall>,
     /// Its disk.
     pub disk: Arc<Disk>,
     /// Its small files.
@@ -121,6 +127,8 @@ pub struct View {
     pub phase: u8,
     /// How its last start failed.
     pub failure: Option<Failure>,
+    /// How the last errand ended that it was sent on.
+    pub errand: Option<Result<Outcome, String>>,
     /// How its audit ended.
     pub audited: Option<Result<u64, String>>,
 }
@@ -168,6 +176,7 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     let (writers, talkers) = (StdRng::from_rng(&mut random), StdRng::from_rng(&mut random));
     tokio::spawn(writer::run(Arc::clone(&node), Arc::clone(setup), writers));
     tokio::spawn(talker::run(Arc::clone(&node), Arc::clone(setup), talkers));
+    tokio::spawn(errands::run(Arc::clone(&node), Arc::clone(setup)));
     let auditor = (Arc::clone(&node), Arc::clone(setup));
     tokio::spawn(async move {
         let (node, setup) = auditor;
@@ -195,18 +204,18 @@ async fn start(setup: &Arc<Setup>) -> Result<Node, Failure> {
     }
 }
 
-async fn restart(setup: &Setup, files: &Files, cluster: &Cluster) -> Result<Node, Failure> {
+async fn restart(setup: &Arc<Setup>, files: &Files, cluster: &Cluster) -> Result<Node, Failure> {
     let network = network(setup, files, cluster.roster.clone()).await?;
     let profile = profile(&network, files);
     Node::start(setup.config(files, profile, cluster), setup.parts()?, network).await
 }
 
-async fn bootstrap(setup: &Setup, files: &Files) -> Result<Node, Failure> {
+async fn bootstrap(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {
     let network = network(setup, files, BTreeMap::new()).await?;
     let profile = profile(&network, files);
     let (genesis, _) = symbi_node::bootstrap::genesis(&options(&setup.name), files.node(), profile.clone());
     let key = ed25519_dalek::SigningKey::from_bytes(&files.seed);
-    let (bytes, _) = node::genesis(genesis, &key, (clocks(&setup.lease).wall_ms)());
+    let (bytes, _) = node::genesis(genesis, &key, (clocks(&setup.lease, &setup.wall).wall_ms)());
     let cluster = Cluster { genesis: Some(bytes), ..Cluster::default() };
     let parts = setup.parts()?;
     setup.files.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(cluster.clone());
@@ -221,7 +230,7 @@ async fn join(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {
     let until = Instant::now() + JOIN_TIMEOUT;
     let network = network(setup, files, BTreeMap::new()).await?;
     let profile = profile(&network, files);
-    let wall_ms = clocks(&setup.lease).wall_ms;
+    let wall_ms = clocks(&setup.lease, &setup.wall).wall_ms;
     let asked = join::Request {
         node: files.node(),
         name: setup.name.clone(),
@@ -277,6 +286,11 @@ fn profile(network: &Network, files: &Files) -> Profile {
     Profile::plain(network.handle.listen_addr(), issuer.public(), allocatable)
 }
 
+/// What every simulated machine says of itself: of its size, and idle.
+fn meter() -> Usage {
+    Usage { memory_total_mb: 4_096, cpu_total_millis: 4_000, disk_total_mb: 65_536, ..Usage::default() }
+}
+
 fn options(name: &str) -> Options {
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Options {
@@ -288,6 +302,8 @@ fn options(name: &str) -> Options {
         advertise: None,
         http: Some(nowhere),
         ready_file: None,
+        labels: None,
+        max_agents: None,
         join: None,
     }
 }
@@ -310,14 +326,15 @@ impl Setup {
         StdRng::from_seed(seed)
     }
 
-    fn parts(&self) -> Result<Parts, Failure> {
+    fn parts(self: &Arc<Self>) -> Result<Parts, Failure> {
         let engine = Memory::open(Arc::clone(&self.disk))
             .map_err(|error| Failure::new(1, "DATABASE", "cannot open the disk").why(error.to_string()))?;
         let (recorder, name) = (self.recorder.clone(), self.name.clone());
         Ok(Parts {
             engine: Arc::new(engine),
-            driver: Arc::new(crate::programs::driver()),
-            clocks: clocks(&self.lease),
+            driver: Arc::new(crate::programs::driver(self)),
+            clocks: clocks(&self.lease, &self.wall),
+            meter: Arc::new(meter),
             observer: Arc::new(move |event| recorder.tell(&name, Event::Effect(event))),
         })
     }

@@ -202,6 +202,12 @@ impl Handle {
         }
     }
 
+    /// How long the last heartbeat took to a connected node and back; none if none has come back yet.
+    #[must_use]
+    pub fn round_trip(&self, node: &NodeId) -> Option<Duration> {
+        self.shared.switchboard.round_trip(node)
+    }
+
     /// Who is connected, in both directions able to talk.
     #[must_use]
     pub fn connections(&self) -> watch::Receiver<BTreeMap<NodeId, Connection>> {

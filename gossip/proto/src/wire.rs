@@ -13,7 +13,7 @@ pub use blob::Blob;
 pub use control::{ControlReply, ControlRequest, Ending};
 pub use join::{JoinReply, JoinRequest};
 pub use message::{Attestation, Carried, MessageFrame, MessageReply, Word};
-pub use view::View;
+pub use view::{Usage, View};
 
 use crate::error::Error;
 use serde::Serialize;

@@ -19,7 +19,15 @@ pub enum Error {
         decision: String,
         /// In words.
         reason: String,
+        /// Whether it was denied only because this node has not heard of a leader.
+        deaf: bool,
     },
+    /// The policies that somebody wants applied are not valid.
+    #[error("{0}")]
+    Invalid(symbi_policy::Invalid),
+    /// The policies that somebody wants applied would not let them apply others.
+    #[error("{0}")]
+    Lockout(symbi_policy::Lockout),
     /// The request cannot be understood.
     #[error("{0}")]
     BadRequest(String),
@@ -45,6 +53,9 @@ pub enum Error {
         /// Those that it may mean.
         candidates: Vec<String>,
     },
+    /// It would leave the cluster without a majority of its voters.
+    #[error("{0}")]
+    AtRisk(String),
     /// The replicated state refused it.
     #[error("{0}")]
     Refused(Refusal),
@@ -81,12 +92,15 @@ impl Error {
         match self {
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
             Self::Denied { .. } => "DENIED",
+            Self::Invalid(_) => "POLICY_INVALID",
+            Self::Lockout(_) => "LOCKOUT",
             Self::BadRequest(_) => "BAD_REQUEST",
             Self::WrongMethod(_) => "WRONG_METHOD",
             Self::Busy(_) => "BUSY",
             Self::Misdirected(_) => "MISDIRECTED",
             Self::NotFound(_) => "NOT_FOUND",
             Self::Ambiguous { .. } => "AMBIGUOUS",
+            Self::AtRisk(_) => "QUORUM_AT_RISK",
             Self::Refused(refusal) => refusal.code(),
             Self::Undecided(error) => match error {
                 ProposeError::NoLeader => "NO_QUORUM",
@@ -109,14 +123,16 @@ impl Error {
         match self {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Denied { .. } => StatusCode::FORBIDDEN,
-            Self::BadRequest(_) | Self::Ambiguous { .. } => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::Ambiguous { .. } | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::NotFound(_) | Self::Refused(Refusal::NotFound) => StatusCode::NOT_FOUND,
-            Self::Refused(Refusal::TooManyClients) | Self::Undecided(ProposeError::Full) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Refused(Refusal::TooManyClients) | Self::Undecided(ProposeError::Full) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Refused(Refusal::Limit { .. }) => StatusCode::BAD_REQUEST,
-            Self::Refused(_) => StatusCode::CONFLICT,
+            Self::Refused(_) | Self::Lockout(_) | Self::AtRisk(_) => StatusCode::CONFLICT,
             Self::TooLarge { .. } | Self::Undecided(ProposeError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Undecided(ProposeError::Unknown) | Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -127,10 +143,33 @@ impl Error {
 
     fn details(&self) -> Value {
         match self {
-            Self::Denied { decision, reason } => json!({ "decision": decision, "reason": reason }),
+            Self::Denied { decision, reason, deaf } => {
+                json!({ "decision": decision, "reason": reason, "no_leader_heard": deaf })
+            }
             Self::Ambiguous { candidates, .. } => json!({ "candidates": candidates }),
+            Self::Invalid(invalid) => json!({ "problems": problems(invalid) }),
+            Self::Lockout(lockout) => json!({ "reason": lockout.reason }),
             _ => json!({}),
         }
+    }
+}
+
+/// Where what is wrong, and what.
+fn problems(invalid: &symbi_policy::Invalid) -> Vec<Value> {
+    let problem = |of: &str, error: &symbi_policy::PolicyError| json!({ "in": of, "line": error.line, "column": error.column, "message": error.message });
+    let policies = invalid.policies.iter().map(|error| problem("policies", error));
+    policies.chain(invalid.entities.iter().map(|error| problem("entities", error))).collect()
+}
+
+impl From<symbi_policy::Invalid> for Error {
+    fn from(invalid: symbi_policy::Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<symbi_policy::Lockout> for Error {
+    fn from(lockout: symbi_policy::Lockout) -> Self {
+        Self::Lockout(lockout)
     }
 }
 
@@ -148,7 +187,7 @@ impl From<ProposeError> for Error {
 
 impl From<symbi_policy::Denied> for Error {
     fn from(denied: symbi_policy::Denied) -> Self {
-        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason }
+        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason, deaf: denied.deaf }
     }
 }
 

@@ -1,5 +1,8 @@
 //! What the interface needs of the rest of the node, as channels and handles.
 
+use crate::bench::{Found, Hired, Order};
+use crate::error::Error;
+use crate::write::Way;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +10,7 @@ use symbi_model::agent::AgentName;
 use symbi_model::record::{BatchLine, Record};
 use symbi_model::{DecisionId, MessageId, NodeId, State};
 use symbi_policy::Verdict;
+use symbi_proto::wire::ledger::{Chunk, Sighting};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Everything a handler can reach.
@@ -30,6 +34,14 @@ pub struct Ports {
     pub advertise: std::net::SocketAddr,
 }
 
+impl Ports {
+    /// The way of a write.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        Way { state: self.state.clone(), gate: self.gate.clone(), proposals: self.proposals.clone() }
+    }
+}
+
 /// What this node knows of the group and of its neighbours, at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct View {
@@ -47,6 +59,21 @@ pub struct View {
     pub leader_heard: Option<Duration>,
     /// Why this node is not ready to serve; none when it is.
     pub not_ready: Option<String>,
+    /// How long a heartbeat took to each connected node and back.
+    pub round_trips: BTreeMap<NodeId, Duration>,
+    /// What each node last said of itself, this one too.
+    pub said: BTreeMap<NodeId, Said>,
+    /// How many views of each node were refused.
+    pub refused: BTreeMap<NodeId, u64>,
+}
+
+/// What a node said of itself.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Its view.
+    pub view: symbi_proto::wire::View,
+    /// How long ago it was heard.
+    pub age: Duration,
 }
 
 /// Who speaks, in a message from outside.
@@ -92,8 +119,29 @@ pub enum Call {
     Audit(Place, usize, oneshot::Sender<Result<Vec<AuditLine>, String>>),
     /// Signs what a bundle's manifest asks for with this node's key.
     SignBundle(Vec<u8>, oneshot::Sender<[u8; 64]>),
+    /// Runs the bench.
+    Bench(Order, oneshot::Sender<Result<Found, Error>>),
+    /// Makes the agents of a run whose clients are elsewhere.
+    BenchHire(Order, oneshot::Sender<Result<Hired, Error>>),
+    /// Removes the agents of this node's runs, for a user.
+    BenchDismiss(String, oneshot::Sender<Result<(), Error>>),
+    /// What every ledger that can be asked knows of messages whose ids begin so.
+    Message(String, oneshot::Sender<Traced>),
+    /// Lines of a node's ledger from a number on.
+    Ledger(NodeId, u64, oneshot::Sender<Result<Chunk, String>>),
     /// Why an agent is where it is, or nowhere: first the answer, under no name, then a line for each node.
     WhyAgent(AgentName, oneshot::Sender<Vec<(String, String)>>),
+}
+
+/// What is known of messages whose ids begin alike.
+#[derive(Clone, Debug, Default)]
+pub struct Traced {
+    /// What was seen.
+    pub seen: Vec<Sighting>,
+    /// Whether there may be more.
+    pub more: bool,
+    /// The names of the members that did not answer.
+    pub unreachable: Vec<String>,
 }
 
 /// A place in the audit chain: the log index, and the line of its entry (0 is the batch's own, `position + 1` a record's).

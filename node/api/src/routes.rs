@@ -2,10 +2,12 @@
 
 mod agents;
 mod audit;
+mod bench;
 mod cluster;
 mod messages;
 mod policies;
 mod tokens;
+mod traces;
 
 pub use tokens::first as first_token;
 
@@ -135,6 +137,7 @@ pub fn router(ports: Ports, hosts: Vec<String>) -> Router<()> {
         .route("/api/v1/health", get(cluster::ready))
         .route("/api/v1/cluster", get(cluster::status))
         .route("/api/v1/nodes", get(cluster::nodes))
+        .route("/api/v1/nodes/{name}", delete(cluster::remove))
         .route("/api/v1/agents", get(agents::list).post(agents::create))
         .route("/api/v1/agents/{name}", get(agents::show).delete(agents::remove))
         .route("/api/v1/agents/{name}/status", get(agents::show))
@@ -145,9 +148,18 @@ pub fn router(ports: Ports, hosts: Vec<String>) -> Router<()> {
         .route("/api/v1/agents/{name}/messages", post(messages::send))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
-        .route("/api/v1/policies", get(policies::current))
+        .route("/api/v1/policies", get(policies::current).post(policies::apply))
+        .route("/api/v1/policies/sets", get(policies::list))
+        .route("/api/v1/policies/schema", get(policies::schema))
+        .route("/api/v1/policies/test", post(policies::test))
+        .route("/api/v1/policies/{number}/diff/{other}", get(policies::diff))
+        .route("/api/v1/policies/{number}/rollback", post(policies::rollback))
         .route("/api/v1/policies/{number}", get(policies::show))
         .route("/api/v1/decisions/{id}", get(policies::decision))
+        .route("/api/v1/bench", post(bench::run))
+        .route("/api/v1/bench/agents", post(bench::hire).delete(bench::dismiss))
+        .route("/api/v1/messages/{id}", get(traces::show))
+        .route("/api/v1/messages/{id}/status", get(traces::status))
         .route("/api/v1/audit", get(audit::tail))
         .route("/api/v1/audit/bundle", get(audit::export))
         .route("/api/v1/audit/verify", get(audit::verify))

@@ -2,8 +2,10 @@
 
 mod agent;
 mod audit;
+mod bench;
 mod cluster;
 mod context;
+mod msg;
 mod output;
 mod policy;
 mod progress;
@@ -51,8 +53,8 @@ enum Verb {
     /// Show the cluster
     #[command(subcommand, after_help = "Examples:\n  symbi-node cluster status -o json")]
     Cluster(cluster::ClusterVerb),
-    /// Show the nodes
-    #[command(subcommand, after_help = "Examples:\n  symbi-node node ls")]
+    /// Show and remove nodes
+    #[command(subcommand, after_help = "Examples:\n  symbi-node node ls\n  symbi-node node remove n3")]
     Node(cluster::NodeVerb),
     /// Run agents and talk to them
     #[command(
@@ -60,18 +62,30 @@ enum Verb {
         after_help = "Examples:\n  symbi-node agent run reviewer.toml --wait\n  symbi-node agent ask reviewer-1 '{\"name\": \"serde\"}'"
     )]
     Agent(agent::Verb),
-    /// Show policies
-    #[command(subcommand, after_help = "Examples:\n  symbi-node policy show 1")]
+    /// Apply, show, compare and test policies
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  symbi-node policy show\n  symbi-node policy apply policies/ --dry-run\n  symbi-node policy test cases.toml --path policies/"
+    )]
     Policy(policy::Verb),
     /// Explain a decision or a placement
     #[command(subcommand, after_help = "Examples:\n  symbi-node why agent reviewer-1")]
     Why(policy::Why),
+    /// Show what became of a message
+    #[command(subcommand, after_help = "Examples:\n  symbi-node msg show 0198a6b2-7c1")]
+    Msg(msg::Verb),
     /// Read, export and verify the audit chain
     #[command(
         subcommand,
         after_help = "Examples:\n  symbi-node audit export --bundle b.jsonl\n  symbi-node audit verify b.jsonl --anchor HASH"
     )]
     Audit(audit::Verb),
+    /// Measure how fast a running cluster is
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  symbi-node bench write --clients 64 --seconds 10\n  symbi-node bench ask --clients 64 --sessions 100 -o json"
+    )]
+    Bench(bench::Verb),
     /// Print the version
     #[command(after_help = "Examples:\n  symbi-node version")]
     Version,
@@ -117,7 +131,9 @@ async fn ask_a_node(verb: Verb) -> Result<(), Failure> {
         Verb::Agent(verb) => agent::run(verb).await,
         Verb::Policy(verb) => policy::run(verb).await,
         Verb::Why(verb) => policy::run_why(verb).await,
+        Verb::Msg(verb) => msg::run(verb).await,
         Verb::Audit(verb) => audit::run(verb).await,
+        Verb::Bench(verb) => bench::run(verb).await,
         Verb::Start(_) | Verb::Version => unreachable!("handled before a client is made"),
     }
 }

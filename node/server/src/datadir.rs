@@ -268,6 +268,8 @@ mod tests {
             listen: None,
             advertise: "127.0.0.1:1".parse().ok(),
             http: None,
+            labels: Some(["gpu".to_owned()].into()),
+            max_agents: Some(7),
             genesis: Some(vec![1, 255]),
             roster: vec![],
             enrolled_at: 0,

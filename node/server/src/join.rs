@@ -331,3 +331,39 @@ pub async fn cleared(node: &Node, members: &BTreeMap<NodeId, symbi_net::Member>)
         }
     }
 }
+
+/// Ends when another node says that this one was removed: nobody sends it the entry by which it was. Asks only while this
+/// node is not ready, for as long as it runs; a removal is final, so that a node that is behind cannot mislead it.
+pub async fn removed(node: &Node) -> Failure {
+    let mut view = node.api.view.clone();
+    loop {
+        tokio::time::sleep(ASK_EVERY).await;
+        if view.wait_for(|view| view.not_ready.is_some()).await.is_err() {
+            // The node is stopping, for a reason of its own.
+            std::future::pending::<()>().await;
+        }
+        let state = node.raft.state().borrow().clone();
+        if state.nodes.get(&node.id).is_none_or(|record| record.membership != Membership::Member) {
+            // A join has an end of its own.
+            continue;
+        }
+        let others = state.nodes.iter().filter(|(id, other)| **id != node.id && other.membership == Membership::Member);
+        for (id, other) in others {
+            let until = Instant::now() + ASK_EVERY;
+            let answer = exchange(&node.net, other.profile.addr, &JoinRequest::Progress, until).await;
+            let Ok((from, JoinReply::Progress(told))) = answer else { continue };
+            if from == *id && told.membership == Some(Membership::Removed) {
+                return removal(Some(&other.name));
+            }
+        }
+    }
+}
+
+/// What a removed node says at its end.
+#[must_use]
+pub fn removal(said_by: Option<&str>) -> Failure {
+    let by = said_by.map(|name| format!("node {name} says so; ")).unwrap_or_default();
+    Failure::new(7, "NODE_REMOVED", "this node was removed from its cluster")
+        .why(format!("{by}its key is never used again, so that what it once signed stays beyond doubt"))
+        .fix("join as a new node: another --data-dir, and --join with a token")
+}

@@ -2,11 +2,14 @@
 //!
 //! The same code runs in production and in simulations; what differs comes in as [`Parts`].
 
+mod introduce;
+
+use crate::bench::{self, Bench};
 use crate::clock::Clocks;
 use crate::failure::{self, Failure};
 use crate::join;
 use crate::proposer::{self, LeaderClocks};
-use crate::wiring::{calls, inbound, leading, link, peers, remote, roster, view};
+use crate::wiring::{calls, inbound, leading, ledgers, link, peers, remote, roster, view};
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use std::collections::BTreeMap;
@@ -14,17 +17,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::node::Profile;
-use symbi_model::{Command, Committed, GroupId, NodeId, Outcome, Proposal, codec};
+use symbi_model::{GroupId, NodeId, codec};
 use symbi_policy::credential::IssuerKey;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Calls of the HTTP interface that wait.
 const CALLS: usize = 256;
-/// How long a node waits before it introduces itself again.
-const INTRODUCE_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a node is, whatever it runs on.
 #[derive(Clone)]
@@ -71,6 +72,8 @@ pub struct Parts {
     pub driver: Arc<dyn symbi_sandbox::Driver>,
     /// The clocks.
     pub clocks: Clocks,
+    /// What measures the machine.
+    pub meter: crate::measure::Meter,
     /// Told of every effect that passes or is refused.
     pub observer: Arc<dyn Fn(symbi_host::Event) + Send + Sync>,
 }
@@ -146,10 +149,12 @@ impl Node {
         let core = Core::start(&config, parts.engine, parts.clocks, net).await?;
         let (door, proposals) = core.proposer();
         let (granted_tell, granted) = watch::channel(None);
-        let (view, hints) = core.view(inbox.gossip, granted);
+        let (view, hints) = core.view(config.boot, parts.meter, inbox.gossip, granted);
         let control = core.control(hints, &proposals);
         let remote = remote::Remote { node: core.id, raft: core.raft.clone(), net: core.net.clone(), control };
-        let host = core.host(&config, parts.driver, parts.observer, &proposals, &remote, granted_tell);
+        let host = core.host(&config, (parts.driver, engine.clone()), parts.observer, &proposals, &remote, granted_tell);
+
+        ledgers::keep_denials(&core.gate, host.ledger());
 
         let server = inbound::Server {
             remote: remote.clone(),
@@ -176,8 +181,8 @@ impl Node {
         core.part("the roster", followed);
         let profile = config.profile;
         let advertise = profile.addr;
-        tasks.spawn(introduce(core.id, profile, core.raft.state(), proposals.clone(), cancel.clone()));
-        let calls = core.calls(remote, host.clone());
+        tasks.spawn(introduce::introduce(core.id, profile, core.raft.state(), proposals.clone(), cancel.clone()));
+        let calls = core.calls(remote, host.clone(), &proposals);
         let api = symbi_api::Ports {
             node: core.id,
             state: core.raft.state(),
@@ -254,7 +259,8 @@ impl Core {
             raft.bootstrap(genesis.clone()).await.map_err(|error| storage(&*engine, &error))?;
         }
         let id = config.node();
-        let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), clocks.wall_ms.clone());
+        let times = symbi_policy::Clocks { wall_ms: clocks.wall_ms.clone(), boottime: clocks.boottime.clone() };
+        let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), times);
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let (stopping, fatal) = (CancellationToken::new(), watch::Sender::new(None));
         Ok(Self { id, key: Arc::new(config.key()), raft, net, clocks, gate, tracker, cancel, stopping, fatal })
@@ -295,13 +301,17 @@ impl Core {
     /// What this node knows of the others, and what they say of their resources.
     fn view(
         &self,
+        boot: u64,
+        meter: crate::measure::Meter,
         gossip: mpsc::Receiver<symbi_net::Gossip>,
         granted: watch::Receiver<Option<Instant>>,
     ) -> (watch::Receiver<symbi_api::ports::View>, watch::Receiver<view::Hints>) {
         let sources = view::Sources {
             node: self.id,
             key: self.key.clone(),
+            boot,
             clocks: self.clocks.clone(),
+            meter,
             net: self.net.clone(),
             status: self.raft.status(),
             state: self.raft.state(),
@@ -349,7 +359,7 @@ impl Core {
     fn host(
         &self,
         config: &Config,
-        driver: Arc<dyn symbi_sandbox::Driver>,
+        (driver, engine): (Arc<dyn symbi_sandbox::Driver>, Arc<dyn symbi_store::Engine>),
         observer: Arc<dyn Fn(symbi_host::Event) + Send + Sync>,
         proposals: &symbi_control::Proposals,
         remote: &remote::Remote,
@@ -375,13 +385,27 @@ impl Core {
         let own = self.cancel.child_token();
         let ended = own.clone();
         self.part("the host", async move { ended.cancelled().await });
-        symbi_host::spawn(ports, options, own)
+        symbi_host::spawn(ports, options, engine, own)
     }
 
     /// Where the HTTP interface's calls are answered.
-    fn calls(&self, remote: remote::Remote, host: symbi_host::Handle) -> mpsc::Sender<symbi_api::ports::Call> {
+    fn calls(
+        &self,
+        remote: remote::Remote,
+        host: symbi_host::Handle,
+        proposals: &symbi_control::Proposals,
+    ) -> mpsc::Sender<symbi_api::ports::Call> {
         let (calls, asked) = mpsc::channel(CALLS);
-        let answers = calls::Answers { remote, host, gate: self.gate.clone(), key: self.key.clone() };
+        let bench = Bench::new(bench::Ports {
+            node: self.id,
+            state: self.raft.state(),
+            proposals: proposals.clone(),
+            gate: self.gate.clone(),
+            host: host.clone(),
+            wall_ms: self.clocks.wall_ms.clone(),
+            pool: symbi_api::keys::Pool::default(),
+        });
+        let answers = calls::Answers { remote, host, gate: self.gate.clone(), key: self.key.clone(), bench };
         self.part("the answers to HTTP", answers.run(asked, self.tracker.clone(), self.cancel.clone()));
         calls
     }
@@ -416,43 +440,6 @@ fn cluster_id(
         }
     };
     (watched, keep)
-}
-
-/// Says what this node is, if the record says something else: its address or what it offers has changed.
-async fn introduce(
-    node: NodeId,
-    profile: Profile,
-    mut state: watch::Receiver<symbi_model::State>,
-    proposals: symbi_control::Proposals,
-    cancel: CancellationToken,
-) {
-    let recorded = |state: &symbi_model::State| state.nodes.get(&node).map(|record| record.profile.clone());
-    loop {
-        let known = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return,
-            known = state.wait_for(|state| state.nodes.contains_key(&node)) => match known {
-                Ok(state) => recorded(&state),
-                Err(_) => return,
-            },
-        };
-        if known.as_ref() == Some(&profile) {
-            return;
-        }
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Introduce { node, profile: profile.clone() };
-        let proposal =
-            Proposal { command, request: None, permit: None, decided_term: None, deadline_ms: 10_000, reply };
-        if proposals.send(proposal).await.is_err() {
-            return;
-        }
-        let answer = answer.await;
-        tracing::info!(?answer, "this node has introduced itself");
-        if matches!(answer, Ok(Ok(Committed { outcome: Outcome::Done, .. }))) {
-            return;
-        }
-        tokio::time::sleep(INTRODUCE_AGAIN).await;
-    }
 }
 
 /// The genesis entry of a new cluster, encoded.

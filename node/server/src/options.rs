@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::join;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,9 @@ pub const DATA_DIR: &str = "symbi-data";
 pub const LISTEN: &str = "127.0.0.1:7400";
 /// Where the HTTP interface listens when nothing else is said.
 pub const HTTP: &str = "127.0.0.1:8080";
+
+/// What a node's name is as a label, which every node has of itself: so an agent can require just one node.
+pub const NODE_LABEL: &str = "node=";
 
 /// How a node starts.
 #[derive(Clone, Debug)]
@@ -34,6 +38,10 @@ pub struct Options {
     pub http: Option<SocketAddr>,
     /// A file made once the node is ready, and removed when it stops.
     pub ready_file: Option<PathBuf>,
+    /// Words that agents may require of this node and policies may look at; by default as before, and none at first.
+    pub labels: Option<BTreeSet<String>>,
+    /// How many agents it takes; by default as before, and [`symbi_model::node::MAX_AGENTS`] at first.
+    pub max_agents: Option<u32>,
     /// How to join; none bootstraps or restarts.
     pub join: Option<Join>,
 }

@@ -67,7 +67,7 @@ impl Actor {
         self.active.insert(link.peer, connection);
         self.redial.remove(&link.peer);
         let lanes = Lane::ALL.map(|lane| self.lane(connection, link, lane));
-        self.seed.switchboard.insert(link.node, lanes);
+        self.seed.switchboard.insert(link.node, lanes, link.heard.clone());
         self.beat(connection, link);
         debug_assert!(self.links[&connection].is_usable());
     }

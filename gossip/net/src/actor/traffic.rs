@@ -38,6 +38,7 @@ impl Actor {
     /// Our heartbeat, which also tells whether the peer takes us for a member.
     pub(super) fn beat(&self, connection: ConnectionId, link: &Link) {
         let (messages, stop, period) = (self.seed.messages.clone(), link.stop.clone(), self.seed.options.heartbeat);
+        let heard = link.heard.clone();
         self.seed.tasks.spawn(async move {
             let task = async {
                 let (stream, outcome) = match open(messages.clone(), connection, Slot::Pulse).await {
@@ -46,7 +47,7 @@ impl Actor {
                 };
                 report(&messages, Message::Pulse(connection, outcome)).await;
                 if let Some(stream) = stream {
-                    pulse::beat(stream, period).await;
+                    pulse::beat(stream, period, heard).await;
                 }
             };
             stop.run_until_cancelled(task).await;

@@ -10,14 +10,15 @@ use futures::future::BoxFuture;
 use symbi_model::NodeId;
 
 use crate::lane::caller::Caller;
+use crate::lane::pulse::Heard;
 use crate::{CallError, Lane};
 
 /// The lanes of one connection, in the order of [`Lane::ALL`].
 pub(crate) type Lanes = [Caller; 6];
 
-/// All lanes, of the connection in use with each node.
+/// All lanes, of the connection in use with each node, and what is heard on it.
 #[derive(Default)]
-pub(crate) struct Switchboard(RwLock<BTreeMap<NodeId, Lanes>>);
+pub(crate) struct Switchboard(RwLock<BTreeMap<NodeId, (Lanes, Heard)>>);
 
 impl Switchboard {
     /// Queues a call; see [`crate::Handle::call`].
@@ -30,14 +31,19 @@ impl Switchboard {
     ) -> BoxFuture<'static, Result<Bytes, CallError>> {
         let lanes = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match lanes.get(&to) {
-            Some(lanes) => lanes[lane.index()].call(body, deadline),
+            Some((lanes, _)) => lanes[lane.index()].call(body, deadline),
             None => std::future::ready(Err(CallError::Unreachable(format!("not connected to {}", to.short())))).boxed(),
         }
     }
 
     /// Puts the lanes of a new connection in the place of the old one's.
-    pub(crate) fn insert(&self, node: NodeId, lanes: Lanes) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(node, lanes);
+    pub(crate) fn insert(&self, node: NodeId, lanes: Lanes, heard: Heard) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(node, (lanes, heard));
+    }
+
+    /// How long a heartbeat took to a node and back.
+    pub(crate) fn round_trip(&self, node: &NodeId) -> Option<Duration> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(node)?.1.round_trip()
     }
 
     /// Takes a node's lanes off.

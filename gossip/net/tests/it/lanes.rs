@@ -25,6 +25,17 @@ async fn three_nodes_call_each_other_on_every_lane() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_comes_back_and_says_how_far_the_peer_is() {
+    let (a, b, c) = (Node::start(1).await, Node::start(2).await, Node::start(3).await);
+    introduce(&[&a, &b]).await;
+    for (from, to) in [(&a, &b), (&b, &a)] {
+        crate::support::eventually(|| from.handle.round_trip(&to.id).is_some()).await;
+        assert!(from.handle.round_trip(&to.id).is_some_and(|took| took < LONG));
+    }
+    assert_eq!(a.handle.round_trip(&c.id), None);
+}
+
+#[tokio::test]
 async fn a_request_says_who_asks() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;

@@ -4,9 +4,11 @@ use crate::fixture::{cluster, key, node, uuid};
 use crate::golden::{Coded, Visit, visit};
 use proptest::prelude::*;
 use symbi_model::NodeId;
+use symbi_model::agent::Tier;
 use symbi_proto::Error;
 use symbi_proto::wire::{
-    ControlReply, ControlRequest, FRAME_BYTES, JOIN_BYTES, JoinReply, JoinRequest, MessageFrame, MessageReply, View,
+    ControlReply, ControlRequest, FRAME_BYTES, JOIN_BYTES, JoinReply, JoinRequest, MessageFrame, MessageReply, Usage,
+    View,
 };
 
 pub fn view() -> View {
@@ -15,9 +17,17 @@ pub fn view() -> View {
         sequence: (3 << 32) + 7,
         wall_ms: 1_000,
         applied_index: 42,
+        version: "0.1.0".to_owned(),
         agents: 3,
-        memory_used_mb: 900,
-        cpu_used_millis: 1_500,
+        usage: Usage {
+            memory_used_mb: 900,
+            memory_total_mb: 4_000,
+            cpu_used_millis: 1_500,
+            cpu_total_millis: 2_000,
+            disk_used_mb: 10,
+            disk_total_mb: 20_000,
+        },
+        tiers: [Tier::Process].into(),
     }
 }
 
@@ -70,6 +80,23 @@ fn every_protocol_has_its_bound() {
     assert!(ControlRequest::decode(&long.encode()).is_err());
     let whole = ControlRequest::Forward { batch: vec![7; 600 * 1024] };
     assert_eq!(ControlRequest::decode(&whole.encode()), Ok(whole));
+}
+
+#[test]
+fn a_view_that_cannot_be_true_says_what_of_it() {
+    assert_eq!(view().implausible(), None);
+    let with = |change: fn(&mut View)| {
+        let mut view = view();
+        change(&mut view);
+        view.implausible()
+    };
+    assert_eq!(with(|view| view.usage.memory_used_mb = 4_001), Some("its memory"));
+    assert_eq!(with(|view| view.usage.memory_total_mb = u64::MAX), Some("its memory"));
+    assert_eq!(with(|view| view.usage.cpu_used_millis = 2_001), Some("its processor time"));
+    assert_eq!(with(|view| view.usage.disk_total_mb = 9), Some("its disk"));
+    assert_eq!(with(|view| view.agents = u32::MAX), Some("its agents"));
+    assert_eq!(with(|view| view.version = "0.1.0\n".to_owned()), Some("its version"));
+    assert_eq!(with(|view| view.version = "1".repeat(33)), Some("its version"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::ports::View;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use symbi_model::node::{Liveness, Membership, Node};
 use symbi_model::{NodeId, State};
@@ -10,6 +11,8 @@ use symbi_model::{NodeId, State};
 const SUSPECT_AFTER: Duration = Duration::from_secs(2);
 /// A leader of which nothing was heard for so long is one no more: until there is another, the log still names it.
 const LEADERLESS_AFTER: Duration = Duration::from_secs(5);
+/// What a node said of its machine so long ago is not shown.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// What `cluster status -o json` prints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +35,27 @@ pub struct Status {
     pub policy_set: u64,
     /// The audit chain.
     pub audit: Audit,
+    /// Whether all is well, as the answering node sees it.
+    pub healthy: bool,
+    /// What is not well, in words.
+    pub problems: Vec<String>,
+    /// Who votes.
+    pub quorum: Quorum,
+    /// The answering node.
+    pub node: Option<String>,
+    /// The version of its program.
+    pub version: String,
+}
+
+/// Who votes, and how many of these may fail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quorum {
+    /// How many voters there are.
+    pub voters: usize,
+    /// How many of them the answering node hears.
+    pub heard: usize,
+    /// How many of these may fail before nothing can be agreed on; null if that is so already.
+    pub survives: Option<usize>,
 }
 
 /// Which cluster.
@@ -73,13 +97,54 @@ pub struct Line {
     pub memory_mb: u64,
     /// Memory reserved on it, MiB.
     pub reserved_mb: u64,
+    /// Whether it leads.
+    pub leader: bool,
+    /// The version of its program, as it said last; null if it never did.
+    pub version: Option<String>,
+    /// How long a heartbeat takes to it and back, µs; null for the answering node and for one that is not connected.
+    pub round_trip_us: Option<u64>,
+    /// How long ago the answering node heard it, ms; null if never.
+    pub heard_ms: Option<u64>,
+    /// How many agents it takes.
+    pub max_agents: u32,
+    /// Processor time it offers to agents, thousandths of a core.
+    pub cpu_millis: u64,
+    /// Processor time reserved on it, thousandths of a core.
+    pub reserved_millis: u64,
+    /// Its labels.
+    pub labels: BTreeSet<String>,
+    /// What it can isolate agents with.
+    pub sandbox: Vec<String>,
+    /// What is in use on its machine; null unless it said so in the last 5 s.
+    pub usage: Option<Usage>,
+    /// How many of its views the answering node has refused.
+    pub views_refused: u64,
+}
+
+/// What a machine has, and what of it is in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Memory in use, MiB.
+    pub memory_used_mb: u64,
+    /// Memory in all, MiB.
+    pub memory_total_mb: u64,
+    /// Processor time in use, thousandths of a core.
+    pub cpu_used_millis: u64,
+    /// Processor time in all, thousandths of a core.
+    pub cpu_total_millis: u64,
+    /// Disk of the data directory in use, MiB.
+    pub disk_used_mb: u64,
+    /// Disk of the data directory in all, MiB.
+    pub disk_total_mb: u64,
 }
 
 /// The status, from what one node has.
 #[must_use]
 pub fn status(own: &NodeId, state: &State, view: &View) -> Status {
     let cluster = state.cluster.as_ref();
-    let leader = view.leader.filter(|_| view.leader_heard.is_some_and(|age| age < LEADERLESS_AFTER));
+    let leader = leader(view);
+    let (lines, quorum) = (nodes(own, state, view), quorum(own, view, None));
+    let problems = problems(leader.is_some(), &quorum, &lines);
     Status {
         cluster: Identity {
             id: cluster.map(|cluster| cluster.id.to_string()).unwrap_or_default(),
@@ -90,11 +155,43 @@ pub fn status(own: &NodeId, state: &State, view: &View) -> Status {
         term: view.term,
         commit_index: view.committed.max(state.counters.applied_index),
         applied_index: state.counters.applied_index,
-        age_ms: view.leader_heard.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-        nodes: nodes(own, state, view),
+        age_ms: view.leader_heard.map(millis),
+        nodes: lines,
         policy_set: state.counters.policy_set.0,
         audit: Audit { records: state.counters.audit_records, head: state.counters.audit_head.to_string() },
+        healthy: problems.is_empty(),
+        problems,
+        quorum,
+        node: state.nodes.get(own).map(|node| node.name.clone()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// Who leads, as far as it was heard.
+fn leader(view: &View) -> Option<NodeId> {
+    view.leader.filter(|_| view.leader_heard.is_some_and(|age| age < LEADERLESS_AFTER))
+}
+
+/// The voters, `without` one that is to go.
+#[must_use]
+pub fn quorum(own: &NodeId, view: &View, without: Option<&NodeId>) -> Quorum {
+    let voters = view.voters.iter().filter(|id| Some(*id) != without);
+    let heard = voters.clone().filter(|id| !is_silent(own, view, id)).count();
+    let voters = voters.count();
+    Quorum { voters, heard, survives: heard.checked_sub(voters / 2 + 1) }
+}
+
+fn problems(has_leader: bool, quorum: &Quorum, lines: &[Line]) -> Vec<String> {
+    let mut problems = Vec::new();
+    if !has_leader {
+        problems.push("no leader is known".to_owned());
+    }
+    if quorum.survives.is_none() {
+        problems.push(format!("{} of {} voters are heard: no majority", quorum.heard, quorum.voters));
+    }
+    let unwell = lines.iter().filter(|line| matches!(line.state.as_str(), "suspect" | "down"));
+    problems.extend(unwell.map(|line| format!("{} is {}", line.name, line.state)));
+    problems
 }
 
 /// The nodes that were not removed, by name.
@@ -107,25 +204,58 @@ pub fn nodes(own: &NodeId, state: &State, view: &View) -> Vec<Line> {
 }
 
 fn line(own: &NodeId, state: &State, view: &View, id: &NodeId, node: &Node) -> Line {
+    let (profile, reserved) = (&node.profile, state.reserved(id));
+    let said = view.said.get(id);
+    let heard = if id == own { Some(Duration::ZERO) } else { view.heard.get(id).copied() };
+    let round_trip = view.round_trips.get(id).map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     Line {
         name: node.name.clone(),
         id: id.to_string(),
         role: if view.voters.contains(id) { "voter" } else { "learner" }.to_owned(),
-        state: heard(own, view, id, node).to_owned(),
-        addr: node.profile.addr.to_string(),
-        agents: state.held_by(id).count() as u64,
-        memory_mb: node.profile.allocatable.memory_mb,
-        reserved_mb: state.reserved(id).memory_mb,
+        state: condition(own, view, id, node).to_owned(),
+        addr: profile.addr.to_string(),
+        agents: state.held_count(id) as u64,
+        memory_mb: profile.allocatable.memory_mb,
+        reserved_mb: reserved.memory_mb,
+        leader: leader(view) == Some(*id),
+        version: said.map(|said| said.view.version.clone()),
+        round_trip_us: round_trip,
+        heard_ms: heard.map(millis),
+        max_agents: profile.max_agents,
+        cpu_millis: profile.allocatable.cpu_millis,
+        reserved_millis: reserved.cpu_millis,
+        labels: profile.labels.clone(),
+        sandbox: profile.tiers.iter().map(ToString::to_string).collect(),
+        usage: said.filter(|said| said.age <= FRESH).map(|said| usage(&said.view.usage)),
+        views_refused: view.refused.get(id).copied().unwrap_or(0),
     }
 }
 
-fn heard(own: &NodeId, view: &View, id: &NodeId, node: &Node) -> &'static str {
-    let silent = id != own && view.heard.get(id).is_none_or(|age| *age > SUSPECT_AFTER);
+fn usage(usage: &symbi_proto::wire::Usage) -> Usage {
+    Usage {
+        memory_used_mb: usage.memory_used_mb,
+        memory_total_mb: usage.memory_total_mb,
+        cpu_used_millis: usage.cpu_used_millis,
+        cpu_total_millis: usage.cpu_total_millis,
+        disk_used_mb: usage.disk_used_mb,
+        disk_total_mb: usage.disk_total_mb,
+    }
+}
+
+fn is_silent(own: &NodeId, view: &View, id: &NodeId) -> bool {
+    id != own && view.heard.get(id).is_none_or(|age| *age > SUSPECT_AFTER)
+}
+
+fn condition(own: &NodeId, view: &View, id: &NodeId, node: &Node) -> &'static str {
     match (node.membership, node.liveness) {
         (Membership::Removed, _) => "removed",
         (_, Liveness::Down) => "down",
         (Membership::Joining, _) => "joining",
-        (Membership::Member, Liveness::Up) if silent => "suspect",
+        (Membership::Member, Liveness::Up) if is_silent(own, view, id) => "suspect",
         (Membership::Member, Liveness::Up) => "ready",
     }
+}
+
+fn millis(age: Duration) -> u64 {
+    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,8 +2,9 @@
 
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use symbi_model::agent::{self, Resources, Tier};
+use std::collections::{BTreeMap, BTreeSet};
+use symbi_model::agent::{self, Resources, Strategy, Tier};
+use symbi_model::node::{LABEL_BYTES, LABELS, valid_labels};
 
 /// The most messages an agent may be given at once.
 const MAX_IN_FLIGHT: u16 = 1024;
@@ -27,6 +28,9 @@ pub struct Spec {
     /// When it is started again.
     #[serde(default)]
     pub restart: Restart,
+    /// Words that policies may look at, such as "team=x". Default: none.
+    #[serde(default)]
+    pub labels: BTreeSet<String>,
 }
 
 /// What is run.
@@ -69,11 +73,19 @@ impl Default for Reservation {
 pub struct Placement {
     /// What isolates it: "process", the default.
     pub tier: String,
+    /// Labels that its node must have, all of them, such as "zone=a"; every node has "node=NAME". Default: none.
+    pub require: BTreeSet<String>,
+    /// Which of the nodes that could take it is given it: "spread" (the default) the one with the most room left,
+    /// "best-fit" the one with the least, "first-fit" the first by name.
+    pub strategy: String,
+    /// A higher one is placed first. Default: 0.
+    pub priority: u16,
 }
 
 impl Default for Placement {
     fn default() -> Self {
-        Self { tier: "process".to_owned() }
+        let (tier, strategy) = (Tier::Process.to_string(), Strategy::default().to_string());
+        Self { tier, require: BTreeSet::new(), strategy, priority: 0 }
     }
 }
 
@@ -121,6 +133,13 @@ impl Spec {
                 return Err(bad(format!("restart.policy: {other:?}; {takes}")));
             }
         };
+        let strategy = strategy(&self.placement.strategy).map_err(bad)?;
+        for (key, labels) in [("labels", &self.labels), ("placement.require", &self.placement.require)] {
+            if !valid_labels(labels) {
+                let takes = format!("at most {LABELS} words without spaces, each of at most {LABEL_BYTES} bytes");
+                return Err(bad(format!("{key}: it takes {takes}")));
+            }
+        }
         let resources = Resources { memory_mb: self.resources.memory_mb, cpu_millis: self.resources.cpu_millis };
         Ok(agent::Spec {
             name,
@@ -131,10 +150,10 @@ impl Spec {
             resources,
             tier,
             restart,
-            labels: Default::default(),
-            require: Default::default(),
-            strategy: Default::default(),
-            priority: 0,
+            labels: self.labels,
+            require: self.placement.require,
+            strategy,
+            priority: self.placement.priority,
         })
     }
 
@@ -155,10 +174,23 @@ impl Spec {
                 max_in_flight: spec.max_in_flight,
             },
             resources: Reservation { memory_mb: spec.resources.memory_mb, cpu_millis: spec.resources.cpu_millis },
-            placement: Placement { tier: spec.tier.to_string() },
+            placement: Placement {
+                tier: spec.tier.to_string(),
+                require: spec.require.clone(),
+                strategy: spec.strategy.to_string(),
+                priority: spec.priority,
+            },
             restart: Restart { policy: policy.to_owned() },
+            labels: spec.labels.clone(),
         }
     }
+}
+
+fn strategy(name: &str) -> Result<Strategy, String> {
+    let all = [Strategy::Spread, Strategy::BestFit, Strategy::FirstFit];
+    let found = all.into_iter().find(|strategy| strategy.to_string() == name);
+    let takes = "it takes \"spread\", \"best-fit\" or \"first-fit\"";
+    found.ok_or_else(|| format!("placement.strategy: {name:?}; {takes}"))
 }
 
 /// Adds "did you mean" to a parser's complaint about an unknown key.
@@ -190,6 +222,8 @@ mod tests {
         let model = spec("").unwrap().into_model().unwrap();
         assert_eq!((model.resources.memory_mb, model.resources.cpu_millis, model.max_in_flight), (128, 100, 1));
         assert_eq!(model.restart, agent::Restart::OnFailure);
+        assert_eq!((model.strategy, model.priority), (Strategy::Spread, 0));
+        assert!(model.require.is_empty() && model.labels.is_empty());
     }
 
     #[test]
@@ -200,7 +234,11 @@ mod tests {
 
     #[test]
     fn a_round_trip_keeps_everything() {
-        let model = spec(r#","restart":{"policy":"always"}"#).unwrap().into_model().unwrap();
+        let placement = r#""placement":{"require":["zone=a"],"strategy":"best-fit","priority":7}"#;
+        let extra = format!(r#","restart":{{"policy":"always"}},"labels":["team=x"],{placement}"#);
+        let model = spec(&extra).unwrap().into_model().unwrap();
+        assert_eq!((model.strategy, model.priority), (Strategy::BestFit, 7));
+        assert!(model.require.contains("zone=a") && model.labels.contains("team=x"));
         assert_eq!(Spec::from_model(&model).into_model().unwrap(), model);
     }
 
@@ -209,6 +247,9 @@ mod tests {
         for (extra, key) in [
             (r#","restart":{"policy":"sometimes"}"#, "restart.policy"),
             (r#","placement":{"tier":"docker"}"#, "placement.tier"),
+            (r#","placement":{"strategy":"worst-fit"}"#, "placement.strategy"),
+            (r#","placement":{"require":["zone a"]}"#, "placement.require"),
+            (r#","labels":[""]"#, "labels"),
         ] {
             assert!(spec(extra).unwrap().into_model().unwrap_err().to_string().starts_with(key));
         }

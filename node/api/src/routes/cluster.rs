@@ -1,12 +1,19 @@
-//! Health, the cluster, its nodes, and the document that lists their credential keys.
+//! Health, the cluster, its nodes and their removal, and the document that lists their credential keys.
 
-use super::{App, Caller, Query};
-use crate::dto::cluster::{self, Line, Status};
+use super::{App, Caller, Path, Query};
+use crate::dto::agent::Written;
+use crate::dto::cluster::{self, Line, Quorum, Status};
 use crate::error::Error;
+use crate::prefix::{self, Candidate};
 use crate::read::{self, Freshness};
+use crate::write;
 use axum::Json;
 use axum::extract::State as Shared;
+use axum::http::HeaderMap;
 use serde_json::{Value, json};
+use symbi_model::node::Membership;
+use symbi_model::{Command, NodeId, State};
+use symbi_policy::RemoveNode;
 
 /// `GET /health/live`: the process answers.
 pub async fn live() -> Json<Value> {
@@ -42,4 +49,45 @@ pub async fn nodes(
     let state = read::state(&app.ports, &freshness).await?;
     let view = app.ports.view.borrow().clone();
     Ok(Json(cluster::nodes(&app.ports.node, &state, &view)))
+}
+
+/// `DELETE /api/v1/nodes/{name}`: by name, id, or a unique beginning of either. Only of a node that is down, and while the
+/// voters that are left are a majority of themselves.
+pub async fn remove(
+    Shared(app): Shared<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Written>, Error> {
+    let known = app.ports.state.borrow().clone();
+    // Before anything is asked of a leader: without a majority there is none to answer.
+    if let Ok(node) = find(&known, &name) {
+        keeps_quorum(&app, &node)?;
+    }
+    let state = read::state(&app.ports, &Freshness::default()).await?;
+    let node = find(&state, &name)?;
+    keeps_quorum(&app, &node)?;
+    let act = RemoveNode { principal: caller.principal(), node };
+    let command = Command::RemoveNode { node, actor: caller.actor() };
+    let committed = write::propose(&app.ports, &app.pool, &headers, &act, command).await?;
+    Ok(Json(Written { index: committed.index }))
+}
+
+fn keeps_quorum(app: &App, node: &NodeId) -> Result<(), Error> {
+    let Quorum { voters, heard, survives } = cluster::quorum(&app.ports.node, &app.ports.view.borrow(), Some(node));
+    match survives {
+        Some(_) => Ok(()),
+        None => Err(Error::AtRisk(format!(
+            "without it {heard} of {voters} voters would be heard, which is no majority: nothing could be agreed on"
+        ))),
+    }
+}
+
+/// The node called `name`, or whose name or id begins so and no other's does. One that was removed has its id only.
+fn find(state: &State, name: &str) -> Result<NodeId, Error> {
+    let candidates = state.nodes.iter().map(|(id, node)| {
+        let label = (node.membership != Membership::Removed).then(|| node.name.clone());
+        Candidate { thing: *id, name: label, id: id.to_string() }
+    });
+    prefix::find("node", name, candidates)
 }

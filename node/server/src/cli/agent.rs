@@ -22,7 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(150);
 pub enum Verb {
     /// Record an agent from its specification; the cluster places and starts it
     #[command(
-        after_help = "Examples:\n  symbi-node agent run reviewer.toml --wait\n\nA specification:\n  name = \"reviewer-1\"\n  owner = \"demo\"\n  [program]\n  command = [\"python3\", \"/abs/path/reviewer.py\"]\n  [resources]              # default: 128 MiB, 100\n  memory_mb = 128\n  cpu_millis = 250\n  [placement]\n  tier = \"process\"         # the default\n  [restart]\n  policy = \"always\"        # always, on-failure (the default), never"
+        after_help = "Examples:\n  symbi-node agent run reviewer.toml --wait\n\nA specification:\n  name = \"reviewer-1\"\n  owner = \"demo\"\n  labels = [\"team=x\"]      # for policies; default: none\n  [program]\n  command = [\"python3\", \"/abs/path/reviewer.py\"]\n  [resources]              # default: 128 MiB, 100\n  memory_mb = 128\n  cpu_millis = 250\n  [placement]\n  tier = \"process\"         # the default\n  require = [\"zone=a\"]     # labels that its node must have; default: none\n  strategy = \"spread\"      # spread (the default), best-fit, first-fit\n  priority = 10            # a higher one is placed first; default: 0\n  [restart]\n  policy = \"always\"        # always, on-failure (the default), never"
     )]
     Run(Run),
     /// List agents
@@ -251,6 +251,9 @@ fn show(agent: &Value) -> String {
         ("epoch", cell(&agent["epoch"])),
         ("restarts", cell(&agent["restarts"])),
         ("program", words(&spec["program"]["command"])),
+        ("labels", words(&spec["labels"])),
+        ("requires", words(&spec["placement"]["require"])),
+        ("strategy", format!("{}, priority {}", cell(&spec["placement"]["strategy"]), spec["placement"]["priority"])),
         ("memory", format!("{} MiB", spec["resources"]["memory_mb"])),
         ("cpu", format!("{} thousandths of a core", spec["resources"]["cpu_millis"])),
         ("limits", cell(&agent["limits"])),

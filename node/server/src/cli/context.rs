@@ -107,8 +107,8 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
         ("DENIED" | "UNAUTHENTICATED", _) => 4,
         ("NO_QUORUM" | "UNAVAILABLE" | "STOPPING", _) => 5,
         ("DEADLINE" | "OUTCOME_UNKNOWN", _) => 6,
-        ("LIMIT" | "BAD_REQUEST" | "AMBIGUOUS", _) => 2,
-        ("NODE_IN_USE", _) => 7,
+        ("LIMIT" | "BAD_REQUEST" | "AMBIGUOUS" | "POLICY_INVALID", _) => 2,
+        ("NODE_IN_USE" | "LOCKOUT", _) => 7,
         _ => 1,
     };
     let failure = Failure::new(exit, code, message);
@@ -142,8 +142,10 @@ fn way_on(code: &str) -> &'static str {
         "POLICY_MOVED" | "STALE_TERM" | "BUSY" | "TOO_MANY_CLIENTS" | "SLOW_BODY" => "ask again in a moment",
         "CLOCK_SKEW" | "KEY_FROM_FUTURE" | "KEY_TOO_OLD" => "set that machine's clock, with NTP for one",
         "TOO_LARGE" | "LIMIT" | "BAD_REQUEST" | "UNSUITABLE" => "see what it takes in the verb's --help",
-        "LOCKOUT" => "keep a policy that lets an administrator act, or see who could not with --dry-run",
+        "LOCKOUT" => "keep a policy that permits policy::apply to you; try others first with --dry-run",
+        "POLICY_INVALID" => "see what policies may speak of: symbi-node policy schema",
         "NODE_IN_USE" => "stop the node, and wait until its agents are elsewhere: symbi-node node ls",
+        "QUORUM_AT_RISK" => "bring a voter back first: symbi-node cluster status",
         "MISDIRECTED" => "ask the node by an IP address, by localhost or by its own name",
         _ => "see the log of the node that answered",
     }

@@ -5,6 +5,7 @@ use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use symbi_model::node::{LABELS, MAX_AGENTS};
 use symbi_node::failure::Failure;
 use symbi_node::options::{DATA_DIR, HTTP, Join, LISTEN, Options, Token};
 use symbi_node::run::Stopped;
@@ -15,6 +16,7 @@ pub const HELP: &str = "Examples:
   symbi-node start --data-dir d1                               a new cluster of one
   symbi-node --join 127.0.0.1:7400 --token T --data-dir d2     one node more
   symbi-node start --data-dir d2                               again, as what it was
+  symbi-node start --data-dir d1 --label zone=a --label gpu    with labels that agents can require
 
 A join prints eight phases. When one fails, the exit code says which:
   20 resolve, 21 dial, 22 verify, 24 token, 25 clock, 27 name, 28 catch-up, 29 data directory of another cluster";
@@ -43,6 +45,16 @@ pub struct Start {
     /// Where the HTTP interface listens.
     #[arg(long, value_name = "ADDR", help = format!("Where the HTTP interface listens; loopback only [default: as before, or {HTTP}]"))]
     http: Option<SocketAddr>,
+    /// A word that agents may require of their node, such as gpu or zone=a; may be given several times, and then
+    /// replaces all that were given before [default: as before]
+    #[arg(long = "label", value_name = "LABEL", value_parser = value::node_label)]
+    labels: Vec<String>,
+    /// Take back all labels that were given before
+    #[arg(long, conflicts_with = "labels")]
+    no_labels: bool,
+    /// How many agents the node takes.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000), help = format!("How many agents the node takes [default: as before, or {MAX_AGENTS}]"))]
+    max_agents: Option<u32>,
     /// A file to make once the node is ready
     #[arg(long, value_name = "FILE", value_parser = value::path)]
     ready_file: Option<PathBuf>,
@@ -88,6 +100,13 @@ fn options(start: Start) -> Result<Options, Failure> {
         (None, None) => variable().map_or(Token::Missing, Token::Given),
     };
     let join = Join { addresses: start.join, token, timeout: start.join_timeout };
+    // One is the node's own name.
+    if start.labels.len() >= LABELS {
+        return Err(Failure::new(2, "LABELS", format!("{} labels are too many", start.labels.len()))
+            .why(format!("a node has at most {} beside its name", LABELS - 1))
+            .fix("give it fewer"));
+    }
+    let labels = (start.no_labels || !start.labels.is_empty()).then(|| start.labels.into_iter().collect());
     Ok(Options {
         data_dir: start.data_dir,
         name: start.name.map_or_else(host_name, Ok)?,
@@ -97,6 +116,8 @@ fn options(start: Start) -> Result<Options, Failure> {
         advertise: start.advertise_addr,
         http: start.http,
         ready_file: start.ready_file,
+        labels,
+        max_agents: start.max_agents,
         join: (!join.addresses.is_empty()).then_some(join),
     })
 }

@@ -31,6 +31,9 @@ const WRONG: &[(&str, &[&str])] = &[
     ("start advertise_addr", &["", "n1", "127.0.0.1"]),
     ("start http", &["", "8080", "localhost:8080"]),
     ("start ready_file", &[""]),
+    ("start labels", &["", "two words", "node=n1", "ü"]),
+    ("start max_agents", &["", "-1", "many", "1000001"]),
+    ("node remove name", &["", "Not A Label", "a/b"]),
     ("start join", &["", " "]),
     ("start token", &["", " "]),
     ("start token_file", &[""]),
@@ -44,7 +47,13 @@ const WRONG: &[(&str, &[&str])] = &[
     ("agent annotate value", &[LONG]),
     ("agent ask payload", &["", "hello", "{"]),
     ("agent tell payload", &["", "hello", "{"]),
+    ("policy apply path", &[""]),
     ("policy show number", &["", "x", "-1", "1.5"]),
+    ("policy diff from", &["", "x", "-1"]),
+    ("policy diff to", &["", "x", "-1"]),
+    ("policy rollback number", &["", "x", "-1"]),
+    ("policy test cases", &[""]),
+    ("policy test path", &[""]),
     ("why decision id", &["", "xyz", "1f0c9a2b/.."]),
     ("audit tail records", &["", "0", "1001", "all"]),
     ("audit export bundle", &[""]),
@@ -54,7 +63,7 @@ const WRONG: &[(&str, &[&str])] = &[
 
 /// A right value of what a verb needs beside the flag that is wrong.
 const RIGHT: &[(&str, &str)] =
-    &[("name", "a"), ("key", "k"), ("value", "v"), ("payload", "1"), ("file", "f"), ("id", "00"), ("bundle", "b")];
+    &[("name", "a"), ("key", "k"), ("value", "v"), ("payload", "1"), ("file", "f"), ("id", "00"), ("bundle", "b"), ("path", "p"), ("cases", "c"), ("from", "1"), ("to", "2"), ("number", "1")];
 
 /// What a flag needs beside it though its verb does not.
 const BESIDE: &[(&str, &[&str])] = &[("audit verify anchor", &["f"])];

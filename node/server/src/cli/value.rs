@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 use symbi_model::agent::{ANNOTATION_BYTES, ANNOTATION_KEY_BYTES, NAME_BYTES};
-use symbi_model::node::valid_name;
+use symbi_model::node::{LABEL_BYTES, valid_label, valid_name};
+use symbi_node::options::NODE_LABEL;
 
 /// Where a node's HTTP interface is: HOST:PORT, with or without `http://`.
 pub fn address(text: &str) -> Result<String, String> {
@@ -42,6 +43,24 @@ pub fn label(text: &str) -> Result<String, String> {
     Err("a name is of a-z, 0-9 and '-', at most 63 of them, and neither begins nor ends with '-'".to_owned())
 }
 
+/// A label of a node, such as `gpu` or `zone=a`.
+pub fn node_label(text: &str) -> Result<String, String> {
+    if text.starts_with(NODE_LABEL) {
+        return Err(format!("every node has {NODE_LABEL}NAME by itself, and none has another's"));
+    }
+    if valid_label(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("a label is a word without spaces, of printable ASCII and at most {LABEL_BYTES} bytes, such as zone=a"))
+}
+
+/// A node: its name, its id, or the beginning of either.
+pub fn node(text: &str) -> Result<String, String> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_one = (1..=64).contains(&text.len()) && text.bytes().all(letter);
+    if is_one { Ok(text.to_owned()) } else { Err("a node's name, or its id, is of a-z, 0-9 and '-'".to_owned()) }
+}
+
 /// A domain: names with dots between them.
 pub fn domain(text: &str) -> Result<String, String> {
     if text.len() <= 253 && text.split('.').all(valid_name) {
@@ -72,7 +91,11 @@ pub fn annotation_key(text: &str) -> Result<String, String> {
 
 /// An annotation's value.
 pub fn annotation(text: &str) -> Result<String, String> {
-    if text.len() <= ANNOTATION_BYTES { Ok(text.to_owned()) } else { Err(format!("a note has at most {ANNOTATION_BYTES} bytes")) }
+    if text.len() <= ANNOTATION_BYTES {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("a note has at most {ANNOTATION_BYTES} bytes"))
+    }
 }
 
 /// A member to join, as HOST:PORT. What it resolves to is the join's own first phase.

@@ -2,7 +2,7 @@
 
 use crate::options::Options;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use symbi_model::NodeId;
 use symbi_proto::token::JoinToken;
@@ -26,6 +26,12 @@ pub struct Cluster {
     /// `--http`, as it was given last.
     #[serde(default)]
     pub http: Option<SocketAddr>,
+    /// `--label`, as it was given last.
+    #[serde(default)]
+    pub labels: Option<BTreeSet<String>>,
+    /// `--max-agents`, as it was given last.
+    #[serde(default)]
+    pub max_agents: Option<u32>,
     /// The genesis entry, on the node that bootstrapped.
     #[serde(with = "entry")]
     pub genesis: Option<Vec<u8>>,
@@ -62,10 +68,17 @@ impl Cluster {
         self.roster.iter().map(|peer| (peer.id, symbi_net::Member { addr: peer.addr })).collect()
     }
 
-    /// The same, with the addresses that were asked for now.
+    /// The same, with what was asked for now.
     #[must_use]
-    pub fn with_addresses(&self, options: &Options) -> Self {
-        Self { listen: options.listen, advertise: options.advertise, http: options.http, ..self.clone() }
+    pub fn with(&self, options: &Options) -> Self {
+        Self {
+            listen: options.listen,
+            advertise: options.advertise,
+            http: options.http,
+            labels: options.labels.clone(),
+            max_agents: options.max_agents,
+            ..self.clone()
+        }
     }
 }
 

@@ -72,6 +72,7 @@ impl Running {
             biased;
             stopped = signals.next() => Ok(stopped),
             failure = node.stopped() => Err(failure.into()),
+            failure = join::removed(&node) => Err(failure.into()),
             ended = up => ended,
         };
         if ended.is_ok() {
@@ -115,9 +116,7 @@ fn removed(node: &Node) -> Result<(), Failure> {
     if !removed {
         return Ok(());
     }
-    Err(Failure::new(7, "NODE_REMOVED", "this node was removed from its cluster")
-        .why("its key is never used again, so that what it once signed stays beyond doubt")
-        .fix("join as a new node: another --data-dir, and --join with a token"))
+    Err(join::removal(None))
 }
 
 /// After a join that was cleared, the next start is somebody new.

@@ -6,8 +6,9 @@ use crate::clock::{self, Clocks};
 use crate::datadir::{Cluster, DataDir, Found, Peer, Pending};
 use crate::failure::{self, Failure};
 use crate::join::{self, Ended, Progress};
+use crate::measure;
 use crate::node::{self, Config, Network, Node, Parts};
-use crate::options::{Join, Options};
+use crate::options::{Join, NODE_LABEL, Options};
 use ed25519_dalek::SigningKey;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -62,6 +63,8 @@ pub(super) async fn start(mut options: Options) -> Result<Running, Failure> {
         options.listen = options.listen.or(cluster.listen);
         options.advertise = options.advertise.or(cluster.advertise);
         options.http = options.http.or(cluster.http);
+        options.labels = options.labels.or_else(|| cluster.labels.clone());
+        options.max_agents = options.max_agents.or(cluster.max_agents);
         loopback(options.http())?;
     }
     let http = bind_socket(options.http(), &data).await?;
@@ -154,11 +157,16 @@ impl Start {
         NodeId(self.key().verifying_key().to_bytes())
     }
 
-    fn profile(&self, network: &Network) -> Result<Profile, Failure> {
+    /// What the node says of itself under `name`, which is a label of it too: so an agent can require just this node.
+    fn profile(&self, network: &Network, name: &str) -> Result<Profile, Failure> {
         let issuer = IssuerKey::from_bytes(&self.issuer)
             .map_err(|error| Failure::new(10, "DATA_DIR_DAMAGED", "issuer.key holds no P-256 key").because(&error))?;
         let addr = self.options.advertise.unwrap_or_else(|| network.handle.listen_addr());
-        Ok(Profile::plain(addr, issuer.public(), bootstrap::allocatable()?))
+        let mut profile = Profile::plain(addr, issuer.public(), measure::allocatable()?);
+        profile.labels = self.options.labels.clone().unwrap_or_default();
+        profile.labels.insert(format!("{NODE_LABEL}{name}"));
+        profile.max_agents = self.options.max_agents.unwrap_or(profile.max_agents);
+        Ok(profile)
     }
 
     async fn network(&self, members: BTreeMap<NodeId, symbi_net::Member>) -> Result<Network, Failure> {
@@ -189,13 +197,14 @@ impl Start {
             engine: Arc::new(engine),
             driver: Arc::new(symbi_sandbox::Builtin::over(driver)),
             clocks: Clocks::system(),
+            meter: measure::meter(&self.data.file("")),
             observer: Arc::new(|_| {}),
         })
     }
 
     async fn bootstrap(&self) -> Result<Started, Failure> {
         let network = self.network(BTreeMap::new()).await?;
-        let profile = self.profile(&network)?;
+        let profile = self.profile(&network, &self.options.name)?;
         let (genesis, admin) = bootstrap::genesis(&self.options, self.id(), profile.clone());
         let (id, name) = (genesis.cluster.to_string(), genesis.name.clone());
         let (entry, _) = node::genesis(genesis, &self.key(), clock::wall_ms());
@@ -209,13 +218,13 @@ impl Start {
     }
 
     async fn restart(&self, was: &Cluster) -> Result<Started, Failure> {
-        let cluster = was.with_addresses(&self.options);
+        let cluster = was.with(&self.options);
         let parts = self.parts()?;
         let network = self.network(cluster.members()).await?;
         if cluster != *was {
             self.data.write("cluster.json", &to_json(&cluster))?;
         }
-        let config = self.config(self.profile(&network)?, &cluster);
+        let config = self.config(self.profile(&network, &cluster.node_name)?, &cluster);
         let node = Node::start(config, parts, network).await?;
         Ok((node, cluster, None))
     }
@@ -231,12 +240,12 @@ impl Start {
     async fn join(&self, join: &Join, token: JoinToken) -> Result<Started, Failure> {
         let joining = Joining { until: Instant::now() + join.timeout, progress: progress() };
         let network = self.network(BTreeMap::new()).await?;
-        let profile = self.profile(&network)?;
+        let profile = self.profile(&network, &self.options.name)?;
         let note = to_json(&Pending::new(&token));
         let request = join::Request {
             node: self.id(),
             name: self.options.name.clone(),
-            profile: profile.clone(),
+            profile,
             token,
             addresses: join.addresses.clone(),
             until: joining.until,
@@ -250,6 +259,7 @@ impl Start {
         let cluster = self.joined(&enrolled);
         let parts = self.parts()?;
         self.data.write("cluster.json", &to_json(&cluster))?;
+        let profile = self.profile(&network, &cluster.node_name)?;
         let node = Node::start(self.config(profile, &cluster), parts, network).await?;
         Ok((node, cluster, Some(joining)))
     }
@@ -276,8 +286,10 @@ impl Start {
 
     /// A cluster of which no member is known yet.
     fn cluster(&self, id: String, name: String, node_name: String) -> Cluster {
-        let Options { listen, advertise, http, .. } = self.options;
-        Cluster { id, name, node_name, listen, advertise, http, genesis: None, roster: Vec::new(), enrolled_at: 0 }
+        let Options { listen, advertise, http, max_agents, .. } = self.options;
+        let labels = self.options.labels.clone();
+        let (genesis, roster, enrolled_at) = (None, Vec::new(), 0);
+        Cluster { id, name, node_name, listen, advertise, http, labels, max_agents, genesis, roster, enrolled_at }
     }
 }
 

@@ -1,12 +1,16 @@
 //! What this node knows of the group and of its neighbours, put together for the HTTP interface; and the views that nodes
 //! send each other by gossip.
 
+mod heard;
+
+use crate::measure::Meter;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
+use heard::Heard;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_api::ports::View;
+use symbi_api::ports::{Said, View};
 use symbi_model::agent::Resources;
 use symbi_model::node::Membership;
 use symbi_model::{NodeId, State};
@@ -15,8 +19,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// How often the view is made anew and sent to the others.
+/// How often the view is made anew.
 const EVERY: Duration = Duration::from_millis(500);
+/// How often this node measures itself and tells the others: so many times as seldom. Their hints end after 5 s.
+const TOLD_EVERY: u32 = 4;
 /// Without a leader for so long a node is not ready.
 const LEADERLESS: Duration = Duration::from_secs(5);
 
@@ -26,8 +32,12 @@ pub struct Sources {
     pub node: NodeId,
     /// Its key, which signs what it sends by gossip.
     pub key: Arc<SigningKey>,
+    /// How often it was started: its views count on from there.
+    pub boot: u64,
     /// Its clocks.
     pub clocks: crate::clock::Clocks,
+    /// What measures its machine.
+    pub meter: Meter,
     /// The network.
     pub net: symbi_net::Handle,
     /// The group.
@@ -48,18 +58,12 @@ pub struct Actor {
     view: watch::Sender<View>,
     /// Where what nodes say of their resources goes.
     hints: watch::Sender<Hints>,
-    /// When each node was last heard.
-    heard: BTreeMap<NodeId, Heard>,
-    /// The number of this node's next view.
+    /// What each node last said.
+    heard: Heard,
+    /// The number of this node's last view.
     sequence: u64,
-}
-
-/// When a node was last heard.
-struct Heard {
-    /// On our clock.
-    at: Instant,
-    /// The number of its last view.
-    sequence: u64,
+    /// Ticks until this node tells of itself again.
+    quiet: u32,
 }
 
 /// What nodes last said of their resources.
@@ -71,7 +75,8 @@ pub fn new(sources: Sources) -> (watch::Receiver<View>, watch::Receiver<Hints>, 
     let starting = View { not_ready: Some("this node is starting".to_owned()), ..View::default() };
     let (view, watched) = watch::channel(starting);
     let (hints, hinted) = watch::channel(Hints::new());
-    (watched, hinted, Actor { sources, view, hints, heard: BTreeMap::new(), sequence: 0 })
+    let sequence = sources.boot << 32;
+    (watched, hinted, Actor { sources, view, hints, heard: Heard::default(), sequence, quiet: 0 })
 }
 
 impl Actor {
@@ -94,49 +99,66 @@ impl Actor {
     }
 
     fn tick(&mut self) {
+        if self.quiet == 0 {
+            self.tell();
+        }
+        self.quiet = (self.quiet + 1) % TOLD_EVERY;
+        self.refresh();
+    }
+
+    /// Measures this machine, and says what there is to say of this node.
+    fn tell(&mut self) {
+        let own = self.own();
         let cluster = self.sources.state.borrow().cluster.as_ref().map(|cluster| cluster.id);
         if let Some(cluster) = cluster {
-            let own = self.own();
             self.sources.net.publish(Bytes::from(own.sign(cluster, &self.sources.key)));
         }
-        self.refresh();
+        self.hint(&own);
+        self.heard.keep(own, Instant::now());
     }
 
     fn own(&mut self) -> symbi_proto::wire::View {
         self.sequence += 1;
         let state = self.sources.state.borrow();
-        let reserved = state.reserved(&self.sources.node);
+        let node = self.sources.node;
         symbi_proto::wire::View {
-            node: self.sources.node,
+            node,
             sequence: self.sequence,
             wall_ms: (self.sources.clocks.wall_ms)(),
             applied_index: state.counters.applied_index,
-            agents: u32::try_from(state.held_by(&self.sources.node).count()).unwrap_or(u32::MAX),
-            memory_used_mb: reserved.memory_mb,
-            cpu_used_millis: reserved.cpu_millis,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            agents: u32::try_from(state.held_count(&node)).unwrap_or(u32::MAX),
+            usage: (self.sources.meter)(),
+            tiers: state.nodes.get(&node).map(|record| record.profile.tiers.clone()).unwrap_or_default(),
         }
     }
 
-    /// Takes a view that its own node signed; a node that restarted begins its numbers anew, which its time tells.
+    /// Takes what a member says of itself.
     fn hear(&mut self, gossip: &symbi_net::Gossip) {
         let cluster = self.sources.state.borrow().cluster.as_ref().map(|cluster| cluster.id);
-        let opened = cluster.and_then(|cluster| symbi_proto::wire::View::open(cluster, &gossip.body).ok());
-        let Some(view) = opened else {
-            tracing::debug!(from = %gossip.from.short(), "a view that its node did not sign");
-            return;
-        };
-        let fresh = self
-            .heard
-            .get(&view.node)
-            .is_none_or(|heard| view.sequence > heard.sequence || heard.at.elapsed() > 4 * EVERY);
-        if fresh {
-            self.heard.insert(view.node, Heard { at: Instant::now(), sequence: view.sequence });
-            let used = Resources { memory_mb: view.memory_used_mb, cpu_millis: view.cpu_used_millis };
-            let hint = symbi_control::reconcile::View { used, heard: (self.sources.clocks.boottime)() };
-            self.hints.send_modify(|hints| {
-                hints.insert(view.node, hint);
-            });
+        let Some(cluster) = cluster else { return };
+        match self.heard.hear(cluster, gossip.from, &gossip.body, Instant::now()) {
+            Ok(view) => {
+                let view = view.clone();
+                self.hint(&view);
+            }
+            Err(refused) => {
+                let (by, times) = (gossip.from.short(), self.heard.refused()[&gossip.from]);
+                match times {
+                    1 => tracing::warn!(%by, %refused, "a view is refused; more of this node's at debug level"),
+                    _ => tracing::debug!(%by, %refused, times, "a view is refused"),
+                }
+            }
         }
+    }
+
+    /// Hands on what placement may prefer a node by.
+    fn hint(&self, view: &symbi_proto::wire::View) {
+        let used = Resources { memory_mb: view.usage.memory_used_mb, cpu_millis: view.usage.cpu_used_millis };
+        let hint = symbi_control::reconcile::View { used, heard: (self.sources.clocks.boottime)() };
+        self.hints.send_modify(|hints| {
+            hints.insert(view.node, hint);
+        });
     }
 
     /// Looks at once when the leader changes; what changes with each entry waits for the next tick.
@@ -154,9 +176,12 @@ impl Actor {
         let status = self.sources.status.borrow_and_update().clone();
         let connected = self.sources.net.connections().borrow().clone();
         let now = Instant::now();
+        let said = |(view, at): (&symbi_proto::wire::View, Instant)| {
+            (view.node, Said { view: view.clone(), age: now.duration_since(at) })
+        };
+        let said: BTreeMap<NodeId, Said> = self.heard.last().map(said).collect();
         // The network closes a connection that was silent for two seconds: a connected node is heard now.
-        let mut heard: BTreeMap<NodeId, Duration> =
-            self.heard.iter().map(|(id, heard)| (*id, now.duration_since(heard.at))).collect();
+        let mut heard: BTreeMap<NodeId, Duration> = said.iter().map(|(id, said)| (*id, said.age)).collect();
         heard.extend(connected.keys().map(|id| (*id, Duration::ZERO)));
         // A grant follows a round in which a quorum confirmed the leader: no other sign of life means as much.
         let leader_heard = self.sources.granted.borrow().map(|at| now.duration_since(at));
@@ -169,6 +194,9 @@ impl Actor {
             heard,
             leader_heard,
             not_ready,
+            round_trips: connected.keys().filter_map(|id| Some((*id, self.sources.net.round_trip(id)?))).collect(),
+            said,
+            refused: self.heard.refused().clone(),
         });
     }
 
