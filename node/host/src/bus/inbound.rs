@@ -153,7 +153,8 @@ fn take(host: &Arc<Host>, held: &Arc<Held>, carried: Carried) -> (Word, Option<M
     let (bytes, deadline) = (payload.len() as u64, deadline(carried.remaining_ms));
     let (ending, decision) = match put(host, held, &header, payload, &carried.user, deadline) {
         Ok((mut receipt, decision)) => {
-            let ending = receipt.told();
+            // An ask may have been answered by now: its answer goes back as a message of its own.
+            let ending = if header.kind == Kind::Tell { receipt.told() } else { None };
             if ending.is_none() {
                 host.spawn(follow(Arc::clone(host), Arc::clone(held), header.clone(), receipt, deadline));
             }
