@@ -6,6 +6,7 @@
 //! *Caveats*: no disk and no network. Everything is fixed or comes from a seed, so that two runs do the same work.
 
 pub mod conversation;
+pub mod peers;
 
 use criterion::Criterion;
 use ed25519_dalek::SigningKey;

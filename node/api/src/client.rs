@@ -1,5 +1,9 @@
 //! The client of the interface: one request a connection, over TCP or a node's unix socket.
 
+mod connection;
+
+pub use connection::Connection;
+
 use bytes::BytesMut;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes};

@@ -2,8 +2,11 @@
 
 pub mod agent;
 pub mod audit;
+pub mod bench;
+pub mod cases;
 pub mod cluster;
 pub mod message;
 pub mod policy;
 pub mod spec;
 pub mod token;
+pub mod trace;

@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod auth;
+pub mod bench;
 pub mod client;
 pub mod dto;
 pub mod error;

@@ -1,12 +1,19 @@
-//! How a write travels: with its key and permit to the proposer, and back with its outcome.
+//! How a write travels: it is judged, goes with its key and permit to the proposer, and comes back with its outcome.
+//!
+//! A permit is good for the policy set by which it was given. Where that is no longer current when the command is applied,
+//! nothing was done, and the write is judged again by the set that is, under the same key.
 
 use crate::error::Error;
 use crate::keys::{self, Pool};
 use crate::ports::Ports;
 use axum::http::HeaderMap;
+use std::time::Duration;
+use symbi_model::ids::RequestId;
 use symbi_model::policy::PermitRef;
-use symbi_model::{Command, Committed, Outcome, Proposal, ProposeError};
-use tokio::sync::oneshot;
+use symbi_model::{Command, Committed, Outcome, Proposal, ProposeError, Refusal, State};
+use symbi_policy::{Act, Gate};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout_at};
 
 /// No write waits longer, in ms.
 pub const MAX_TIMEOUT_MS: u64 = 60_000;
@@ -14,15 +21,60 @@ pub const MAX_TIMEOUT_MS: u64 = 60_000;
 /// The header with the caller's own key.
 pub const KEY_HEADER: &str = "idempotency-key";
 
-/// Proposes `command`, under the key in `headers` or one of the pool.
+/// How often a write is judged, at most, while policies change.
+const JUDGED: u32 = 16;
+
+/// What judges a write and carries it to the log.
+#[derive(Clone)]
+pub struct Way {
+    /// The replicated state, as far as this node has applied it.
+    pub state: watch::Receiver<State>,
+    /// Who judges.
+    pub gate: Gate,
+    /// Where writes go.
+    pub proposals: symbi_control::Proposals,
+}
+
+impl Way {
+    /// Has `act` judged and sends `command` under the key `request` and the permit; again while policies change under it.
+    ///
+    /// # Errors
+    /// The denial, by the policies that are current at last; why there is no outcome.
+    pub async fn permitted<R: Act + Clone>(
+        &self,
+        act: &R,
+        request: RequestId,
+        command: Command,
+        deadline_ms: u64,
+    ) -> Result<Committed, Error> {
+        let until = Instant::now() + Duration::from_millis(deadline_ms);
+        for judged in 1.. {
+            let permit = self.gate.judge(&self.state.borrow().clone(), act.clone())?.reference();
+            let left_ms = u64::try_from(until.duration_since(Instant::now()).as_millis()).unwrap_or(deadline_ms);
+            let committed = submit(&self.proposals, request, permit, command.clone(), left_ms.max(1)).await?;
+            let moved = matches!(committed.outcome, Outcome::Refused(Refusal::PolicyMoved { .. }));
+            if !moved || judged == JUDGED {
+                return Ok(committed);
+            }
+            // The set that is current now is known here once that index is.
+            let mut state = self.state.clone();
+            let known = state.wait_for(|state| state.counters.applied_index >= committed.index);
+            let late = || Error::Deadline("the policies have changed, and are not known here yet".to_owned());
+            timeout_at(until, known).await.map_err(|_| late())?.map_err(|_| ProposeError::Stopping)?;
+        }
+        unreachable!("the last time it is judged, it is answered")
+    }
+}
+
+/// Has `act` judged and proposes `command`, under the key in `headers` or one of the pool.
 ///
 /// # Errors
-/// The refusal, or why there is no outcome.
-pub async fn propose(
+/// The denial, the refusal, or why there is no outcome.
+pub async fn propose<R: Act + Clone>(
     ports: &Ports,
     pool: &Pool,
     headers: &HeaderMap,
-    permit: PermitRef,
+    act: &R,
     command: Command,
 ) -> Result<Committed, Error> {
     let loan = match headers.get(KEY_HEADER) {
@@ -33,16 +85,37 @@ pub async fn propose(
         Ok(loan) => loan.key,
         Err(key) => *key,
     };
-    let deadline_ms = timeout_ms(headers)?;
-    let (reply, answer) = oneshot::channel();
-    let proposal =
-        Proposal { command, request: Some(request), permit: Some(permit), decided_term: None, deadline_ms, reply };
-    ports.proposals.send(proposal).await.map_err(|_| ProposeError::Stopping)?;
-    // Whoever had it is gone, and may have sent it before.
-    let committed = answer.await.unwrap_or(Err(ProposeError::Unknown))?;
+    let committed = ports.way().permitted(act, request, command, timeout_ms(headers)?).await?;
     if let Ok(loan) = loan {
         loan.settle();
     }
+    accepted(committed)
+}
+
+/// Sends `command` under the key `request` to the proposer, and waits for its outcome at most `deadline_ms`.
+///
+/// # Errors
+/// Why there is no outcome.
+pub async fn submit(
+    proposals: &symbi_control::Proposals,
+    request: RequestId,
+    permit: PermitRef,
+    command: Command,
+    deadline_ms: u64,
+) -> Result<Committed, Error> {
+    let (reply, answer) = oneshot::channel();
+    let proposal =
+        Proposal { command, request: Some(request), permit: Some(permit), decided_term: None, deadline_ms, reply };
+    proposals.send(proposal).await.map_err(|_| ProposeError::Stopping)?;
+    // Whoever had it is gone, and may have sent it before.
+    Ok(answer.await.unwrap_or(Err(ProposeError::Unknown))?)
+}
+
+/// A write that was carried out.
+///
+/// # Errors
+/// The refusal, if its outcome is one.
+pub fn accepted(committed: Committed) -> Result<Committed, Error> {
     match committed.outcome {
         Outcome::Refused(refusal) => Err(refusal.into()),
         _ => Ok(committed),

@@ -1,6 +1,6 @@
 //! The HTTP interface's calls, answered: from this node's parts, or by the node that can.
 
-use crate::wiring::call;
+use crate::wiring::{call, ledgers};
 use crate::wiring::remote::Remote;
 use ed25519_dalek::{Signer, SigningKey};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub struct Answers {
     pub gate: symbi_policy::Gate,
     /// This node's key.
     pub key: Arc<SigningKey>,
+    /// The bench.
+    pub bench: crate::bench::Bench,
 }
 
 impl Answers {
@@ -60,6 +62,18 @@ impl Answers {
                 drop(reply.send(read.unwrap_or_else(|error| Err(error.to_string()))));
             }
             Call::SignBundle(bytes, reply) => drop(reply.send(self.key.sign(&bytes).to_bytes())),
+            Call::Bench(order, mut reply) => {
+                let found = self.bench.run(order, reply.closed()).await;
+                drop(reply.send(found));
+            }
+            Call::BenchHire(order, reply) => drop(reply.send(self.bench.hire(order).await)),
+            Call::BenchDismiss(user, reply) => drop(reply.send(self.bench.dismiss(user).await)),
+            Call::Message(prefix, reply) => {
+                drop(reply.send(ledgers::find(&self.remote, &self.host.ledger(), &prefix).await));
+            }
+            Call::Ledger(node, from, reply) => {
+                drop(reply.send(ledgers::lines(&self.remote, &self.host.ledger(), node, from).await));
+            }
             Call::WhyAgent(agent, reply) => drop(reply.send(self.remote.why(&agent).await)),
         }
     }
@@ -127,7 +141,7 @@ impl Answers {
         };
         let Some((judge, name)) = judge else { return Ok(None) };
         if judge == self.remote.node {
-            return Ok(self.gate.verdict(&id));
+            return Ok(ledgers::verdict(&self.gate, &self.host.ledger(), id).await);
         }
         match call::control(&self.remote.net, judge, &ControlRequest::Decision { id }, PATIENCE).await {
             Ok(ControlReply::Decision(verdict)) => {

@@ -1,0 +1,117 @@
+//! The bench: clients inside this node that do what agents and users do, and count what comes of it.
+//!
+//! A run hires echo agents, has its clients work for as long as it was asked to, and removes the agents. It goes the way of
+//! every write and message: gate, permit, proposer; sessions, signatures, ledgers. Nothing is switched off for it.
+//!
+//! Bounds: one run at a time, [`symbi_api::bench::CLIENTS`] clients, [`symbi_api::bench::SECONDS`] seconds. Who asked for it and
+//! goes away ends it.
+
+mod crew;
+mod work;
+
+use crate::clock::WallMs;
+use crew::Crew;
+use std::sync::Arc;
+use symbi_api::bench::{Found, Hired, Order};
+use symbi_api::error::Error;
+use symbi_api::keys::Pool;
+use symbi_model::policy::PermitRef;
+use symbi_model::{Command, Committed, NodeId, State};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+
+/// What a run needs of the node.
+#[derive(Clone)]
+pub struct Ports {
+    /// This node.
+    pub node: NodeId,
+    /// The replicated state.
+    pub state: watch::Receiver<State>,
+    /// Where writes go.
+    pub proposals: symbi_control::Proposals,
+    /// Who judges.
+    pub gate: symbi_policy::Gate,
+    /// Agents and messages.
+    pub host: symbi_host::Handle,
+    /// The clock.
+    pub wall_ms: WallMs,
+    /// Keys of writes.
+    pub pool: Pool,
+}
+
+impl Ports {
+    /// Proposes a command as the HTTP interface does.
+    async fn propose(&self, permit: PermitRef, command: Command) -> Result<Committed, Error> {
+        let loan = self.pool.lend((self.wall_ms)());
+        let deadline_ms = symbi_api::write::MAX_TIMEOUT_MS;
+        let committed = symbi_api::write::submit(&self.proposals, loan.key, permit, command, deadline_ms).await?;
+        loan.settle();
+        symbi_api::write::accepted(committed)
+    }
+}
+
+/// The bench of a node.
+#[derive(Clone)]
+pub struct Bench {
+    /// What a run needs.
+    ports: Ports,
+    /// One run at a time.
+    room: Arc<Semaphore>,
+}
+
+impl Bench {
+    /// A bench that rests.
+    #[must_use]
+    pub fn new(ports: Ports) -> Self {
+        Self { ports, room: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Runs `order`; ends early when `gone` does, and leaves no agents in any case.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while another run is on; whatever keeps the agents from being made.
+    pub async fn run(&self, order: Order, gone: impl Future<Output = ()>) -> Result<Found, Error> {
+        let _room = self.room()?;
+        let crew = Crew::new(self.ports.clone(), order.user.clone());
+        crew.dismiss().await;
+        let run = async {
+            let hired = Arc::new(work::hire(&self.ports, &crew, &order).await?);
+            Ok(Found::Whole(work::run(&self.ports, &crew, hired, &order).await))
+        };
+        let found = tokio::select! {
+            found = run => found,
+            () = gone => Err(Error::Unavailable("nobody waits for the run any more".to_owned())),
+        };
+        crew.dismiss().await;
+        found
+    }
+
+    /// Makes the agents of a run whose clients are elsewhere, in place of those of any run before it.
+    ///
+    /// # Errors
+    /// As [`Bench::run`].
+    pub async fn hire(&self, order: Order) -> Result<Hired, Error> {
+        let _room = self.room()?;
+        let crew = Crew::new(self.ports.clone(), order.user.clone());
+        crew.dismiss().await;
+        work::hire(&self.ports, &crew, &order).await
+    }
+
+    /// Removes the agents of this node's runs, for `user`.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while a run is on.
+    pub async fn dismiss(&self, user: String) -> Result<(), Error> {
+        let _room = self.room()?;
+        Crew::new(self.ports.clone(), user).dismiss().await;
+        Ok(())
+    }
+
+    fn room(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.room.try_acquire().map_err(|_| Error::Busy("another bench run is on; one at a time".to_owned()))
+    }
+}
+
+/// A denial, as the interface tells it.
+fn denied(denied: symbi_policy::Denied) -> Error {
+    denied.into()
+}

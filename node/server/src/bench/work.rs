@@ -1,0 +1,167 @@
+//! What the clients of a run do: each as an agent or a user of this node does it, from inside the node.
+
+use super::crew::Crew;
+use super::{Ports, denied};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use symbi_api::bench::tally::{Turn, measure};
+use symbi_api::bench::{BYTES, Figures, Hired, NOTES, Order, Work};
+use symbi_api::error::Error;
+use symbi_host::{Caller, Ending, NotHere, TellStatus};
+use symbi_model::Command;
+use symbi_model::agent::{AgentName, Hold};
+use symbi_model::node::{Liveness, Membership};
+use symbi_policy::{Administer, AgentRef, Ask, Principal};
+use symbi_sandbox::builtin::OWNER;
+
+/// How long a message or a placement may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Decisions between two moments in which the node's other tasks may run.
+const DECISIONS: u64 = 32;
+
+/// Makes the agents that a run needs.
+pub async fn hire(ports: &Ports, crew: &Crew, order: &Order) -> Result<Hired, Error> {
+    match order.work {
+        Work::Write => Ok(Hired { from: crew.hire(None, order.clients.div_ceil(NOTES)).await?, to: Vec::new() }),
+        Work::Policy => Ok(Hired { from: crew.hire(None, 1).await?, to: crew.hire(None, 1).await? }),
+        Work::Ask | Work::Tell => {
+            let (here, there) = (own_name(ports)?, another(ports)?);
+            // As many senders as receivers: each pair of them has a session of its own.
+            let side = order.sessions.isqrt();
+            Ok(Hired { from: crew.hire(Some(&here), side).await?, to: crew.hire(Some(&there), side).await? })
+        }
+        Work::Place => Ok(Hired::default()),
+    }
+}
+
+/// Does what is ordered, with the agents that were made for it.
+pub async fn run(ports: &Ports, crew: &Crew, hired: Arc<Hired>, order: &Order) -> Figures {
+    match order.work {
+        Work::Write => write(ports, crew, hired, order).await,
+        Work::Ask | Work::Tell => messages(ports, &hired, order).await,
+        Work::Policy => policy(ports, &hired, order).await,
+        Work::Place => place(ports, crew, order).await,
+    }
+}
+
+/// A JSON text of [`BYTES`].
+pub fn payload() -> Vec<u8> {
+    format!("\"{}\"", "x".repeat(BYTES - 2)).into_bytes()
+}
+
+async fn write(ports: &Ports, crew: &Crew, hired: Arc<Hired>, order: &Order) -> Figures {
+    let (ports, crew) = (ports.clone(), crew.clone());
+    measure(order.clients, order.length, move |client, done| {
+        let (ports, crew, name) = (ports.clone(), crew.clone(), hired.from[client / NOTES].clone());
+        async move {
+            let began = Instant::now();
+            let state = ports.state.borrow().clone();
+            let request = Administer { principal: crew.principal(), what: "agent annotate" };
+            let permit = ports.gate.judge(&state, request).map_err(denied).map_err(|error| named(&error))?;
+            let (key, value) = (format!("client-{client}"), format!("{done:0BYTES$}"));
+            let command = Command::Annotate { name, key, value, actor: crew.actor() };
+            ports.propose(permit.reference(), command).await.map_err(|error| named(&error))?;
+            Ok(began.elapsed())
+        }
+    })
+    .await
+}
+
+async fn messages(ports: &Ports, hired: &Hired, order: &Order) -> Figures {
+    let (pairs, host) = (Arc::new(hired.pairs()), ports.host.clone());
+    let (ask, payload) = (order.work == Work::Ask, payload());
+    // The sessions are set up before anything is measured; what keeps one from it is found again and counted then.
+    for (from, to) in &*pairs {
+        let _ = message(host.clone(), from.clone(), to.clone(), payload.clone(), ask).await;
+    }
+    measure(order.clients, order.length, move |client, _| {
+        let (from, to) = pairs[client % pairs.len()].clone();
+        message(host.clone(), from, to, payload.clone(), ask)
+    })
+    .await
+}
+
+async fn message(host: symbi_host::Handle, from: AgentName, to: AgentName, payload: Vec<u8>, ask: bool) -> Turn {
+    let (began, caller) = (Instant::now(), Caller::Agent(from));
+    let away = |_: NotHere| "sender not here".to_owned();
+    if ask {
+        match host.ask(caller, to, payload, PATIENCE).await.map_err(away)?.1 {
+            Ending::Answer(_) => Ok(began.elapsed()),
+            Ending::Denied { .. } => Err("denied".to_owned()),
+            Ending::NotDelivered { reason } => Err(format!("not delivered: {reason}")),
+            Ending::DeadlineExceeded { .. } => Err("deadline exceeded".to_owned()),
+            Ending::OutcomeUnknown => Err("outcome unknown".to_owned()),
+        }
+    } else {
+        match host.tell(caller, to, payload, PATIENCE).await.map_err(away)?.1 {
+            TellStatus::Delivered => Ok(began.elapsed()),
+            TellStatus::Denied { .. } => Err("denied".to_owned()),
+            TellStatus::NotDelivered { reason } => Err(format!("not delivered: {reason}")),
+            TellStatus::Unknown => Err("outcome unknown".to_owned()),
+        }
+    }
+}
+
+async fn policy(ports: &Ports, hired: &Hired, order: &Order) -> Figures {
+    let named_as = |name: &AgentName| AgentRef { name: name.to_string(), owner: OWNER.to_owned() };
+    let request = Ask { from: Principal::Agent(named_as(&hired.from[0])), to: named_as(&hired.to[0]) };
+    let (state, gate) = (ports.state.clone(), ports.gate.clone());
+    measure(order.clients, order.length, move |_, done| {
+        let (state, gate, request) = (state.clone(), gate.clone(), request.clone());
+        async move {
+            if done % DECISIONS == 0 {
+                tokio::task::yield_now().await;
+            }
+            let began = Instant::now();
+            let now = state.borrow().clone();
+            let judged = gate.judge(&now, request);
+            let took = began.elapsed();
+            judged.map(|_| took).map_err(|_| "denied".to_owned())
+        }
+    })
+    .await
+}
+
+async fn place(ports: &Ports, crew: &Crew, order: &Order) -> Figures {
+    let (ports, crew) = (ports.clone(), crew.clone());
+    measure(order.clients, order.length, move |_, _| {
+        let (ports, crew) = (ports.clone(), crew.clone());
+        async move {
+            let began = Instant::now();
+            let name = crew.make(None).await.map_err(|error| named(&error))?;
+            let mut state = ports.state.clone();
+            let placed = state.wait_for(|state| {
+                let placement = state.agents.get(&name).and_then(|agent| agent.placement);
+                placement.is_some_and(|placement| placement.hold == Hold::Held)
+            });
+            let placed = tokio::time::timeout(PATIENCE, placed).await.map(|_| began.elapsed());
+            crew.remove(&name).await.map_err(|error| named(&error))?;
+            let gone = state.wait_for(|state| !state.agents.contains_key(&name));
+            tokio::time::timeout(PATIENCE, gone).await.map_err(|_| "not removed in time".to_owned())?.ok();
+            placed.map_err(|_| "not placed in time".to_owned())
+        }
+    })
+    .await
+}
+
+/// The name of this node.
+fn own_name(ports: &Ports) -> Result<String, Error> {
+    let state = ports.state.borrow();
+    let own = state.nodes.get(&ports.node).map(|node| node.name.clone());
+    own.ok_or_else(|| Error::Unavailable("this node is no member yet".to_owned()))
+}
+
+/// The name of another node that agents can be placed on.
+pub fn another(ports: &Ports) -> Result<String, Error> {
+    let state = ports.state.borrow();
+    let fit = state.nodes.iter().filter(|(id, node)| {
+        **id != ports.node && node.membership == Membership::Member && node.liveness == Liveness::Up
+    });
+    let other = fit.map(|(_, node)| node.name.clone()).next();
+    other.ok_or_else(|| Error::Unavailable("messages are measured between two nodes, and this one is alone".to_owned()))
+}
+
+/// An error by its stable code.
+fn named(error: &Error) -> String {
+    error.code().to_ascii_lowercase().replace('_', " ")
+}

@@ -1,0 +1,159 @@
+//! A run whose clients are here, each with one connection to the node that it keeps.
+
+use super::{Plan, meanwhile};
+use crate::cli::context::failure;
+use crate::cli::output::cell;
+use hyper::Method;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use symbi_api::bench::tally::{Turn, measure};
+use symbi_api::bench::{BYTES, Figures, Found, NOTES, Order, Work};
+use symbi_api::client::{Client, Connection, Error, Target};
+use symbi_api::dto::bench::{Agents, Report, Run, report};
+use symbi_node::failure::Failure;
+use tokio::sync::Mutex;
+
+/// The most clients: a node takes 512 connections on its socket.
+const CLIENTS: u16 = 256;
+/// The most clients over TCP: a node takes 32 connections from one address, and this is one more.
+const CLIENTS_OVER_TCP: u16 = 31;
+/// How often a client looks whether its agent is placed.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long an agent may take to be placed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs it, and answers as the node would.
+pub async fn measure_here(plan: &Plan) -> Result<Value, Failure> {
+    let client = plan.run.context.client()?;
+    fits(plan, &client)?;
+    let Plan { work, run, sessions, .. } = plan;
+    let run = Run {
+        bench: work.name().to_owned(),
+        clients: usize::from(run.clients),
+        seconds: u64::from(run.seconds),
+        sessions: *sessions,
+        layers: None,
+    };
+    let order = run.clone().order(String::new()).map_err(|error| Failure::new(2, "USAGE", error.to_string()))?;
+    let body = serde_json::to_value(&run).expect("numbers and texts");
+    let hired = client.send(Method::POST, "/api/v1/bench/agents", Some(&body), &[]).await;
+    let hired = hired.map_err(|error| failure(&error))?;
+    let figures = work_through(&order, &client, hired).await;
+    let dismissed = client.send(Method::DELETE, "/api/v1/bench/agents", None, &[]).await;
+    let report: Report = report(&order, "http", &Found::Whole(figures?));
+    dismissed.map_err(|error| failure(&error))?;
+    Ok(serde_json::to_value(report).expect("numbers and texts"))
+}
+
+fn fits(plan: &Plan, client: &Client) -> Result<(), Failure> {
+    let most = if matches!(client.target, Target::Tcp(_)) { CLIENTS_OVER_TCP } else { CLIENTS };
+    if plan.work == Work::Policy {
+        return Err(Failure::new(2, "USAGE", "a decision of the gate is no call of the interface")
+            .fix("leave --http out: the gate is measured inside the node"));
+    }
+    if plan.run.clients > most {
+        let what = format!("with --http there are at most {most} clients here, not {}", plan.run.clients);
+        return Err(Failure::new(2, "USAGE", what)
+            .why("a node takes 512 connections on its own socket, and 32 from one address")
+            .fix("name fewer --clients, or talk to the node's socket with --data-dir"));
+    }
+    Ok(())
+}
+
+async fn work_through(order: &Order, client: &Client, hired: Value) -> Result<Figures, Failure> {
+    let garbled = |error: serde_json::Error| Error::Garbled(error.to_string());
+    let agents: Agents = serde_json::from_value(hired).map_err(garbled).map_err(|error| failure(&error))?;
+    let mut connections = Vec::new();
+    for _ in 0..order.clients {
+        connections.push(Mutex::new(client.connect().await.map_err(|error| failure(&error))?));
+    }
+    let clients = Arc::new(Clients { work: order.work, agents, connections });
+    let measured = measure(order.clients, order.length, move |client, done| {
+        let clients = Arc::clone(&clients);
+        async move { clients.turn(client, done).await }
+    });
+    Ok(meanwhile(&format!("bench {} over HTTP", order.work.name()), order.length, measured).await)
+}
+
+/// The clients of a run.
+struct Clients {
+    /// What they do.
+    work: Work,
+    /// The agents that were made for it.
+    agents: Agents,
+    /// A connection each.
+    connections: Vec<Mutex<Connection>>,
+}
+
+impl Clients {
+    async fn turn(&self, client: usize, done: u64) -> Turn {
+        let mut connection = self.connections[client].lock().await;
+        let began = Instant::now();
+        match self.work {
+            Work::Write => self.note(&mut connection, client, done).await?,
+            Work::Ask | Work::Tell => self.message(&mut connection, client).await?,
+            Work::Place => return place(&mut connection, client, done).await,
+            Work::Policy => return Err("not over HTTP".to_owned()),
+        }
+        Ok(began.elapsed())
+    }
+
+    async fn note(&self, connection: &mut Connection, client: usize, done: u64) -> Result<(), String> {
+        let path = format!("/api/v1/agents/{}/annotations/client-{client}", self.agents.from[client / NOTES]);
+        let body = json!({ "value": format!("{done:0BYTES$}") });
+        connection.send(Method::PUT, &path, Some(&body)).await.map_err(named).map(drop)
+    }
+
+    async fn message(&self, connection: &mut Connection, client: usize) -> Result<(), String> {
+        let Agents { from, to } = &self.agents;
+        let pair = client % (from.len() * to.len());
+        let (from, to) = (&from[pair / to.len()], &to[pair % to.len()]);
+        let body = json!({
+            "kind": self.work.name(), "from": from, "payload": "x".repeat(BYTES - 2),
+            "timeout_ms": PATIENCE.as_millis() as u64,
+        });
+        let sent = connection.send(Method::POST, &format!("/api/v1/agents/{to}/messages"), Some(&body)).await;
+        let sent = sent.map_err(named)?;
+        let ended = sent["ending"].as_str().or(sent["status"].as_str()).unwrap_or_default();
+        match ended {
+            "answer" | "delivered" => Ok(()),
+            other => Err(other.replace('_', " ")),
+        }
+    }
+}
+
+async fn place(connection: &mut Connection, client: usize, done: u64) -> Turn {
+    let unique = std::process::id();
+    let name = format!("bench-http-{unique}-{client}-{done}");
+    let spec = json!({
+        "name": name, "owner": symbi_sandbox::builtin::OWNER, "program": { "command": [symbi_sandbox::builtin::ECHO] },
+        "resources": { "memory_mb": 1, "cpu_millis": 1 },
+    });
+    let began = Instant::now();
+    let created = connection.send(Method::POST, "/api/v1/agents", Some(&spec)).await.map_err(named)?;
+    let path = format!("/api/v1/agents/{name}");
+    let at = format!("{path}?consistency=local&at={}", cell(&created["index"]));
+    let placed = loop {
+        let agent = connection.send(Method::GET, &at, None).await.map_err(named)?;
+        if !agent["node"].is_null() {
+            break Ok(began.elapsed());
+        }
+        if began.elapsed() > PATIENCE {
+            break Err("not placed in time".to_owned());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    };
+    connection.send(Method::DELETE, &path, None).await.map_err(named)?;
+    placed
+}
+
+/// An error by its stable code.
+fn named(error: Error) -> String {
+    match error {
+        Error::Refused { code, .. } => code.to_ascii_lowercase().replace('_', " "),
+        Error::Unreachable { .. } => "unreachable".to_owned(),
+        Error::TimedOut(_) => "no answer in time".to_owned(),
+        Error::Garbled(what) => what,
+    }
+}
