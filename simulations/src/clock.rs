@@ -1,5 +1,6 @@
-//! A host's clocks: simulated time, and a lease clock that a freeze stops.
+//! A host's clocks: simulated time, a lease clock that a freeze stops, and a wall clock that is wrong by some time.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 use symbi_node::clock::Clocks;
@@ -50,12 +51,33 @@ impl Lease {
     }
 }
 
-/// The clocks of a host with this lease clock.
-#[must_use]
-pub fn clocks(lease: &Arc<Lease>) -> Clocks {
-    let lease = Arc::clone(lease);
-    Clocks {
-        wall_ms: Arc::new(|| EPOCH_MS + u64::try_from(now().as_millis()).unwrap_or(0)),
-        boottime: Arc::new(move || lease.read(now())),
+/// How wrong a host's wall clock is, ms; it may jump.
+#[derive(Debug, Default)]
+pub struct Wall(AtomicI64);
+
+impl Wall {
+    /// One that is ahead by so much, or behind.
+    #[must_use]
+    pub fn ahead(ms: i64) -> Self {
+        Self(AtomicI64::new(ms))
     }
+
+    /// Jumps.
+    pub fn jump(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// What it shows at the simulated time `at`, ms since the Unix epoch.
+    #[must_use]
+    pub fn read(&self, at: Duration) -> u64 {
+        let right = EPOCH_MS + u64::try_from(at.as_millis()).unwrap_or(0);
+        right.saturating_add_signed(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// The clocks of a host with these.
+#[must_use]
+pub fn clocks(lease: &Arc<Lease>, wall: &Arc<Wall>) -> Clocks {
+    let (lease, wall) = (Arc::clone(lease), Arc::clone(wall));
+    Clocks { wall_ms: Arc::new(move || wall.read(now())), boottime: Arc::new(move || lease.read(now())) }
 }

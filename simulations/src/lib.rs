@@ -9,6 +9,7 @@
 
 pub mod clients;
 pub mod clock;
+pub mod history;
 pub mod host;
 pub mod ledger;
 pub mod many;
@@ -16,6 +17,7 @@ pub mod oracle;
 pub mod programs;
 pub mod run;
 pub mod scenario;
+pub mod strike;
 pub mod trace;
 pub mod transport;
 pub mod world;

@@ -25,10 +25,11 @@ struct Arguments {
     /// How many processes at once, with --seeds.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
-    /// What happens: cut, crash, pause, freeze, catch-up or mixed. By default the seed says.
+    /// What happens: cut, crash, pause, freeze, catch-up, one-way, loss, slow, clock, policy, remove or mixed. By default
+    /// the seed says.
     #[arg(long)]
     scenario: Option<Scenario>,
-    /// A defect to plant, in a debug build: epoch-check, grant-read-index, condemn-before-place or term-condition.
+    /// A defect to plant, in a debug build, such as epoch-check; a wrong word names them all.
     #[arg(long, value_parser = defect)]
     planted: Option<Defect>,
     /// Where to write the trace.
@@ -43,8 +44,8 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 }
 
 fn defect(text: &str) -> Result<Defect, String> {
-    let names = Defect::ALL.map(Defect::name).join(", ");
-    Defect::ALL.into_iter().find(|defect| defect.name() == text).ok_or_else(|| format!("one of {names}"))
+    let found = Defect::ALL.into_iter().find(|defect| defect.name() == text);
+    found.ok_or_else(|| format!("one of {}", Defect::ALL.map(Defect::name).join(", ")))
 }
 
 fn main() -> ExitCode {

@@ -1,7 +1,14 @@
 //! The oracles: each judges one property of a history, event by event, and knows nothing of what was done to the world.
 
+mod addressed;
+mod bans;
 mod election;
+mod endings;
 mod gate;
+mod ledgers;
+mod nonces;
+mod once;
+mod order;
 mod replicas;
 mod sink;
 #[cfg(test)]
@@ -27,6 +34,13 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::<replicas::Replicas>::default(),
         Box::<gate::Gate>::default(),
         Box::<sink::Sink>::default(),
+        Box::<addressed::Addressed>::default(),
+        Box::<once::Once>::default(),
+        Box::<order::Order>::default(),
+        Box::<endings::Endings>::default(),
+        Box::<bans::Bans>::default(),
+        Box::<nonces::Nonces>::default(),
+        Box::new(ledgers::Ledgers),
         Box::new(wrong::Wrong),
     ]
 }

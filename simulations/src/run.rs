@@ -1,24 +1,22 @@
 //! A run: a world is made, faults happen to it, it must heal, and everything is compared.
 
-use crate::scenario::{self, Fault, Scenario, Target};
+use crate::scenario::{self, Scenario};
+use crate::strike::strike;
 use crate::trace::{Counts, Event};
 use crate::world::{HOSTS, World};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use symbi_model::planted::{self, Defect};
-use symbi_model::{NodeId, State};
 
 /// How long three nodes may take to join, and their agents to run.
 const FORMED_WITHIN: Duration = Duration::from_secs(30);
 /// How long a world may take to heal.
-const HEALED_WITHIN: Duration = Duration::from_secs(60);
+pub const HEALED_WITHIN: Duration = Duration::from_secs(60);
 /// How long replicas may take to become equal once nobody writes.
 const EQUAL_WITHIN: Duration = Duration::from_secs(20);
-/// How long a silent node's agents may take to run elsewhere: 10 s of silence, after the election of another leader.
-const MOVED_WITHIN: Duration = Duration::from_secs(20);
 
 /// What panicked in any task: tokio catches panics, so they are gathered here.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -71,6 +69,9 @@ pub fn run(options: Options) -> Outcome {
 fn simulate(options: Options) -> Outcome {
     let mut random = StdRng::seed_from_u64(options.seed);
     let mut world = World::new(options.seed, &mut random);
+    let recorder = world.recorder.clone();
+    let sealed = move |key, nonce| recorder.tell("keys", Event::Sealed { key, nonce });
+    symbi_proto::session::witness::install(Some(Box::new(sealed)));
     world.fault(format!("seed {} scenario {}", options.seed, options.scenario));
     let ended = story(&mut world, options.scenario, &mut random);
     if let Err(what) = ended {
@@ -126,128 +127,13 @@ fn fail_to_catch_up(world: &mut World, random: &mut StdRng) -> Result<(), String
     Ok(())
 }
 
-/// One fault, and the check that what it is about has happened.
-fn strike(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(), String> {
-    match fault {
-        Fault::Cut(time) => {
-            let at = whom(world, Target::Leader, random)?;
-            cut(world, at, *time)
-        }
-        Fault::Crash(target, down) => {
-            let at = whom(world, *target, random)?;
-            crash(world, at, *down)
-        }
-        Fault::Silence { freeze, longer, stall } => {
-            let at = whom(world, Target::Holder, random)?;
-            silence(world, at, *freeze, *longer, *stall)
-        }
-    }
-}
-
-/// The host that a fault meets: one that holds agents, if it is not only for its leading that it is meant.
-fn whom(world: &mut World, target: Target, random: &mut StdRng) -> Result<usize, String> {
-    if !world.run_until(HEALED_WITHIN, |world| world.leader().is_some() && world.agents_run())? {
-        return Err("between two faults no leader was found that has every agent run".to_owned());
-    }
-    let leader = world.leader().expect("waited for");
-    if target == Target::Leader {
-        return Ok(leader);
-    }
-    let others = |at: &usize| target == Target::Holder || *at != leader;
-    let holders: Vec<usize> = (0..HOSTS).filter(others).filter(|at| world.holds(*at)).collect();
-    // All agents may have come to the leader by earlier faults.
-    Ok(if holders.is_empty() { leader } else { holders[random.random_range(0..holders.len())] })
-}
-
-fn id(world: &World, at: usize) -> NodeId {
-    world.hosts[at].files().node()
-}
-
-fn cut(world: &mut World, at: usize, time: Duration) -> Result<(), String> {
-    world.hold(at);
-    let elected = |world: &World| world.leader().is_some_and(|leader| leader != at);
-    let began = world.elapsed();
-    if !world.run_until(Duration::from_secs(10), elected)? {
-        return Err("vacuous: nobody else led while the leader was cut off".to_owned());
-    }
-    world.run_for(time.saturating_sub(world.elapsed() - began))?;
-    world.release(at);
-    let term = world.hosts.iter().map(|host| host.view(|view| view.status.term)).max().unwrap_or(0);
-    let follows = |world: &World| world.hosts[at].view(|view| view.status.term >= term);
-    if !world.run_until(HEALED_WITHIN, follows)? {
-        return Err("the leader that was cut off has not heard of the new term".to_owned());
-    }
-    Ok(())
-}
-
-fn crash(world: &mut World, at: usize, down: Duration) -> Result<(), String> {
-    world.crash(at);
-    world.run_for(down)?;
-    let index = world.newest(Some(at)).counters.applied_index;
-    world.hosts[at].view(|view| view.state = State::default());
-    world.bounce(at);
-    let back = |world: &World| world.hosts[at].view(|view| view.state.counters.applied_index >= index);
-    if !world.run_until(HEALED_WITHIN, back)? {
-        return Err(format!("{} has not caught up after its crash", world.hosts[at].name));
-    }
-    Ok(())
-}
-
-fn silence(world: &mut World, at: usize, freeze: bool, longer: Duration, stall: Duration) -> Result<(), String> {
-    let name = world.hosts[at].name.clone();
-    let node = id(world, at);
-    // What an earlier fault has done to its grant must be over: a gate that is shut anyway shows nothing.
-    let (_, before) = progress(&world.hosts[at]);
-    if !world.run_until(HEALED_WITHIN, |world| progress(&world.hosts[at]).1 > before)? {
-        return Err(format!("between two faults the agents of {name} were not heard"));
-    }
-    let held: Vec<_> = world.newest(None).held_by(&node).cloned().collect();
-    if held.is_empty() {
-        return Err(format!("vacuous: {name} is to be missed and holds no agent"));
-    }
-    let late = world.recorder.counts().late_passed;
-    if freeze {
-        world.freeze(at)
-    } else {
-        world.hold(at)
-    }
-    let moved = |world: &World| {
-        let state = world.newest(Some(at));
-        let elsewhere =
-            |agent| state.agents.get(agent).and_then(|agent| agent.placement).is_some_and(|it| it.node != node);
-        held.iter().all(elsewhere) && state.held_by(&node).next().is_none()
-    };
-    if !world.run_until(MOVED_WITHIN, moved)? {
-        return Err(format!("vacuous: the agents of {name} were not placed elsewhere while it was silent"));
-    }
-    // The new instances start with their nodes' next grants; what the frozen gates then let pass comes late.
-    let fooled = |world: &World| world.recorder.counts().late_passed > late;
-    if freeze && !world.run_until(MOVED_WITHIN, fooled)? {
-        return Err(format!("vacuous: no effect passed the frozen gates of {name} after its agents were moved"));
-    }
-    world.run_for(longer)?;
-    if !stall.is_zero() {
-        world.stall(at);
-    }
-    if freeze {
-        world.thaw(at)
-    } else {
-        world.release(at)
-    }
-    world.run_for(stall)?;
-    if !stall.is_zero() {
-        world.resume(at);
-    }
-    Ok(())
-}
-
 /// No fault is left: every node must write, every agent must run and be heard.
 fn heal(world: &mut World) -> Result<(), String> {
     world.fault("none: the world must heal".to_owned());
     let before: Vec<(u64, u64)> = world.hosts.iter().map(|host| progress(host)).collect();
     let healed = |world: &World| {
         world.agents_run()
-            && (0..HOSTS).all(|at| {
+            && world.members().into_iter().all(|at| {
                 let (acked, answered) = progress(&world.hosts[at]);
                 acked > before[at].0 && (answered > before[at].1 + 2 || !world.holds(at))
             })
@@ -262,7 +148,8 @@ fn heal(world: &mut World) -> Result<(), String> {
     world.run_for(Duration::from_secs(1))
 }
 
-fn progress(host: &crate::host::Setup) -> (u64, u64) {
+/// Writes acknowledged to a host's writer, and answers that its agents have had.
+pub fn progress(host: &crate::host::Setup) -> (u64, u64) {
     let acked = host.ledger.lock().unwrap_or_else(PoisonError::into_inner).count();
     (acked, host.answered.load(Ordering::Relaxed))
 }
@@ -271,11 +158,13 @@ fn progress(host: &crate::host::Setup) -> (u64, u64) {
 fn compare(world: &mut World) -> Result<(), String> {
     world.shared.quiet.send_replace(true);
     let settled = |world: &World| {
-        world.hosts.iter().all(|host| host.ledger.lock().unwrap_or_else(PoisonError::into_inner).settled())
+        let settled = |at: usize| world.hosts[at].ledger.lock().unwrap_or_else(PoisonError::into_inner).settled();
+        world.members().into_iter().all(settled)
     };
     let equal = |world: &World| {
         let newest = world.newest(None).hash();
-        settled(world) && world.hosts.iter().all(|host| host.view(|view| view.state.hash()) == newest)
+        let equal = |at: usize| world.hosts[at].view(|view| view.state.hash()) == newest;
+        settled(world) && world.members().into_iter().all(equal)
     };
     // Asks that are on their way end first, and reports of agents are committed.
     world.run_for(Duration::from_secs(3))?;
@@ -283,11 +172,14 @@ fn compare(world: &mut World) -> Result<(), String> {
         return Err("the replicas have not become equal".to_owned());
     }
     world.shared.audit.send_replace(true);
-    let audited = |world: &World| world.hosts.iter().all(|host| host.view(|view| view.audited.is_some()));
+    let audited = |world: &World| {
+        let audited = |at: usize| world.hosts[at].view(|view| view.audited.is_some());
+        world.members().into_iter().all(audited)
+    };
     if !world.run_until(Duration::from_secs(5), audited)? {
         return Err("not every replica was audited".to_owned());
     }
-    for host in &world.hosts {
+    for host in world.members().into_iter().map(|at| &world.hosts[at]) {
         let audited = host.view(|view| view.audited.clone()).expect("waited for");
         let records = audited.map_err(|why| format!("the audit chain of {}: {why}", host.name))?;
         world.fault(format!("{}: {records} audit records verified", host.name));

@@ -19,18 +19,44 @@ pub enum Scenario {
     Freeze,
     /// The last node's links are held while it catches up with the log; its join fails, and it starts again.
     CatchUp,
-    /// Three faults of any kind, one after the other.
+    /// A link is held in one direction.
+    OneWay,
+    /// Links lose what is on them.
+    Loss,
+    /// A node's links are slow.
+    Slow,
+    /// A wall clock jumps, and jumps back.
+    Clock,
+    /// The policies change, and change back, while messages are under way and a node may not hear of it.
+    Policy,
+    /// A node that is down for good is removed.
+    Remove,
+    /// Three faults of any kind, one after the other; sometimes a removal after them.
     Mixed,
 }
 
 impl Scenario {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::Cut, Self::Crash, Self::Pause, Self::Freeze, Self::CatchUp, Self::Mixed];
+    pub const ALL: [Self; 12] = [
+        Self::Cut,
+        Self::Crash,
+        Self::Pause,
+        Self::Freeze,
+        Self::CatchUp,
+        Self::OneWay,
+        Self::Loss,
+        Self::Slow,
+        Self::Clock,
+        Self::Policy,
+        Self::Remove,
+        Self::Mixed,
+    ];
 
     /// The kind that a seed runs when none is named.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        Self::ALL[usize::try_from(seed % 6).expect("below six")]
+        let kinds = Self::ALL.len() as u64;
+        Self::ALL[usize::try_from(seed % kinds).expect("one of a few")]
     }
 }
 
@@ -42,6 +68,12 @@ impl fmt::Display for Scenario {
             Self::Pause => "pause",
             Self::Freeze => "freeze",
             Self::CatchUp => "catch-up",
+            Self::OneWay => "one-way",
+            Self::Loss => "loss",
+            Self::Slow => "slow",
+            Self::Clock => "clock",
+            Self::Policy => "policy",
+            Self::Remove => "remove",
             Self::Mixed => "mixed",
         })
     }
@@ -52,7 +84,8 @@ impl FromStr for Scenario {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|scenario| scenario.to_string() == text);
-        found.ok_or_else(|| format!("{text:?} is none of cut, crash, pause, freeze, catch-up, mixed"))
+        found
+            .ok_or_else(|| format!("{text:?} is none of {}", Self::ALL.map(|scenario| scenario.to_string()).join(", ")))
     }
 }
 
@@ -83,6 +116,51 @@ pub enum Fault {
         /// How long its disk takes nothing when it returns.
         stall: Duration,
     },
+    /// A node does not hear one other, or is not heard by it, for so long.
+    OneWay {
+        /// The node.
+        target: Target,
+        /// Whether it is the one that does not hear.
+        deaf: bool,
+        /// For how long.
+        time: Duration,
+    },
+    /// A node's links lose what is on them, one after the other.
+    Loss {
+        /// The node.
+        target: Target,
+        /// For how long each, and how long until the next.
+        bursts: Vec<(Duration, Duration)>,
+    },
+    /// A node's links are slow.
+    Slow {
+        /// The node.
+        target: Target,
+        /// The longest way of a segment.
+        longest: Duration,
+        /// For how long.
+        time: Duration,
+    },
+    /// A node's wall clock jumps, and jumps back.
+    Clock {
+        /// The node.
+        target: Target,
+        /// By how much, ms.
+        ms: i64,
+        /// For how long.
+        time: Duration,
+    },
+    /// The policies forbid an agent's messages for a while.
+    Policy {
+        /// Whether it is the receiver's node that judges.
+        at_receiver: bool,
+        /// How long a node is cut off meanwhile; none if zero.
+        unheard: Duration,
+        /// For how long, all nodes having heard.
+        time: Duration,
+    },
+    /// A node goes down for good and is removed.
+    Remove(Target),
 }
 
 /// The faults of a run, in order.
@@ -94,17 +172,36 @@ pub fn faults(scenario: Scenario, random: &mut StdRng) -> Vec<Fault> {
         Scenario::Pause => vec![silence(random, false)],
         Scenario::Freeze => vec![silence(random, true)],
         Scenario::CatchUp => Vec::new(),
-        Scenario::Mixed => (0..3).map(|_| any(random)).collect(),
+        Scenario::OneWay => vec![one_way(random), one_way(random)],
+        Scenario::Loss => vec![loss(random)],
+        Scenario::Slow => vec![slow(random)],
+        Scenario::Clock => vec![clock(random), clock(random)],
+        Scenario::Policy => vec![policy(random)],
+        Scenario::Remove => vec![Fault::Remove(target(random))],
+        Scenario::Mixed => {
+            let mut faults: Vec<Fault> = (0..3).map(|_| any(random)).collect();
+            faults.extend(random.random_ratio(1, 4).then(|| Fault::Remove(target(random))));
+            faults
+        }
     }
 }
 
 fn any(random: &mut StdRng) -> Fault {
-    match random.random_range(0..4) {
+    match random.random_range(0..9) {
         0 => cut(random),
         1 => crash(random),
         2 => silence(random, false),
-        _ => silence(random, true),
+        3 => silence(random, true),
+        4 => one_way(random),
+        5 => loss(random),
+        6 => slow(random),
+        7 => clock(random),
+        _ => policy(random),
     }
+}
+
+fn target(random: &mut StdRng) -> Target {
+    if random.random() { Target::Leader } else { Target::Follower }
 }
 
 fn cut(random: &mut StdRng) -> Fault {
@@ -112,7 +209,7 @@ fn cut(random: &mut StdRng) -> Fault {
 }
 
 fn crash(random: &mut StdRng) -> Fault {
-    let target = if random.random() { Target::Leader } else { Target::Follower };
+    let target = target(random);
     // Half of the crashes are over before the node is condemned.
     let down = if random.random() { millis(random, 100, 3_000) } else { millis(random, 11_000, 15_000) };
     Fault::Crash(target, down)
@@ -121,6 +218,34 @@ fn crash(random: &mut StdRng) -> Fault {
 fn silence(random: &mut StdRng, freeze: bool) -> Fault {
     let stall = if random.random() { millis(random, 500, 4_000) } else { Duration::ZERO };
     Fault::Silence { freeze, longer: millis(random, 100, 3_000), stall }
+}
+
+fn one_way(random: &mut StdRng) -> Fault {
+    // Some are over before anybody closes a connection for silence.
+    let time = if random.random() { millis(random, 100, 1_500) } else { millis(random, 2_500, 8_000) };
+    Fault::OneWay { target: target(random), deaf: random.random(), time }
+}
+
+fn loss(random: &mut StdRng) -> Fault {
+    let count = random.random_range(1..=4);
+    let bursts = (0..count).map(|_| (millis(random, 1, 300), millis(random, 100, 4_000))).collect();
+    Fault::Loss { target: target(random), bursts }
+}
+
+fn slow(random: &mut StdRng) -> Fault {
+    let (longest, time) = (millis(random, 50, 500), millis(random, 2_000, 8_000));
+    Fault::Slow { target: target(random), longest, time }
+}
+
+fn clock(random: &mut StdRng) -> Fault {
+    let ahead: i64 = random.random_range(100..10_000);
+    let ms = if random.random() { ahead } else { -ahead };
+    Fault::Clock { target: target(random), ms, time: millis(random, 500, 5_000) }
+}
+
+fn policy(random: &mut StdRng) -> Fault {
+    let unheard = if random.random() { millis(random, 500, 6_000) } else { Duration::ZERO };
+    Fault::Policy { at_receiver: random.random(), unheard, time: millis(random, 300, 2_000) }
 }
 
 /// A duration between two numbers of milliseconds.

@@ -1,6 +1,9 @@
 //! The world of a run: turmoil's hosts with a production node each, and what can be done to them from outside.
 
-use crate::clock::{self, Lease};
+mod links;
+
+use crate::clients::errands::Errand;
+use crate::clock::{self, Lease, Wall};
 use crate::host::{self, Files, Setup, Shared};
 use crate::ledger::Ledger;
 use crate::scenario::millis;
@@ -10,8 +13,8 @@ use rand::rngs::StdRng;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use symbi_model::State;
 use symbi_model::agent::{AgentState, Hold};
+use symbi_model::{Command, Outcome, State};
 use symbi_raft::Role;
 use symbi_store::memory::Disk;
 use tokio::sync::watch;
@@ -26,6 +29,10 @@ const FEW_ENTRIES: u64 = 60;
 const MANY_ENTRIES: u64 = 50_000;
 /// The longest way of a segment between hosts is drawn from these, in ms. A round trip stays below the heartbeat.
 const LATENCY_MS: (u64, u64) = (2, 30);
+/// How wrong a wall clock may be from the start, ms: two of them differ by less than a join allows.
+const WRONG_MS: i64 = 200;
+/// How long an errand may take.
+const ERRAND_WITHIN: Duration = Duration::from_secs(30);
 
 /// The world.
 pub struct World {
@@ -39,6 +46,12 @@ pub struct World {
     pub recorder: Recorder,
     /// Who is down.
     down: Vec<bool>,
+    /// Who was removed for good.
+    removed: Vec<bool>,
+    /// From whom nothing comes to whom.
+    deaf: Option<(usize, usize)>,
+    /// The longest way of a segment between hosts.
+    latency: Duration,
 }
 
 impl World {
@@ -54,15 +67,17 @@ impl World {
             tokens: watch::Sender::new(Vec::new()),
             agents: agents.collect(),
             snapshot_every: if random.random() { FEW_ENTRIES } else { MANY_ENTRIES },
+            errand: watch::Sender::new(None),
             quiet: watch::Sender::new(false),
             audit: watch::Sender::new(false),
         });
+        let latency = millis(random, LATENCY_MS.0, LATENCY_MS.1);
         let mut sim = turmoil::Builder::new()
             .rng_seed(seed)
             .epoch(clock::epoch())
             .simulation_duration(LONGEST)
             .min_message_latency(Duration::from_millis(1))
-            .max_message_latency(millis(random, LATENCY_MS.0, LATENCY_MS.1))
+            .max_message_latency(latency)
             .enable_random_order()
             .tcp_capacity(4_096)
             .build();
@@ -71,7 +86,8 @@ impl World {
             let software = Arc::clone(host);
             sim.host(host.name.as_str(), move || host::live(Arc::clone(&software)));
         }
-        Self { sim, hosts, shared, recorder, down: vec![false; HOSTS] }
+        let (down, removed) = (vec![false; HOSTS], vec![false; HOSTS]);
+        Self { sim, hosts, shared, recorder, down, removed, deaf: None, latency }
     }
 
     /// Since the beginning.
@@ -99,6 +115,7 @@ impl World {
                 return Ok(true);
             }
             self.sim.step().map_err(|error| error.to_string())?;
+            self.let_pass();
         }
         Ok(done(self))
     }
@@ -116,6 +133,12 @@ impl World {
         let states =
             (0..HOSTS).filter(|at| Some(*at) != without).map(|at| self.hosts[at].view(|view| view.state.clone()));
         states.max_by_key(|state| state.counters.applied_index).unwrap_or_default()
+    }
+
+    /// The hosts that were not removed.
+    #[must_use]
+    pub fn members(&self) -> Vec<usize> {
+        (0..HOSTS).filter(|at| !self.removed[*at]).collect()
     }
 
     /// Whether a host holds agents, by the newest state.
@@ -140,18 +163,6 @@ impl World {
                 && status.state == AgentState::Running
         };
         state.agents.len() == self.shared.agents.len() && state.agents.values().all(runs)
-    }
-
-    /// Holds every link of a host: what is sent waits.
-    pub fn hold(&mut self, at: usize) {
-        self.fault(format!("hold {}", self.hosts[at].name));
-        self.each_link(at, |sim, one, other| sim.hold(one, other));
-    }
-
-    /// Delivers what was held, and holds no more.
-    pub fn release(&mut self, at: usize) {
-        self.fault(format!("release {}", self.hosts[at].name));
-        self.each_link(at, |sim, one, other| sim.release(one, other));
     }
 
     /// Ends a host's programs; what it had not synced is gone.
@@ -183,6 +194,33 @@ impl World {
         self.release(at);
     }
 
+    /// Lets a host's wall clock jump.
+    pub fn jump(&mut self, at: usize, ms: i64) {
+        self.fault(format!("clock of {} jumps by {ms} ms", self.hosts[at].name));
+        self.hosts[at].wall.jump(ms);
+    }
+
+    /// Takes a host, which is down, for removed.
+    pub fn removed(&mut self, at: usize) {
+        self.fault(format!("removed {}", self.hosts[at].name));
+        self.removed[at] = true;
+    }
+
+    /// Sends a host, which is up, on an errand, and waits for how it ends.
+    ///
+    /// # Errors
+    /// When it does not end, or cannot be done.
+    pub fn errand(&mut self, host: usize, command: Command) -> Result<Outcome, String> {
+        self.fault(format!("errand {} to {}", command.kind(), self.hosts[host].name));
+        self.hosts[host].view(|view| view.errand = None);
+        self.shared.errand.send_replace(Some(Errand { host, command: command.clone() }));
+        let ended = move |world: &Self| world.hosts[host].view(|view| view.errand.is_some());
+        self.run_until(ERRAND_WITHIN, ended)?;
+        let ended = self.hosts[host].view(|view| view.errand.take());
+        let done = ended.ok_or_else(|| format!("{} has not come back", self.hosts[host].name)).flatten();
+        done.map_err(|why| format!("errand {}: {why}", command.kind()))
+    }
+
     /// Lets a host's disk take nothing.
     pub fn stall(&mut self, at: usize) {
         self.fault(format!("stall {}", self.hosts[at].name));
@@ -204,12 +242,6 @@ impl World {
     pub fn wrong(&self, what: String) {
         self.recorder.tell_at(self.elapsed(), "world", Event::Wrong(what));
     }
-
-    fn each_link(&self, at: usize, act: impl Fn(&turmoil::Sim<'static>, &str, &str)) {
-        for other in (0..HOSTS).filter(|other| *other != at) {
-            act(&self.sim, &self.hosts[at].name, &self.hosts[other].name);
-        }
-    }
 }
 
 fn setup(number: usize, shared: &Arc<Shared>, recorder: &Recorder, random: &mut StdRng) -> Arc<Setup> {
@@ -220,6 +252,7 @@ fn setup(number: usize, shared: &Arc<Shared>, recorder: &Recorder, random: &mut 
         shared: Arc::clone(shared),
         recorder: recorder.clone(),
         lease: Arc::new(Lease::default()),
+        wall: Arc::new(Wall::ahead(random.random_range(-WRONG_MS..=WRONG_MS))),
         disk: Disk::new(),
         files: Mutex::new(Files::fresh(random)),
         ledger: Mutex::new(Ledger::new(agent)),

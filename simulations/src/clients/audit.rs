@@ -1,9 +1,13 @@
-//! Reads the replica's whole audit chain and has the independent verifier judge it.
+//! Reads the replica's whole audit chain, has the independent verifier judge it, and judges the permits in it.
 
 use symbi_audit::{Batch, Cluster, Hex, Line, Origin, Record};
 use symbi_model::{NodeId, record};
 use symbi_raft::{AuditPosition, AuditRow};
 
+/// The policy set of the first entry.
+const FIRST_SET: u64 = 1;
+/// The outcome of what was done.
+const DONE: &str = "DONE";
 /// Lines read at once.
 const CHUNK: usize = 512;
 
@@ -15,6 +19,7 @@ pub fn verify(raft: &symbi_raft::Handle) -> Result<u64, String> {
     let state = raft.state().borrow().clone();
     let cluster = state.cluster.as_ref().ok_or("there is no cluster")?;
     let lines = read(raft, state.counters.applied_index)?;
+    check_permits(&lines)?;
     let id = Cluster(*cluster.id.0.as_bytes());
     let report = symbi_audit::verify_chain(id, 0, lines).map_err(|failure| failure.to_string())?;
     let (head, records) = (state.counters.audit_head.to_string(), state.counters.audit_records);
@@ -28,6 +33,27 @@ pub fn verify(raft: &symbi_raft::Handle) -> Result<u64, String> {
         ));
     }
     Ok(records)
+}
+
+/// Nothing was done under a permit of another policy set than the one that was current.
+///
+/// # Errors
+/// What was.
+pub fn check_permits(lines: &[Line]) -> Result<(), String> {
+    let mut current = FIRST_SET;
+    for line in lines {
+        let Line::Record(record) = line else { continue };
+        let done = record.outcome == DONE && !record.details.contains_key("repeated");
+        if done && !record.decision.is_empty() && record.policy_set != current {
+            let (kind, index, set) = (&record.kind, record.index, record.policy_set);
+            return Err(format!("permits: {kind} at {index} was done by set {set}, when {current} was current"));
+        }
+        if done && record.kind == "policy.apply" {
+            let number = record.details.get("policy_set").and_then(|number| number.parse().ok());
+            current = number.ok_or_else(|| format!("the policies applied at {} have no number", record.index))?;
+        }
+    }
+    Ok(())
 }
 
 fn read(raft: &symbi_raft::Handle, last: u64) -> Result<Vec<Line>, String> {

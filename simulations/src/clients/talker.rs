@@ -1,15 +1,13 @@
-//! Lets the agents of its node talk: each message is an `ask` of an agent that the node believes to run here, to any agent
-//! of the cluster. What comes back must be the answer to what was asked.
+//! Lets the node's gateway and the agents of its node talk: asks of agents that the node believes to run here and of the
+//! gateway, and the gateway's tells, to any agent of the cluster.
 
-use crate::clients::admin::field;
+use crate::history::{Ban, How, Key, Kind, Sent, Stream};
 use crate::host::Setup;
 use crate::trace::Event;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
-use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use symbi_host::{Caller, Ending};
 use symbi_model::agent::AgentName;
@@ -21,51 +19,111 @@ use tokio::time::sleep;
 const IN_FLIGHT: usize = 12;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How long it may take when the asker is in a hurry, ms.
+const HURRY_MS: std::ops::Range<u64> = 1..60;
+/// The user for whom the gateway speaks.
+const USER: &str = "admin";
+
+/// Who talks from one node in one of its lives.
+struct Talker {
+    /// The node.
+    node: Arc<Node>,
+    /// Where everything is told.
+    setup: Arc<Setup>,
+    /// From which everything is drawn.
+    random: StdRng,
+    /// Room for messages on their way.
+    room: Arc<Semaphore>,
+    /// What is asked.
+    asks: Stream,
+    /// What is told.
+    tells: Stream,
+}
 
 /// Talks until the run is quiet.
-pub async fn run(node: Arc<Node>, setup: Arc<Setup>, mut random: StdRng) {
-    let room = Arc::new(Semaphore::new(IN_FLIGHT));
-    let mut number = 0_u64;
-    while !setup.shared.quiet() {
-        sleep(Duration::from_millis(random.random_range(20..100))).await;
-        let Some((from, to)) = pair(&node, &mut random) else { continue };
-        let Ok(room) = Arc::clone(&room).try_acquire_owned() else { continue };
-        number += 1;
-        let through = format!("echo-{}", random.random_range(1..=3));
-        let payload = json!({ "n": number, "through": (through != from.as_str()).then_some(through) });
-        let (node, setup) = (Arc::clone(&node), Arc::clone(&setup));
-        tokio::spawn(async move {
-            ask(&node, &setup, from, to, number, &payload).await;
+pub async fn run(node: Arc<Node>, setup: Arc<Setup>, random: StdRng) {
+    let name = |what: &str| Stream::new(format!("{}.{}.{what}", setup.name, setup.files().boot));
+    let (asks, tells) = (name("asks"), name("tells"));
+    let mut talker = Talker { node, setup, random, room: Arc::new(Semaphore::new(IN_FLIGHT)), asks, tells };
+    while !talker.setup.shared.quiet() {
+        sleep(Duration::from_millis(talker.random.random_range(20..100))).await;
+        if talker.random.random_ratio(1, 5) {
+            talker.tell();
+        } else {
+            talker.ask();
+        }
+    }
+}
+
+impl Talker {
+    /// An agent that runs here, as far as the node knows, and another one.
+    fn pair(&mut self) -> Option<(AgentName, AgentName)> {
+        let state = self.node.raft.state();
+        let state = state.borrow();
+        let here: Vec<&AgentName> = state.held_by(&self.node.id).collect();
+        let from = (*here.choose(&mut self.random)?).clone();
+        let others: Vec<&AgentName> = state.agents.keys().filter(|name| **name != from).collect();
+        Some((from, (*others.choose(&mut self.random)?).clone()))
+    }
+
+    fn sends(&self, key: &Key, kind: Kind, from: String, to: &AgentName) {
+        let forbidden = Ban::forbids(&self.node.raft.state().borrow(), to.as_str());
+        let sent = Sent { key: key.clone(), kind, from, to: to.to_string(), forbidden };
+        self.setup.recorder.tell(&self.setup.name, Event::Sent(sent));
+    }
+
+    fn ask(&mut self) {
+        let Some((from, to)) = self.pair() else { return };
+        let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else { return };
+        let through = format!("echo-{}", self.random.random_range(1..=3));
+        let hurry = self.random.random_ratio(1, 8);
+        let within = if hurry { Duration::from_millis(self.random.random_range(HURRY_MS)) } else { TIMEOUT };
+        let gateway = self.random.random_ratio(1, 4);
+        let key = self.asks.next();
+        let mut payload = key.payload();
+        if through != from.as_str() {
+            payload["through"] = through.into();
+        }
+        let (caller, name) = match gateway {
+            true => (Caller::Gateway { user: USER.to_owned() }, format!("user:{USER}")),
+            false => (Caller::Agent(from.clone()), from.to_string()),
+        };
+        self.sends(&key, Kind::Ask, name, &to);
+        let (node, setup) = (Arc::clone(&self.node), Arc::clone(&self.setup));
+        enter(async move {
+            let ending = match node.host.ask(caller, to, payload.to_string().into_bytes(), within).await {
+                Ok((_, ending)) => ending,
+                Err(not_here) => Ending::NotDelivered { reason: not_here.to_string() },
+            };
+            setup.ended(key, Kind::Ask, How::from(&ending));
             drop(room);
         });
     }
-}
 
-/// An agent that runs here, as far as the node knows, and another one.
-fn pair(node: &Node, random: &mut StdRng) -> Option<(AgentName, AgentName)> {
-    let state = node.raft.state();
-    let state = state.borrow();
-    let here: Vec<&AgentName> = state.held_by(&node.id).collect();
-    let from = (*here.choose(random)?).clone();
-    let others: Vec<&AgentName> = state.agents.keys().filter(|name| **name != from).collect();
-    Some((from, (*others.choose(random)?).clone()))
-}
-
-async fn ask(node: &Node, setup: &Setup, from: AgentName, to: AgentName, number: u64, payload: &Value) {
-    let bytes = payload.to_string().into_bytes();
-    let ending = match node.host.ask(Caller::Agent(from.clone()), to.clone(), bytes, TIMEOUT).await {
-        Ok((_, ending)) => ending,
-        Err(not_here) => Ending::NotDelivered { reason: not_here.to_string() },
-    };
-    if let Ending::Answer(answer) = &ending {
-        let echo = field(answer, "echo").unwrap_or_default();
-        let right = field(answer, "n") == Some(number.into()) && (echo.is_null() || echo["n"] == number);
-        if !right {
-            let said = String::from_utf8_lossy(answer);
-            setup.recorder.tell(&setup.name, Event::Wrong(format!("{to} answered {payload} with {said}")));
+    /// Some tells of the gateway to one agent, none of which waits for another.
+    fn tell(&mut self) {
+        let Some((_, to)) = self.pair() else { return };
+        for _ in 0..self.random.random_range(1..=4) {
+            let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else { return };
+            let (key, to) = (self.tells.next(), to.clone());
+            self.sends(&key, Kind::Tell, format!("user:{USER}"), &to);
+            let (node, setup) = (Arc::clone(&self.node), Arc::clone(&self.setup));
+            enter(async move {
+                let caller = Caller::Gateway { user: USER.to_owned() };
+                let payload = key.payload().to_string().into_bytes();
+                let told = node.host.tell(caller, to, payload, TIMEOUT).await;
+                setup.ended(key, Kind::Tell, told.as_ref().map_or(How::NotDelivered, |(_, status)| How::from(status)));
+                drop(room);
+            });
         }
-        setup.answered.fetch_add(1, Ordering::Relaxed);
     }
-    let event = Event::Asked { from: from.to_string(), to: to.to_string(), ending: ending.to_string() };
-    setup.recorder.tell(&setup.name, event);
+}
+
+/// Polls once here, so that messages enter in their order, and leaves the rest to a task.
+fn enter(sending: impl Future<Output = ()> + Send + 'static) {
+    use futures::FutureExt;
+    let mut sending = Box::pin(sending);
+    if sending.as_mut().now_or_never().is_none() {
+        tokio::spawn(sending);
+    }
 }

@@ -1,18 +1,19 @@
-//! Watches the node's replica: role, term and leader; what is applied with the hash of its state; placements.
+//! Watches the node's replica: role, term and leader; what is applied with the hash of its state; placements; policies.
 
+use crate::history::Ban;
 use crate::host::Setup;
 use crate::trace::Event;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use symbi_model::agent::AgentName;
-use symbi_model::{Epoch, State};
+use symbi_model::{Epoch, PolicyNumber, State};
 use symbi_node::node::Node;
 
 /// Watches until the replica is gone.
 pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
     let (mut status, mut state) = (node.raft.status(), node.raft.state());
-    let mut role = None;
-    let mut placed = BTreeMap::new();
+    let (mut role, mut anchored) = (None, 0);
+    let (mut placed, mut policies) = (BTreeMap::new(), PolicyNumber::default());
     status.mark_changed();
     state.mark_changed();
     loop {
@@ -32,6 +33,14 @@ pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
         if state.has_changed().unwrap_or(false) {
             let now = state.borrow_and_update().clone();
             tell_placements(&setup, &now, &mut placed);
+            if std::mem::replace(&mut policies, now.counters.policy_set) != policies {
+                let (number, ban) = (policies.0, Ban::current(&now));
+                setup.recorder.tell(&setup.name, Event::Policies { number, ban });
+            }
+            let entries = now.ledgers.get(&node.id).map(|anchored| anchored.anchor.entries);
+            if let Some(entries) = entries.filter(|entries| std::mem::replace(&mut anchored, *entries) != *entries) {
+                setup.recorder.tell(&setup.name, Event::Anchored { entries });
+            }
             let (index, hash) = (now.counters.applied_index, now.hash());
             setup.recorder.tell(&setup.name, Event::Applied { index, state: hash });
         }

@@ -1,5 +1,6 @@
 //! Every oracle objects to what it is for, and to nothing else.
 
+use crate::history::{Ban, Given, How, Key, Kind, Sent};
 use crate::trace::{Event, Recorder};
 use symbi_host::{Effect, Event as Told};
 use symbi_model::agent::AgentName;
@@ -69,4 +70,113 @@ fn an_effect_that_is_accepted_late() {
 #[test]
 fn whatever_a_client_calls_wrong() {
     assert_eq!(objections(&[("n2", Event::Wrong("an answer to nothing".to_owned()))]).len(), 1);
+}
+
+fn key(number: u64) -> Key {
+    Key { stream: "n1.1.tells".to_owned(), number }
+}
+
+fn sent(number: u64) -> Event {
+    let (from, to) = ("user:admin".to_owned(), "echo".to_owned());
+    Event::Sent(Sent { key: key(number), kind: Kind::Tell, from, to, forbidden: false })
+}
+
+fn given(number: u64, incarnation: u64) -> Event {
+    let (from, agent) = ("user:admin".to_owned(), "echo".to_owned());
+    Event::Given(Given { key: key(number), kind: Kind::Tell, from, agent, life: (1, incarnation) })
+}
+
+fn ended(number: u64, how: How) -> Event {
+    Event::Ended { key: key(number), kind: Kind::Ask, how }
+}
+
+fn answers(number: u64, digest: &str) -> Event {
+    Event::Answers { key: key(number), digest: digest.to_owned() }
+}
+
+/// A history of one host.
+fn here(events: &[Event]) -> Vec<(&'static str, Event)> {
+    events.iter().map(|event| ("n1", event.clone())).collect()
+}
+
+#[test]
+fn a_message_that_nobody_sent_or_to_somebody_else() {
+    assert!(objections(&here(&[sent(1), given(1, 1)])).is_empty());
+    assert_eq!(objections(&here(&[given(1, 1)])).len(), 1, "nobody has sent it");
+    assert_eq!(objections(&here(&[sent(1), sent(1)])).len(), 1, "sent twice");
+    let Event::Given(told) = given(1, 1) else { unreachable!() };
+    let changes: [fn(&mut Given); 3] = [
+        |given| given.agent = "other".to_owned(),
+        |given| given.from = "echo".to_owned(),
+        |given| given.kind = Kind::Ask,
+    ];
+    for change in changes {
+        let mut given = told.clone();
+        change(&mut given);
+        assert_eq!(objections(&here(&[sent(1), Event::Given(given.clone())])).len(), 1, "{given:?}");
+    }
+}
+
+#[test]
+fn a_message_that_is_given_twice() {
+    let found = objections(&here(&[sent(1), given(1, 1), given(1, 2)]));
+    assert!(found.len() == 1 && found[0].contains("once:"), "{found:?}");
+}
+
+#[test]
+fn tells_out_of_order() {
+    let sent = [sent(1), sent(2), sent(3)];
+    let history = |given: &[Event]| objections(&here(&[&sent, given].concat()));
+    assert!(history(&[given(1, 1), given(3, 1)]).is_empty(), "one may be lost");
+    assert!(history(&[given(3, 1), given(2, 2)]).is_empty(), "another start of the receiver");
+    let found = history(&[given(2, 1), given(1, 1)]);
+    assert!(found.len() == 1 && found[0].contains("order:"), "{found:?}");
+}
+
+#[test]
+fn endings_that_are_not_true() {
+    let history = |events: &[Event]| objections(&here(&[&[sent(1)], events].concat()));
+    let never = [How::Denied, How::NotDelivered, How::TooLate { delivered: false }];
+    for how in never {
+        assert!(history(&[ended(1, how.clone())]).is_empty());
+        assert_eq!(history(&[ended(1, how.clone()), given(1, 1)]).len(), 1, "{how} and then given");
+        assert_eq!(history(&[given(1, 1), ended(1, how.clone())]).len(), 1, "given and then {how}");
+    }
+    for how in [How::Unknown, How::TooLate { delivered: true }, How::Delivered] {
+        assert!(history(&[given(1, 1), ended(1, how.clone())]).is_empty());
+        assert!(history(&[ended(1, how), given(1, 1)]).is_empty());
+    }
+    let answered = || ended(1, How::Answered("a".to_owned()));
+    assert!(history(&[given(1, 1), answers(1, "a"), answered()]).is_empty());
+    assert_eq!(history(&[given(1, 1), answers(1, "b"), answered()]).len(), 1, "another answer");
+    assert_eq!(history(&[given(1, 1), answered()]).len(), 1, "nobody's answer");
+    assert_eq!(history(&[ended(1, How::Unknown), ended(1, How::Denied)]).len(), 1, "two endings");
+}
+
+#[test]
+fn what_the_policies_forbid() {
+    let policies = |ban| Event::Policies { number: 2, ban };
+    let ban = |at_receiver| Some(Ban { to: "echo".to_owned(), at_receiver });
+    let Event::Sent(told) = sent(1) else { unreachable!() };
+    let forbidden = Event::Sent(Sent { forbidden: true, ..told });
+    assert_eq!(objections(&here(&[forbidden, given(1, 1)])).len(), 1, "the sender's node knew");
+    assert_eq!(objections(&here(&[policies(ban(true)), sent(1), given(1, 1)])).len(), 1, "the receiver's node knew");
+    assert!(objections(&here(&[sent(1), policies(ban(true)), given(1, 1)])).is_empty(), "it was under way");
+    assert!(objections(&here(&[policies(ban(true)), sent(1), policies(None), given(1, 1)])).is_empty(), "lifted");
+    assert!(objections(&here(&[policies(ban(false)), sent(1), given(1, 1)])).is_empty(), "judged where it was sent");
+    let elsewhere = [("n2", policies(ban(true))), ("n1", sent(1)), ("n1", given(1, 1))];
+    assert!(objections(&elsewhere).is_empty(), "another node's policies");
+}
+
+#[test]
+fn a_nonce_that_comes_twice() {
+    let sealed = |key, nonce| Event::Sealed { key: [key; 8], nonce };
+    assert!(objections(&here(&[sealed(1, 0), sealed(1, 1), sealed(2, 0)])).is_empty());
+    assert_eq!(objections(&here(&[sealed(1, 0), sealed(2, 0), sealed(1, 0)])).len(), 1);
+}
+
+#[test]
+fn a_ledger_that_has_less_than_is_anchored() {
+    let lost = Event::Effect(Told::LedgerLost { anchored: 9, kept: 8 });
+    assert_eq!(objections(&here(&[lost])).len(), 1);
 }

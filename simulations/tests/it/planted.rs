@@ -1,4 +1,7 @@
-//! Two safety conditions, taken away one at a time, are each found by the oracle that watches over them.
+//! Safety conditions, taken away one at a time, are each found by the oracle that watches over them.
+//!
+//! Those that no fault of a run could show are found nearer to where they are: unsigned and unlinked batches by the mutated
+//! frames of `gossip/proto`, a solver that trusts views by the tests of `node/control`.
 
 use crate::program::{symbi_sim, text};
 
@@ -21,4 +24,19 @@ fn a_sink_without_its_epoch_check_is_found_in_a_freeze() {
 #[test]
 fn a_grant_without_its_read_index_is_found_when_the_returning_nodes_disk_is_stalled() {
     found("--seeds 0..16 --scenario pause --planted grant-read-index", "gate:");
+}
+
+#[test]
+fn an_anchor_before_its_sync_is_found_by_the_start_after_a_crash() {
+    found("--seeds 1..4 --scenario crash --planted anchor-before-sync", "ledger:");
+}
+
+#[test]
+fn a_permit_of_older_policies_is_found_in_the_audit_chain() {
+    found("--seeds 0..6 --scenario policy --planted old-permit-accepted", "permits:");
+}
+
+#[test]
+fn a_key_that_outlives_its_session_is_found_by_its_nonces() {
+    found("--seeds 1..3 --scenario crash --planted rekey-keeps-key", "nonces:");
 }

@@ -10,10 +10,25 @@ fn portion(seeds: &str) {
     let exercised = [
         "leader changes",
         "crashes",
+        "one-way holds",
+        "losses",
+        "slow links",
+        "clock jumps",
+        "policy sets applied",
+        "nodes removed",
         "re-placements",
         "late effects refused by gates",
         "late effects refused by sinks",
         "late effects passed by frozen gates",
+        "asks answered",
+        "messages denied",
+        "messages not delivered",
+        "asks too late, not delivered",
+        "asks too late, delivered",
+        "messages of unknown outcome",
+        "tells given",
+        "messages sealed",
+        "ledger anchors",
     ];
     for what in exercised {
         let line = text.lines().find(|line| line.ends_with(what)).unwrap_or_else(|| panic!("no line {what:?}: {text}"));

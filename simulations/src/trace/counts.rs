@@ -1,0 +1,204 @@
+//! What a run has exercised, counted: a run that exercised nothing shows nothing.
+
+use super::event::{Event, Seen};
+use crate::history::{How, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+use symbi_model::Epoch;
+use symbi_model::agent::AgentName;
+
+/// The counts, in the order in which they are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// Leaders after the first.
+    LeaderChanges,
+    /// Crashes.
+    Crashes,
+    /// Links held in one direction.
+    OneWayHolds,
+    /// Links that lost what was on them.
+    Losses,
+    /// Times in which a link was slow.
+    SlowLinks,
+    /// Wall clocks that jumped.
+    ClockJumps,
+    /// Policy sets after the first, by replica.
+    PolicyChanges,
+    /// Nodes removed.
+    Removals,
+    /// Placements after an agent's first.
+    RePlacements,
+    /// Effects refused by a gate.
+    GateRefusals,
+    /// Effects refused by a sink: they came from an instance that had been replaced.
+    SinkRefusals,
+    /// Effects that passed a gate after a later instance's had passed another: a frozen host's own gates cannot know.
+    LatePassed,
+    /// Writes acknowledged.
+    Acked,
+    /// Asks answered.
+    Answered,
+    /// Messages that a policy denied.
+    Denied,
+    /// Messages that did not reach their receiver.
+    NotDelivered,
+    /// Asks that their receiver was not given in time.
+    TooLate,
+    /// Asks that their receiver had, and did not answer in time.
+    TooLateDelivered,
+    /// Messages of which nobody knows.
+    Unknown,
+    /// Tells given to their receiver.
+    TellsGiven,
+    /// Messages sealed.
+    Sealed,
+    /// Sessions closed for want of a signature.
+    Unattested,
+    /// Ledgers' anchors agreed on.
+    Anchors,
+}
+
+impl What {
+    /// All of them.
+    pub const ALL: [Self; 23] = [
+        Self::LeaderChanges,
+        Self::Crashes,
+        Self::OneWayHolds,
+        Self::Losses,
+        Self::SlowLinks,
+        Self::ClockJumps,
+        Self::PolicyChanges,
+        Self::Removals,
+        Self::RePlacements,
+        Self::GateRefusals,
+        Self::SinkRefusals,
+        Self::LatePassed,
+        Self::Acked,
+        Self::Answered,
+        Self::Denied,
+        Self::NotDelivered,
+        Self::TooLate,
+        Self::TooLateDelivered,
+        Self::Unknown,
+        Self::TellsGiven,
+        Self::Sealed,
+        Self::Unattested,
+        Self::Anchors,
+    ];
+
+    /// How it is printed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LeaderChanges => "leader changes",
+            Self::Crashes => "crashes",
+            Self::OneWayHolds => "one-way holds",
+            Self::Losses => "losses",
+            Self::SlowLinks => "slow links",
+            Self::ClockJumps => "clock jumps",
+            Self::PolicyChanges => "policy sets applied",
+            Self::Removals => "nodes removed",
+            Self::RePlacements => "re-placements",
+            Self::GateRefusals => "late effects refused by gates",
+            Self::SinkRefusals => "late effects refused by sinks",
+            Self::LatePassed => "late effects passed by frozen gates",
+            Self::Acked => "writes acknowledged",
+            Self::Answered => "asks answered",
+            Self::Denied => "messages denied",
+            Self::NotDelivered => "messages not delivered",
+            Self::TooLate => "asks too late, not delivered",
+            Self::TooLateDelivered => "asks too late, delivered",
+            Self::Unknown => "messages of unknown outcome",
+            Self::TellsGiven => "tells given",
+            Self::Sealed => "messages sealed",
+            Self::Unattested => "sessions closed unattested",
+            Self::Anchors => "ledger anchors",
+        }
+    }
+}
+
+/// What was counted, and what it takes to count it.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// How often.
+    counts: BTreeMap<What, u64>,
+    /// Leaders seen, by term.
+    leaders: BTreeSet<u64>,
+    /// The highest epoch that has passed a gate, by agent.
+    passed: BTreeMap<AgentName, Epoch>,
+    /// Epochs seen, by agent.
+    epochs: BTreeMap<AgentName, BTreeSet<Epoch>>,
+}
+
+impl Counts {
+    /// How often.
+    #[must_use]
+    pub fn of(&self, what: What) -> u64 {
+        self.counts.get(&what).copied().unwrap_or(0)
+    }
+
+    /// All, with their names, in the order in which they are printed.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        What::ALL.into_iter().map(|what| (what.name(), self.of(what)))
+    }
+
+    pub(super) fn see(&mut self, seen: &Seen) {
+        if let Some(what) = self.what(&seen.event) {
+            *self.counts.entry(what).or_default() += 1;
+        }
+    }
+
+    fn what(&mut self, event: &Event) -> Option<What> {
+        use symbi_host::Event as Effect;
+        match event {
+            Event::Role { term, role: symbi_raft::Role::Leader, .. } => {
+                (self.leaders.insert(*term) && self.leaders.len() > 1).then_some(What::LeaderChanges)
+            }
+            Event::Placed { agent, epoch, .. } => {
+                let epochs = self.epochs.entry(agent.clone()).or_default();
+                (epochs.insert(*epoch) && epochs.len() > 1).then_some(What::RePlacements)
+            }
+            Event::Policies { number, .. } => (*number > 1).then_some(What::PolicyChanges),
+            Event::Effect(Effect::EffectPassed { agent, epoch, .. }) => {
+                let highest = self.passed.entry(agent.clone()).or_insert(*epoch);
+                let late = epoch < highest;
+                *highest = (*highest).max(*epoch);
+                late.then_some(What::LatePassed)
+            }
+            Event::Effect(Effect::EffectRefused { .. }) => Some(What::GateRefusals),
+            Event::Effect(Effect::SinkRefused { .. }) => Some(What::SinkRefusals),
+            Event::Effect(Effect::SessionUnattested { .. }) => Some(What::Unattested),
+            Event::Anchored { .. } => Some(What::Anchors),
+            Event::Acked { .. } => Some(What::Acked),
+            Event::Given(given) if given.kind == Kind::Tell => Some(What::TellsGiven),
+            Event::Ended { how, .. } => of_ending(how),
+            Event::Sealed { .. } => Some(What::Sealed),
+            Event::Fault(text) => of_fault(text),
+            _ => None,
+        }
+    }
+}
+
+fn of_ending(how: &How) -> Option<What> {
+    match how {
+        How::Answered(_) => Some(What::Answered),
+        How::Delivered => None,
+        How::Denied => Some(What::Denied),
+        How::NotDelivered => Some(What::NotDelivered),
+        How::TooLate { delivered: false } => Some(What::TooLate),
+        How::TooLate { delivered: true } => Some(What::TooLateDelivered),
+        How::Unknown => Some(What::Unknown),
+    }
+}
+
+/// Faults begin with their word.
+fn of_fault(text: &str) -> Option<What> {
+    match text.split_once(' ')?.0 {
+        "crash" => Some(What::Crashes),
+        "deafen" => Some(What::OneWayHolds),
+        "lose" => Some(What::Losses),
+        "slow" => Some(What::SlowLinks),
+        "clock" => Some(What::ClockJumps),
+        "removed" => Some(What::Removals),
+        _ => None,
+    }
+}

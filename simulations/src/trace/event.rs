@@ -1,0 +1,164 @@
+//! What is seen, and how it is written down.
+
+use crate::history::{Ban, Given, How, Key, Kind, Sent};
+use std::fmt;
+use std::time::Duration;
+use symbi_model::agent::AgentName;
+use symbi_model::{Epoch, Hash};
+
+/// What is seen.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A replica's role, term or leader has changed.
+    Role {
+        /// Its term.
+        term: u64,
+        /// Its role.
+        role: symbi_raft::Role,
+        /// Whom it follows, by name.
+        leader: Option<String>,
+    },
+    /// A replica has applied up to an index.
+    Applied {
+        /// The index.
+        index: u64,
+        /// The hash of its state there.
+        state: Hash,
+    },
+    /// A replica has applied a placement.
+    Placed {
+        /// Of whom.
+        agent: AgentName,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Where to, by name.
+        node: String,
+    },
+    /// A replica has applied another policy set.
+    Policies {
+        /// Its number.
+        number: u64,
+        /// What it forbids beside what every set forbids.
+        ban: Option<Ban>,
+    },
+    /// A replica has applied an anchor of its own node's ledger.
+    Anchored {
+        /// How many lines it is over, in all.
+        entries: u64,
+    },
+    /// A write was acknowledged.
+    Acked {
+        /// Which.
+        write: String,
+        /// The log index of its entry.
+        index: u64,
+    },
+    /// A write's fate is not known yet.
+    Unknown {
+        /// Which.
+        write: String,
+        /// What was said.
+        why: String,
+    },
+    /// A host's gate or sink has tested an effect.
+    Effect(symbi_host::Event),
+    /// A message leaves.
+    Sent(Sent),
+    /// A program was given a message.
+    Given(Given),
+    /// A program answers a message.
+    Answers {
+        /// Which.
+        key: Key,
+        /// The digest of its answer.
+        digest: String,
+    },
+    /// A message has ended for its sender.
+    Ended {
+        /// Which.
+        key: Key,
+        /// Its kind.
+        kind: Kind,
+        /// How.
+        how: How,
+    },
+    /// Something was sealed.
+    Sealed {
+        /// The first bytes of the key's digest.
+        key: [u8; 8],
+        /// Under which nonce.
+        nonce: u64,
+    },
+    /// A line of a join, or its failure.
+    Join(String),
+    /// Something was done to the world.
+    Fault(String),
+    /// Something that must not be, whatever the oracles say.
+    Wrong(String),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role { term, role, leader } => {
+                write!(formatter, "role {role:?} term {term} leader {}", leader.as_deref().unwrap_or("-"))
+            }
+            Self::Applied { index, state } => write!(formatter, "applied {index} state {state}"),
+            Self::Placed { agent, epoch, node } => write!(formatter, "placed {agent} epoch {epoch} on {node}"),
+            Self::Policies { number, ban: None } => write!(formatter, "policies {number}"),
+            Self::Policies { number, ban: Some(Ban { to, at_receiver }) } => {
+                let whose = if *at_receiver { "receiver" } else { "sender" };
+                write!(formatter, "policies {number} forbid {to} at the {whose}")
+            }
+            Self::Anchored { entries } => write!(formatter, "anchored {entries} lines"),
+            Self::Acked { write, index } => write!(formatter, "acked {write} at {index}"),
+            Self::Unknown { write, why } => write!(formatter, "unknown {write}: {why}"),
+            Self::Effect(effect) => fmt_effect(effect, formatter),
+            Self::Sent(Sent { key, kind, from, to, forbidden }) => {
+                write!(formatter, "sent {kind:?} {key} {from} -> {to}{}", if *forbidden { ", forbidden" } else { "" })
+            }
+            Self::Given(Given { key, kind, from, agent, life: (epoch, incarnation) }) => {
+                write!(formatter, "given {kind:?} {key} of {from} to {agent} epoch {epoch} incarnation {incarnation}")
+            }
+            Self::Answers { key, digest } => write!(formatter, "answers {key} {digest}"),
+            Self::Ended { key, kind, how } => write!(formatter, "ended {kind:?} {key}: {how}"),
+            Self::Sealed { key, nonce } => write!(formatter, "sealed {} {nonce}", hex::encode(key)),
+            Self::Join(text) => write!(formatter, "join: {text}"),
+            Self::Fault(text) => write!(formatter, "fault: {text}"),
+            Self::Wrong(text) => write!(formatter, "wrong: {text}"),
+        }
+    }
+}
+
+fn fmt_effect(effect: &symbi_host::Event, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    use symbi_host::Event as Effect;
+    match effect {
+        Effect::EffectPassed { agent, epoch, kind } => {
+            write!(formatter, "gate passed {kind} of {agent} epoch {epoch}")
+        }
+        Effect::EffectRefused { agent, epoch, kind, why } => {
+            write!(formatter, "gate refused {kind} of {agent} epoch {epoch}: {why}")
+        }
+        Effect::SinkAccepted { agent, epoch } => write!(formatter, "sink accepted {agent} epoch {epoch}"),
+        Effect::SinkRefused { agent, epoch, highest } => {
+            write!(formatter, "sink refused {agent} epoch {epoch}, highest {highest}")
+        }
+        Effect::SessionUnattested { node, sender, why } => {
+            write!(formatter, "session of {sender} on {} closed: {why}", node.short())
+        }
+        Effect::LedgerLost { anchored, kept } => {
+            write!(formatter, "ledger lost: {anchored} lines are anchored, {kept} kept")
+        }
+    }
+}
+
+/// An event, with when and where.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// When, since the simulation began.
+    pub at: Duration,
+    /// On which host; `world` for what is done from outside.
+    pub host: String,
+    /// What.
+    pub event: Event,
+}
