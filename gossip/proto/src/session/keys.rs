@@ -5,7 +5,7 @@ use super::witness;
 use crate::error::Error;
 use crate::mac::hmac;
 use aes_gcm::Aes256Gcm;
-use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::aead::{Aead, AeadInOut, KeyInit, Payload};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -63,9 +63,10 @@ impl Keys {
         witness::sealed(self.fingerprint, sequence);
         let mut out = header::associated(envelope, &self.commit(envelope, payload), payload.len() + TAG);
         let associated = out.len();
-        let payload = Payload { msg: payload, aad: &out };
-        let ciphertext = self.cipher.encrypt(&nonce(sequence).into(), payload).expect("a payload is bounded");
-        out.extend_from_slice(&ciphertext);
+        out.extend_from_slice(payload);
+        let (aad, text) = out.split_at_mut(associated);
+        let tag = self.cipher.encrypt_inout_detached(&nonce(sequence).into(), aad, text.into());
+        out.extend_from_slice(&tag.expect("a payload is bounded"));
         (out, associated)
     }
 

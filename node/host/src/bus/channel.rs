@@ -8,7 +8,6 @@ use super::notary::Check;
 use crate::host::Host;
 use crate::observer::Event;
 use ed25519_dalek::VerifyingKey;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,8 +40,8 @@ pub(crate) struct Channel {
     pub(crate) peer: Peer,
     /// Its keys and counters.
     session: Mutex<Session>,
-    /// What came and no signature covers, by sequence.
-    unattested: Mutex<BTreeMap<u64, Message>>,
+    /// What came and no signature covers.
+    unattested: Mutex<Vec<Message>>,
     /// Whether it is used no more.
     closed: AtomicBool,
 }
@@ -72,7 +71,11 @@ impl Channel {
     /// Keeps what came, until its batch is attested.
     pub(crate) fn hold(&self, messages: Vec<Message>) {
         let mut unattested = self.unattested();
-        unattested.extend(messages.into_iter().map(|message| (message.sequence, message)));
+        if unattested.is_empty() {
+            *unattested = messages;
+        } else {
+            unattested.extend(messages);
+        }
     }
 
     /// Takes the signature that came with what was held last, or the want of one.
@@ -84,11 +87,7 @@ impl Channel {
         };
         match claimed {
             Some(Ok(claim)) => {
-                let messages = {
-                    let mut unattested = self.unattested();
-                    let rest = unattested.split_off(&(claim.attestation().last + 1));
-                    std::mem::replace(&mut *unattested, rest).into_values().collect()
-                };
+                let messages = self.covered(claim.attestation().last);
                 host.notary.check(host, Check { channel: Arc::clone(self), claim, messages });
             }
             Some(Err(error)) => return self.close(host, &error.to_string(), Vec::new()),
@@ -103,7 +102,7 @@ impl Channel {
     pub(crate) fn close(&self, host: &Host, why: &str, messages: Vec<Message>) {
         let first = !self.closed.swap(true, Ordering::Relaxed);
         let mut left = messages;
-        left.extend(std::mem::take(&mut *self.unattested()).into_values());
+        left.extend(self.covered(u64::MAX));
         for messages in left.chunks(batch::MESSAGES) {
             let batch = Batch { session: self.id.0, attestation: None, messages: messages.to_vec() };
             host.ledger.record(Entry::Received(batch));
@@ -119,7 +118,16 @@ impl Channel {
         }
     }
 
-    fn unattested(&self) -> MutexGuard<'_, BTreeMap<u64, Message>> {
+    /// Takes out what a signature covers that ends with `last`, in order.
+    fn covered(&self, last: u64) -> Vec<Message> {
+        let mut unattested = self.unattested();
+        let mut covered = std::mem::take(&mut *unattested);
+        covered.sort_by_key(|message| message.sequence);
+        *unattested = covered.split_off(covered.partition_point(|message| message.sequence <= last));
+        covered
+    }
+
+    fn unattested(&self) -> MutexGuard<'_, Vec<Message>> {
         self.unattested.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

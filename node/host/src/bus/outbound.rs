@@ -100,7 +100,7 @@ async fn drive(host: Arc<Host>, outlet: Arc<Outlet>) {
         let Ok(place) = Arc::clone(&outlet.window).acquire_owned().await else { return };
         match outlet.next() {
             Next::Idle => return,
-            Next::Clear(number, outgoing) => clear_again(&host, &outlet, number, *outgoing),
+            Next::Clear(number, outgoing) => clear_again(&host, &outlet, number, outgoing),
             Next::Send(route) => match outlet.open_for(route, boot_ms(&host)) {
                 Some(open) => post(&host, &outlet, &open, route, place),
                 None => reach(&host, &outlet, route).await,
@@ -110,11 +110,11 @@ async fn drive(host: Arc<Host>, outlet: Arc<Outlet>) {
 }
 
 /// Judges and routes a message that came back.
-fn clear_again(host: &Arc<Host>, outlet: &Outlet, number: u64, mut outgoing: Outgoing) {
+fn clear_again(host: &Arc<Host>, outlet: &Outlet, number: u64, mut outgoing: Box<Outgoing>) {
     match clear(host, &outgoing.sender, &outgoing.parcel) {
         Err(ending) => outgoing.end(ending),
         Ok(cleared) if cleared.route.node == host.options.node => {
-            let Outgoing { parcel, told, .. } = outgoing;
+            let Outgoing { parcel, told, .. } = *outgoing;
             let _ = told.send(Sent::Here(Box::new((parcel, cleared))));
         }
         Ok(cleared) => {
@@ -169,13 +169,13 @@ struct Making {
 /// Sends one batch of what waits.
 fn post(host: &Arc<Host>, outlet: &Arc<Outlet>, open: &Arc<Open>, route: Route, place: OwnedSemaphorePermit) {
     let (policy_set, taken) = outlet.take(route);
-    let passed: Vec<_> = taken.into_iter().filter_map(|(number, message)| pass(host, number, message)).collect();
-    let Some((state, sender)) = passed.first().map(|(_, message, state)| (state.clone(), message.sender.clone()))
-    else {
-        return;
-    };
+    let mut state = None;
+    let pass = |(number, message)| pass(host, message, &mut state).map(|message| (number, message));
+    let passed: Vec<(u64, Box<Outgoing>)> = taken.into_iter().filter_map(pass).collect();
+    let (Some(state), Some((_, first))) = (state, passed.first()) else { return };
+    let sender = first.sender.clone();
     let Some(bearer) = sender.bearer(host, &state) else {
-        passed.into_iter().for_each(|(_, message, _)| message.end(not_delivered("this node is no member any more")));
+        passed.into_iter().for_each(|(_, message)| message.end(not_delivered("this node is no member any more")));
         return;
     };
     let (making, attestation) = seal(host, open, &bearer, policy_set, passed);
@@ -201,8 +201,9 @@ fn post(host: &Arc<Host>, outlet: &Arc<Outlet>, open: &Arc<Open>, route: Route, 
     host.spawn(settle(Arc::clone(host), Arc::clone(outlet), Arc::clone(open), sent, reply, place));
 }
 
-/// The effect itself: tested in the moment in which a message leaves; its sanction is used up by it.
-fn pass(host: &Host, number: u64, mut message: Outgoing) -> Option<(u64, Outgoing, State)> {
+/// The effect itself: tested in the moment in which a message leaves, by the `state` that is told; its sanction is used up
+/// by it.
+fn pass(host: &Host, mut message: Box<Outgoing>, state: &mut Option<State>) -> Option<Box<Outgoing>> {
     let tested = match message.cleared.take() {
         _ if message.is_stale() => Err(Ending::DeadlineExceeded { delivered: false }),
         Some(cleared) => {
@@ -212,7 +213,10 @@ fn pass(host: &Host, number: u64, mut message: Outgoing) -> Option<(u64, Outgoin
         None => Err(not_delivered("it was not cleared")),
     };
     match tested {
-        Ok(state) => Some((number, message, state)),
+        Ok(by) => {
+            *state = Some(by);
+            Some(message)
+        }
         Err(ending) => {
             message.end(ending);
             None
@@ -226,11 +230,11 @@ fn seal(
     open: &Open,
     bearer: &Bearer<'_>,
     policy_set: PolicyNumber,
-    passed: Vec<(u64, Outgoing, State)>,
+    passed: Vec<(u64, Box<Outgoing>)>,
 ) -> (Making, Option<symbi_model::ledger::Attestation>) {
     let mut making = Making::default();
     let mut session = open.channel.session();
-    for (number, message, _) in passed {
+    for (number, message) in passed {
         let header = header(open, bearer, &message.parcel);
         match session.seal(&header, &message.parcel.payload) {
             Ok(sealed) => making.add(number, message, sealed),
@@ -258,8 +262,8 @@ fn header(open: &Open, bearer: &Bearer<'_>, parcel: &Parcel) -> Header {
 }
 
 impl Making {
-    fn add(&mut self, number: u64, message: Outgoing, sealed: session::Sealed) {
-        let Outgoing { sender, parcel, attempts, told, .. } = message;
+    fn add(&mut self, number: u64, message: Box<Outgoing>, sealed: session::Sealed) {
+        let Outgoing { sender, parcel, attempts, told, .. } = *message;
         let remaining = parcel.remaining();
         let user = sender.user().to_owned();
         debug_assert!(user.len() <= USER_BYTES, "it was checked when it was cleared");
@@ -301,7 +305,8 @@ async fn settle(
             Some(Word::NoSession) if flying.attempts + 1 < ATTEMPTS => {
                 if let Some(Call { told, .. }) = open.take(&message) {
                     let Flying { number, sender, parcel, attempts } = flying;
-                    back.push((number, Outgoing { sender, parcel, cleared: None, attempts: attempts + 1, told }));
+                    let outgoing = Outgoing { sender, parcel, cleared: None, attempts: attempts + 1, told };
+                    back.push((number, Box::new(outgoing)));
                 }
             }
             // An answer, or word of how it ended, may still come.

@@ -47,7 +47,7 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// Ends it.
-    pub(super) fn end(self, ending: Ending) {
+    pub(super) fn end(self: Box<Self>, ending: Ending) {
         // Whoever has stopped waiting needs no ending.
         let _ = self.told.send(Sent::Ended(ending));
     }
@@ -73,7 +73,7 @@ pub(crate) struct Outlet {
 #[derive(Default)]
 struct Inner {
     /// By number.
-    waiting: BTreeMap<u64, Outgoing>,
+    waiting: BTreeMap<u64, Box<Outgoing>>,
     /// The next number.
     next: u64,
     /// Whether a task drives it.
@@ -118,12 +118,12 @@ impl Outlet {
         }
         let number = inner.next;
         inner.next += 1;
-        inner.waiting.insert(number, outgoing);
+        inner.waiting.insert(number, Box::new(outgoing));
         Some((number, !std::mem::replace(&mut inner.driven, true)))
     }
 
     /// Puts messages back where they came from; whether the caller must start a task that drives.
-    pub(super) fn put_back(&self, messages: impl IntoIterator<Item = (u64, Outgoing)>) -> bool {
+    pub(super) fn put_back(&self, messages: impl IntoIterator<Item = (u64, Box<Outgoing>)>) -> bool {
         let mut inner = self.lock();
         inner.waiting.extend(messages);
         !inner.waiting.is_empty() && !std::mem::replace(&mut inner.driven, true)
@@ -151,7 +151,7 @@ impl Outlet {
                 Some(cleared) => Next::Send(cleared.route),
                 None => {
                     let (number, outgoing) = first.remove_entry();
-                    Next::Clear(number, Box::new(outgoing))
+                    Next::Clear(number, outgoing)
                 }
             };
         }
@@ -159,7 +159,7 @@ impl Outlet {
 
     /// The messages of one batch, for `route`: the first and those behind it that were judged by the same policies, as far as
     /// one frame takes them.
-    pub(super) fn take(&self, route: Route) -> (PolicyNumber, Vec<(u64, Outgoing)>) {
+    pub(super) fn take(&self, route: Route) -> (PolicyNumber, Vec<(u64, Box<Outgoing>)>) {
         let mut inner = self.lock();
         let (mut taken, mut bytes, mut policy_set) = (Vec::new(), 0, PolicyNumber::default());
         while let Some(first) = inner.waiting.first_entry() {
@@ -178,7 +178,7 @@ impl Outlet {
 
     /// Ends all that wait for `route`.
     pub(super) fn fail(&self, route: Route, ending: &Ending) {
-        let failed: Vec<Outgoing> = {
+        let failed: Vec<Box<Outgoing>> = {
             let mut inner = self.lock();
             let is_bound =
                 |outgoing: &Outgoing| outgoing.cleared.as_ref().is_some_and(|cleared| cleared.route == route);
