@@ -30,8 +30,14 @@ impl Drop for Cluster {
 impl Cluster {
     /// A cluster of one, serving.
     pub async fn one() -> Self {
+        Self::one_in(|_| ()).await
+    }
+
+    /// A cluster of one, serving, whose directory was seen to before anything was in it: the first node's is `n1` in it.
+    pub async fn one_in(prepare: impl FnOnce(&Path)) -> Self {
         // A unix socket's path ends at 107 bytes: TMPDIR may be too long.
         let dir = tempfile::Builder::new().prefix("symbi").tempdir_in("/tmp").expect("a directory in /tmp");
+        prepare(dir.path());
         let mut first = Node::new(dir.path(), "n1", &dir.path().join("n1/admin.token"));
         first.start(&[]);
         first.ready().await;

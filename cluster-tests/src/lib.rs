@@ -11,6 +11,8 @@ mod cli;
 mod cluster;
 mod node;
 mod ports;
+pub mod skipped;
+pub mod small_disk;
 mod wait;
 pub mod writers;
 

@@ -3,9 +3,11 @@
 mod agents;
 mod audit;
 mod bad_input;
+mod crowds;
 mod durability;
 mod exit_codes;
 mod formation;
+mod full_disk;
 mod joins;
 mod keys;
 mod slow_clients;

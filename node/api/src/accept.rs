@@ -7,10 +7,10 @@
 mod paced;
 
 use crate::auth::Door;
-use paced::Paced;
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use paced::Paced;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -143,7 +143,7 @@ impl Service {
                         let mut first = [0];
                         let looking = tokio::time::timeout(service.options.first_byte, stream.peek(&mut first));
                         if matches!(looking.await, Ok(Ok(1))) {
-                            service.connection(stream, Door::Tcp).await;
+                            service.connection(stream, reset, Door::Tcp).await;
                         }
                         drop(place);
                     });
@@ -166,7 +166,7 @@ impl Service {
                 if let Some(place) = own.then(|| self.place(None)).flatten() {
                     let service = self.clone();
                     tracker.spawn(async move {
-                        service.connection(stream, Door::Unix).await;
+                        service.connection(stream, |_| (), Door::Unix).await;
                         drop(place);
                     });
                 }
@@ -189,13 +189,16 @@ impl Service {
         Some(Place { address, open: self.open.clone() })
     }
 
-    async fn connection(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, door: Door) {
+    async fn connection<S>(&self, stream: S, abort: fn(&S), door: Door)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let routes = self.router.clone().layer(axum::Extension(door));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.options.headers)
             .serve_connection(
-                TokioIo::new(Paced::new(stream, self.options.reader)),
+                TokioIo::new(Paced::new(stream, self.options.reader, abort)),
                 TowerToHyperService::new(routes),
             );
         tokio::pin!(connection);
@@ -208,6 +211,13 @@ impl Service {
                 let _ = connection.await;
             }
         }
+    }
+}
+
+/// Makes the close of a connection a reset, which frees what its client has not read.
+fn reset(stream: &TcpStream) {
+    if let Err(error) = stream.set_zero_linger() {
+        tracing::debug!(%error, "a slow reader's connection is closed and not reset");
     }
 }
 

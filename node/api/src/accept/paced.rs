@@ -22,6 +22,8 @@ pub struct Paced<S> {
     inner: S,
     /// How long its reader may keep us waiting.
     patience: Duration,
+    /// Called when that is over: a plain close would leave in the kernel what was written and is not read.
+    abort: fn(&S),
     /// How long it has, until the present wait.
     waited: Duration,
     /// When the present wait began.
@@ -36,9 +38,9 @@ pub struct Paced<S> {
 
 impl<S> Paced<S> {
     /// A stream whose reader has not kept anybody waiting yet.
-    pub fn new(inner: S, patience: Duration) -> Self {
+    pub fn new(inner: S, patience: Duration, abort: fn(&S)) -> Self {
         let alarm = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { inner, patience, waited: Duration::ZERO, since: None, taken: 0, has_waited: false, alarm }
+        Self { inner, patience, abort, waited: Duration::ZERO, since: None, taken: 0, has_waited: false, alarm }
     }
 
     /// A write went through.
@@ -60,6 +62,7 @@ impl<S> Paced<S> {
             (self.since, self.has_waited) = (Some(now), true);
         }
         ready!(self.alarm.as_mut().poll(context));
+        (self.abort)(&self.inner);
         Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the client does not read what it asked for"))
     }
 }
@@ -78,7 +81,11 @@ impl<S: AsyncWrite + Unpin> Paced<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_read(context, buffer)
     }
 }
@@ -132,7 +139,7 @@ mod tests {
             }
         });
         let began = Instant::now();
-        let ended = Paced::new(near, PATIENCE).write_all(&vec![0; 16 << 20]).await;
+        let ended = Paced::new(near, PATIENCE, |_| ()).write_all(&vec![0; 16 << 20]).await;
         let took = began.elapsed();
         reader.abort();
         (ended, took)
