@@ -11,7 +11,7 @@ use crate::verdicts::Verdicts;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use symbi_model::policy::PermitRef;
 use symbi_model::{DecisionId, Hash, NodeId, PolicyNumber, State};
@@ -68,7 +68,12 @@ struct Inner {
     verdicts: Mutex<Verdicts>,
     /// When a leader was last heard, ms of the boot clock and one more; 0 for never.
     heard: AtomicU64,
+    /// Told of every denial.
+    denials: OnceLock<OnDenied>,
 }
+
+/// Told of a verdict that denied something.
+type OnDenied = Box<dyn Fn(Verdict) + Send + Sync>;
 
 /// Proof that a request was judged and permitted; whoever holds it may do what the request says, once.
 #[derive(Debug)]
@@ -130,6 +135,7 @@ impl Gate {
             findings: Findings::default(),
             verdicts: Mutex::new(Verdicts::new(&options.node, options.kept)),
             heard: AtomicU64::new(0),
+            denials: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -138,6 +144,13 @@ impl Gate {
     pub fn heard(&self, at: Duration) {
         let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX - 1);
         self.inner.heard.fetch_max(at_ms + 1, Ordering::Relaxed);
+    }
+
+    /// Has `told` hear of every denial from now on, so that it is kept for longer than the last verdicts are. The first who asks
+    /// is told.
+    pub fn on_denied(&self, told: impl Fn(Verdict) + Send + Sync + 'static) {
+        // One keeper is enough: who comes second is not told.
+        let _ = self.inner.denials.set(Box::new(told));
     }
 
     /// Judges `request` by the policy set that is current in `state`, and keeps the verdict.
@@ -158,6 +171,9 @@ impl Gate {
         let (reason, deaf) = (finding.reason.clone(), finding.deaf);
         let decision = self.keep(finding);
         tracing::debug!(%decision, %reason, "denied");
+        if let (Some(told), Some(verdict)) = (self.inner.denials.get(), self.verdict(&decision)) {
+            told(verdict);
+        }
         Err(Denied { decision, policy_set, reason, deaf })
     }
 

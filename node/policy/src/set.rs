@@ -38,12 +38,20 @@ pub struct PolicyError {
 
 /// What is wrong with a set that somebody wants to apply; at least one of the two is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
-#[error("the policies, or their entities, are not valid")]
 pub struct Invalid {
     /// Of its policies, in the order of their places.
     pub policies: Vec<PolicyError>,
     /// Of its entities.
     pub entities: Option<PolicyError>,
+}
+
+impl std::fmt::Display for Invalid {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let policies = self.policies.iter().map(|error| ("policies", error));
+        let errors = policies.chain(self.entities.iter().map(|error| ("entities", error)));
+        let said: Vec<String> = errors.map(|(of, error)| format!("{of}, {error}")).collect();
+        formatter.write_str(&said.join("; "))
+    }
 }
 
 /// A place in a text.

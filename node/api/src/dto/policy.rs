@@ -10,10 +10,92 @@ pub struct Set {
     pub number: u64,
     /// Whether it is the current one.
     pub current: bool,
-    /// SHA-256 of its text.
+    /// SHA-256 of its text and its entities.
     pub hash: String,
+    /// Who applied it.
+    pub actor: String,
+    /// The log index from which on it was in force.
+    pub index: u64,
+    /// When, ms since the Unix epoch.
+    pub at_ms: u64,
     /// The policies.
     pub text: String,
+    /// Their entities, Cedar's JSON.
+    pub entities: String,
+}
+
+/// A line of the list of policy sets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SetLine {
+    /// Its number.
+    pub number: u64,
+    /// Whether it is the current one.
+    pub current: bool,
+    /// SHA-256 of its text and its entities.
+    pub hash: String,
+    /// Who applied it.
+    pub actor: String,
+    /// The log index from which on it was in force.
+    pub index: u64,
+    /// When, ms since the Unix epoch.
+    pub at_ms: u64,
+}
+
+/// A policy set that somebody wants applied.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// The policies.
+    pub text: String,
+    /// Their entities, Cedar's JSON. Default: none.
+    #[serde(default = "no_entities")]
+    pub entities: String,
+}
+
+fn no_entities() -> String {
+    symbi_model::policy::NO_ENTITIES.to_owned()
+}
+
+/// What became of a policy set that somebody wanted applied.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Applied {
+    /// Whether it was only tried.
+    pub dry_run: bool,
+    /// Its number; null when it was only tried.
+    pub number: Option<u64>,
+    /// The log index from which on it is in force; null when it was only tried.
+    pub index: Option<u64>,
+    /// SHA-256 of its text and its entities.
+    pub hash: String,
+    /// How many policies it has.
+    pub policies: usize,
+}
+
+/// What differs between two policy sets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Diff {
+    /// The number of the one.
+    pub from: u64,
+    /// The number of the other.
+    pub to: u64,
+    /// What differs, policy by policy.
+    pub clauses: Vec<DiffClause>,
+}
+
+/// What differs in one policy, or in the entities.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DiffClause {
+    /// The policy's name, or `entities`.
+    pub clause: String,
+    /// Its lines, each behind `-`, `+` or a space.
+    pub lines: Vec<String>,
+}
+
+/// The schema that policies are checked against.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Schema {
+    /// In Cedar's notation.
+    pub schema: String,
 }
 
 /// A verdict, and what led to it.
@@ -37,8 +119,56 @@ pub struct Verdict {
     pub values: BTreeMap<String, String>,
     /// The policies that determined it; none for a denial that no policy permitted.
     pub policies: Vec<PolicyLine>,
+    /// For a denial that no policy forbids, the policies that came nearest to permitting it, the nearest first.
+    pub nearest: Vec<Nearest>,
+    /// What could not be evaluated; whatever could not is a denial.
+    pub errors: Vec<String>,
     /// In words.
     pub reason: String,
+}
+
+/// A policy that would have permitted it, had all of its clauses held.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Nearest {
+    /// Its id within the set.
+    pub policy: String,
+    /// How many of its clauses hold.
+    pub held: usize,
+    /// Its clauses.
+    pub clauses: Vec<Clause>,
+}
+
+/// A clause of a policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Clause {
+    /// In Cedar.
+    pub clause: String,
+    /// `true`, `false` or `error`.
+    pub holds: String,
+    /// Why it cannot be evaluated; null where it can.
+    pub error: Option<String>,
+    /// What it looked at, with the values there.
+    pub values: BTreeMap<String, String>,
+}
+
+/// The JSON of what came nearest.
+#[must_use]
+pub fn nearest(nearest: &[symbi_policy::Nearest]) -> Vec<Nearest> {
+    let clause = |clause: &symbi_policy::ClauseLine| Clause {
+        clause: clause.text.clone(),
+        holds: clause.holds.to_string(),
+        error: match &clause.holds {
+            symbi_policy::Holds::Error(error) => Some(error.clone()),
+            symbi_policy::Holds::Yes | symbi_policy::Holds::No => None,
+        },
+        values: clause.values.iter().cloned().collect(),
+    };
+    let one = |nearest: &symbi_policy::Nearest| Nearest {
+        policy: nearest.policy.clone(),
+        held: nearest.held(),
+        clauses: nearest.clauses.iter().map(clause).collect(),
+    };
+    nearest.iter().map(one).collect()
 }
 
 /// A policy that determined a verdict.
@@ -67,6 +197,8 @@ pub fn verdict(verdict: &symbi_policy::Verdict) -> Verdict {
             .iter()
             .map(|line| PolicyLine { id: line.id.clone(), text: line.text.clone() })
             .collect(),
+        nearest: nearest(&verdict.nearest),
+        errors: verdict.errors.clone(),
         reason: verdict.reason.clone(),
     }
 }

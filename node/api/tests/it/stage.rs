@@ -10,18 +10,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use symbi_api::auth::Door;
-use symbi_api::ports::{AuditLine, Call, Ports, View};
+use symbi_api::ports::{AuditLine, Call, Ports, Traced, View};
 use symbi_host::{Ending, TellStatus};
 use symbi_model::agent::Resources;
 use symbi_model::command::Genesis;
 use symbi_model::entry::{Entry, Payload};
+use symbi_model::ledger::{Fate, Kind};
 use symbi_model::node::Profile;
 use symbi_model::policy::PermitRef;
 use symbi_model::{
-    Batch, ClusterId, Command, Committed, GroupId, Hash, Item, MessageId, NodeId, Proposal, ProposeError, RequestId,
-    State, apply, codec,
+    Batch, ClusterId, Command, Committed, DecisionId, GroupId, Hash, Item, MessageId, NodeId, Proposal, ProposeError,
+    RequestId, State, apply, codec,
 };
 use symbi_policy::{Clocks, Gate};
+use symbi_proto::wire::ledger::{Chunk, Sighting};
 use tokio::sync::{mpsc, oneshot, watch};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -41,10 +43,14 @@ pub struct Stage {
     router: Router,
     /// What the interface sees of the group; a test may change it.
     pub view: watch::Sender<View>,
+    /// The replicated state; a test may edit it, and count it anew.
+    pub state: watch::Sender<State>,
     /// What was proposed, in order.
     pub proposed: mpsc::UnboundedReceiver<Proposed>,
     /// What the next write gets instead of being applied.
     pub refuse_next: mpsc::UnboundedSender<ProposeError>,
+    /// Policies that are applied just before the next write.
+    pub policies_next: mpsc::UnboundedSender<String>,
     /// How many writes were done.
     pub writes: Arc<AtomicU64>,
 }
@@ -110,6 +116,16 @@ impl Replica {
         self.apply(&Batch::sign(CLUSTER, GroupId(0), &self.key, NOW_MS, None, vec![item]))
     }
 
+    /// Makes `text` the current set, as somebody else's write would.
+    fn set_policies(&mut self, text: String) {
+        let permit = PermitRef {
+            decision: DecisionId { node: [1; 4], id: Uuid::from_u128(0xd1) },
+            policy_set: self.state.borrow().counters.policy_set,
+        };
+        let (entities, actor) = (symbi_model::policy::NO_ENTITIES.to_owned(), "user:other".to_owned());
+        self.propose(&Command::ApplyPolicies { text, entities, actor }, None, Some(permit));
+    }
+
     fn answer(&self, call: Call, gate: &Gate) {
         match call {
             Call::ReadIndex(reply) => drop(reply.send(Some(self.state.borrow().counters.applied_index))),
@@ -131,12 +147,50 @@ impl Replica {
                 drop(reply.send(Ok(self.chain.iter().filter(behind).take(limit).cloned().collect())));
             }
             Call::SignBundle(bytes, reply) => drop(reply.send(self.key.sign(&bytes).to_bytes())),
+            Call::Message(prefix, reply) => drop(reply.send(traced(&prefix))),
+            Call::Ledger(_, _, reply) => {
+                let empty = Chunk { first: 1, before: Hash::default(), last: 0, lines: Vec::new() };
+                drop(reply.send(Ok(empty)));
+            }
+            Call::Bench(_, reply) => drop(reply),
+            Call::BenchHire(_, reply) => drop(reply),
+            Call::BenchDismiss(_, reply) => drop(reply),
             Call::WhyAgent(_, reply) => {
                 let lines = [("", "nothing speaks for it"), ("n1", "has room")];
                 drop(reply.send(lines.map(|(node, text)| (node.to_owned(), text.to_owned())).to_vec()));
             }
         }
     }
+}
+
+/// What is known here: of [`MESSAGE`], of two others that begin alike, and of what begins with `dead` only that n2 may know.
+fn traced(prefix: &str) -> Traced {
+    let alike = ["0199aaaa-0000-7000-8000-000000000001", "0199aaaa-0000-7000-8000-000000000002"];
+    let ids = alike.into_iter().map(str::to_owned).chain([MESSAGE.to_string()]);
+    let known = ids.filter(|id| id.starts_with(prefix)).map(|id| Sighting {
+        message: id.parse().unwrap(),
+        node: NodeId([7; 32]),
+        line: 3,
+        time_ms: NOW_MS,
+        what: "sent".to_owned(),
+        kind: Some(Kind::Tell),
+        sender: "a".to_owned(),
+        sender_epoch: symbi_model::Epoch(1),
+        receiver: "b".to_owned(),
+        receiver_epoch: symbi_model::Epoch(2),
+        user: String::new(),
+        session: Some([5; 16]),
+        batch: Some(0),
+        sequence: Some(0),
+        bytes: 1,
+        deadline_ms: NOW_MS + 1,
+        sent_by: None,
+        received_by: None,
+        fate: Some(Fate::Sent),
+        anchor: None,
+    });
+    let unreachable = if prefix.starts_with("dead") { vec!["n2".to_owned()] } else { Vec::new() };
+    Traced { seen: known.collect(), more: false, unreachable }
 }
 
 fn genesis(node: NodeId) -> Genesis {
@@ -162,7 +216,7 @@ impl Stage {
         let key = SigningKey::from_bytes(&[1; 32]);
         let node = NodeId(key.verifying_key().to_bytes());
         let (state, watched) = watch::channel(State::default());
-        let mut replica = Replica { key, state, chain: Vec::new() };
+        let mut replica = Replica { key, state: state.clone(), chain: Vec::new() };
         replica.apply(&Batch::genesis(genesis(node), &replica.key, NOW_MS));
         let view = View {
             term: 1,
@@ -190,10 +244,11 @@ impl Stage {
         };
         let (tell, proposed) = mpsc::unbounded_channel();
         let (refuse_next, refusals) = mpsc::unbounded_channel();
+        let (policies_next, policies) = mpsc::unbounded_channel();
         let writes = Arc::new(AtomicU64::new(0));
-        tokio::spawn(play(replica, gate, asked, called, tell, refusals, writes.clone()));
+        tokio::spawn(play(replica, gate, asked, called, tell, (refusals, policies), writes.clone()));
         let router = symbi_api::router(ports, vec!["n1".to_owned()]);
-        Self { router, view, proposed, refuse_next, writes }
+        Self { router, view, state, proposed, refuse_next, policies_next, writes }
     }
 
     /// The routes, as the accept loop serves them.
@@ -236,7 +291,7 @@ async fn play(
     mut asked: mpsc::Receiver<Proposal<oneshot::Sender<Result<Committed, ProposeError>>>>,
     mut called: mpsc::Receiver<Call>,
     proposed: mpsc::UnboundedSender<Proposed>,
-    mut refusals: mpsc::UnboundedReceiver<ProposeError>,
+    (mut refusals, mut policies): (mpsc::UnboundedReceiver<ProposeError>, mpsc::UnboundedReceiver<String>),
     writes: Arc<AtomicU64>,
 ) {
     loop {
@@ -244,6 +299,9 @@ async fn play(
             Some(proposal) = asked.recv() => {
                 let Proposal { command, request, permit, deadline_ms, reply, .. } = proposal;
                 let _ = proposed.send(Proposed { request, deadline_ms, kind: command.kind() });
+                if let Ok(text) = policies.try_recv() {
+                    replica.set_policies(text);
+                }
                 let answer = match refusals.try_recv() {
                     Ok(error) => Err(error),
                     Err(_) => Ok(replica.propose(&command, request, permit)),

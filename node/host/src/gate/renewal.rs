@@ -109,17 +109,8 @@ mod tests {
         let clocks = symbi_policy::Clocks { wall_ms: Arc::new(|| 0), boottime: Arc::clone(&boottime) };
         let policies = symbi_policy::Gate::new(symbi_policy::Options::new(symbi_model::NodeId([1; 32])), clocks);
         let (gate_, cancel_) = (gate.clone(), cancel.clone());
-        let renewal = Renewal {
-            gate: gate_,
-            policies,
-            boot: 7,
-            calls,
-            state,
-            standing,
-            granted,
-            boottime,
-            cancel: cancel_,
-        };
+        let renewal =
+            Renewal { gate: gate_, policies, boot: 7, calls, state, standing, granted, boottime, cancel: cancel_ };
         let task = tokio::spawn(renewal.run());
         let first = asked.recv().await.unwrap();
         assert_eq!((first.boot, gate.check(0).is_ok()), (7, false));

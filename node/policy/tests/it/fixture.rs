@@ -76,6 +76,21 @@ pub fn add_agent(state: &mut State, name: &str, owner: &str, n: u8, epoch: u64) 
     state.agents.insert(name.parse().unwrap(), agent);
 }
 
+/// Makes `text` and `entities` the current set.
+pub fn apply_set(state: &mut State, number: u64, text: &str, entities: &str) {
+    apply_policies(state, number, text);
+    let set = state.policy_sets.get_mut(&PolicyNumber(number)).unwrap();
+    set.entities = entities.to_owned();
+    set.hash = PolicySet::hash_of(text, entities);
+}
+
+/// Gives an agent labels: its record has another specification from then on.
+pub fn label(state: &mut State, name: &str, labels: &[&str]) {
+    let agent = state.agents.get_mut(&name.parse().unwrap()).unwrap();
+    let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+    agent.spec = Spec { labels, ..(*agent.spec).clone() }.into();
+}
+
 /// A gate of the first node, and its clock.
 pub fn gate() -> (Gate, Arc<AtomicU64>) {
     let clock = Arc::new(AtomicU64::new(NOW_MS));

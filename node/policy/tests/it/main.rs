@@ -5,4 +5,5 @@ mod credential;
 mod fixture;
 mod gate;
 mod outsider;
+mod sets;
 mod verdicts;

@@ -62,8 +62,20 @@ const WRONG: &[(&str, &[&str])] = &[
 ];
 
 /// A right value of what a verb needs beside the flag that is wrong.
-const RIGHT: &[(&str, &str)] =
-    &[("name", "a"), ("key", "k"), ("value", "v"), ("payload", "1"), ("file", "f"), ("id", "00"), ("bundle", "b"), ("path", "p"), ("cases", "c"), ("from", "1"), ("to", "2"), ("number", "1")];
+const RIGHT: &[(&str, &str)] = &[
+    ("name", "a"),
+    ("key", "k"),
+    ("value", "v"),
+    ("payload", "1"),
+    ("file", "f"),
+    ("id", "00"),
+    ("bundle", "b"),
+    ("path", "p"),
+    ("cases", "c"),
+    ("from", "1"),
+    ("to", "2"),
+    ("number", "1"),
+];
 
 /// What a flag needs beside it though its verb does not.
 const BESIDE: &[(&str, &[&str])] = &[("audit verify anchor", &["f"])];

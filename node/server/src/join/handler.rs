@@ -7,16 +7,18 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use symbi_api::error::Error;
+use symbi_api::write::Way;
 use symbi_model::command::Enrol as EnrolCommand;
 use symbi_model::node::Membership;
 use symbi_model::token::JoinToken;
-use symbi_model::{Command, Committed, NodeId, Outcome, Proposal, ProposeError, Refusal, State, TokenId};
+use symbi_model::{Command, Committed, NodeId, Outcome, ProposeError, Refusal, State, TokenId};
 use symbi_net::JoinCall;
 use symbi_policy::AdmitNode;
 use symbi_proto::join::{Member, Pending, welcome};
 use symbi_proto::wire::join::{Enrol, Enrolled, Hello, Neighbour, Progress, Refused, RefusedCode};
 use symbi_proto::wire::{JoinReply, JoinRequest};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -131,24 +133,12 @@ impl Handler {
             (pending.hello().token, enrol.name.clone())
         };
         fit(&name)?;
-        let (state, record) = self.token(token).await?;
+        let (_, record) = self.token(token).await?;
         let labels = enrol.profile.labels.clone();
         let admit = AdmitNode { user: record.user.clone(), name: name.clone(), labels };
-        let permit = self.gate.judge(&state, admit).map_err(|denied| {
-            refused(RefusedCode::Denied, format!("{} (decision {})", denied.reason, denied.decision))
-        })?;
-        let (reply, answer) = oneshot::channel();
         let command = Command::Enrol(EnrolCommand { node: joiner, name, profile: enrol.profile, token });
-        let proposal = Proposal {
-            command,
-            request: Some(enrol.request),
-            permit: Some(permit.reference()),
-            decided_term: None,
-            deadline_ms: ENROL_MS,
-            reply,
-        };
-        self.proposals.send(proposal).await.map_err(|_| starting())?;
-        let committed = outcome(answer.await.unwrap_or(Err(ProposeError::Stopping)))?;
+        let way = Way { state: self.raft.state(), gate: self.gate.clone(), proposals: self.proposals.clone() };
+        let committed = outcome(way.permitted(&admit, enrol.request, command, ENROL_MS).await)?;
         let state = self.raft.wait_applied(committed.index, Duration::from_secs(3)).await.map_err(|_| starting())?;
         enrolled(&state, &joiner)
     }
@@ -174,10 +164,13 @@ fn fit(name: &str) -> Result<(), Refused> {
     Err(refused(RefusedCode::Unfit, format!("the name {name:?} is not a DNS label: a-z, 0-9 and '-', at most 63")))
 }
 
-fn outcome(answer: Result<Committed, ProposeError>) -> Result<Committed, Refused> {
-    let committed = answer.map_err(|error| match error {
-        ProposeError::Unknown => refused(RefusedCode::Unknown, error.to_string()),
-        ProposeError::ClockSkew { .. } => refused(RefusedCode::Clock, error.to_string()),
+fn outcome(answer: Result<Committed, Error>) -> Result<Committed, Refused> {
+    let committed = answer.map_err(|error| match &error {
+        Error::Denied { decision, reason, deaf: false } => {
+            refused(RefusedCode::Denied, format!("{reason} (decision {decision})"))
+        }
+        Error::Undecided(ProposeError::Unknown) => refused(RefusedCode::Unknown, error.to_string()),
+        Error::Undecided(ProposeError::ClockSkew { .. }) => refused(RefusedCode::Clock, error.to_string()),
         _ => refused(RefusedCode::Unavailable, error.to_string()),
     })?;
     let Outcome::Refused(refusal) = &committed.outcome else { return Ok(committed) };
