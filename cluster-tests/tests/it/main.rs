@@ -3,6 +3,7 @@
 mod agents;
 mod audit;
 mod bad_input;
+mod bench;
 mod crowds;
 mod durability;
 mod exit_codes;
@@ -10,4 +11,8 @@ mod formation;
 mod full_disk;
 mod joins;
 mod keys;
+mod ledgers;
+mod output;
+mod policies;
+mod removal;
 mod slow_clients;

@@ -2,6 +2,7 @@
 //!
 //! The order of variants and fields is the format; new variants go at the end. A session's inner bytes are [`crate::session`]'s.
 
+pub mod bench;
 mod blob;
 pub mod control;
 pub mod join;

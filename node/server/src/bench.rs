@@ -7,33 +7,33 @@
 //! goes away ends it.
 
 mod crew;
+mod layers;
+mod sink;
+mod trail;
 mod work;
 
-use crate::clock::WallMs;
+pub use sink::{Ports as SinkPorts, Sink};
+
 use crew::Crew;
 use std::sync::Arc;
 use symbi_api::bench::{Found, Hired, Order};
 use symbi_api::error::Error;
 use symbi_api::keys::Pool;
 use symbi_model::policy::PermitRef;
-use symbi_model::{Command, Committed, NodeId, State};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use symbi_model::{Command, Committed};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What a run needs of the node.
 #[derive(Clone)]
 pub struct Ports {
-    /// This node.
-    pub node: NodeId,
-    /// The replicated state.
-    pub state: watch::Receiver<State>,
+    /// What it has in common with a sink.
+    pub here: SinkPorts,
+    /// The way to other nodes.
+    pub net: symbi_net::Handle,
     /// Where writes go.
     pub proposals: symbi_control::Proposals,
-    /// Who judges.
-    pub gate: symbi_policy::Gate,
     /// Agents and messages.
     pub host: symbi_host::Handle,
-    /// The clock.
-    pub wall_ms: WallMs,
     /// Keys of writes.
     pub pool: Pool,
 }
@@ -41,7 +41,7 @@ pub struct Ports {
 impl Ports {
     /// Proposes a command as the HTTP interface does.
     async fn propose(&self, permit: PermitRef, command: Command) -> Result<Committed, Error> {
-        let loan = self.pool.lend((self.wall_ms)());
+        let loan = self.pool.lend((self.here.wall_ms)());
         let deadline_ms = symbi_api::write::MAX_TIMEOUT_MS;
         let committed = symbi_api::write::submit(&self.proposals, loan.key, permit, command, deadline_ms).await?;
         loan.settle();
@@ -74,8 +74,13 @@ impl Bench {
         let crew = Crew::new(self.ports.clone(), order.user.clone());
         crew.dismiss().await;
         let run = async {
-            let hired = Arc::new(work::hire(&self.ports, &crew, &order).await?);
-            Ok(Found::Whole(work::run(&self.ports, &crew, hired, &order).await))
+            let hired = work::hire(&self.ports, &crew, &order).await?;
+            let Some(last) = order.layers else {
+                return Ok(Found::Whole(work::run(&self.ports, &crew, Arc::new(hired), &order).await));
+            };
+            let (to, _) = work::another(&self.ports)?;
+            let (here, net) = (self.ports.here.clone(), self.ports.net.clone());
+            layers::Sender::new(here, net, to, hired, &order).run(last, order.length).await.map(Found::Layers)
         };
         let found = tokio::select! {
             found = run => found,

@@ -152,7 +152,8 @@ impl Node {
         let (view, hints) = core.view(config.boot, parts.meter, inbox.gossip, granted);
         let control = core.control(hints, &proposals);
         let remote = remote::Remote { node: core.id, raft: core.raft.clone(), net: core.net.clone(), control };
-        let host = core.host(&config, (parts.driver, engine.clone()), parts.observer, &proposals, &remote, granted_tell);
+        let host =
+            core.host(&config, (parts.driver, engine.clone()), parts.observer, &proposals, &remote, granted_tell);
 
         ledgers::keep_denials(&core.gate, host.ledger());
 
@@ -162,6 +163,7 @@ impl Node {
             host: host.clone(),
             gate: core.gate.clone(),
             wall_ms: core.clocks.wall_ms.clone(),
+            sink: bench::Sink::new(core.sink(&engine)),
         };
         let (tasks, cancel) = (&core.tracker, &core.cancel);
         core.part("raft's inbox", inbound::raft(inbox.raft, core.raft.clone(), tasks.clone(), cancel.clone()));
@@ -182,7 +184,7 @@ impl Node {
         let profile = config.profile;
         let advertise = profile.addr;
         tasks.spawn(introduce::introduce(core.id, profile, core.raft.state(), proposals.clone(), cancel.clone()));
-        let calls = core.calls(remote, host.clone(), &proposals);
+        let calls = core.calls(remote, host.clone(), &proposals, &engine);
         let api = symbi_api::Ports {
             node: core.id,
             state: core.raft.state(),
@@ -388,21 +390,31 @@ impl Core {
         symbi_host::spawn(ports, options, engine, own)
     }
 
+    /// What the bench needs of this node, on either side of a run.
+    fn sink(&self, engine: &Arc<dyn symbi_store::Engine>) -> bench::SinkPorts {
+        bench::SinkPorts {
+            node: self.id,
+            state: self.raft.state(),
+            gate: self.gate.clone(),
+            wall_ms: self.clocks.wall_ms.clone(),
+            engine: engine.clone(),
+        }
+    }
+
     /// Where the HTTP interface's calls are answered.
     fn calls(
         &self,
         remote: remote::Remote,
         host: symbi_host::Handle,
         proposals: &symbi_control::Proposals,
+        engine: &Arc<dyn symbi_store::Engine>,
     ) -> mpsc::Sender<symbi_api::ports::Call> {
         let (calls, asked) = mpsc::channel(CALLS);
         let bench = Bench::new(bench::Ports {
-            node: self.id,
-            state: self.raft.state(),
+            here: self.sink(engine),
+            net: self.net.clone(),
             proposals: proposals.clone(),
-            gate: self.gate.clone(),
             host: host.clone(),
-            wall_ms: self.clocks.wall_ms.clone(),
             pool: symbi_api::keys::Pool::default(),
         });
         let answers = calls::Answers { remote, host, gate: self.gate.clone(), key: self.key.clone(), bench };

@@ -1,5 +1,6 @@
 //! Control: what one member asks another to do or to tell, one request and one reply each.
 
+use super::bench::{BenchReply, BenchRequest};
 use super::ledger::{Chunk, Sightings};
 use super::{FRAME_BYTES, blob, coded};
 use crate::session::Kind;
@@ -75,6 +76,8 @@ pub enum ControlRequest {
         /// A UUID as it is written, or its beginning.
         prefix: String,
     },
+    /// Be the sink of my bench.
+    Bench(BenchRequest),
 }
 
 /// What a member replies.
@@ -146,6 +149,8 @@ pub enum ControlReply {
     Ledger(Box<Chunk>),
     /// What the node's ledger knows of the messages.
     Message(Sightings),
+    /// What the bench's sink says.
+    Bench(BenchReply),
 }
 
 /// How a message ended, as one node tells another.

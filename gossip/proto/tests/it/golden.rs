@@ -5,12 +5,15 @@ use crate::fixture::{
 };
 use expect_test::expect_file;
 use std::fmt::{Debug, Write};
+use symbi_model::ledger::{Entry as LedgerEntry, Fate, Kind as LedgerKind, Line};
 use symbi_model::node::Membership;
 use symbi_model::{Epoch, Hash, Outcome, PolicyNumber, Refusal};
 use symbi_proto::Error;
 use symbi_proto::join::{Joiner, Member, welcome};
 use symbi_proto::session::{Id, Initiator, Kind, respond};
+use symbi_proto::wire::bench::{BenchReply, BenchRequest};
 use symbi_proto::wire::join::{Enrolled, Neighbour, Progress, Refused, RefusedCode};
+use symbi_proto::wire::ledger::{Anchored, Chunk, Sighting, Sightings};
 use symbi_proto::wire::{
     Attestation, Blob, Carried, ControlReply, ControlRequest, Ending, JoinReply, JoinRequest, MessageFrame,
     MessageReply, Word,
@@ -70,7 +73,55 @@ fn control_requests() -> Vec<ControlRequest> {
         },
         ControlRequest::Vouched { peer: node(1), index: 70_000 },
         ControlRequest::WhyAgent { agent: agent("a") },
+        ControlRequest::Ledger { from: 300 },
+        ControlRequest::Message { prefix: "0198a6b2".to_owned() },
     ]
+    .into_iter()
+    .chain(bench_requests())
+    .collect()
+}
+
+/// What a run with layers asks of its sink.
+fn bench_requests() -> [ControlRequest; 3] {
+    let (_, hello) = Initiator::start(party(1, 2), [10; 32], [11; 32], Id([5; 16]));
+    let (key, agents) = (cnf(1), (agent("a"), agent("b")));
+    let open = BenchRequest::Open { hello: Box::new(hello), key, agents };
+    let take = BenchRequest::Take { stage: 2, messages: vec![Blob(vec![1, 2, 3])], attestation: None };
+    [open, take, BenchRequest::Close].map(ControlRequest::Bench)
+}
+
+/// What the sink says.
+fn bench_replies() -> [ControlReply; 2] {
+    [BenchReply::Done, BenchReply::Refused { reason: "no session".to_owned() }].map(ControlReply::Bench)
+}
+
+/// A chunk of a ledger, and what it says of a message.
+fn ledger_replies() -> [ControlReply; 2] {
+    let line = Line::chained(7, 1_763_700_000_000, LedgerEntry::Gap { lost: 2 }, Hash([1; 32]));
+    let chunk = Chunk { first: 7, before: Hash([1; 32]), last: 9, lines: vec![line] };
+    let sighting = Sighting {
+        message: message(1),
+        node: node(1),
+        line: 7,
+        time_ms: 1_763_700_000_000,
+        what: "sent".to_owned(),
+        kind: Some(LedgerKind::Tell),
+        sender: "a".to_owned(),
+        sender_epoch: Epoch(1),
+        receiver: "b".to_owned(),
+        receiver_epoch: Epoch(2),
+        user: String::new(),
+        session: Some([5; 16]),
+        batch: Some(3),
+        sequence: Some(64),
+        bytes: 256,
+        deadline_ms: 1_763_700_030_000,
+        sent_by: Some(decision()),
+        received_by: None,
+        fate: Some(Fate::Sent),
+        anchor: Some(Anchored { entries: 9, index: 70, position: Some(1) }),
+    };
+    [ControlReply::Ledger(Box::new(chunk)), ControlReply::Message(Sightings { seen: vec![sighting], more: true })]
 }
 
 fn control_replies() -> Vec<ControlReply> {
@@ -106,6 +157,8 @@ fn control_replies() -> Vec<ControlReply> {
         Ending::OutcomeUnknown,
     ];
     replies.extend(endings.map(|ending| ControlReply::Ended { message: message(2), ending }));
+    replies.extend(ledger_replies());
+    replies.extend(bench_replies());
     replies
 }
 

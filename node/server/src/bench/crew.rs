@@ -42,9 +42,9 @@ pub struct Crew {
 impl Crew {
     /// Nobody yet.
     pub fn new(ports: Ports, user: String) -> Self {
-        let prefix = format!("bench-{}-", ports.node.short().to_ascii_lowercase());
+        let prefix = format!("bench-{}-", ports.here.node.short().to_ascii_lowercase());
         // Unlike what an earlier run made, whose removal may still be on its way.
-        let made = Arc::new(AtomicU64::new((ports.wall_ms)() << 8));
+        let made = Arc::new(AtomicU64::new((ports.here.wall_ms)() << 8));
         Self { ports, user, prefix, made }
     }
 
@@ -58,10 +58,10 @@ impl Crew {
             require: node.iter().map(|node| format!("node={node}")).collect(),
             ..Spec::new(name.clone(), OWNER, vec![ECHO.to_owned()])
         };
-        let state = self.ports.state.borrow().clone();
+        let state = self.ports.here.state.borrow().clone();
         let request = CreateAgent { principal: self.principal(), spec: spec.clone() };
-        let permit = self.ports.gate.judge(&state, request).map_err(denied)?;
-        let id = AgentId(keys::uuid_v7((self.ports.wall_ms)().max(state.counters.log_time_ms)));
+        let permit = self.ports.here.gate.judge(&state, request).map_err(denied)?;
+        let id = AgentId(keys::uuid_v7((self.ports.here.wall_ms)().max(state.counters.log_time_ms)));
         let command = Command::CreateAgent { id, spec, actor: self.actor() };
         self.ports.propose(permit.reference(), command).await?;
         Ok(name)
@@ -73,7 +73,7 @@ impl Crew {
         let making = futures::stream::iter(making);
         let made: Vec<_> = futures::StreamExt::collect(futures::StreamExt::buffered(making, AT_ONCE)).await;
         let names = made.into_iter().collect::<Result<Vec<_>, Error>>()?;
-        let mut state = self.ports.state.clone();
+        let mut state = self.ports.here.state.clone();
         let all = state.wait_for(|state| names.iter().all(|name| runs(state, name)));
         match timeout(START_WITHIN, all).await {
             Ok(_) => Ok(names),
@@ -87,9 +87,9 @@ impl Crew {
 
     /// Removes one agent.
     pub async fn remove(&self, name: &AgentName) -> Result<(), Error> {
-        let state = self.ports.state.borrow().clone();
+        let state = self.ports.here.state.borrow().clone();
         let request = DeleteAgent { principal: self.principal(), name: name.clone(), owner: OWNER.to_owned() };
-        let permit = self.ports.gate.judge(&state, request).map_err(denied)?;
+        let permit = self.ports.here.gate.judge(&state, request).map_err(denied)?;
         let command = Command::RemoveAgent { name: name.clone(), actor: self.actor() };
         match self.ports.propose(permit.reference(), command).await {
             Ok(_) | Err(Error::Refused(Refusal::NotFound)) => Ok(()),
@@ -135,7 +135,7 @@ impl Crew {
     }
 
     fn left(&self) -> Vec<AgentName> {
-        let state = self.ports.state.borrow();
+        let state = self.ports.here.state.borrow();
         let own = |name: &&AgentName| name.as_str().starts_with(&self.prefix);
         let ours = state.agents.values().filter(|agent| agent.spec.owner == OWNER);
         ours.map(|agent| &agent.spec.name).filter(own).cloned().collect()

@@ -8,9 +8,9 @@ use symbi_api::bench::tally::{Turn, measure};
 use symbi_api::bench::{BYTES, Figures, Hired, NOTES, Order, Work};
 use symbi_api::error::Error;
 use symbi_host::{Caller, Ending, NotHere, TellStatus};
-use symbi_model::Command;
 use symbi_model::agent::{AgentName, Hold};
 use symbi_model::node::{Liveness, Membership};
+use symbi_model::{Command, NodeId};
 use symbi_policy::{Administer, AgentRef, Ask, Principal};
 use symbi_sandbox::builtin::OWNER;
 
@@ -25,7 +25,7 @@ pub async fn hire(ports: &Ports, crew: &Crew, order: &Order) -> Result<Hired, Er
         Work::Write => Ok(Hired { from: crew.hire(None, order.clients.div_ceil(NOTES)).await?, to: Vec::new() }),
         Work::Policy => Ok(Hired { from: crew.hire(None, 1).await?, to: crew.hire(None, 1).await? }),
         Work::Ask | Work::Tell => {
-            let (here, there) = (own_name(ports)?, another(ports)?);
+            let (here, (_, there)) = (own_name(ports)?, another(ports)?);
             // As many senders as receivers: each pair of them has a session of its own.
             let side = order.sessions.isqrt();
             Ok(Hired { from: crew.hire(Some(&here), side).await?, to: crew.hire(Some(&there), side).await? })
@@ -55,9 +55,9 @@ async fn write(ports: &Ports, crew: &Crew, hired: Arc<Hired>, order: &Order) -> 
         let (ports, crew, name) = (ports.clone(), crew.clone(), hired.from[client / NOTES].clone());
         async move {
             let began = Instant::now();
-            let state = ports.state.borrow().clone();
+            let state = ports.here.state.borrow().clone();
             let request = Administer { principal: crew.principal(), what: "agent annotate" };
-            let permit = ports.gate.judge(&state, request).map_err(denied).map_err(|error| named(&error))?;
+            let permit = ports.here.gate.judge(&state, request).map_err(denied).map_err(|error| named(&error))?;
             let (key, value) = (format!("client-{client}"), format!("{done:0BYTES$}"));
             let command = Command::Annotate { name, key, value, actor: crew.actor() };
             ports.propose(permit.reference(), command).await.map_err(|error| named(&error))?;
@@ -105,7 +105,7 @@ async fn message(host: symbi_host::Handle, from: AgentName, to: AgentName, paylo
 async fn policy(ports: &Ports, hired: &Hired, order: &Order) -> Figures {
     let named_as = |name: &AgentName| AgentRef { name: name.to_string(), owner: OWNER.to_owned() };
     let request = Ask { from: Principal::Agent(named_as(&hired.from[0])), to: named_as(&hired.to[0]) };
-    let (state, gate) = (ports.state.clone(), ports.gate.clone());
+    let (state, gate) = (ports.here.state.clone(), ports.here.gate.clone());
     measure(order.clients, order.length, move |_, done| {
         let (state, gate, request) = (state.clone(), gate.clone(), request.clone());
         async move {
@@ -129,7 +129,7 @@ async fn place(ports: &Ports, crew: &Crew, order: &Order) -> Figures {
         async move {
             let began = Instant::now();
             let name = crew.make(None).await.map_err(|error| named(&error))?;
-            let mut state = ports.state.clone();
+            let mut state = ports.here.state.clone();
             let placed = state.wait_for(|state| {
                 let placement = state.agents.get(&name).and_then(|agent| agent.placement);
                 placement.is_some_and(|placement| placement.hold == Hold::Held)
@@ -146,18 +146,18 @@ async fn place(ports: &Ports, crew: &Crew, order: &Order) -> Figures {
 
 /// The name of this node.
 fn own_name(ports: &Ports) -> Result<String, Error> {
-    let state = ports.state.borrow();
-    let own = state.nodes.get(&ports.node).map(|node| node.name.clone());
+    let state = ports.here.state.borrow();
+    let own = state.nodes.get(&ports.here.node).map(|node| node.name.clone());
     own.ok_or_else(|| Error::Unavailable("this node is no member yet".to_owned()))
 }
 
-/// The name of another node that agents can be placed on.
-pub fn another(ports: &Ports) -> Result<String, Error> {
-    let state = ports.state.borrow();
+/// Another node that agents can be placed on, and its name.
+pub fn another(ports: &Ports) -> Result<(NodeId, String), Error> {
+    let state = ports.here.state.borrow();
     let fit = state.nodes.iter().filter(|(id, node)| {
-        **id != ports.node && node.membership == Membership::Member && node.liveness == Liveness::Up
+        **id != ports.here.node && node.membership == Membership::Member && node.liveness == Liveness::Up
     });
-    let other = fit.map(|(_, node)| node.name.clone()).next();
+    let other = fit.map(|(id, node)| (*id, node.name.clone())).next();
     other.ok_or_else(|| Error::Unavailable("messages are measured between two nodes, and this one is alone".to_owned()))
 }
 

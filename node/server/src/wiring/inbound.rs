@@ -3,6 +3,7 @@
 
 use crate::clock::WallMs;
 use crate::proposer::{Door, DoorError};
+use crate::wiring::ledgers;
 use crate::wiring::remote::Remote;
 use bytes::Bytes;
 use std::time::Duration;
@@ -89,6 +90,8 @@ pub struct Server {
     pub gate: symbi_policy::Gate,
     /// The clock.
     pub wall_ms: WallMs,
+    /// Where other nodes' bench runs send.
+    pub sink: crate::bench::Sink,
 }
 
 /// Serves control requests.
@@ -122,9 +125,11 @@ impl Server {
                 Err(_) => self.not_leader(),
             },
             ControlRequest::Grant { boot } => self.remote.grant_to(from, boot).await,
+            ControlRequest::Bench(asked) => ControlReply::Bench(self.sink.answer(from, asked).await),
             ControlRequest::Clock => ControlReply::Clock { wall_ms: (self.wall_ms)() },
             ControlRequest::Decision { id } => {
-                ControlReply::Decision(self.gate.verdict(&id).map(|verdict| verdict.encode()))
+                let verdict = ledgers::verdict(&self.gate, &self.host.ledger(), id).await;
+                ControlReply::Decision(verdict.map(|verdict| verdict.encode()))
             }
             ControlRequest::Logs { agent, lines } => ControlReply::Logs(self.host.logs(&agent, lines as usize)),
             ControlRequest::AskFrom { from, to, kind, payload, timeout_ms, user } => {
@@ -144,6 +149,8 @@ impl Server {
                     .is_some_and(|node| node.membership != symbi_model::node::Membership::Removed);
                 ControlReply::Vouched(member && state.counters.applied_index >= index)
             }
+            ControlRequest::Ledger { from } => ledgers::tell_lines(&self.host.ledger(), from).await,
+            ControlRequest::Message { prefix } => ledgers::tell_messages(&self.host.ledger(), &prefix).await,
             ControlRequest::WhyAgent { agent } => ControlReply::WhyAgent(self.remote.why_here(&agent)),
         }
     }

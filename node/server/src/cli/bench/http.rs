@@ -133,7 +133,7 @@ async fn place(connection: &mut Connection, client: usize, done: u64) -> Turn {
     let began = Instant::now();
     let created = connection.send(Method::POST, "/api/v1/agents", Some(&spec)).await.map_err(named)?;
     let path = format!("/api/v1/agents/{name}");
-    let at = format!("{path}?consistency=local&at={}", cell(&created["index"]));
+    let at = format!("{path}?at={}", cell(&created["index"]));
     let placed = loop {
         let agent = connection.send(Method::GET, &at, None).await.map_err(named)?;
         if !agent["node"].is_null() {

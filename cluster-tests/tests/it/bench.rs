@@ -1,0 +1,121 @@
+//! The bench against a running cluster: what it counts, what it refuses, and that it leaves nothing behind. Never how fast.
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+use symbi_cluster_tests::{Cluster, SOON, eventually};
+
+/// What every run is asked for: few clients for a second.
+const SHORT: [&str; 6] = ["--clients", "4", "--seconds", "1", "-o", "json"];
+
+async fn bench(cluster: &Cluster, words: &[&str]) -> Value {
+    let words = [&["bench"][..], words, &SHORT[..]].concat();
+    cluster.nodes[0].cli(&words).await.exits(0).json()
+}
+
+/// Figures that were taken: something was done, nothing failed, and times are in their order.
+fn assert_figures(line: &Value) {
+    let number = |key: &str| line[key].as_f64().unwrap_or_else(|| panic!("no {key}: {line:#}"));
+    assert!(number("operations") > 0.0 && number("rate") > 0.0 && number("seconds") > 0.0, "{line:#}");
+    assert!(number("p50_us") <= number("p99_us") && number("p99_us") <= number("max_us"), "{line:#}");
+    assert_eq!(line["errors"], json!({}), "{line:#}");
+}
+
+/// Waits until no agent of a run is recorded any more.
+async fn nothing_is_left(cluster: &Cluster) {
+    eventually("no agent of a run is left", SOON, async || {
+        let agents = cluster.nodes[1].cli(&["agent", "ls", "-o", "json"]).await.exits(0).json();
+        ensure!(agents == json!([]), "{agents:#}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_verb_measures_from_inside_the_node_and_over_http() {
+    let cluster = Cluster::three().await;
+    for verb in ["write", "ask", "tell", "policy", "place"] {
+        let report = bench(&cluster, &[verb]).await;
+        assert_eq!((&report["bench"], &report["path"]), (&json!(verb), &json!("native")));
+        assert_eq!(report["clients"], 4);
+        assert_figures(&report);
+        nothing_is_left(&cluster).await;
+    }
+    for verb in ["write", "ask", "tell", "place"] {
+        let report = bench(&cluster, &[verb, "--http"]).await;
+        assert_eq!((&report["bench"], &report["path"]), (&json!(verb), &json!("http")));
+        assert_figures(&report);
+        nothing_is_left(&cluster).await;
+    }
+    cluster.chains_hold().await;
+}
+
+#[tokio::test]
+async fn a_hundred_sessions_and_the_layers_one_by_one() {
+    let cluster = Cluster::three().await;
+    for verb in ["ask", "tell"] {
+        let report = bench(&cluster, &[verb, "--sessions", "100"]).await;
+        assert_eq!(report["sessions"], 100);
+        assert_figures(&report);
+    }
+    let report = bench(&cluster, &["tell", "--layers", "+ledger"]).await;
+    let layers: Vec<&str> =
+        report["layers"].as_array().unwrap().iter().filter_map(|line| line["layer"].as_str()).collect();
+    assert_eq!(layers, ["bare", "+seal", "+sign", "+gate", "+ledger"]);
+    report["layers"].as_array().unwrap().iter().for_each(assert_figures);
+    assert_eq!(report["path"], "layers");
+    let report = bench(&cluster, &["tell", "--layers", "+seal"]).await;
+    assert_eq!(report["layers"].as_array().map(Vec::len), Some(2), "{report:#}");
+    nothing_is_left(&cluster).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_measured_is_refused_and_only_one_run_is_on() {
+    let cluster = Cluster::one().await;
+    let node = &cluster.nodes[0];
+    for verb in ["ask", "tell"] {
+        let _ = node.cli(&["bench", verb, "--seconds", "1"]).await.exits(5).says("this one is alone");
+    }
+    for words in [
+        &["bench", "write", "--clients", "0"][..],
+        &["bench", "write", "--clients", "1025"],
+        &["bench", "write", "--seconds", "301"],
+        &["bench", "ask", "--sessions", "7"],
+        &["bench", "tell", "--layers", "none"],
+        &["bench", "tell", "--layers", "bare", "--http"],
+        &["bench", "write", "--clients", "300", "--http"],
+        &["bench", "policy", "--http"],
+    ] {
+        let _ = node.cli(words).await.exits(2).says("error[USAGE]");
+    }
+    let (long, refused) = tokio::join!(node.cli(&["bench", "write", "--clients", "1", "--seconds", "5"]), async {
+        eventually("the long run is on", SOON, async || {
+            let ran = node.cli(&["bench", "policy", "--clients", "1", "--seconds", "1"]).await;
+            ensure!(ran.code != 0, "it was let in: the other is not on yet");
+            Ok(ran)
+        })
+        .await
+    });
+    let _ = long.exits(0);
+    let _ = refused.exits(1).says("error[BUSY]");
+}
+
+#[tokio::test]
+async fn only_its_owner_has_the_echo() {
+    let cluster = Cluster::one().await;
+    let spec = |owner: &str| {
+        format!(
+            "name = \"echo-{owner}\"\nowner = \"{owner}\"\n[program]\ncommand = [\"builtin:echo\"]\n[restart]\npolicy = \"never\"\n"
+        )
+    };
+    let node = &cluster.nodes[0];
+    for (owner, code) in [("bench", 0), ("demo", 1)] {
+        let file = cluster.path().join(format!("{owner}.toml"));
+        std::fs::write(&file, spec(owner)).unwrap();
+        let ran = node.cli(&["agent", "run", file.to_str().unwrap(), "--wait", "--timeout", "30s"]).await;
+        let _ = ran.exits(code);
+    }
+    let answer = node.cli(&["agent", "ask", "echo-bench", r#"{"as": ["it", 1]}"#]).await.exits(0).json();
+    assert_eq!(answer, json!({ "as": ["it", 1] }));
+    let why = node.cli(&["agent", "show", "echo-demo", "-o", "json"]).await.exits(0).json();
+    assert!(why["detail"].as_str().unwrap().contains("only for the owner \"bench\""), "{why:#}");
+}
