@@ -115,6 +115,8 @@ pub enum Fault {
         longer: Duration,
         /// How long its disk takes nothing when it returns.
         stall: Duration,
+        /// Whether only the leader does not hear it. What it then says to others comes to them late, and they must know.
+        partly: bool,
     },
     /// A node does not hear one other, or is not heard by it, for so long.
     OneWay {
@@ -217,7 +219,9 @@ fn crash(random: &mut StdRng) -> Fault {
 
 fn silence(random: &mut StdRng, freeze: bool) -> Fault {
     let stall = if random.random() { millis(random, 500, 4_000) } else { Duration::ZERO };
-    Fault::Silence { freeze, longer: millis(random, 100, 3_000), stall }
+    // Without a freeze its gates shut by themselves, whoever hears it.
+    let partly = freeze && random.random();
+    Fault::Silence { freeze, longer: millis(random, 100, 3_000), stall, partly }
 }
 
 fn one_way(random: &mut StdRng) -> Fault {

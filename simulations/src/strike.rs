@@ -31,9 +31,11 @@ pub fn strike(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(
             let at = whom(world, *target, random)?;
             crash(world, at, *down)
         }
-        Fault::Silence { freeze, longer, stall } => {
+        Fault::Silence { freeze, longer, stall, partly } => {
             let at = whom(world, Target::Holder, random)?;
-            silence(world, at, *freeze, *longer, *stall)
+            // A leader's silence is everybody's.
+            let unheard = world.leader().filter(|leader| *partly && *leader != at);
+            silence(world, at, &Silence { freeze: *freeze, longer: *longer, stall: *stall, unheard })
         }
         Fault::OneWay { target, deaf, time } => {
             let at = whom(world, *target, random)?;
@@ -123,7 +125,20 @@ fn crash(world: &mut World, at: usize, down: Duration) -> Result<(), String> {
     Ok(())
 }
 
-fn silence(world: &mut World, at: usize, freeze: bool, longer: Duration, stall: Duration) -> Result<(), String> {
+/// A node's silence.
+struct Silence {
+    /// Whether its lease clock stands still meanwhile.
+    freeze: bool,
+    /// How long it lasts when its agents run elsewhere.
+    longer: Duration,
+    /// How long its disk takes nothing when it returns.
+    stall: Duration,
+    /// Who alone does not hear it; if there is none, nobody does.
+    unheard: Option<usize>,
+}
+
+fn silence(world: &mut World, at: usize, silence: &Silence) -> Result<(), String> {
+    let Silence { freeze, longer, stall, unheard } = *silence;
     let name = world.hosts[at].name.clone();
     let node = id(world, at);
     // What an earlier fault has done to its grant must be over: a gate that is shut anyway shows nothing.
@@ -137,7 +152,7 @@ fn silence(world: &mut World, at: usize, freeze: bool, longer: Duration, stall: 
     }
     let late = world.recorder.count(What::LatePassed);
     if freeze {
-        world.freeze(at)
+        world.freeze(at, unheard)
     } else {
         world.hold(at)
     }

@@ -180,11 +180,14 @@ impl World {
         self.down[at] = false;
     }
 
-    /// Stops a host's lease clock, and holds its links.
-    pub fn freeze(&mut self, at: usize) {
+    /// Stops a host's lease clock, and holds its links, or the one to `unheard`.
+    pub fn freeze(&mut self, at: usize, unheard: Option<usize>) {
         self.fault(format!("freeze {}", self.hosts[at].name));
         self.hosts[at].lease.freeze(self.elapsed());
-        self.hold(at);
+        match unheard {
+            Some(other) => self.hold_one(at, other),
+            None => self.hold(at),
+        }
     }
 
     /// Lets a host's lease clock run on, and releases its links.

@@ -13,6 +13,12 @@ impl World {
         self.each_link(at, |sim, one, other| sim.hold(one, other));
     }
 
+    /// Holds the link between two hosts.
+    pub(super) fn hold_one(&mut self, one: usize, other: usize) {
+        self.fault(format!("hold {} and {} apart", self.hosts[one].name, self.hosts[other].name));
+        self.sim.hold(self.hosts[one].name.as_str(), self.hosts[other].name.as_str());
+    }
+
     /// Delivers what was held, and holds no more.
     pub fn release(&mut self, at: usize) {
         self.fault(format!("release {}", self.hosts[at].name));
