@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
-use symbi_model::node::Membership;
+use symbi_model::node::{Liveness, Membership};
 use symbi_model::{Command, NodeId, State};
 use symbi_policy::RemoveNode;
 
@@ -62,18 +62,22 @@ pub async fn remove(
     let known = app.ports.state.borrow().clone();
     // Before anything is asked of a leader: without a majority there is none to answer.
     if let Ok(node) = find(&known, &name) {
-        keeps_quorum(&app, &node)?;
+        keeps_quorum(&app, &known, &node)?;
     }
     let state = read::state(&app.ports, &Freshness::default()).await?;
     let node = find(&state, &name)?;
-    keeps_quorum(&app, &node)?;
+    keeps_quorum(&app, &state, &node)?;
     let act = RemoveNode { principal: caller.principal(), node };
     let command = Command::RemoveNode { node, actor: caller.actor() };
     let committed = write::propose(&app.ports, &app.pool, &headers, &act, command).await?;
     Ok(Json(Written { index: committed.index }))
 }
 
-fn keeps_quorum(app: &App, node: &NodeId) -> Result<(), Error> {
+fn keeps_quorum(app: &App, state: &State, node: &NodeId) -> Result<(), Error> {
+    if state.nodes.get(node).is_some_and(|record| record.liveness == Liveness::Up) {
+        // It is refused for that.
+        return Ok(());
+    }
     let Quorum { voters, heard, survives } = cluster::quorum(&app.ports.node, &app.ports.view.borrow(), Some(node));
     match survives {
         Some(_) => Ok(()),

@@ -39,11 +39,15 @@ async fn an_agent_is_recorded_shown_noted_stopped_and_removed() {
               "cpu_millis": 100
             },
             "placement": {
-              "tier": "process"
+              "tier": "process",
+              "require": [],
+              "strategy": "spread",
+              "priority": 0
             },
             "restart": {
               "policy": "on-failure"
-            }
+            },
+            "labels": []
           },
           "incarnation": null,
           "restarts": 0,

@@ -79,6 +79,13 @@ fn read_token(file: &PathBuf) -> Result<String, Failure> {
     })
 }
 
+/// A machine that gives this process no threads.
+pub fn no_runtime(error: &std::io::Error) -> Failure {
+    Failure::new(1, "RUNTIME", "cannot start the runtime")
+        .why(error.to_string())
+        .fix("give this user more processes and open files: ulimit -u, ulimit -n")
+}
+
 /// A file of the operator's that cannot be read.
 pub fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
     Failure::new(1, "FILE", format!("cannot read {}", file.display()))
@@ -96,7 +103,9 @@ pub fn failure(error: &Error) -> Failure {
         }
         Error::TimedOut(after) => Failure::new(6, "DEADLINE", format!("no answer within {after:?}"))
             .fix("ask again; a write's fate shows in 'symbi-node audit tail'"),
-        Error::Garbled(what) => Failure::new(1, "GARBLED", "this is not the HTTP port of a node").why(what.clone()),
+        Error::Garbled(what) => Failure::new(1, "GARBLED", "this is not the HTTP port of a node")
+            .why(what.clone())
+            .fix("give --addr the address that the node's 'start' printed after http://"),
         Error::Refused { code, message, details, status } => refused(*status, code, message, details),
     }
 }
@@ -108,7 +117,7 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
         ("NO_QUORUM" | "UNAVAILABLE" | "STOPPING", _) => 5,
         ("DEADLINE" | "OUTCOME_UNKNOWN", _) => 6,
         ("LIMIT" | "BAD_REQUEST" | "AMBIGUOUS" | "POLICY_INVALID", _) => 2,
-        ("NODE_IN_USE" | "LOCKOUT", _) => 7,
+        ("NODE_IN_USE" | "QUORUM_AT_RISK" | "LOCKOUT", _) => 7,
         _ => 1,
     };
     let failure = Failure::new(exit, code, message);

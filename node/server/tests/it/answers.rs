@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::thread;
 
 /// Runs a verb against something that answers one connection with `bytes`, and then closes it.
-fn against(bytes: &str, arguments: &[&str]) -> Ran {
+pub fn against(bytes: &str, arguments: &[&str]) -> Ran {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     let answer = bytes.to_owned();
@@ -26,7 +26,7 @@ fn against(bytes: &str, arguments: &[&str]) -> Ran {
     ran
 }
 
-fn http(status: &str, body: &str) -> String {
+pub fn http(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 

@@ -6,6 +6,7 @@ mod directories;
 mod failures;
 mod help;
 mod joins;
+mod nodes;
 mod program;
 mod readme;
 mod specs;
