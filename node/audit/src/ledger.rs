@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// A ledger lets entries go only while it keeps so many that are anchored.
 const KEPT: u64 = 1 << 20;
+/// So many batches of a direction at most are ahead of one that they follow.
+const AHEAD: usize = 1_024;
 /// The most messages in a batch.
 const BATCH: usize = 64;
 
@@ -99,6 +101,20 @@ struct Way {
     first: u64,
     /// The hash of the batch before it; none after a gap.
     previous: Option<Hex<32>>,
+    /// Batches that came before those that they follow: signatures are checked by several hands.
+    ahead: BTreeMap<u64, Link>,
+}
+
+/// How a batch hangs on others.
+struct Link {
+    /// The sequence of its first message.
+    first: u64,
+    /// The sequence of its last message.
+    last: u64,
+    /// The hash of the batch before it.
+    previous: Hex<32>,
+    /// Its own.
+    hash: Hex<32>,
 }
 
 impl<'c> Check<'c> {
@@ -168,6 +184,9 @@ impl<'c> Check<'c> {
         if let Some(anchor) = self.anchors.first() {
             sides.cut(line, What::Cut { node: self.node, entries: self.number, anchored: anchor.entries });
         }
+        if let Some(batch) = self.sessions.values().find_map(Open::hanging) {
+            sides.cut(line, What::BatchLink { batch });
+        }
         let let_go_until = (self.after > 0).then_some(self.first_ms);
         sides.stands(self.node, Standing::Here { let_go_until, silences: self.silences });
     }
@@ -195,7 +214,8 @@ impl<'c> Check<'c> {
             }
             Event::Ended(ended) => {
                 let Some(open) = self.sessions.get(&ended.session) else { return self.known(&ended.session) };
-                if ended.batch >= open.out.batch && open.out.previous.is_some() {
+                let was_sent = ended.batch < open.out.batch || open.out.ahead.contains_key(&ended.batch);
+                if !was_sent && open.out.previous.is_some() {
                     return Err(What::Event("messages end that were not sent"));
                 }
                 let taken = ended.ends.iter().filter(|end| end.fate == Fate::Taken && is_covered);
@@ -217,7 +237,8 @@ impl<'c> Check<'c> {
         let way = |sender: &str, receiver: &str, epoch, node: &Hex<32>, token: &str| {
             let key =
                 credential::verify(self.chain, node, token, (sender, receiver), epoch).map_err(What::Credential)?;
-            Ok(Way { sender: sender.to_owned(), epoch, key, batch: 0, first: 0, previous: Some(Hex([0; 32])) })
+            let (sender, previous, ahead) = (sender.to_owned(), Some(Hex([0; 32])), BTreeMap::new());
+            Ok(Way { sender, epoch, key, batch: 0, first: 0, previous, ahead })
         };
         let open = Open {
             began: session.began,
@@ -278,33 +299,56 @@ fn check_messages(batch: &Batch, attestation: &Attestation, is_sent: bool) -> Re
 
 impl Open {
     fn loosen(&mut self) {
-        (self.out.previous, self.home.previous) = (None, None);
+        for way in [&mut self.out, &mut self.home] {
+            way.previous = None;
+            way.ahead.clear();
+        }
+    }
+
+    /// The first batch that follows one that never came.
+    fn hanging(&self) -> Option<u64> {
+        [&self.out, &self.home].into_iter().find_map(|way| way.ahead.keys().next().copied())
     }
 }
 
 impl Way {
-    /// Takes the next batch of this direction.
+    /// Takes a batch of this direction.
     fn follow(
         &mut self,
         cluster: crate::line::Cluster,
         session: &Hex<16>,
         attestation: &Attestation,
     ) -> Result<(), What> {
-        let follows = match self.previous {
-            Some(previous) => {
-                (attestation.batch, attestation.first, attestation.previous) == (self.batch, self.first, previous)
-            }
-            None => attestation.batch >= self.batch && attestation.first >= self.first,
-        };
-        if !follows {
-            return Err(What::BatchLink { batch: attestation.batch });
-        }
+        let batch = attestation.batch;
         if attestation.epoch != self.epoch {
-            return Err(What::BatchSignature { batch: attestation.batch });
+            return Err(What::BatchSignature { batch });
         }
         let hash = attestation.verify(cluster, &self.sender, &self.key, session);
-        let hash = hash.ok_or(What::BatchSignature { batch: attestation.batch })?;
-        (self.batch, self.first, self.previous) = (attestation.batch + 1, attestation.last + 1, Some(hash));
+        let hash = hash.ok_or(What::BatchSignature { batch })?;
+        let link = Link { first: attestation.first, last: attestation.last, previous: attestation.previous, hash };
+        if batch > self.batch && self.previous.is_some() && self.ahead.len() < AHEAD {
+            return match self.ahead.insert(batch, link) {
+                None => Ok(()),
+                Some(_) => Err(What::BatchLink { batch }),
+            };
+        }
+        self.hang(batch, link)?;
+        while let Some(link) = self.ahead.remove(&self.batch) {
+            self.hang(self.batch, link)?;
+        }
+        Ok(())
+    }
+
+    /// Hangs a batch on the one before it.
+    fn hang(&mut self, batch: u64, link: Link) -> Result<(), What> {
+        let follows = match self.previous {
+            Some(previous) => (batch, link.first, link.previous) == (self.batch, self.first, previous),
+            None => batch >= self.batch && link.first >= self.first,
+        };
+        if !follows {
+            return Err(What::BatchLink { batch });
+        }
+        (self.batch, self.first, self.previous) = (batch + 1, link.last + 1, Some(link.hash));
         Ok(())
     }
 }

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use symbi_control::Proposals;
 use symbi_model::ledger::Entry;
+use symbi_model::ledger::entry::VERDICT_BYTES;
 use symbi_model::{DecisionId, NodeId, State};
 use symbi_proto::wire::ledger::{Chunk, Sightings};
 use symbi_store::Engine;
@@ -100,8 +101,14 @@ pub fn new(
 }
 
 impl Ledger {
-    /// Records an entry, after those recorded before it. Never waits; see the module for what happens when it is full.
-    pub fn record(&self, entry: Entry) {
+    /// Records an entry, after those recorded before it. Never waits; see the module for what happens when it is full. Of a
+    /// verdict that is longer than [`VERDICT_BYTES`] only its id is kept.
+    pub fn record(&self, mut entry: Entry) {
+        if let Entry::Denied(denied) = &mut entry
+            && denied.verdict.len() > VERDICT_BYTES
+        {
+            denied.verdict.clear();
+        }
         if self.counts.waiting.fetch_add(1, Ordering::Relaxed) >= 2 * QUEUE {
             self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
             self.counts.lost.fetch_add(1, Ordering::Relaxed);

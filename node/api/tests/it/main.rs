@@ -8,6 +8,8 @@ mod auth;
 mod client;
 mod cluster;
 mod messages;
+mod policies;
 mod requests;
 mod stage;
+mod traces;
 mod writes;

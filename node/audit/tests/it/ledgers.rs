@@ -313,9 +313,8 @@ fn a_line_changed_and_linked_anew_is_not_what_was_anchored_or_signed() {
     signature(refused(1, "sent", |entry| said(entry).signature[5] ^= 1));
     signature(refused(1, "sent", |entry| said(entry).policy_set = PolicyNumber(2)));
     signature(refused(2, "received", |entry| said(entry).time_ms += 1));
-    let link = |failure: Failure| assert!(matches!(failure.what, What::BatchLink { .. }), "{failure}");
-    link(refused(1, "sent", |entry| said(entry).batch = 1));
-    link(refused(1, "sent", |entry| said(entry).previous = Hash([1; 32])));
+    signature(refused(1, "sent", |entry| said(entry).batch = 1));
+    signature(refused(1, "sent", |entry| said(entry).previous = Hash([1; 32])));
 }
 
 fn of(entry: &mut Entry) -> &mut Batch {
@@ -389,6 +388,32 @@ fn what_a_node_lost_when_its_power_was_cut_is_excused_because_its_ledger_says_so
     let world = lost_by_node_2(local());
     let failure = verify(world.bundle().as_slice(), None).expect_err("nothing says that it was away");
     assert!(matches!(failure.what, What::OneSided { .. }), "{failure}");
+}
+
+/// Node 2 has `count` batches of one message each, in the order `order`.
+fn in_order(count: u64, order: &[usize]) -> World {
+    let mut world = World::placed(0xc1, "symbi");
+    let epoch = world.epoch_of(AGENT);
+    let mut there = Way { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
+    world.record(1, session(true, epoch));
+    world.record(2, session(false, epoch));
+    let batches: Vec<_> = (1..=count).map(|id| there.batch(&world, Kind::Tell, &[id])).collect();
+    batches.iter().for_each(|batch| world.record(1, Entry::Sent(batch.clone())));
+    order.iter().for_each(|at| world.record(2, Entry::Received(received(&batches[*at]))));
+    world.anchor_ledger(1);
+    world.anchor_ledger(2);
+    world
+}
+
+#[test]
+fn batches_may_be_recorded_out_of_order_but_none_may_be_left_out() {
+    let world = in_order(4, &[1, 0, 3, 2]);
+    let found = verify(world.bundle().as_slice(), None).expect("all are there").ledgers;
+    assert_eq!((found.two_sided, found.attested), (4, 8));
+    for order in [&[0, 2, 3][..], &[1, 0, 1], &[0, 0]] {
+        let failure = verify(in_order(4, order).bundle().as_slice(), None).expect_err("left out or repeated");
+        assert!(matches!(failure.what, What::BatchLink { .. }), "{order:?}: {failure}");
+    }
 }
 
 #[test]

@@ -1,1 +1,366 @@
-//! What the writer does.
+//! What the writer does: over the engine in memory, with a cluster that agrees to everything or to nothing.
+
+use super::disk::{self, Before, Disk, Error, Head};
+use super::{Ledger, Ports, QUEUE, keys, new};
+use crate::observer::Event;
+use ed25519_dalek::SigningKey;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use symbi_model::agent::Resources;
+use symbi_model::command::Genesis;
+use symbi_model::entry::{CONTROL, Entry as LogEntry, Item, Payload};
+use symbi_model::ledger::{Anchor, Denied, Entry, Fate, Kind, Line, Local};
+use symbi_model::node::Profile;
+use symbi_model::{
+    Batch, ClusterId, Command, Committed, DecisionId, Epoch, Hash, MessageId, NodeId, Outcome, Proposal, ProposeError,
+    State, apply, codec, merkle,
+};
+use symbi_store::memory::{Disk as Plate, Memory};
+use symbi_store::{Batch as Write, Engine};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const WALL_MS: u64 = 1_790_000_000_000;
+
+type Asked = Proposal<oneshot::Sender<Result<Committed, ProposeError>>>;
+
+/// A node's surroundings.
+struct Bench {
+    /// Its key.
+    key: SigningKey,
+    /// Its disk.
+    plate: Arc<Plate>,
+    /// What is agreed.
+    state: watch::Sender<State>,
+    /// What it has told.
+    told: Arc<Mutex<Vec<Event>>>,
+    /// How often it has started.
+    boot: u64,
+}
+
+/// A running ledger.
+struct Running {
+    /// The way to it.
+    ledger: Ledger,
+    /// What it proposes.
+    proposals: mpsc::Receiver<Asked>,
+    /// Its writer.
+    writer: JoinHandle<Result<(), Error>>,
+    /// Ends it.
+    stop: CancellationToken,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let genesis = Genesis {
+            cluster: ClusterId(Uuid::from_u128(7)),
+            name: "test".to_owned(),
+            domain: "test.internal".to_owned(),
+            node: NodeId(key.verifying_key().to_bytes()),
+            node_name: "n1".to_owned(),
+            profile: Profile::plain(
+                ([127, 0, 0, 1], 7400).into(),
+                vec![4; 65],
+                Resources { memory_mb: 1_000, cpu_millis: 1_000 },
+            ),
+            admin_token: Hash::of(&[b"token"]),
+            policies: String::new(),
+        };
+        let (mut state, batch) = (State::default(), Batch::genesis(genesis, &key, WALL_MS));
+        let payload = Payload::Batch(codec::encode_batch(&batch));
+        assert_eq!(apply(&mut state, &LogEntry { term: 1, index: 1, payload }).outcomes, [Outcome::Done]);
+        Self { key, plate: Plate::new(), state: watch::Sender::new(state), told: Arc::default(), boot: 0 }
+    }
+
+    fn node(&self) -> NodeId {
+        NodeId(self.key.verifying_key().to_bytes())
+    }
+
+    fn start(&mut self) -> Running {
+        self.boot += 1;
+        let (proposed, proposals) = mpsc::channel(4);
+        let (since, told) = (Instant::now(), Arc::clone(&self.told));
+        let ports = Ports {
+            node: self.node(),
+            boot: self.boot,
+            engine: Arc::new(Memory::open(Arc::clone(&self.plate)).expect("nobody has it open")),
+            state: self.state.subscribe(),
+            proposals: proposed,
+            wall_ms: Arc::new(move || WALL_MS + u64::try_from(since.elapsed().as_millis()).expect("not so long")),
+            observer: Arc::new(move |event| told.lock().expect("no panic").push(event)),
+        };
+        let stop = CancellationToken::new();
+        let (ledger, writing) = new(ports, stop.clone());
+        Running { ledger, proposals, writer: tokio::spawn(writing), stop }
+    }
+
+    /// Applies what was proposed, and answers.
+    fn agree(&self, asked: Asked) -> Outcome {
+        let mut state = self.state.borrow().clone();
+        let index = state.counters.applied_index + 1;
+        let items = vec![Item { request: None, permit: None, command: codec::encode_command(&asked.command) }];
+        let cluster = state.cluster.as_ref().expect("there is one").id;
+        let batch = Batch::sign(cluster, CONTROL, &self.key, WALL_MS, None, items);
+        let payload = Payload::Batch(codec::encode_batch(&batch));
+        let outcome = apply(&mut state, &LogEntry { term: 1, index, payload }).outcomes[0].clone();
+        self.state.send_replace(state);
+        let committed = Committed { index, position: 0, outcome: outcome.clone() };
+        asked.reply.send(Ok(committed)).expect("it waits");
+        outcome
+    }
+
+    /// What is on its disk while nothing runs.
+    fn lines(&self) -> Vec<Line> {
+        let engine = Arc::new(Memory::open(Arc::clone(&self.plate)).expect("nobody has it open"));
+        Disk { engine }.lines(1, usize::MAX).expect("they can be read")
+    }
+}
+
+impl Running {
+    /// The next anchor that is proposed.
+    async fn proposed(&mut self) -> Asked {
+        timeout(Duration::from_secs(60), self.proposals.recv()).await.expect("in time").expect("it runs")
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.writer.await.expect("no panic").expect("all is synced");
+    }
+}
+
+fn anchor(asked: &Asked) -> Anchor {
+    match &asked.command {
+        Command::Anchor { anchor, .. } => *anchor,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn id(number: u64) -> MessageId {
+    MessageId(Uuid::from_u128(
+        u128::from(WALL_MS + 10 * number) << 80 | 0x7000 << 64 | 0x8000 << 48 | u128::from(number),
+    ))
+}
+
+fn local(number: u64) -> Entry {
+    Entry::Local(Local {
+        message: id(number),
+        kind: Kind::Tell,
+        sender: "a".to_owned(),
+        receiver: "b".to_owned(),
+        sender_epoch: Epoch(1),
+        receiver_epoch: Epoch(2),
+        user: String::new(),
+        bytes: number,
+        deadline_ms: WALL_MS,
+        sent_by: None,
+        received_by: None,
+        fate: Fate::Taken,
+    })
+}
+
+fn assert_chained(lines: &[Line]) {
+    let mut previous = Hash::default();
+    for (line, number) in lines.iter().zip(1..) {
+        assert_eq!((line.number, line.previous, line.hash), (number, previous, line.digest()));
+        previous = line.hash;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_are_chained_and_synced_and_then_anchored() {
+    let mut bench = Bench::new();
+    let mut running = bench.start();
+    (1..=3).for_each(|number| running.ledger.record(local(number)));
+    let asked = running.proposed().await;
+    let anchor = anchor(&asked);
+    assert_eq!(bench.agree(asked), Outcome::Done);
+    // A power cut now takes nothing of what is anchored.
+    running.writer.abort();
+    let _ = running.writer.await;
+    bench.plate.crash();
+    let lines = bench.lines();
+    assert_chained(&lines);
+    assert_eq!(lines[0].entry, Entry::Started { boot: 1 });
+    let hashes: Vec<_> = lines.iter().map(|line| line.hash).collect();
+    assert_eq!(anchor, Anchor { entries: 4, head: hashes[3], root: merkle::root(&hashes) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_anchored_before_it_is_synced() {
+    let mut bench = Bench::new();
+    let mut running = bench.start();
+    bench.plate.stall();
+    running.ledger.record(local(1));
+    let early = timeout(Duration::from_secs(30), running.proposals.recv()).await;
+    assert!(early.is_err(), "proposed while the disk had not synced");
+    bench.plate.resume();
+    assert_eq!(anchor(&running.proposed().await).entries, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_line_is_anchored_at_once_and_many_not_more_often_than_is_said() {
+    let mut bench = Bench::new();
+    let (mut running, begun) = (bench.start(), Instant::now());
+    running.ledger.record(local(1));
+    bench.agree(running.proposed().await);
+    assert!(begun.elapsed() <= Duration::from_millis(60), "{:?}", begun.elapsed());
+    let mut times = vec![Instant::now()];
+    for round in 0..6 {
+        (0..300).for_each(|number| running.ledger.record(local(round * 300 + number)));
+        bench.agree(running.proposed().await);
+        times.push(Instant::now());
+    }
+    let between: Vec<_> = times.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(between.iter().all(|pause| *pause >= Duration::from_millis(40)), "{between:?}");
+    assert!(between.iter().all(|pause| *pause <= Duration::from_millis(80)), "256 lines do not wait: {between:?}");
+    // A few wait for a second since the last.
+    running.ledger.record(local(5_000));
+    bench.agree(running.proposed().await);
+    assert!(times[6].elapsed() >= Duration::from_millis(990), "{:?}", times[6].elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_goes_on_with_the_chain_and_with_the_anchor_that_was_under_way() {
+    let mut bench = Bench::new();
+    let mut running = bench.start();
+    running.ledger.record(local(1));
+    bench.agree(running.proposed().await);
+    running.ledger.record(local(2));
+    let unanswered = running.proposed().await;
+    running.ledger.record(local(3));
+    running.stop().await;
+    let mut running = bench.start();
+    running.ledger.record(local(4));
+    let again = running.proposed().await;
+    assert_eq!(anchor(&again), anchor(&unanswered), "another one could overtake it, and its root is over other lines");
+    bench.agree(again);
+    let next = running.proposed().await;
+    let next_anchor = anchor(&next);
+    bench.agree(next);
+    running.stop().await;
+    let lines = bench.lines();
+    assert_chained(&lines);
+    let kinds: Vec<_> = lines.iter().map(|line| line.entry.name()).collect();
+    assert_eq!(kinds, ["started", "local", "local", "local", "started", "local"]);
+    let hashes: Vec<_> = lines[3..].iter().map(|line| line.hash).collect();
+    assert_eq!((next_anchor.entries, next_anchor.root), (6, merkle::root(&hashes)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_anchor_whose_outcome_is_unknown_is_proposed_again_until_the_state_has_it() {
+    let mut bench = Bench::new();
+    let mut running = bench.start();
+    running.ledger.record(local(1));
+    let first = running.proposed().await;
+    let wanted = anchor(&first);
+    first.reply.send(Err(ProposeError::Unknown)).expect("it waits");
+    let second = running.proposed().await;
+    assert_eq!(anchor(&second), wanted);
+    // It is applied, and the answer is lost.
+    let command = Command::Anchor { node: bench.node(), anchor: wanted };
+    drop(second);
+    let mut state = bench.state.borrow().clone();
+    let items = vec![Item { request: None, permit: None, command: codec::encode_command(&command) }];
+    let cluster = state.cluster.as_ref().expect("there is one").id;
+    let batch = Batch::sign(cluster, CONTROL, &bench.key, WALL_MS, None, items);
+    let index = state.counters.applied_index + 1;
+    apply(&mut state, &LogEntry { term: 1, index, payload: Payload::Batch(codec::encode_batch(&batch)) });
+    bench.state.send_replace(state);
+    running.ledger.record(local(2));
+    assert_eq!(anchor(&running.proposed().await).entries, 3, "it goes on behind what the state shows");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_taken_is_counted_in_the_ledger_itself() {
+    let mut bench = Bench::new();
+    let running = bench.start();
+    assert!(running.ledger.has_room());
+    // Nothing waits here, so the writer does not run in between.
+    for number in 0..2 * QUEUE + 7 {
+        running.ledger.record(local(number));
+        assert_eq!(running.ledger.has_room(), number + 1 < QUEUE);
+    }
+    let chunk = running.ledger.lines(1).await.expect("it runs");
+    assert!(running.ledger.has_room());
+    running.stop().await;
+    let lines = bench.lines();
+    assert_chained(&lines);
+    assert!(chunk.last >= 2 * QUEUE, "{}", chunk.last);
+    assert_eq!(lines.iter().filter(|line| line.entry == Entry::Gap { lost: 7 }).count(), 1);
+    assert_eq!(lines.len() as u64, 2 * QUEUE + 2, "the start, the gap, and what was taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_found_by_the_beginning_of_its_id_and_a_verdict_by_its_own() {
+    let mut bench = Bench::new();
+    let mut running = bench.start();
+    (1..=50).for_each(|number| running.ledger.record(local(number)));
+    let decision = DecisionId { node: [9; 4], id: Uuid::from_u128(77) };
+    let denied = Denied { decision, message: Some(id(900)), verdict: vec![1, 2, 3] };
+    running.ledger.record(Entry::Denied(denied));
+    bench.agree(running.proposed().await);
+    let found = running.ledger.find(&id(7).to_string()).await.expect("it runs");
+    assert_eq!((found.seen.len(), found.more), (1, false));
+    let seen = &found.seen[0];
+    assert_eq!((seen.message, seen.bytes, seen.sender.as_str(), seen.fate), (id(7), 7, "a", Some(Fate::Taken)));
+    assert_eq!(seen.anchor.map(|anchor| (anchor.entries, anchor.position)), Some((52, Some(0))));
+    let alike = running.ledger.find(&id(7).to_string()[..8]).await.expect("it runs");
+    assert!(alike.seen.len() == 51, "all were made within a minute: {}", alike.seen.len());
+    for unknown in [id(5_000).to_string().as_str(), "zz", "", "0199-", "------"] {
+        assert_eq!(running.ledger.find(unknown).await.expect("it runs").seen, [], "{unknown:?}");
+    }
+    assert_eq!(running.ledger.find(&id(900).to_string()).await.expect("it runs").seen[0].sent_by, Some(decision));
+    running.stop().await;
+    // A denial outlives the process that judged it.
+    let running = bench.start();
+    assert_eq!(running.ledger.verdict(decision).await, Ok(Some(vec![1, 2, 3])));
+    assert_eq!(running.ledger.verdict(DecisionId { id: Uuid::from_u128(78), ..decision }).await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_lacks_what_is_anchored_ends_and_says_so() {
+    let mut bench = Bench::new();
+    let mut running = bench.start();
+    running.ledger.record(local(1));
+    bench.agree(running.proposed().await);
+    running.stop().await;
+    bench.plate = Plate::new();
+    let running = bench.start();
+    assert_eq!(running.writer.await.expect("no panic"), Err(Error::Lost { anchored: 2, kept: 0 }));
+    assert_eq!(*bench.told.lock().expect("no panic"), [Event::LedgerLost { anchored: 2, kept: 0 }]);
+}
+
+#[test]
+fn old_lines_go_up_to_an_anchored_head_with_all_that_leads_to_them() {
+    let engine = Arc::new(Memory::open(Plate::new()).expect("nobody has it open"));
+    let disk = Disk { engine: engine.clone() };
+    let (mut write, mut previous, mut hashes) = (Write::new(), Hash::default(), Vec::new());
+    for number in 1..=20 {
+        let line = Line::chained(number, WALL_MS, local(number * 100), previous);
+        previous = line.hash;
+        hashes.push(line.hash);
+        disk::put(&mut write, &line);
+        if number % 5 == 0 {
+            let head = Head { hash: line.hash, index: 100 + number, position: None };
+            write.put(keys::head(number), codec::encode(&head));
+        }
+    }
+    engine.write(write).expect("it takes all");
+    let mut write = Write::new();
+    let none = Before::default();
+    assert_eq!(disk.let_go(none, 15, 15, &mut write), Ok(none), "15 are kept");
+    assert_eq!(disk.let_go(none, 15, 11, &mut write), Ok(none), "no head is so early");
+    assert!(write.is_empty());
+    let before = disk.let_go(none, 20, 8, &mut write).expect("it can be read");
+    assert_eq!(before, Before { number: 10, hash: hashes[9] });
+    engine.write(write).expect("it takes all");
+    let chunk = disk.chunk(1).expect("it can be read");
+    assert_eq!((chunk.first, chunk.before, chunk.last, chunk.lines.len()), (11, hashes[9], 20, 10));
+    let rows = engine.scan(&[keys::SPACE, b'm'], &[keys::SPACE, b'm' + 1], 100).expect("it can be read");
+    assert_eq!(rows.len(), 10, "what leads to lines that are gone is gone");
+    assert_eq!(disk.head(1).expect("it can be read").map(|(number, _)| number), Some(15));
+}

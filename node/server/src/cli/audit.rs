@@ -1,8 +1,8 @@
-//! `audit`: the chain, read, exported and verified. Verifying a file needs no node.
+//! `audit`: the chain and the ledgers, read, exported and verified. Verifying a file needs no node.
 
 use super::context::{Context, failure, unreadable};
-use super::progress::Progress;
 use super::output::{Output, cell, pairs, table, time};
+use super::progress::Progress;
 use super::value;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub enum Verb {
         #[command(flatten)]
         output: Output,
     },
-    /// Write the whole chain, with what is needed to verify it, to one file
+    /// Write the whole chain and every ledger that can be had, with what is needed to verify them, to one file
     #[command(after_help = "Examples:\n  symbi-node audit export --bundle b.jsonl")]
     Export {
         /// The file to write
@@ -114,8 +114,7 @@ async fn export(bundle: &PathBuf, context: &Context) -> Result<(), Failure> {
 /// Verifies a file, with no node.
 pub fn verify_file(verify: &Verify) -> Result<(), Failure> {
     let path = verify.file.as_ref().expect("only called with a file");
-    let file = File::open(path)
-        .map_err(|error| unreadable(path, &error))?;
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     let report = symbi_audit::verify(BufReader::new(file), verify.anchor.as_deref()).map_err(|broken| {
         Failure::new(10, "AUDIT_BROKEN", format!("{} does not hold", path.display()))
             .why(broken.to_string())
@@ -132,9 +131,60 @@ pub fn verify_file(verify: &Verify) -> Result<(), Failure> {
         "batches": report.batches,
         "head": report.head.to_string(),
         "anchor": report.anchor.to_string(),
+        "ledgers": ledgers(&report.ledgers),
     });
     verify.output.print(&found, self::found);
     Ok(())
+}
+
+/// What was found of the ledgers, by name.
+fn ledgers(found: &symbi_audit::Summary) -> Value {
+    let missing = found.missing.iter().map(|(node, entries)| json!({ "node": node, "anchored_entries": entries }));
+    json!({
+        "checked": found.ledgers,
+        "entries": found.entries,
+        "unanchored_entries": found.unanchored,
+        "attested_batches": found.attested,
+        "unverified_batches": found.unverified,
+        "unattested_messages": found.unattested,
+        "two_sided_batches": found.two_sided,
+        "unconfirmed_batches": found.unconfirmed,
+        "one_sided_batches": found.one_sided,
+        "excused_batches": found.excused,
+        "missing": missing.collect::<Vec<_>>(),
+    })
+}
+
+/// The same in sentences: what was checked, then each thing that could not be, if there is any.
+fn of_ledgers(found: &Value) -> Vec<(&'static str, String)> {
+    let count = |name: &str| found[name].as_u64().unwrap_or_default();
+    let mut lines = vec![
+        ("ledgers", format!("{} with {} entries", count("checked"), count("entries"))),
+        (
+            "messages",
+            format!(
+                "{} batches signed, {} the same on both sides",
+                count("attested_batches"),
+                count("two_sided_batches")
+            ),
+        ),
+    ];
+    let open = [
+        ("unanchored_entries", "entries after their ledger's last anchor"),
+        ("unverified_batches", "batches whose session was let go: signature not checked"),
+        ("unattested_messages", "messages taken in without a signature"),
+        ("unconfirmed_batches", "batches sent and not known to have arrived"),
+        ("one_sided_batches", "batches whose other side is in a missing ledger"),
+        ("excused_batches", "batches of moments that a node lost when it was cut off, or has let go"),
+    ];
+    lines.extend(
+        open.iter().filter(|(name, _)| count(name) > 0).map(|(name, says)| ("note", format!("{} {says}", count(name)))),
+    );
+    for missing in found["missing"].as_array().into_iter().flatten() {
+        let (node, entries) = (cell(&missing["node"]), cell(&missing["anchored_entries"]));
+        lines.push(("missing", format!("the ledger of {node}, of which {entries} entries are anchored")));
+    }
+    lines
 }
 
 fn tail(lines: &Value) -> String {
@@ -146,11 +196,16 @@ fn tail(lines: &Value) -> String {
 }
 
 fn found(found: &Value) -> String {
-    pairs(&[
-        ("verified", found.get("says").map_or_else(|| "every record, batch and signature holds".to_owned(), cell)),
+    let says = found.get("says").map_or_else(|| "every record, batch and signature holds".to_owned(), cell);
+    let mut fields = vec![
+        ("verified", says),
         ("records", cell(&found["records"])),
         ("batches", cell(&found["batches"])),
         ("head", cell(&found["head"])),
         ("anchor", cell(&found["anchor"])),
-    ])
+    ];
+    if found["ledgers"].is_object() {
+        fields.extend(of_ledgers(&found["ledgers"]));
+    }
+    pairs(&fields)
 }

@@ -7,6 +7,7 @@ use futures::stream;
 use std::time::Duration;
 use symbi_api::ports::Traced;
 use symbi_host::ledger::Ledger;
+use symbi_model::ledger::{Denied, Entry};
 use symbi_model::node::Membership;
 use symbi_model::{DecisionId, NodeId};
 use symbi_policy::Verdict;
@@ -88,6 +89,16 @@ pub async fn verdict(gate: &symbi_policy::Gate, ledger: &Ledger, id: DecisionId)
     }
     let kept = ledger.verdict(id).await.ok().flatten()?;
     Verdict::decode(&kept).ok()
+}
+
+/// Has the ledger keep every denial from now on. The bus records those of messages itself, with the message.
+pub fn keep_denials(gate: &symbi_policy::Gate, ledger: Ledger) {
+    gate.on_denied(move |verdict| {
+        if !verdict.action.starts_with("message::") {
+            let denied = Denied { decision: verdict.id, message: None, verdict: verdict.encode() };
+            ledger.record(Entry::Denied(denied));
+        }
+    });
 }
 
 /// The answer to another node that asks for lines.

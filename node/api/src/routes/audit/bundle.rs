@@ -1,14 +1,15 @@
 //! A bundle: this node's chain up to one log index, the keys and the policy sets as of that index, and the ledgers of all nodes
 //! that answer. It leaves in pieces as it is made; no more than a piece is in memory.
 //!
-//! The ledgers are asked for after the index is taken: what an anchor of the chain covers on one side was recorded on the other
-//! side before, so the verifier may want it there.
+//! The ledgers are asked for a moment after the index is taken: what an anchor of the chain covers on one side was taken in on
+//! the other side before, and has been recorded there since. So the verifier may want it there.
 
 use super::{App, CHUNK, after, entries};
 use crate::error::Error;
 use crate::ports::{AuditLine, Call, Place};
 use axum::body::Bytes;
 use std::io;
+use std::time::Duration;
 use symbi_audit::entry::{Ledger, Missing};
 use symbi_audit::{Batch, Cluster, Encoder, Hex, Key, Origin, Record};
 use symbi_model::node::Membership;
@@ -23,6 +24,9 @@ const GROUP: u64 = 0;
 const PIECE: usize = 256 * 1024;
 /// How often a node is asked for the same lines before the export ends without them.
 const ATTEMPTS: usize = 3;
+
+/// How long a message may be taken in and not recorded: so long a receiver waits for the signature over it, and some.
+const SETTLE: Duration = Duration::from_millis(1_200);
 
 /// Which ledgers belong in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +62,9 @@ pub async fn export(app: &App, state: &State, ledgers: Ledgers, pieces: mpsc::Se
     let mut export = Export { app, state, encoder, pieces };
     export.chain().await?;
     export.keys_and_policies()?;
+    if ledgers == Ledgers::All {
+        tokio::time::sleep(SETTLE).await;
+    }
     for id in state.nodes.keys() {
         match ledgers {
             Ledgers::All => export.ledger(id).await?,
