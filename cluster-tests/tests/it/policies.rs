@@ -78,7 +78,8 @@ async fn a_change_is_in_force_on_each_node_that_has_applied_it_however_many_mess
     };
     let silence = starter_and("@id(\"silence\") forbid (principal is Agent, action, resource);");
     // Only the receiver's side: what was under way when it was applied is judged there by the set that is then current.
-    let deafness = starter_and("@id(\"deafness\") forbid (principal is Agent, action == Action::\"message::receive\", resource);");
+    let deafness =
+        starter_and("@id(\"deafness\") forbid (principal is Agent, action == Action::\"message::receive\", resource);");
     let change = async {
         for round in 0..6 {
             let forbids = if round % 2 == 0 { &silence } else { &deafness };
@@ -143,7 +144,9 @@ async fn create(nodes: &[Node], client: usize, over: &AtomicBool) -> (Vec<Made>,
 async fn no_write_fails_because_policies_moved_and_none_passes_that_the_current_set_denies() {
     let cluster = Cluster::three().await;
     let (nodes, over) = (&cluster.nodes, AtomicBool::new(false));
-    let forbids = starter_and("@id(\"mallory\") forbid (principal, action == Action::\"agent::create\", resource) when { resource.owner == \"mallory\" };");
+    let forbids = starter_and(
+        "@id(\"mallory\") forbid (principal, action == Action::\"agent::create\", resource) when { resource.owner == \"mallory\" };",
+    );
     let change = async {
         let mut changes = vec![(0, false)];
         for round in 0..24 {
@@ -178,14 +181,20 @@ async fn a_set_is_tried_applied_shown_tested_and_taken_back_by_the_command_line(
     let path = folder.to_str().unwrap();
     put("10-base.cedar", &starter_and(""));
     put("20-ops.cedar", "@id(\"ops\")\npermit (principal in Group::\"ops\", action, resource is Agnt);\n");
-    put("entities.json", "[{\"uid\": {\"type\": \"User\", \"id\": \"bob\"}, \"parents\": [{\"type\": \"Group\", \"id\": \"ops\"}]}]");
+    put(
+        "entities.json",
+        "[{\"uid\": {\"type\": \"User\", \"id\": \"bob\"}, \"parents\": [{\"type\": \"Group\", \"id\": \"ops\"}]}]",
+    );
     let wrong = node.cli(&["policy", "apply", path]).await.exits(2).says("POLICY_INVALID");
     assert!(wrong.err.contains("policies/20-ops.cedar:2:"), "{}", wrong.err);
     put("20-ops.cedar", "@id(\"ops\")\npermit (principal in Group::\"ops\", action, resource is Agent);\n");
     put("entities.json", "[{\"uid\": {\"type\": \"User\", \"id\": \"bob\"},\n \"parents\": 7}]");
     let wrong = node.cli(&["policy", "apply", path]).await.exits(2);
     assert!(wrong.err.contains("policies/entities.json:1:2: "), "{}", wrong.err);
-    put("entities.json", "[{\"uid\": {\"type\": \"User\", \"id\": \"bob\"}, \"parents\": [{\"type\": \"Group\", \"id\": \"ops\"}]}]");
+    put(
+        "entities.json",
+        "[{\"uid\": {\"type\": \"User\", \"id\": \"bob\"}, \"parents\": [{\"type\": \"Group\", \"id\": \"ops\"}]}]",
+    );
     let tried = node.cli(&["policy", "apply", path, "--dry-run"]).await.exits(0);
     assert!(tried.out.starts_with("valid: 3 policies, SHA-256 "), "{}", tried.out);
     let cases = cluster.file("cases.toml");
@@ -193,16 +202,29 @@ async fn a_set_is_tried_applied_shown_tested_and_taken_back_by_the_command_line(
     std::fs::write(&cases, case).unwrap();
     let cases = cases.to_str().unwrap();
     let failed = node.cli(&["policy", "test", cases]).await.exits(1).says("CASES_FAILED");
-    assert!(failed.out.contains("FAILED  bob stops agents: expected allow, found deny, no policy permits it"), "{failed:?}");
-    let _ = node.cli(&["policy", "test", cases, "--path", path]).await.exits(0).says("ok      bob stops agents: allow, by ops");
+    assert!(
+        failed.out.contains("FAILED  bob stops agents: expected allow, found deny, no policy permits it"),
+        "{failed:?}"
+    );
+    let _ = node
+        .cli(&["policy", "test", cases, "--path", path])
+        .await
+        .exits(0)
+        .says("ok      bob stops agents: allow, by ops");
     let applied = node.cli(&["policy", "apply", path, "-o", "json"]).await.exits(0).json();
     assert_eq!((&applied["number"], &applied["policies"]), (&json!(2), &json!(3)));
     let _ = node.cli(&["policy", "test", cases]).await.exits(0).says("1 passed, 0 failed");
-    let _ = node.cli(&["policy", "diff", "1", "2"]).await.exits(0).says("+@id(\"ops\")").says("+User::\"bob\" in [Group::\"ops\"]");
+    let _ = node
+        .cli(&["policy", "diff", "1", "2"])
+        .await
+        .exits(0)
+        .says("+@id(\"ops\")")
+        .says("+User::\"bob\" in [Group::\"ops\"]");
     let listed = node.cli(&["policy", "ls", "-o", "json"]).await.exits(0).json();
     assert_eq!((listed.as_array().map(Vec::len), &listed[0]["current"]), (Some(2), &json!(true)));
     let _ = node.cli(&["policy", "ls"]).await.exits(0).says("NUMBER").says("user:admin");
-    let _ = node.cli(&["policy", "show"]).await.exits(0).says("// policy set 2, the current one").says("// entities.json");
+    let _ =
+        node.cli(&["policy", "show"]).await.exits(0).says("// policy set 2, the current one").says("// entities.json");
     let _ = node.cli(&["policy", "rollback", "1", "--dry-run"]).await.exits(0).says("nothing was applied");
     let _ = node.cli(&["policy", "rollback", "1"]).await.exits(0).says("policy set 3 is in force from index");
     let schema = node.cli(&["policy", "schema"]).await.exits(0);

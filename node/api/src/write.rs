@@ -48,10 +48,10 @@ impl Way {
         deadline_ms: u64,
     ) -> Result<Committed, Error> {
         let until = Instant::now() + Duration::from_millis(deadline_ms);
+        let mut left_ms = deadline_ms;
         for judged in 1.. {
             let permit = self.gate.judge(&self.state.borrow().clone(), act.clone())?.reference();
-            let left_ms = u64::try_from(until.duration_since(Instant::now()).as_millis()).unwrap_or(deadline_ms);
-            let committed = submit(&self.proposals, request, permit, command.clone(), left_ms.max(1)).await?;
+            let committed = submit(&self.proposals, request, permit, command.clone(), left_ms).await?;
             let moved = matches!(committed.outcome, Outcome::Refused(Refusal::PolicyMoved { .. }));
             if !moved || judged == JUDGED {
                 return Ok(committed);
@@ -61,6 +61,8 @@ impl Way {
             let known = state.wait_for(|state| state.counters.applied_index >= committed.index);
             let late = || Error::Deadline("the policies have changed, and are not known here yet".to_owned());
             timeout_at(until, known).await.map_err(|_| late())?.map_err(|_| ProposeError::Stopping)?;
+            let left = until.duration_since(Instant::now()).as_millis();
+            left_ms = u64::try_from(left).map_or(deadline_ms, |left| left.max(1));
         }
         unreachable!("the last time it is judged, it is answered")
     }
@@ -96,7 +98,7 @@ pub async fn propose<R: Act + Clone>(
 ///
 /// # Errors
 /// Why there is no outcome.
-pub async fn submit(
+async fn submit(
     proposals: &symbi_control::Proposals,
     request: RequestId,
     permit: PermitRef,

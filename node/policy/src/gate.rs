@@ -7,7 +7,7 @@ use crate::judge::{Current, Finding, Judge, Question};
 use crate::nearest::nearest;
 use crate::set::{self, Candidate, Parsed};
 use crate::verdict::Verdict;
-use crate::verdicts::Verdicts;
+use crate::verdicts::{Kept, Verdicts};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -171,8 +171,9 @@ impl Gate {
         let (reason, deaf) = (finding.reason.clone(), finding.deaf);
         let decision = self.keep(finding);
         tracing::debug!(%decision, %reason, "denied");
-        if let (Some(told), Some(verdict)) = (self.inner.denials.get(), self.verdict(&decision)) {
-            told(verdict);
+        if let (Some(told), Some(kept)) = (self.inner.denials.get(), self.kept(&decision)) {
+            // Without what came nearest: to be refused must stay cheap for who is asked.
+            told(kept.verdict());
         }
         Err(Denied { decision, policy_set, reason, deaf })
     }
@@ -194,24 +195,17 @@ impl Gate {
     /// A verdict of this gate, if it is still kept; for a denial with what came nearest to permitting it.
     #[must_use]
     pub fn verdict(&self, id: &DecisionId) -> Option<Verdict> {
-        let kept = self.inner.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.clone();
-        let finding = &kept.finding;
+        let kept = self.kept(id)?;
+        let mut verdict = kept.verdict();
         // What a policy forbids is not nearer to being permitted for a clause of another.
-        let asked = finding.asked.as_ref().filter(|_| finding.determining.is_empty());
-        Some(Verdict {
-            id: kept.id,
-            at_ms: kept.at_ms,
-            action: finding.action.clone(),
-            principal: finding.principal.clone(),
-            resource: finding.resource.clone(),
-            context: finding.values.clone(),
-            allowed: finding.allowed,
-            policy_set: finding.policy_set,
-            determining: finding.determining.iter().map(|line| line.as_ref().clone()).collect(),
-            nearest: asked.map_or_else(Vec::new, |asked| nearest(&self.inner.judge, asked)),
-            errors: finding.errors.clone(),
-            reason: finding.reason.clone(),
-        })
+        if let Some(asked) = kept.finding.asked.as_ref().filter(|_| verdict.determining.is_empty()) {
+            verdict.nearest = nearest(&self.inner.judge, asked);
+        }
+        Some(verdict)
+    }
+
+    fn kept(&self, id: &DecisionId) -> Option<Kept> {
+        self.inner.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     fn find(&self, state: &State, wanted: Wanted<'_>) -> Arc<Finding> {

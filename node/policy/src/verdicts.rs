@@ -5,6 +5,7 @@
 //! - no more verdicts are kept than was agreed: the oldest one goes first.
 
 use crate::judge::Finding;
+use crate::verdict::Verdict;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use symbi_model::{DecisionId, NodeId};
@@ -22,6 +23,27 @@ pub struct Kept {
     pub at_ms: u64,
     /// What was found.
     pub finding: Arc<Finding>,
+}
+
+impl Kept {
+    /// It, without what came nearest.
+    pub fn verdict(&self) -> Verdict {
+        let finding = &self.finding;
+        Verdict {
+            id: self.id,
+            at_ms: self.at_ms,
+            action: finding.action.clone(),
+            principal: finding.principal.clone(),
+            resource: finding.resource.clone(),
+            context: finding.values.clone(),
+            allowed: finding.allowed,
+            policy_set: finding.policy_set,
+            determining: finding.determining.iter().map(|line| line.as_ref().clone()).collect(),
+            nearest: Vec::new(),
+            errors: finding.errors.clone(),
+            reason: finding.reason.clone(),
+        }
+    }
 }
 
 /// The table.

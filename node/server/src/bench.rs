@@ -19,8 +19,9 @@ use std::sync::Arc;
 use symbi_api::bench::{Found, Hired, Order};
 use symbi_api::error::Error;
 use symbi_api::keys::Pool;
-use symbi_model::policy::PermitRef;
+use symbi_api::write::{MAX_TIMEOUT_MS, Way};
 use symbi_model::{Command, Committed};
+use symbi_policy::Act;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What a run needs of the node.
@@ -40,10 +41,11 @@ pub struct Ports {
 
 impl Ports {
     /// Proposes a command as the HTTP interface does.
-    async fn propose(&self, permit: PermitRef, command: Command) -> Result<Committed, Error> {
+    async fn propose<R: Act + Clone>(&self, act: &R, command: Command) -> Result<Committed, Error> {
         let loan = self.pool.lend((self.here.wall_ms)());
-        let deadline_ms = symbi_api::write::MAX_TIMEOUT_MS;
-        let committed = symbi_api::write::submit(&self.proposals, loan.key, permit, command, deadline_ms).await?;
+        let (state, gate, proposals) = (self.here.state.clone(), self.here.gate.clone(), self.proposals.clone());
+        let way = Way { state, gate, proposals };
+        let committed = way.permitted(act, loan.key, command, MAX_TIMEOUT_MS).await?;
         loan.settle();
         symbi_api::write::accepted(committed)
     }
@@ -114,9 +116,4 @@ impl Bench {
     fn room(&self) -> Result<SemaphorePermit<'_>, Error> {
         self.room.try_acquire().map_err(|_| Error::Busy("another bench run is on; one at a time".to_owned()))
     }
-}
-
-/// A denial, as the interface tells it.
-fn denied(denied: symbi_policy::Denied) -> Error {
-    denied.into()
 }

@@ -14,7 +14,7 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 use symbi_model::agent::{ANNOTATION_BYTES, Agent, AgentName};
 use symbi_model::{AgentId, Command, Outcome, State};
-use symbi_policy::{Administer, CreateAgent, DeleteAgent, StopAgent};
+use symbi_policy::{Act, Administer, CreateAgent, DeleteAgent, StopAgent};
 
 /// The most log lines that are answered.
 const LOG_LINES: u32 = 1_000;
@@ -48,22 +48,15 @@ pub async fn create(
     Json(spec): Json<Spec>,
 ) -> Result<axum::Json<Created>, Error> {
     let spec = spec.into_model()?;
-    let state = app.ports.state.borrow().clone();
-    let request = CreateAgent {
-        principal: caller.principal(),
-        name: spec.name.clone(),
-        owner: spec.owner.clone(),
-        tier: spec.tier,
-    };
-    let permit = app.ports.gate.judge(&state, request)?;
+    let act = CreateAgent { principal: caller.principal(), spec: spec.clone() };
     let id = match headers.get(write::KEY_HEADER) {
         Some(key) => keys::derived(keys::parse(key.to_str().unwrap_or_default())?, "agent"),
-        None => keys::uuid_v7((app.ports.wall_ms)().max(state.counters.log_time_ms)),
+        None => keys::uuid_v7((app.ports.wall_ms)().max(app.ports.state.borrow().counters.log_time_ms)),
     };
     let id = AgentId(id);
     let name = spec.name.to_string();
     let command = Command::CreateAgent { id, spec, actor: caller.actor() };
-    let committed = write::propose(&app.ports, &app.pool, &headers, permit.reference(), command).await?;
+    let committed = write::propose(&app.ports, &app.pool, &headers, &act, command).await?;
     let id = match committed.outcome {
         Outcome::Created { id } => id,
         _ => id,
@@ -78,11 +71,10 @@ pub async fn stop(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
-    let (state, target) = target(&app, &name).await?;
-    let request = StopAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
-    let permit = app.ports.gate.judge(&state, request)?;
+    let (_, target) = target(&app, &name).await?;
+    let act = StopAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
     let command = Command::StopAgent { name: target.0, actor: caller.actor() };
-    written(&app, &headers, permit.reference(), command).await
+    written(&app, &headers, &act, command).await
 }
 
 /// `DELETE /api/v1/agents/{name}`.
@@ -92,11 +84,10 @@ pub async fn remove(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
-    let (state, target) = target(&app, &name).await?;
-    let request = DeleteAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
-    let permit = app.ports.gate.judge(&state, request)?;
+    let (_, target) = target(&app, &name).await?;
+    let act = DeleteAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
     let command = Command::RemoveAgent { name: target.0, actor: caller.actor() };
-    written(&app, &headers, permit.reference(), command).await
+    written(&app, &headers, &act, command).await
 }
 
 /// `PUT /api/v1/agents/{name}/annotations/{key}` with `{"value": …}`.
@@ -111,11 +102,9 @@ pub async fn annotate(
         return Err(Error::BadRequest(format!("value: at most {ANNOTATION_BYTES} bytes")));
     }
     let name = named(&app, &name).await?;
-    let state = app.ports.state.borrow().clone();
-    let request = Administer { principal: caller.principal(), what: "agent annotate" };
-    let permit = app.ports.gate.judge(&state, request)?;
+    let act = Administer { principal: caller.principal(), what: "agent annotate" };
     let command = Command::Annotate { name, key, value: annotation.value, actor: caller.actor() };
-    written(&app, &headers, permit.reference(), command).await
+    written(&app, &headers, &act, command).await
 }
 
 /// How many lines of an agent's log are wanted.
@@ -175,12 +164,12 @@ async fn target(app: &App, name: &str) -> Result<(State, (AgentName, String)), E
     Ok((state, found))
 }
 
-async fn written(
+async fn written<R: Act + Clone>(
     app: &App,
     headers: &HeaderMap,
-    permit: symbi_model::policy::PermitRef,
+    act: &R,
     command: Command,
 ) -> Result<axum::Json<Written>, Error> {
-    let committed = write::propose(&app.ports, &app.pool, headers, permit, command).await?;
+    let committed = write::propose(&app.ports, &app.pool, headers, act, command).await?;
     Ok(axum::Json(Written { index: committed.index }))
 }

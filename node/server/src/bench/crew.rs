@@ -3,7 +3,7 @@
 //! Their names begin with this node's, so that a run also removes what one that was cut off with its node has left, and
 //! leaves alone what other nodes' runs have made.
 
-use super::{Ports, denied};
+use super::Ports;
 use futures::FutureExt as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -58,12 +58,11 @@ impl Crew {
             require: node.iter().map(|node| format!("node={node}")).collect(),
             ..Spec::new(name.clone(), OWNER, vec![ECHO.to_owned()])
         };
-        let state = self.ports.here.state.borrow().clone();
-        let request = CreateAgent { principal: self.principal(), spec: spec.clone() };
-        let permit = self.ports.here.gate.judge(&state, request).map_err(denied)?;
-        let id = AgentId(keys::uuid_v7((self.ports.here.wall_ms)().max(state.counters.log_time_ms)));
+        let log_time_ms = self.ports.here.state.borrow().counters.log_time_ms;
+        let act = CreateAgent { principal: self.principal(), spec: spec.clone() };
+        let id = AgentId(keys::uuid_v7((self.ports.here.wall_ms)().max(log_time_ms)));
         let command = Command::CreateAgent { id, spec, actor: self.actor() };
-        self.ports.propose(permit.reference(), command).await?;
+        self.ports.propose(&act, command).await?;
         Ok(name)
     }
 
@@ -87,11 +86,9 @@ impl Crew {
 
     /// Removes one agent.
     pub async fn remove(&self, name: &AgentName) -> Result<(), Error> {
-        let state = self.ports.here.state.borrow().clone();
-        let request = DeleteAgent { principal: self.principal(), name: name.clone(), owner: OWNER.to_owned() };
-        let permit = self.ports.here.gate.judge(&state, request).map_err(denied)?;
+        let act = DeleteAgent { principal: self.principal(), name: name.clone(), owner: OWNER.to_owned() };
         let command = Command::RemoveAgent { name: name.clone(), actor: self.actor() };
-        match self.ports.propose(permit.reference(), command).await {
+        match self.ports.propose(&act, command).await {
             Ok(_) | Err(Error::Refused(Refusal::NotFound)) => Ok(()),
             Err(error) => Err(error),
         }
