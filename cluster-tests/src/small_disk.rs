@@ -36,7 +36,8 @@ impl SmallDisk {
     /// # Panics
     /// When something else than room is lacking.
     pub fn fill(&self) {
-        let mut file = OpenOptions::new().create(true).append(true).open(self.ballast()).expect("a file on the small disk");
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(self.ballast()).expect("a file on the small disk");
         for size in [1 << 20, 4096, 1] {
             let bytes = vec![0; size];
             loop {

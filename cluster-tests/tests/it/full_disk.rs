@@ -30,7 +30,9 @@ fn said_why(code: i32, text: &str) {
     let last = text.rfind("error[").map_or("", |at| &text[at..]);
     assert_eq!(code, 1, "{text}");
     assert!(last.starts_with("error[DISK_FULL]: "), "{text}");
-    for word in ["\n  why: no space left on device", "\n  fix: free some space", "nothing that was acknowledged is lost"] {
+    for word in
+        ["\n  why: no space left on device", "\n  fix: free some space", "nothing that was acknowledged is lost"]
+    {
         assert!(last.contains(word), "{word:?} is not in its last words:\n{last}");
     }
 }

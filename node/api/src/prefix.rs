@@ -66,7 +66,8 @@ mod tests {
 
     fn among(wanted: &str) -> Result<u32, Error> {
         let things = [(1, "rev", "0193aaaa"), (2, "reviewer", "0193bbbb"), (3, "worker", "0193bbcc")];
-        let candidate = |(thing, name, id): (u32, &str, &str)| Candidate { thing, name: Some(name.into()), id: id.into() };
+        let candidate =
+            |(thing, name, id): (u32, &str, &str)| Candidate { thing, name: Some(name.into()), id: id.into() };
         find("agent", wanted, things.into_iter().map(candidate))
     }
 

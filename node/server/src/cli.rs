@@ -139,10 +139,7 @@ async fn ask_a_node(verb: Verb) -> Result<(), Failure> {
 }
 
 fn client_runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(1, "RUNTIME", format!("cannot start the runtime: {error}")))
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| context::no_runtime(&error))
 }
 
 #[cfg(test)]

@@ -30,7 +30,11 @@ struct Signals {
 impl Signals {
     fn new() -> Result<Self, Failure> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Failure::new(1, "SIGNALS", "cannot listen for signals").why(error.to_string()))
+            signal(kind).map_err(|error| {
+                Failure::new(1, "SIGNALS", "cannot listen for signals")
+                    .why(error.to_string())
+                    .fix("give this user more open files: ulimit -n")
+            })
         };
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }

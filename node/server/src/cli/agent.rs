@@ -303,15 +303,18 @@ async fn ask(message: Message) -> Result<(), Failure> {
             Ok(())
         }
         "denied" => Err(denied(&asked)),
-        "not_delivered" => {
-            Err(Failure::new(5, "NOT_DELIVERED", format!("message {id} was not delivered")).why(cell(&asked["reason"])))
-        }
+        "not_delivered" => Err(Failure::new(5, "NOT_DELIVERED", format!("message {id} was not delivered"))
+            .why(cell(&asked["reason"]))
+            .fix(format!("see where it is: symbi-node why agent {}", message.name))),
         "deadline_exceeded" => {
             let delivered = if asked["delivered"] == true { "it was delivered" } else { "it was not delivered" };
-            Err(Failure::new(6, "DEADLINE_EXCEEDED", format!("no answer to message {id} in time")).why(delivered))
+            Err(Failure::new(6, "DEADLINE_EXCEEDED", format!("no answer to message {id} in time"))
+                .why(delivered)
+                .fix(format!("give it longer with --timeout; see what became of it: symbi-node msg show {id}")))
         }
         _ => Err(Failure::new(6, "OUTCOME_UNKNOWN", format!("nobody knows whether message {id} was processed"))
-            .why("the receiver or the way to it was lost after the message had left")),
+            .why("the receiver or the way to it was lost after the message had left")
+            .fix(format!("see what each node knows before you repeat it: symbi-node msg show {id}"))),
     }
 }
 
@@ -319,9 +322,15 @@ async fn tell(message: Message) -> Result<(), Failure> {
     let told = send("tell", &message).await?;
     match told["status"].as_str().unwrap_or_default() {
         "denied" => Err(denied(&told)),
-        "failed" => Err(Failure::new(5, "NOT_DELIVERED", "the message was not delivered").why(cell(&told["reason"]))),
+        "failed" => Err(Failure::new(5, "NOT_DELIVERED", "the message was not delivered")
+            .why(cell(&told["reason"]))
+            .fix(format!("see where it is: symbi-node why agent {}", message.name))),
         "pending" => Err(Failure::new(6, "OUTCOME_UNKNOWN", "nobody knows whether the message arrived")
-            .why("the way to the receiver was lost after the message had left")),
+            .why("the way to the receiver was lost after the message had left")
+            .fix(format!(
+                "see what each node knows before you repeat it: symbi-node msg show {}",
+                cell(&told["message_id"])
+            ))),
         _ => {
             print_json(&told);
             Ok(())

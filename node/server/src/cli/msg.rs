@@ -2,6 +2,7 @@
 
 use super::context::{Context, failure};
 use super::output::{Output, cell, pairs, table, time};
+use super::value;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use symbi_api::client::segment;
@@ -26,6 +27,7 @@ pub enum Verb {
 #[derive(Args)]
 pub struct Named {
     /// The message's id, or a unique beginning of it
+    #[arg(value_parser = value::id)]
     id: String,
     /// The node.
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! `start`: a node, until it is told to stop.
 
-use super::{style, value};
+use super::{context, style, value};
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -82,7 +82,7 @@ pub fn run(start: Start) -> Result<(), Failure> {
     raise_open_files();
     let options = options(start)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(1, "RUNTIME", format!("cannot start the runtime: {error}")))?;
+    let runtime = runtime.map_err(|error| context::no_runtime(&error))?;
     let ended = runtime.block_on(symbi_node::run::run(options));
     runtime.shutdown_timeout(Duration::from_secs(2));
     match ended? {

@@ -55,7 +55,10 @@ pub(super) fn clock(skew_ms: i64) -> Failure {
 pub(super) fn refused(reply: JoinReply, name: &str) -> Ended {
     let JoinReply::Refused(Refused { code, detail }) = reply else {
         let what = "the node answered something else than it was asked";
-        return Ended::Failed(Failure::new(22, "JOIN_CLUSTER_MISMATCH", what));
+        return Ended::Failed(
+            Failure::new(22, "JOIN_CLUSTER_MISMATCH", what)
+                .fix("give --join the address of a member that runs the same version"),
+        );
     };
     match code {
         RefusedCode::JoinExpired => expired(detail),
@@ -65,21 +68,29 @@ pub(super) fn refused(reply: JoinReply, name: &str) -> Ended {
                 .fix("choose another with --name")
                 .undo("the token's use was not spent"),
         ),
-        RefusedCode::Denied => {
-            Ended::Refused(Failure::new(4, "DENIED", "the policies do not admit this node").why(detail))
-        }
+        RefusedCode::Denied => Ended::Refused(
+            Failure::new(4, "DENIED", "the policies do not admit this node")
+                .why(detail)
+                .fix("on a member: symbi-node policy show, and apply one that admits it"),
+        ),
         RefusedCode::TokenUnknown => of_token("the cluster does not know this token", detail),
         RefusedCode::TokenExpired => of_token("the token has expired", detail),
         RefusedCode::TokenUsed => of_token("the token's uses are spent", detail),
         RefusedCode::TokenRevoked => of_token("the token was revoked", detail),
-        RefusedCode::Unfit | RefusedCode::Malformed => {
-            Ended::Refused(Failure::new(1, "JOIN_UNFIT", "what this node says of itself is not acceptable").why(detail))
-        }
+        RefusedCode::Unfit | RefusedCode::Malformed => Ended::Refused(
+            Failure::new(1, "JOIN_UNFIT", "what this node says of itself is not acceptable")
+                .why(detail)
+                .fix("correct --name, --advertise-addr or the labels, and join again"),
+        ),
         RefusedCode::Clock => {
             let what = "the member's clock and this one's differ by too much";
-            Ended::Failed(Failure::new(25, "JOIN_CLOCK", what).why(detail))
+            Ended::Failed(Failure::new(25, "JOIN_CLOCK", what).why(detail).fix("set both clocks, with NTP for one"))
         }
-        RefusedCode::Version => Ended::Failed(Failure::new(26, "JOIN_VERSION", "the versions do not fit").why(detail)),
+        RefusedCode::Version => Ended::Failed(
+            Failure::new(26, "JOIN_VERSION", "the versions do not fit")
+                .why(detail)
+                .fix("run the version that the members run"),
+        ),
         RefusedCode::ForeignCluster | RefusedCode::ProofWrong => Ended::Failed(
             Failure::new(22, "JOIN_CLUSTER_MISMATCH", "the token is not this cluster's")
                 .why(detail)

@@ -148,7 +148,9 @@ impl Herald {
         }
         let Some(file) = &self.options.ready_file else { return Ok(()) };
         std::fs::write(file, "ready\n").map_err(|error| {
-            Failure::new(1, "READY_FILE", format!("cannot write {}", file.display())).why(error.to_string())
+            Failure::new(1, "READY_FILE", format!("cannot write {}", file.display()))
+                .why(error.to_string())
+                .fix("name a file that this user can write with --ready-file")
         })
     }
 

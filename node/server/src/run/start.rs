@@ -95,7 +95,9 @@ fn loopback(http: SocketAddr) -> Result<(), Failure> {
 fn forget_readiness(file: &std::path::Path) -> Result<(), Failure> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Failure::new(1, "READY_FILE", format!("cannot remove {}", file.display())).why(error.to_string()))
+            Err(Failure::new(1, "READY_FILE", format!("cannot remove {}", file.display()))
+                .why(error.to_string())
+                .fix("name a file that this user can write with --ready-file"))
         }
         _ => Ok(()),
     }
@@ -159,8 +161,11 @@ impl Start {
 
     /// What the node says of itself under `name`, which is a label of it too: so an agent can require just this node.
     fn profile(&self, network: &Network, name: &str) -> Result<Profile, Failure> {
-        let issuer = IssuerKey::from_bytes(&self.issuer)
-            .map_err(|error| Failure::new(10, "DATA_DIR_DAMAGED", "issuer.key holds no P-256 key").because(&error))?;
+        let issuer = IssuerKey::from_bytes(&self.issuer).map_err(|error| {
+            Failure::new(10, "DATA_DIR_DAMAGED", "issuer.key holds no P-256 key")
+                .because(&error)
+                .fix("restore the file, or start a new node in another --data-dir")
+        })?;
         let addr = self.options.advertise.unwrap_or_else(|| network.handle.listen_addr());
         let mut profile = Profile::plain(addr, issuer.public(), measure::allocatable()?);
         profile.labels = self.options.labels.clone().unwrap_or_default();
@@ -191,8 +196,13 @@ impl Start {
         let path = self.data.dir("db")?;
         let engine =
             symbi_rocks::Rocks::open(&path, symbi_rocks::Options::default()).map_err(|error| database(&error))?;
-        let driver = symbi_sandbox::Process::new(symbi_sandbox::process::Options::new(self.data.dir("run")?))
-            .map_err(|error| Failure::new(1, "SANDBOX", "cannot start processes for agents").because(&error))?;
+        let driver = symbi_sandbox::Process::new(symbi_sandbox::process::Options::new(self.data.dir("run")?)).map_err(
+            |error| {
+                Failure::new(1, "SANDBOX", "cannot start processes for agents")
+                    .because(&error)
+                    .fix("see that this user can write the data directory's run/ and /proc is mounted")
+            },
+        )?;
         Ok(Parts {
             engine: Arc::new(engine),
             driver: Arc::new(symbi_sandbox::Builtin::over(driver)),

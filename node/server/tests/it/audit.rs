@@ -8,6 +8,7 @@ fn a_file_that_is_not_there() {
     expect![[r#"
         error[FILE]: cannot read nowhere.jsonl
           why: No such file or directory (os error 2)
+          fix: name a file that is there and that this user can read
         exit 1
     "#]]
     .assert_eq(&Place::new().run(&["audit", "verify", "nowhere.jsonl"]).shown());

@@ -60,5 +60,9 @@ fn each_noun_and_verb_teaches_by_examples() {
 fn a_noun_alone_says_what_verbs_it_has() {
     let ran = Place::new().run(&["agent"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.err.starts_with("error[USAGE]: 'symbi-node agent' needs a verb\n  why: its verbs are run, "), "{}", ran.err);
+    assert!(
+        ran.err.starts_with("error[USAGE]: 'symbi-node agent' needs a verb\n  why: its verbs are run, "),
+        "{}",
+        ran.err
+    );
 }

@@ -12,27 +12,18 @@ fn an_unknown_verb() {
     check(
         &["agnet", "ls"],
         expect![[r#"
-        error: unrecognized subcommand 'agnet'
-
-          tip: a similar subcommand exists: 'agent'
-
-        Usage: symbi-node [OPTIONS]
-               symbi-node <COMMAND>
-
-        For more information, try '--help'.
+        error[USAGE]: 'symbi-node' has no verb "agnet"
+          why: its verbs are start, token, cluster, node, agent, policy, why, msg, audit, bench, version
+          fix: did you mean 'agent'? see 'symbi-node --help'
         exit 2
     "#]],
     );
     check(
         &["agent", "lst"],
         expect![[r#"
-        error: unrecognized subcommand 'lst'
-
-          tip: some similar subcommands exist: 'stop', 'ls'
-
-        Usage: symbi-node agent <COMMAND>
-
-        For more information, try '--help'.
+        error[USAGE]: 'symbi-node agent' has no verb "lst"
+          why: its verbs are run, ls, show, logs, stop, rm, annotate, ask, tell
+          fix: did you mean 'ls'? see 'symbi-node agent --help'
         exit 2
     "#]],
     );
@@ -43,13 +34,8 @@ fn an_unknown_flag() {
     check(
         &["start", "--data-dri", "d"],
         expect![[r#"
-        error: unexpected argument '--data-dri' found
-
-          tip: a similar argument exists: '--data-dir'
-
-        Usage: symbi-node start --data-dir <DIR>
-
-        For more information, try '--help'.
+        error[USAGE]: 'symbi-node start' takes no --data-dri
+          fix: did you mean '--data-dir'? see 'symbi-node start --help'
         exit 2
     "#]],
     );
@@ -60,61 +46,52 @@ fn values_out_of_range_or_of_another_kind() {
     check(
         &["token", "create", "--uses", "0"],
         expect![[r#"
-        error: invalid value '0' for '--uses <USES>': 0 is not in 1..=1000
-
-        For more information, try '--help'.
+        error[USAGE]: "0" is no value for --uses <USES>
+          why: 0 is not in 1..=1000
+          fix: see 'symbi-node token create --help'
         exit 2
     "#]],
     );
     check(
         &["token", "create", "--ttl", "soon"],
         expect![[r#"
-        error: invalid value 'soon' for '--ttl <DURATION>': expected number at 0
-
-        For more information, try '--help'.
+        error[USAGE]: "soon" is no value for --ttl <DURATION>
+          why: expected number at 0; a duration is 30m, 24h, 7d
+          fix: see 'symbi-node token create --help'
         exit 2
     "#]],
     );
     check(
         &["start", "--listen", "n1"],
         expect![[r#"
-        error: invalid value 'n1' for '--listen <ADDR>': invalid socket address syntax
-
-        For more information, try '--help'.
+        error[USAGE]: "n1" is no value for --listen <ADDR>
+          why: invalid socket address syntax
+          fix: see 'symbi-node start --help'
         exit 2
     "#]],
     );
     check(
         &["cluster", "status", "-o", "xml"],
         expect![[r#"
-        error: invalid value 'xml' for '--output <FORMAT>'
-          [possible values: table, json]
-
-        For more information, try '--help'.
+        error[USAGE]: "xml" is no value for --output <FORMAT>
+          why: it takes one of: table, json
+          fix: see 'symbi-node cluster status --help'
         exit 2
     "#]],
     );
     check(
-        &["audit", "verify", "--anchor", "00"],
+        &["audit", "verify", "--anchor", "0000000000000000000000000000000000000000000000000000000000000000"],
         expect![[r#"
-        error: the following required arguments were not provided:
-          <FILE>
-
-        Usage: symbi-node audit verify --anchor <HASH> <FILE>
-
-        For more information, try '--help'.
+        error[USAGE]: 'symbi-node audit verify' needs <FILE>
+          fix: see 'symbi-node audit verify --help'
         exit 2
     "#]],
     );
     check(
         &["agent", "ask", "a"],
         expect![[r#"
-        error: the following required arguments were not provided:
-          <PAYLOAD>
-
-        Usage: symbi-node agent ask <NAME> <PAYLOAD>
-
-        For more information, try '--help'.
+        error[USAGE]: 'symbi-node agent ask' needs <PAYLOAD>
+          fix: see 'symbi-node agent ask --help'
         exit 2
     "#]],
     );
@@ -164,6 +141,7 @@ fn a_payload_that_is_not_json() {
         expect![[r#"
         error[FILE]: cannot read the payload
           why: No such file or directory (os error 2)
+          fix: name a file that is there: @question.json
         exit 1
     "#]],
     );
