@@ -1,8 +1,8 @@
 //! A session as one of its two nodes holds it: its keys, and what came in it and is not attested yet.
 //!
 //! A message is delivered when it opens; the signature over its batch is claimed in the same frame and checked by the
-//! [`super::notary`], off the path of delivery. A session of whose other side too much is not attested for too long, or wrongly, is
-//! closed, counted, and what it has delivered stays recorded as merely authenticated.
+//! [`super::notary`], off the path of delivery. A session whose other side leaves too much without a signature, or for too
+//! long, or signs wrongly, is closed and counted; what it has delivered stays recorded as authenticated, and no more.
 
 use super::notary::Check;
 use crate::host::Host;
@@ -108,7 +108,8 @@ impl Channel {
             host.ledger.record(Entry::Received(batch));
         }
         if first {
-            tracing::warn!(peer = %self.peer.node.short(), sender = %self.peer.name, why, "a session is closed: its messages are not attested");
+            let (peer, sender) = (self.peer.node.short(), &self.peer.name);
+            tracing::warn!(%peer, sender, why, "a session is closed: its messages are not attested");
             host.counters.sessions_unattested.add(1);
             (host.ports.observer)(Event::SessionUnattested {
                 node: self.peer.node,

@@ -1,4 +1,5 @@
-//! Setting up a session with the incarnation of an agent that runs elsewhere: one hello and one reply, both with credentials.
+//! Setting up a session with the incarnation of an agent that runs elsewhere: one hello and one reply, both with
+//! credentials.
 
 use super::arrival::Answerer;
 use super::channel::{Channel, Peer};

@@ -1,8 +1,8 @@
 //! From another node: the frames of its senders, and what comes back to senders here.
 //!
 //! What can be done without waiting is done before [`receive`] returns its future, so frames that are received one after
-//! the other are in the mailbox in that order. A batch is replied to at once, with a word on each message; what comes of those
-//! that wait goes back by [`super::returns`].
+//! the other are in the mailbox in that order. A batch is replied to at once, with a word on each message; what comes of
+//! those that wait goes back by [`super::returns`].
 
 use super::arrival::{Accepted, accept};
 use super::channel::{Channel, Peer};

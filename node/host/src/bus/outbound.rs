@@ -68,8 +68,8 @@ impl Sessions {
     }
 }
 
-/// Sends a message to another node, and waits for how it ends. It has its place among the sender's messages when this is first
-/// polled.
+/// Sends a message to another node, and waits for how it ends. It has its place among the sender's messages when this is
+/// first polled.
 pub(super) async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel, cleared: Cleared) -> Sent {
     let outlet = sender.sessions(host).outlet(&parcel.to);
     let deadline = parcel.deadline;

@@ -157,8 +157,8 @@ impl Outlet {
         }
     }
 
-    /// The messages of one batch, for `route`: the first and those behind it that were judged by the same policies, as far as
-    /// one frame takes them.
+    /// The messages of one batch, for `route`: the first and those behind it that were judged by the same policies, as far
+    /// as one frame takes them.
     pub(super) fn take(&self, route: Route) -> (PolicyNumber, Vec<(u64, Box<Outgoing>)>) {
         let mut inner = self.lock();
         let (mut taken, mut bytes, mut policy_set) = (Vec::new(), 0, PolicyNumber::default());

@@ -1,8 +1,9 @@
-//! What goes back in a session that another node has opened: answers, sealed and signed as any message, and how others ended.
+//! What goes back in a session that another node has opened: answers, sealed and signed as any message, and how others
+//! ended.
 //!
-//! One frame is under way at a time, and what has come meanwhile is in the next. A frame that was not replied to is sent again as
-//! it is, until nobody waits for anything that is to go back; the other side takes nothing of it twice. So a connection that breaks
-//! between question and answer costs the answer only if it stays broken until the deadline.
+//! One frame is under way at a time, and what has come meanwhile is in the next. A frame that was not replied to is sent
+//! again as it is, until nobody waits for anything that is to go back; the other side takes nothing of it twice. So a
+//! connection that breaks between question and answer costs the answer only if it stays broken until the deadline.
 
 use super::arrival::accept_answer;
 use super::desk::Held;
