@@ -1,8 +1,8 @@
 //! What the host tells of effects: for metrics, and for the oracles that judge a simulation's history.
 
 use std::fmt;
-use symbi_model::{Epoch, NodeId};
 use symbi_model::agent::AgentName;
+use symbi_model::{Epoch, NodeId};
 
 /// An effect that was tested.
 #[derive(Clone, Debug, PartialEq, Eq)]
