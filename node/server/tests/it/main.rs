@@ -2,6 +2,7 @@
 
 mod answers;
 mod audit;
+mod colour;
 mod directories;
 mod failures;
 mod help;
