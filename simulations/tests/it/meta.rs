@@ -3,6 +3,7 @@
 use crate::program::{symbi_sim, text};
 use std::fs;
 use std::path::Path;
+use symbi_simulations::scenario::Scenario;
 
 /// The trace of a seed, and the last line that was printed.
 fn history(dir: &Path, seed: u64, scenario: &str) -> (Vec<u8>, String) {
@@ -16,8 +17,8 @@ fn history(dir: &Path, seed: u64, scenario: &str) -> (Vec<u8>, String) {
 #[test]
 fn one_seed_twice_gives_the_same_bytes() {
     let (one, two) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
-    for scenario in ["cut", "crash", "pause", "freeze", "catch-up", "mixed"] {
-        let (first, second) = (history(one.path(), 7, scenario), history(two.path(), 7, scenario));
+    for scenario in Scenario::ALL.map(|scenario| scenario.to_string()) {
+        let (first, second) = (history(one.path(), 7, &scenario), history(two.path(), 7, &scenario));
         assert!(first.0 == second.0, "{scenario}: two runs of one seed differ");
         assert_eq!(first.1, second.1, "{scenario}");
         assert!(first.0.len() > 10_000, "{scenario}: a trace of {} bytes has seen nothing", first.0.len());
