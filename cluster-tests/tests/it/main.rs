@@ -8,6 +8,7 @@ mod crowds;
 mod durability;
 mod exit_codes;
 mod formation;
+mod frames;
 mod full_disk;
 mod joins;
 mod keys;
