@@ -3,7 +3,7 @@
 //!
 //! [`Ledger::record`] never waits. A writer chains the entries, hands them to the storage, and has the cluster agree on the
 //! head: each second while there is something new or every [`anchor::BATCH`] entries, and never before the storage has
-//! synced what is anchored. A power cut can take what was recorded since; the line that the next start writes says so.
+//! synced what is anchored. A cut can take what was recorded in the last moment; the line that the next start writes says so.
 //!
 //! *When it is full.* [`QUEUE`] entries may wait for the writer, and [`anchor::UNANCHORED`] lines for an anchor. Beyond that
 //! [`Ledger::has_room`] says no, and no message is sent or taken in here until there is room: a node that cannot record does

@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 const TAKEN: usize = 256;
 /// Lines are handed to the storage when they have so many bytes, if not before for an anchor or a question.
 const FLUSH_BYTES: usize = 256 * 1024;
+/// And after this time at the latest: so much a process that is killed loses.
+const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// With so many batches that the storage has not synced nothing more is taken from the queue.
 const GIVEN: u64 = 16;
 /// How long an anchor may wait for its outcome, ms.
@@ -62,6 +64,8 @@ pub(super) struct Actor {
     fresh: Batch,
     /// How long they are.
     fresh_bytes: usize,
+    /// When the first of them came.
+    fresh_since: Option<Instant>,
     /// How many batches the storage was given.
     given: u64,
     /// How many of them it has synced.
@@ -125,6 +129,7 @@ impl Actor {
             started: false,
             fresh: Batch::new(),
             fresh_bytes: 0,
+            fresh_since: None,
             given: 0,
             synced: 0,
             durable,
@@ -166,7 +171,8 @@ impl Actor {
             Stage::Idle => self.anchoring.due(),
             Stage::Syncing(_) | Stage::Proposed(_) => None,
         };
-        due.unwrap_or_else(|| Instant::now() + LATER)
+        let flush = self.fresh_since.map(|since| since + FLUSH_EVERY);
+        due.into_iter().chain(flush).min().unwrap_or_else(|| Instant::now() + LATER)
     }
 
     fn take(&mut self, message: Message) {
@@ -203,7 +209,9 @@ impl Actor {
         let line = Line::chained(self.last + 1, self.time_ms, entry, self.head);
         (self.last, self.head) = (line.number, line.hash);
         self.fresh_bytes += disk::put(&mut self.fresh, &line);
-        self.anchoring.push(line.hash, Instant::now());
+        let now = Instant::now();
+        self.fresh_since.get_or_insert(now);
+        self.anchoring.push(line.hash, now);
         debug_assert_eq!(self.anchoring.last(), self.last, "every line after an anchor waits for the next");
     }
 
@@ -227,7 +235,8 @@ impl Actor {
         if matches!(self.stage, Stage::Due(at) if at <= now) {
             self.propose_again(now)?;
         }
-        if self.fresh_bytes >= FLUSH_BYTES || self.questions.iter().any(|(after, _)| *after > self.given) {
+        let is_old = self.fresh_since.is_some_and(|since| since + FLUSH_EVERY <= now);
+        if is_old || self.fresh_bytes >= FLUSH_BYTES || self.questions.iter().any(|(after, _)| *after > self.given) {
             self.flush();
         }
         Ok(())
@@ -236,7 +245,7 @@ impl Actor {
     /// Hands the storage what it does not have yet, an empty batch too: whoever waits for it learns that all before is synced.
     fn flush(&mut self) {
         let (batch, told) = (std::mem::take(&mut self.fresh), self.on_durable.clone());
-        self.fresh_bytes = 0;
+        (self.fresh_bytes, self.fresh_since) = (0, None);
         self.given += 1;
         // A writer that has ended needs to be told nothing.
         self.ports.engine.append(batch, Box::new(move |result| drop(told.send(result))));

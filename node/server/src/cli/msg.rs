@@ -44,9 +44,18 @@ pub async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Status(named) => (named, "/status", status),
     };
     let path = format!("/api/v1/messages/{}{after}", segment(&named.id));
-    let answer = named.context.client()?.get(&path).await.map_err(|error| failure(&error))?;
+    let answer = named.context.client()?.get(&path).await.map_err(|error| unknown(failure(&error)))?;
     named.output.print(&answer, print);
     Ok(())
+}
+
+/// What to do about a message that no node knows.
+fn unknown(failure: Failure) -> Failure {
+    match failure.exit {
+        3 => failure.fix("give the id that 'agent ask' or 'agent tell' printed; a node keeps its last million lines"),
+        5 if failure.code == "UNAVAILABLE" => failure.fix("ask again when that node is back: symbi-node node ls"),
+        _ => failure,
+    }
 }
 
 fn show(message: &Value) -> String {
@@ -69,13 +78,15 @@ fn show(message: &Value) -> String {
         ("sent by", cell(&message["sent_by"])),
         ("received by", cell(&message["received_by"])),
     ];
+    fields.retain(|(_, value)| !value.is_empty());
     if message["session"] != "" {
         let (batch, sequence) = (cell(&message["batch"]), cell(&message["sequence"]));
         fields.push(("session", cell(&message["session"])));
         fields.push(("batch", format!("{batch}, message {sequence}")));
     }
-    if message["unreachable"].as_array().is_some_and(|nodes| !nodes.is_empty()) {
-        fields.push(("not asked", cell(&message["unreachable"])));
+    let absent: Vec<String> = message["unreachable"].as_array().into_iter().flatten().map(cell).collect();
+    if !absent.is_empty() {
+        fields.push(("not asked", absent.join(", ")));
     }
     let mut lines = message["lines"].clone();
     for line in lines.as_array_mut().into_iter().flatten() {

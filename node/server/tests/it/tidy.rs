@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("storage/rocks", &["store"]),
     ("consensus/raft", &["model", "store"]),
     ("gossip/net", &["futures-timer", "model", "proto"]),
-    ("node/host", &["control", "model", "policy", "proto", "sandbox"]),
+    ("node/host", &["control", "model", "policy", "proto", "sandbox", "store"]),
     ("node/api", &["audit", "control", "host", "model", "policy", "proto"]),
     (
         "node/server",
@@ -37,8 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const HARNESS: &[&str] = &["cluster-tests", "simulations", "benches"];
 
 /// Dev-dependencies between crates, beyond their arrows.
-const DEV_ARROWS: &[(&str, &[&str])] =
-    &[("consensus/raft", &["rocks"]), ("node/audit", &["model"]), ("node/host", &["store"])];
+const DEV_ARROWS: &[(&str, &[&str])] = &[("consensus/raft", &["rocks"]), ("node/audit", &["model"])];
 
 /// Heavy dependencies, and the one crate that may name each (harness crates may too).
 const HEAVY: &[(&str, &str)] = &[
