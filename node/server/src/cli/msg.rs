@@ -13,7 +13,7 @@ use symbi_node::failure::Failure;
 pub enum Verb {
     /// Show who sent a message to whom, under which decisions, and how far it is proved
     #[command(
-        after_help = "Examples:\n  symbi-node msg show 0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11\n  symbi-node msg show 0198a6b2-7c1 -o json\n\nStates: authenticated (it came through its session), attested (its receiver has verified the signature of its batch),\nanchored (the audit chain vouches for the ledgers' lines). Exit code 3 when no node knows it, 5 when one that may\nknow does not answer."
+        after_help = "Examples:\n  symbi-node msg show 0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11\n  symbi-node msg show 0198a6b2-7c1 -o json\n\nStates: authenticated (it came through its session), attested (its receiver has verified its\nbatch's signature), anchored (the audit chain vouches for the ledgers' lines). Exit code 3 when no\nnode knows it, 5 when one that may know does not answer."
     )]
     Show(Named),
     /// Print how far a message has come
