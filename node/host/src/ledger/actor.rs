@@ -171,7 +171,8 @@ impl Actor {
             Stage::Idle => self.anchoring.due(),
             Stage::Syncing(_) | Stage::Proposed(_) => None,
         };
-        let flush = self.fresh_since.map(|since| since + FLUSH_EVERY);
+        let flush = self.fresh_since.filter(|_| !planted::active(Defect::AnchorBeforeSync));
+        let flush = flush.map(|since| since + FLUSH_EVERY);
         due.into_iter().chain(flush).min().unwrap_or_else(|| Instant::now() + LATER)
     }
 
@@ -235,7 +236,8 @@ impl Actor {
         if matches!(self.stage, Stage::Due(at) if at <= now) {
             self.propose_again(now)?;
         }
-        let is_old = self.fresh_since.is_some_and(|since| since + FLUSH_EVERY <= now);
+        let is_old = self.fresh_since.is_some_and(|since| since + FLUSH_EVERY <= now)
+            && !planted::active(Defect::AnchorBeforeSync);
         if is_old || self.fresh_bytes >= FLUSH_BYTES || self.questions.iter().any(|(after, _)| *after > self.given) {
             self.flush();
         }
