@@ -128,8 +128,9 @@ async fn create(nodes: &[Node], client: usize, over: &AtomicBool) -> (Vec<Made>,
         }
         let name = format!("c{client}-{turn}");
         let spec = json!({
-            "name": name, "owner": "mallory", "program": { "command": ["true"] }, "resources": { "memory_mb": 1, "cpu_millis": 1 },
-            "restart": { "policy": "never" },
+            "name": name, "owner": "mallory", "program": { "command": ["true"] },
+            // No node has it: they are recorded, and nothing is started.
+            "placement": { "require": ["room=none"] },
         });
         match nodes[(client + turn) % 3].client().send(Method::POST, "/api/v1/agents", Some(&spec), &[]).await {
             Ok(answer) => made.push(Made { index: answer["index"].as_u64().expect("an index"), name }),
@@ -251,7 +252,7 @@ async fn a_node_that_hears_of_no_leader_for_ten_seconds_permits_nothing_and_come
     cluster.nodes[1].start(&[]);
     eventually("it permits again", 2 * SOON, async || {
         let applied = cluster.nodes[0].post("/api/v1/policies", &json!({ "text": starter_and("") })).await?;
-        anyhow::ensure!(applied["number"] == 2, "{applied}");
+        anyhow::ensure!(applied["number"].as_u64() >= Some(2), "{applied}");
         Ok(())
     })
     .await;

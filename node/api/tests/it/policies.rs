@@ -66,7 +66,7 @@ async fn what_is_wrong_with_a_set_has_its_place_and_nothing_is_proposed() {
     let wanted = json!({ "text": text, "entities": "[{\"uid\": {\"type\": \"Cluster\", \"id\": \"c\"}}]" }).to_string();
     let answer = stage.post(POLICIES, &wanted).await;
     assert_eq!(answer.error(), (400, "POLICY_INVALID"));
-    let line = STARTER.lines().count() + 1;
+    let line = STARTER.lines().count() + 2;
     assert_eq!(answer.body["details"]["problems"][0]["line"], line);
     expect![[r#"
         [

@@ -45,7 +45,7 @@ fn groups_count_whether_the_scope_or_a_condition_asks_for_them() {
         (r#"permit (principal, action, resource) when { resource in Group::"ops" };"#, false),
         // Neither of the two that are judged: it is there since the policy names it.
         (r#"permit (principal, action, resource) when { Group::"night" in Group::"ops" };"#, true),
-        (r#"permit (principal, action, resource) when { Agent::"b".owner == principal.owner };"#, true),
+        (r#"permit (principal is Agent, action, resource) when { Agent::"b".owner == principal.owner };"#, true),
     ] {
         Candidate::check(text, GROUPS).unwrap();
         let mut state = state(STARTER);
