@@ -38,11 +38,15 @@ fn masked_word(word: &str) -> String {
     let number = bare.starts_with(|letter: char| letter.is_ascii_digit());
     let masked = match digits {
         _ if bare.starts_with('/') && bare.len() > 1 => "<path>".to_owned(),
+        // What was heard less than a moment ago is "now".
+        _ if bare == "now" => "<ago>".to_owned(),
+        Some(at) if number && &bare[at..] == "s" => "<ago>".to_owned(),
+        _ if bare.starts_with("SYM1.") => "<token>".to_owned(),
         _ if bare.starts_with("127.0.0.1:") => "<addr>".to_owned(),
         _ if bare.len() >= 12 && is_hex(bare) => "<id>".to_owned(),
         _ if number && bare.len() >= 20 && bare.contains('T') && bare.ends_with('Z') => "<time>".to_owned(),
         None if number => "<n>".to_owned(),
-        Some(at) if number && ["ms", "s", "us", "MiB", "KiB", "GiB", "m", "h"].contains(&&bare[at..]) => {
+        Some(at) if number && ["ms", "us", "MiB", "KiB", "GiB", "m", "h"].contains(&&bare[at..]) => {
             format!("<n>{}", &bare[at..])
         }
         _ => bare.to_owned(),
@@ -119,7 +123,9 @@ async fn every_read_prints_what_was_reviewed() {
     let cluster = Cluster::one().await;
     let node = &cluster.nodes[0];
     let (message, decision) = furnished(&cluster).await;
-    eventually("both agents run, and the message is attested", SOON, async || {
+    eventually("both agents run, and the audit chain vouches for the message", SOON, async || {
+        let traced = node.get(&format!("/api/v1/messages/{message}")).await?;
+        ensure!(traced["state"] == "anchored", "{traced:#}");
         let agents = node.get("/api/v1/agents").await?;
         let running =
             agents.as_array().context("no agents")?.iter().filter(|agent| agent["state"] == "running").count();
