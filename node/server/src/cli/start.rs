@@ -63,7 +63,7 @@ pub struct Start {
     join: Vec<String>,
     // The variable is not clap's: it would be in conflict with a file, and the file is to win.
     /// The join token [env: SYMBI_JOIN_TOKEN]
-    #[arg(long, value_name = "TOKEN", value_parser = value::text)]
+    #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
     /// A file with the join token
     #[arg(long, value_name = "FILE", conflicts_with = "token", value_parser = value::path)]

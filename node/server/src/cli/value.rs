@@ -20,11 +20,6 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("a path is wanted, and this is empty".to_owned()) } else { Ok(text.into()) }
 }
 
-/// Anything but nothing.
-pub fn text(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
-}
-
 /// An agent: its name, its id, or the beginning of either.
 pub fn agent(text: &str) -> Result<String, String> {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
