@@ -217,7 +217,7 @@ impl Stream {
     }
 
     /// The next message's key.
-    pub fn next(&mut self) -> Key {
+    pub fn following(&mut self) -> Key {
         self.last += 1;
         Key { stream: self.name.clone(), number: self.last }
     }

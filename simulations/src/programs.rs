@@ -128,7 +128,7 @@ impl One {
     }
 
     async fn ask(&self, life: &Life, to: &str, node: &Node) -> Result<Value, CallError> {
-        let key = life.asks.lock().await.get_or_insert_with(|| self.stream("asks")).next();
+        let key = life.asks.lock().await.get_or_insert_with(|| self.stream("asks")).following();
         self.sends(&key, Kind::Ask, to);
         let answer = node.ask(to, key.payload(), ECHO_MS).await;
         self.stage.ended(key, Kind::Ask, How::from(&answer));
@@ -139,7 +139,7 @@ impl One {
         let mut stream = life.tells.lock().await;
         let stream = stream.get_or_insert_with(|| self.stream("tells"));
         for _ in 0..TELLS {
-            let key = stream.next();
+            let key = stream.following();
             self.sends(&key, Kind::Tell, to);
             node.tell(to, key.payload()).await;
         }

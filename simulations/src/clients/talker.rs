@@ -79,7 +79,7 @@ impl Talker {
         let hurry = self.random.random_ratio(1, 8);
         let within = if hurry { Duration::from_millis(self.random.random_range(HURRY_MS)) } else { TIMEOUT };
         let gateway = self.random.random_ratio(1, 4);
-        let key = self.asks.next();
+        let key = self.asks.following();
         let mut payload = key.payload();
         if through != from.as_str() {
             payload["through"] = through.into();
@@ -105,7 +105,7 @@ impl Talker {
         let Some((_, to)) = self.pair() else { return };
         for _ in 0..self.random.random_range(1..=4) {
             let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else { return };
-            let (key, to) = (self.tells.next(), to.clone());
+            let (key, to) = (self.tells.following(), to.clone());
             self.sends(&key, Kind::Tell, format!("user:{USER}"), &to);
             let (node, setup) = (Arc::clone(&self.node), Arc::clone(&self.setup));
             enter(async move {
