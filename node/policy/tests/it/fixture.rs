@@ -86,7 +86,7 @@ pub fn apply_set(state: &mut State, number: u64, text: &str, entities: &str) {
 
 /// Gives an agent labels: its record has another specification from then on.
 pub fn label(state: &mut State, name: &str, labels: &[&str]) {
-    let agent = state.agents.get_mut(&name.parse().unwrap()).unwrap();
+    let agent = state.agents.get_mut(&name.parse::<symbi_model::agent::AgentName>().unwrap()).unwrap();
     let labels = labels.iter().map(|label| (*label).to_owned()).collect();
     agent.spec = Spec { labels, ..(*agent.spec).clone() }.into();
 }

@@ -187,7 +187,7 @@ fn a_message_like_one_before_it_is_judged_anew_once_anything_has_changed() {
     add_agent(&mut state, "b", "mallory", 2, 7);
     assert!(!ask(&gate, &state, "b"), "the receiver is another one now");
     assert!(ask(&gate, &before, "b"), "a state of before is judged as it is");
-    state.agents.remove(&"b".parse().unwrap());
+    state.agents.remove(&"b".parse::<symbi_model::agent::AgentName>().unwrap());
     assert!(!ask(&gate, &state, "b"));
     assert!(!ask(&gate, &state, "c"), "there is none of that name");
     add_agent(&mut state, "c", "demo", 2, 8);
