@@ -1,7 +1,7 @@
 //! The HTTP interface's calls, answered: from this node's parts, or by the node that can.
 
-use crate::wiring::{call, ledgers};
 use crate::wiring::remote::Remote;
+use crate::wiring::{call, ledgers};
 use ed25519_dalek::{Signer, SigningKey};
 use std::sync::Arc;
 use std::time::Duration;
