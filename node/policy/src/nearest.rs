@@ -117,7 +117,7 @@ fn condition(judge: &Judge, asked: &Asked, conjunct: &Conjunct) -> ClauseLine {
     let kind = if conjunct.negated { "unless" } else { "when" };
     let mut alone = everything();
     alone["conditions"] = json!([{ "kind": kind, "body": conjunct.body }]);
-    let text = format!("{kind} {{ {} }}", condition_text(&alone).unwrap_or_else(|| conjunct.body.to_string()));
+    let text = format!("{kind} {{ {} }}", body_text(&conjunct.body));
     let values = est::looked_at(&conjunct.body).into_iter().map(|path| {
         let value = value(asked, &path);
         (path, value)
@@ -125,11 +125,14 @@ fn condition(judge: &Judge, asked: &Asked, conjunct: &Conjunct) -> ClauseLine {
     ClauseLine { text, values: values.collect(), holds: ask(judge, asked, alone) }
 }
 
-/// The body of the only condition of `alone`, as it is written in Cedar.
-fn condition_text(alone: &Value) -> Option<String> {
-    let text = Policy::from_json(None, alone.clone()).ok()?.to_cedar()?;
-    let (body, _) = text.split_once('{')?.1.rsplit_once('}')?;
-    Some(body.split_whitespace().collect::<Vec<_>>().join(" "))
+/// An expression as it is written in Cedar.
+fn body_text(body: &Value) -> String {
+    let mut alone = everything();
+    // Whatever it stands in: Cedar prints an `unless` as a `when` of the opposite.
+    alone["conditions"] = json!([{ "kind": "when", "body": body }]);
+    let text = Policy::from_json(None, alone).ok().and_then(|policy| policy.to_cedar());
+    let written = text.as_deref().and_then(|text| text.split_once('{')?.1.rsplit_once('}'));
+    written.map_or_else(|| body.to_string(), |(written, _)| written.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// What is to be seen at `path`.

@@ -71,15 +71,15 @@ async fn what_is_wrong_with_a_set_has_its_place_and_nothing_is_proposed() {
     expect![[r#"
         [
           {
-            "column": 22,
             "in": "policies",
             "line": 16,
+            "column": 22,
             "message": "for policy `policy2`, unrecognized entity type `Usr` (did you mean `User`?)"
           },
           {
-            "column": 2,
             "in": "entities",
             "line": 1,
+            "column": 2,
             "message": "Cluster::\"c\" has a type that cannot be in groups: it takes Agent, Group, Node, User"
           }
         ]"#]]
@@ -111,7 +111,69 @@ async fn a_denial_is_explained_by_what_came_nearest() {
     assert_eq!((denied.error(), &denied.body["details"]["no_leader_heard"]), ((403, "DENIED"), &json!(false)));
     let decision = denied.body["details"]["decision"].as_str().unwrap();
     let why = stage.get(&format!("/api/v1/decisions/{decision}")).await.body;
-    expect![[r#""#]].assert_eq(&format!("{:#}", why["nearest"]));
+    expect![[r#"
+        [
+          {
+            "policy": "small",
+            "held": 3,
+            "clauses": [
+              {
+                "clause": "principal",
+                "holds": "true",
+                "error": null,
+                "values": {}
+              },
+              {
+                "clause": "action == Action::\"agent::create\"",
+                "holds": "true",
+                "error": null,
+                "values": {
+                  "action": "Action::\"agent::create\""
+                }
+              },
+              {
+                "clause": "resource",
+                "holds": "true",
+                "error": null,
+                "values": {}
+              },
+              {
+                "clause": "when { context.memory_mb < 64 }",
+                "holds": "false",
+                "error": null,
+                "values": {
+                  "context.memory_mb": "65"
+                }
+              }
+            ]
+          },
+          {
+            "policy": "apply",
+            "held": 2,
+            "clauses": [
+              {
+                "clause": "principal",
+                "holds": "true",
+                "error": null,
+                "values": {}
+              },
+              {
+                "clause": "action == Action::\"policy::apply\"",
+                "holds": "false",
+                "error": null,
+                "values": {
+                  "action": "Action::\"agent::create\""
+                }
+              },
+              {
+                "clause": "resource",
+                "holds": "true",
+                "error": null,
+                "values": {}
+              }
+            ]
+          }
+        ]"#]].assert_eq(&format!("{:#}", why["nearest"]));
 }
 
 #[tokio::test]

@@ -123,7 +123,27 @@ fn a_denial_names_what_came_nearest_and_why_not() {
         shown += &format!("{}: {} of {}\n", nearest.policy, nearest.held(), nearest.clauses.len());
         shown.extend(nearest.clauses.iter().map(|clause| format!("  {}\n", clause.in_words())));
     }
-    expect![[r#""#]].assert_eq(&shown);
+    expect![[r#"
+        near: 6 of 7
+          true   principal in Group::"ops"  [principal = Agent::"a", principal's groups = [Group::"night", Group::"ops"]]
+          true   action in [Action::"message::ask", Action::"message::tell"]  [action = Action::"message::ask"]
+          true   resource
+          true   when { principal has owner }  [principal = Agent::"a"]
+          true   when { principal.owner == "demo" }  [principal.owner = "demo"]
+          false  unless { resource.labels.contains("quiet") }  [resource.labels = ["quiet"]]
+          true   unless { resource.tier == "microvm" }  [resource.tier = "process"]
+        broken: 3 of 5
+          true   principal is Agent  [principal = Agent::"a"]
+          true   action
+          true   resource
+          false  when { resource.owner == "x" }  [resource.owner = "demo"]
+          error  when { Agent::"gone".owner == "x" }  [entity `Agent::"gone"` does not exist]
+        far: 1 of 4
+          false  principal is User  [principal = Agent::"a"]
+          false  action == Action::"agent::stop"  [action = Action::"message::ask"]
+          true   resource
+          error  when { principal.name == "z" }  [`Agent::"a"` does not have the attribute `name`; principal.name = not there]
+    "#]].assert_eq(&shown);
 }
 
 #[test]
