@@ -17,7 +17,7 @@ use symbi_node::failure::Failure;
 /// The verbs of `policy`.
 #[derive(Subcommand)]
 pub enum Verb {
-    /// Check policies and make them the current set; in force on every connected node once applied
+    /// Check policies and make them the current set
     #[command(
         after_help = "Examples:\n  symbi-node policy apply policies/ --dry-run\n  symbi-node policy apply admin.cedar\n\nA folder is one set: its .cedar files in the order of their names, and entities.json, which says who is in which group:\n  [{\"uid\": {\"type\": \"User\", \"id\": \"bob\"}, \"parents\": [{\"type\": \"Group\", \"id\": \"ops\"}]}]\n\nExit codes: 0 applied, 2 not valid, 4 denied, 7 refused since you could not apply another set under it."
     )]
