@@ -6,7 +6,7 @@ source "$(dirname "$0")/lib.sh"
 packages+=(etcd-server etcd-client nats-server)
 case "${1:-}" in
     -h | --help)
-        echo "usage: scripts/bench-peers.sh [--binary PATH] [--rounds N] [--seconds S] [--clients N] [--dir DIR] [--json FILE]"
+        echo "usage: scripts/bench-peers.sh [--binary PATH] [--rounds N] [--seconds S] [--clients N] [--only KEYS] [--dir DIR] [--json FILE]"
         echo "  builds symbi-node (unless --binary names one) and the peers' clients with --release, installs etcd and nats-server"
         echo "  from Debian, measures all three in N rounds (default 3), prints medians and ratios, writes them to FILE (bench-peers.json)"
         exit 0

@@ -142,7 +142,8 @@ def report(measured, names):
         lines[key] = {"what": names[key], "rounds": rows, "errors": errors}
         lines[key].update({figure: median(rows, figure) for figure in ("rate", "p50_us", "p99_us", "max_us")})
     pairs = [("write", "etcd"), ("ask", "nats-request"), ("ask-1", "nats-request-1"), ("tell", "nats-publish")]
-    ratios = {f"{ours}/{theirs}": round(lines[ours]["rate"] / lines[theirs]["rate"], 3) for ours, theirs in pairs}
+    ratios = {f"{ours}/{theirs}": round(lines[ours]["rate"] / lines[theirs]["rate"], 3) for ours, theirs in pairs
+              if ours in lines and theirs in lines}
     return {"lines": lines, "ratios": ratios}
 
 
@@ -161,6 +162,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--only", default="", help="keys of what is measured, with commas between them; default: all")
     parser.add_argument("--dir", default=None, help="where the directories of all nine go; default: a new one in /tmp")
     parser.add_argument("--json", default="bench-peers.json")
     options = parser.parse_args()
@@ -169,6 +171,7 @@ def main():
         nodes, _ = figures.cluster_of_three(options.binary, base)
         leader = figures.leader_of(nodes)
         work = tasks(options, leader, etcd(base), nats(base))
+        work = [task for task in work if not options.only or task[0] in options.only.split(",")]
         measured = {key: [] for key, _, _ in work}
         for number in range(options.rounds):
             for key, what, words in work:

@@ -14,7 +14,8 @@ fn wall_ms() -> u64 {
 }
 
 fn decision(criterion: &mut Criterion) {
-    let gate = Gate::new(Options::new(node(0)), Clocks { wall_ms: Arc::new(wall_ms), boottime: Arc::new(|| Duration::ZERO) });
+    let gate =
+        Gate::new(Options::new(node(0)), Clocks { wall_ms: Arc::new(wall_ms), boottime: Arc::new(|| Duration::ZERO) });
     gate.heard(Duration::ZERO);
     let state = placed();
     let named = |number| AgentRef { name: agent(number).to_string(), owner: "demo".to_owned() };

@@ -3,7 +3,9 @@
 
 pub mod entry;
 
-pub use entry::{Attestation, BATCH, Batch, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, Session, leaf};
+pub use entry::{
+    Attestation, BATCH, Batch, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, Session, leaf,
+};
 
 use crate::hash::Hash;
 use serde::{Deserialize, Serialize};

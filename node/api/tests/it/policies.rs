@@ -173,7 +173,8 @@ async fn a_denial_is_explained_by_what_came_nearest() {
               }
             ]
           }
-        ]"#]].assert_eq(&format!("{:#}", why["nearest"]));
+        ]"#]]
+    .assert_eq(&format!("{:#}", why["nearest"]));
 }
 
 #[tokio::test]

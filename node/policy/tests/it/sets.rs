@@ -56,9 +56,14 @@ fn groups_count_whether_the_scope_or_a_condition_asks_for_them() {
 
 #[test]
 fn labels_of_agents_and_nodes_are_seen() {
-    let (gate, mut state) = (gate(), state(r#"
+    let (gate, mut state) = (
+        gate(),
+        state(
+            r#"
         permit (principal, action, resource is Agent) when { resource.labels.contains("team=x") };
-        permit (principal, action, resource is Node) when { resource.labels.contains("zone=a") };"#));
+        permit (principal, action, resource is Node) when { resource.labels.contains("zone=a") };"#,
+        ),
+    );
     assert!(!ask(&gate, &state, "b"));
     label(&mut state, "b", &["team=x", "tier=gold"]);
     assert!(ask(&gate, &state, "b"));
@@ -171,10 +176,14 @@ fn without_a_leader_for_ten_seconds_nothing_is_permitted_that_policies_decide() 
     let boottime = Arc::new(move || Duration::from_millis(read.load(Ordering::Relaxed)));
     let gate = Gate::new(Options::new(node_id(1)), Clocks { wall_ms: Arc::new(|| crate::fixture::NOW_MS), boottime });
     let state = state(STARTER);
-    let export = || gate.judge(&state, ExportAudit { principal: user("admin") }).map_err(|denied| (denied.deaf, denied.reason));
+    let export =
+        || gate.judge(&state, ExportAudit { principal: user("admin") }).map_err(|denied| (denied.deaf, denied.reason));
     let deaf = |reason: &str| Err((true, reason.to_owned()));
     let permitted = |judged: Result<symbi_policy::Permit<ExportAudit>, _>| judged.map(|_| ());
-    assert_eq!(permitted(export()), deaf("this node has not heard of a leader since it started, so it permits nothing"));
+    assert_eq!(
+        permitted(export()),
+        deaf("this node has not heard of a leader since it started, so it permits nothing")
+    );
     gate.heard(Duration::from_millis(499_000));
     // What is kept of a message is no way around it.
     assert!(ask(&gate, &state, "b") && ask(&gate, &state, "b") && export().is_ok());

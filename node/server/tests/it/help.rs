@@ -14,6 +14,8 @@ fn verbs(place: &Place, path: Vec<String>, found: &mut Vec<(Vec<String>, String)
     let listed = ran.out.lines().skip_while(|line| *line != "Commands:").skip(1);
     let names: Vec<String> = listed
         .take_while(|line| !line.is_empty())
+        // A description that is wrapped goes on further to the right.
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
         .map(str::to_owned)
