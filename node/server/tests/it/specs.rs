@@ -181,6 +181,7 @@ fn not_toml_and_not_there() {
     expect![[r#"
         error[FILE]: cannot read nowhere.toml
           why: No such file or directory (os error 2)
+          fix: name a file that is there and that this user can read
         exit 1
     "#]]
     .assert_eq(&Place::new().run(&["agent", "run", "nowhere.toml"]).shown());
