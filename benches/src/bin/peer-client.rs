@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use symbi_api::bench::tally::{Tally, measure};
-use symbi_api::bench::{BYTES, Figures, Found, Order, Work};
+use symbi_api::bench::{BYTES, Figures, Found, Order, Work, note};
 use symbi_api::dto::bench::report;
 use symbi_benches::peers::{etcd, nats};
 use tokio::sync::{Mutex, Semaphore, oneshot};
@@ -77,7 +77,7 @@ async fn puts(order: &Order, address: &str) -> Result<Figures, Failed> {
         let connection = connections[client % connections.len()].clone();
         async move {
             let began = Instant::now();
-            let (key, value) = (format!("bench/client-{client}"), format!("{done:0BYTES$}"));
+            let (key, value) = (format!("bench/client-{client}"), note(done));
             connection.put(key.as_bytes(), value.as_bytes()).await?;
             Ok(began.elapsed())
         }

@@ -87,13 +87,14 @@ async fn what_cannot_be_measured_is_refused_and_only_one_run_is_on() {
     ] {
         let _ = node.cli(words).await.exits(2).says("error[USAGE]");
     }
-    let (long, refused) = tokio::join!(node.cli(&["bench", "write", "--clients", "1", "--seconds", "5"]), async {
+    let (long, refused) = tokio::join!(node.cli(&["bench", "write", "--clients", "1", "--seconds", "8"]), async {
         eventually("the long run is on", SOON, async || {
-            let ran = node.cli(&["bench", "policy", "--clients", "1", "--seconds", "1"]).await;
-            ensure!(ran.code != 0, "it was let in: the other is not on yet");
-            Ok(ran)
+            let ran = node.cli(&["agent", "ls", "-o", "json"]).await.exits(0);
+            ensure!(ran.out.contains("bench-"), "its agents are not there yet");
+            Ok(())
         })
-        .await
+        .await;
+        node.cli(&["bench", "policy", "--clients", "1", "--seconds", "1"]).await
     });
     let _ = long.exits(0);
     let _ = refused.exits(1).says("error[BUSY]");

@@ -13,8 +13,17 @@ pub const CLIENTS: usize = 1024;
 pub const SECONDS: u64 = 300;
 /// The bytes of a note, and of a message's payload.
 pub const BYTES: usize = 256;
-/// Clients whose notes are on one agent's record, under a key each: below the model's limit.
-pub const NOTES: usize = 32;
+/// The most agents whose records are written to: a record is written whole, so each client has one of its own as far as this
+/// goes.
+pub const NOTED: usize = 128;
+
+/// A client's note, unlike its last one.
+#[must_use]
+pub fn note(done: u64) -> String {
+    let mut note = "x".repeat(BYTES - 20);
+    note.push_str(&format!("{done:020}"));
+    note
+}
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +113,15 @@ pub struct Hired {
 }
 
 impl Hired {
+    /// The agent on whose record a client's notes are.
+    ///
+    /// # Panics
+    /// When there are no agents.
+    #[must_use]
+    pub fn noted(&self, client: usize) -> &AgentName {
+        &self.from[client % self.from.len()]
+    }
+
     /// Every sender with every receiver: a session each.
     #[must_use]
     pub fn pairs(&self) -> Vec<(AgentName, AgentName)> {

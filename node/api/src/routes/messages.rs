@@ -60,7 +60,10 @@ async fn receiver(app: &App, wanted: &str) -> Result<AgentName, Error> {
 
 async fn speaker(app: &App, caller: &Caller, from: Option<String>) -> Result<Speaker, Error> {
     let Some(from) = from else { return Ok(Speaker::User(caller.0.clone())) };
-    let agent = receiver(app, &from).await?;
+    let agent = match receiver(app, &from).await {
+        Err(Error::BadRequest(why)) => return Err(Error::BadRequest(format!("from: {why}"))),
+        found => found?,
+    };
     let state = app.ports.state.borrow().clone();
     let _permit = app
         .ports

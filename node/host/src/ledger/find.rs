@@ -62,29 +62,7 @@ fn in_line(
     seen: &mut Vec<Sighting>,
     is_wanted: impl Fn(MessageId) -> bool,
 ) -> Result<(), Error> {
-    let anchor = disk.head(line.number)?;
-    let blank = Sighting {
-        message: MessageId(Uuid::nil()),
-        node,
-        line: line.number,
-        time_ms: line.time_ms,
-        what: line.entry.name().to_owned(),
-        kind: None,
-        sender: String::new(),
-        sender_epoch: Epoch(0),
-        receiver: String::new(),
-        receiver_epoch: Epoch(0),
-        user: String::new(),
-        session: None,
-        batch: None,
-        sequence: None,
-        bytes: 0,
-        deadline_ms: 0,
-        sent_by: None,
-        received_by: None,
-        fate: None,
-        anchor: anchor.map(|(entries, head)| Anchored { entries, index: head.index, position: head.position }),
-    };
+    let blank = blank(disk, node, line)?;
     match &line.entry {
         Entry::Sent(batch) | Entry::Received(batch) => {
             let sent = matches!(line.entry, Entry::Sent(_));
@@ -127,6 +105,33 @@ fn in_line(
         Entry::Local(_) | Entry::Started { .. } | Entry::Session(_) | Entry::Gap { .. } => {}
     }
     Ok(())
+}
+
+/// What every sighting in a line has in common.
+fn blank(disk: &Disk, node: NodeId, line: &Line) -> Result<Sighting, Error> {
+    let anchor = disk.head(line.number)?;
+    Ok(Sighting {
+        message: MessageId(Uuid::nil()),
+        node,
+        line: line.number,
+        time_ms: line.time_ms,
+        what: line.entry.name().to_owned(),
+        kind: None,
+        sender: String::new(),
+        sender_epoch: Epoch(0),
+        receiver: String::new(),
+        receiver_epoch: Epoch(0),
+        user: String::new(),
+        session: None,
+        batch: None,
+        sequence: None,
+        bytes: 0,
+        deadline_ms: 0,
+        sent_by: None,
+        received_by: None,
+        fate: None,
+        anchor: anchor.map(|(entries, head)| Anchored { entries, index: head.index, position: head.position }),
+    })
 }
 
 /// Adds who sends to whom in a session.

@@ -5,7 +5,7 @@ use super::crew::Crew;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use symbi_api::bench::tally::{Turn, measure};
-use symbi_api::bench::{BYTES, Figures, Hired, NOTES, Order, Work};
+use symbi_api::bench::{BYTES, Figures, Hired, NOTED, Order, Work, note};
 use symbi_api::error::Error;
 use symbi_host::{Caller, Ending, NotHere, TellStatus};
 use symbi_model::agent::{AgentName, Hold};
@@ -22,7 +22,7 @@ const DECISIONS: u64 = 32;
 /// Makes the agents that a run needs.
 pub async fn hire(ports: &Ports, crew: &Crew, order: &Order) -> Result<Hired, Error> {
     match order.work {
-        Work::Write => Ok(Hired { from: crew.hire(None, order.clients.div_ceil(NOTES)).await?, to: Vec::new() }),
+        Work::Write => Ok(Hired { from: crew.hire(None, order.clients.min(NOTED)).await?, to: Vec::new() }),
         Work::Policy => Ok(Hired { from: crew.hire(None, 1).await?, to: crew.hire(None, 1).await? }),
         Work::Ask | Work::Tell => {
             let (here, (_, there)) = (own_name(ports)?, another(ports)?);
@@ -52,11 +52,11 @@ pub fn payload() -> Vec<u8> {
 async fn write(ports: &Ports, crew: &Crew, hired: Arc<Hired>, order: &Order) -> Figures {
     let (ports, crew) = (ports.clone(), crew.clone());
     measure(order.clients, order.length, move |client, done| {
-        let (ports, crew, name) = (ports.clone(), crew.clone(), hired.from[client / NOTES].clone());
+        let (ports, crew, name) = (ports.clone(), crew.clone(), hired.noted(client).clone());
         async move {
             let began = Instant::now();
             let act = Administer { principal: crew.principal(), what: "agent annotate" };
-            let (key, value) = (format!("client-{client}"), format!("{done:0BYTES$}"));
+            let (key, value) = (format!("client-{client}"), note(done));
             let command = Command::Annotate { name, key, value, actor: crew.actor() };
             ports.propose(&act, command).await.map_err(|error| named(&error))?;
             Ok(began.elapsed())

@@ -21,17 +21,15 @@ type Answer = oneshot::Receiver<Result<Committed, ProposeError>>;
 
 /// A command of exactly `bytes` bytes, encoded.
 fn command(bytes: usize) -> Command {
-    let of = |filling: usize| {
-        let credential_key = vec![7; filling];
+    let of = |filling: usize, max_agents: u32| {
         let addr = "127.0.0.1:1".parse().unwrap();
-        Command::Introduce {
-            node: NodeId([1; 32]),
-            profile: Profile::plain(addr, credential_key, Resources::default()),
-        }
+        let profile = Profile { max_agents, ..Profile::plain(addr, vec![7; filling], Resources::default()) };
+        Command::Introduce { node: NodeId([1; 32]), profile }
     };
-    // The length before the filling takes more bytes as it grows.
-    let guess = bytes - codec::encode_command(&of(0)).len();
-    let made = (guess.saturating_sub(16)..=guess).map(of).find(|made| codec::encode_command(made).len() == bytes);
+    // The length before the filling takes more bytes as it grows; where that skips a length, a longer number makes it.
+    let guess = bytes - codec::encode_command(&of(0, 1)).len();
+    let fillings = (guess.saturating_sub(16)..=guess).flat_map(|filling| [of(filling, 1), of(filling, 1_000)]);
+    let made = fillings.into_iter().find(|made| codec::encode_command(made).len() == bytes);
     made.expect("a filling fits")
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use symbi_api::bench::tally::{Turn, measure};
-use symbi_api::bench::{BYTES, Figures, Found, NOTES, Order, Work};
+use symbi_api::bench::{BYTES, Figures, Found, Order, Work, note};
 use symbi_api::client::{Client, Connection, Error, Target};
 use symbi_api::dto::bench::{Agents, Report, Run, report};
 use symbi_node::failure::Failure;
@@ -100,8 +100,9 @@ impl Clients {
     }
 
     async fn note(&self, connection: &mut Connection, client: usize, done: u64) -> Result<(), String> {
-        let path = format!("/api/v1/agents/{}/annotations/client-{client}", self.agents.from[client / NOTES]);
-        let body = json!({ "value": format!("{done:0BYTES$}") });
+        let path =
+            format!("/api/v1/agents/{}/annotations/client-{client}", self.agents.from[client % self.agents.from.len()]);
+        let body = json!({ "value": note(done) });
         connection.send(Method::PUT, &path, Some(&body)).await.map_err(named).map(drop)
     }
 
