@@ -70,7 +70,7 @@ fn a_state_says_what_is_proved_and_no_more() {
     let (sent, received) =
         (seen(1, "sent", Some(Kind::Tell), Some(Fate::Sent)), seen(2, "received", Some(Kind::Tell), Some(Fate::Taken)));
     let state = |seen: &[Sighting]| found(seen, NOW_MS).1;
-    assert_eq!(state(&[sent.clone()]), "recorded");
+    assert_eq!(state(std::slice::from_ref(&sent)), "recorded");
     assert_eq!(state(&[anchored(sent.clone())]), "recorded");
     let unsigned = Sighting { batch: None, ..received.clone() };
     assert_eq!(state(&[sent.clone(), anchored(unsigned)]), "authenticated");
@@ -78,7 +78,7 @@ fn a_state_says_what_is_proved_and_no_more() {
     assert_eq!(state(&[anchored(sent.clone()), received.clone()]), "attested");
     assert_eq!(state(&[anchored(sent), anchored(received)]), "anchored");
     let local = seen(1, "local", Some(Kind::Tell), Some(Fate::Taken));
-    assert_eq!(state(&[local.clone()]), "recorded");
+    assert_eq!(state(std::slice::from_ref(&local)), "recorded");
     assert_eq!(state(&[anchored(local)]), "anchored");
 }
 
