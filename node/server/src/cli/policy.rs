@@ -127,7 +127,7 @@ pub enum Why {
     /// Explain a verdict: the policies that determined it, and the values
     #[command(after_help = "Examples:\n  symbi-node why decision 1f0c9a2b-0192f3a4-...")]
     Decision {
-        /// The decision's id, or a unique beginning of it
+        /// The decision's id, whole
         #[arg(value_parser = value::id)]
         id: String,
         /// The node.
