@@ -4,6 +4,8 @@
 //! Input is bounded before it is looked at, and must be used up. An unknown version or variant is an error: refused at
 //! the door, and the end of a replica that meets it in the log.
 
+pub mod blob;
+
 use crate::command::Command;
 use crate::entry::{BATCH_BYTES, Batch, COMMAND_BYTES};
 use crate::outcome::Outcome;
@@ -68,7 +70,12 @@ pub enum Error {
 /// When the type has no encoding (a map without a length, or an untagged enum): a defect of the type, found by any test of it.
 #[must_use]
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
+    encode_in(value, 512)
+}
+
+/// Encodes a value of about `bytes` bytes.
+fn encode_in<T: Serialize>(value: &T, bytes: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes);
     out.push(VERSION);
     bincode::serde::encode_into_std_write(value, &mut out, bincode::config::standard())
         .expect("a vector takes every byte and every type here has an encoding");
@@ -114,7 +121,8 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Error> {
 /// Encodes a batch.
 #[must_use]
 pub fn encode_batch(batch: &Batch) -> Vec<u8> {
-    encode(batch)
+    let commands: usize = batch.items.iter().map(|item| item.command.len()).sum();
+    encode_in(batch, commands + 128 * batch.items.len() + 256)
 }
 
 /// Decodes a batch of at most [`BATCH_MAX`]; its commands stay encoded.

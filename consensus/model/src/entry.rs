@@ -1,6 +1,6 @@
 //! A log entry's payload: a batch of commands of one node, under one signature.
 
-use crate::codec;
+use crate::codec::{self, blob};
 use crate::command::{Command, Genesis};
 use crate::hash::{Hash, put_bytes, put_u64};
 use crate::ids::{ClusterId, GroupId, NodeId, RequestId};
@@ -29,6 +29,7 @@ pub struct Item {
     /// The permit under which it was proposed; none where [`crate::Command::needs_permit`] says so.
     pub permit: Option<PermitRef>,
     /// The encoded command (see [`crate::codec`]).
+    #[serde(with = "blob")]
     pub command: Vec<u8>,
 }
 
@@ -44,6 +45,7 @@ pub struct Batch {
     /// The commands.
     pub items: Vec<Item>,
     /// Ed25519 over [`Batch::signed_bytes`]; 64 bytes.
+    #[serde(with = "blob")]
     pub signature: Vec<u8>,
 }
 
@@ -168,5 +170,5 @@ pub enum Payload {
         learners: Vec<NodeId>,
     },
     /// An encoded [`Batch`] (see [`crate::codec`]).
-    Batch(Vec<u8>),
+    Batch(#[serde(with = "blob")] Vec<u8>),
 }

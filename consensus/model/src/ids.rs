@@ -172,9 +172,19 @@ pub struct DecisionId {
     pub id: Uuid,
 }
 
+impl DecisionId {
+    /// It as text, written by hand: this is done for every command and every message.
+    pub(crate) fn text(&self) -> [u8; 45] {
+        let mut text = [b'-'; 45];
+        hex::encode_to_slice(self.node, &mut text[..8]).expect("two digits a byte");
+        self.id.hyphenated().encode_lower(&mut text[9..]);
+        text
+    }
+}
+
 impl fmt::Display for DecisionId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}-{}", hex::encode(self.node), self.id)
+        formatter.write_str(std::str::from_utf8(&self.text()).expect("hex digits and hyphens"))
     }
 }
 

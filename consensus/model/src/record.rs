@@ -3,6 +3,7 @@
 //! The canonical form is documented here and implemented a second time by the verifier in `node/audit`, which shares no
 //! code with this crate so that it can judge it.
 
+use crate::codec::blob;
 use crate::hash::{Hash, put_bytes, put_u64};
 use crate::ids::{NodeId, PolicyNumber};
 use serde::{Deserialize, Serialize};
@@ -98,5 +99,6 @@ pub struct BatchLine {
     /// The RFC 6962 root over the commands' leaves.
     pub root: Hash,
     /// Ed25519; 64 bytes.
+    #[serde(with = "blob")]
     pub signature: Vec<u8>,
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use openraft::EmptyNode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use symbi_model::codec::blob;
 use symbi_model::{NodeId, Outcome};
 
 openraft::declare_raft_types!(
@@ -61,7 +62,7 @@ impl Serialize for Data {
 
 impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::<u8>::deserialize(deserializer).map(|bytes| Self(bytes.into()))
+        blob::deserialize(deserializer).map(|bytes| Self(bytes.into()))
     }
 }
 

@@ -7,6 +7,7 @@
 //! their length, decisions as text (the empty one where there is none); lists stand behind their count; what else may be
 //! absent behind 0 or 1.
 
+use crate::codec::blob;
 use crate::hash::{Hash, put_bytes, put_u64};
 use crate::ids::{DecisionId, Epoch, MessageId, NodeId, PolicyNumber};
 use crate::merkle;
@@ -117,6 +118,7 @@ pub struct Attestation {
     /// The sender's clock, ms since the Unix epoch.
     pub time_ms: u64,
     /// Ed25519 by the sender's incarnation; 64 bytes.
+    #[serde(with = "blob")]
     pub signature: Vec<u8>,
 }
 
@@ -202,6 +204,7 @@ pub struct Denied {
     /// The message that was denied, if it was one.
     pub message: Option<MessageId>,
     /// The verdict, encoded by `node/policy`.
+    #[serde(with = "blob")]
     pub verdict: Vec<u8>,
 }
 
@@ -443,16 +446,10 @@ impl Denied {
 
 /// A decision as text, as records have it; the empty text where there is none.
 fn put_decision(out: &mut Vec<u8>, decision: Option<&DecisionId>) {
-    let Some(decision) = decision else { return put_bytes(out, &[]) };
-    // Written by hand: this is done for every message.
-    let mut text = [b'-'; 45];
-    hex_into(&mut text[..8], &decision.node);
-    decision.id.hyphenated().encode_lower(&mut text[9..]);
-    put_bytes(out, &text);
-}
-
-fn hex_into(out: &mut [u8], bytes: &[u8]) {
-    hex::encode_to_slice(bytes, out).expect("two digits a byte");
+    match decision {
+        Some(decision) => put_bytes(out, &decision.text()),
+        None => put_bytes(out, &[]),
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use super::bench::{BenchReply, BenchRequest};
 use super::ledger::{Chunk, Sightings};
-use super::{FRAME_BYTES, blob, coded};
+use super::{FRAME_BYTES, coded};
 use crate::session::Kind;
 use serde::{Deserialize, Serialize};
 use symbi_model::agent::AgentName;
+use symbi_model::codec::blob;
 use symbi_model::{DecisionId, MessageId, NodeId, Outcome};
 
 /// A request to a member.
