@@ -3,7 +3,7 @@
 use crate::error;
 use crate::options::Options;
 use crate::writer::{self, Append};
-use rocksdb::{DB, DBRawIterator, ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::{DB, DBRawIterator, ReadOptions, WriteBatch};
 use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
@@ -27,7 +27,7 @@ pub struct Rocks {
 pub(crate) struct Shared {
     /// The database.
     db: DB,
-    /// The first failure of a write. Nothing is written after it: a later batch must not be there without an earlier one.
+    /// The first failure of a write or sync. Nothing is written after it: a later batch must not be there without an earlier one.
     failed: OnceLock<Error>,
 }
 
@@ -83,7 +83,7 @@ impl Engine for Rocks {
     fn write(&self, batch: Batch) -> Result<(), Error> {
         let mut group = WriteBatch::default();
         fill(&mut group, batch.ops());
-        self.shared.write(group, &WriteOptions::default())
+        self.shared.write(group)
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
@@ -127,15 +127,22 @@ impl Rocks {
 }
 
 impl Shared {
-    /// Writes, unless a write has failed before.
-    pub(crate) fn write(&self, group: WriteBatch, options: &WriteOptions) -> Result<(), Error> {
+    /// Writes, unless something has failed before. What is written is durable when the log is synced.
+    pub(crate) fn write(&self, group: WriteBatch) -> Result<(), Error> {
         if let Some(error) = self.failed.get() {
             return Err(error.clone());
         }
-        self.db.write_opt(group, options).map_err(|cause| {
-            let error = error::of(&cause);
-            self.failed.get_or_init(|| error).clone()
-        })
+        self.db.write(group).map_err(|cause| self.fail(&cause))
+    }
+
+    /// Syncs the log: everything that was written before this is durable when it returns.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        self.db.flush_wal(true).map_err(|cause| self.fail(&cause))
+    }
+
+    fn fail(&self, cause: &rocksdb::Error) -> Error {
+        let error = error::of(cause);
+        self.failed.get_or_init(|| error).clone()
     }
 }
 

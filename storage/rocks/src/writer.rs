@@ -1,7 +1,10 @@
 //! The thread that writes appended batches: all that wait in one write, one sync, then every callback in order.
+//!
+//! It writes without a sync and then syncs the log. A write that syncs would hold RocksDB's queue of writers for as long as
+//! the disk takes, and with it every write that need not be durable, such as what applying a committed entry changes.
 
 use crate::engine::{Shared, fill};
-use rocksdb::{WriteBatch, WriteOptions};
+use rocksdb::WriteBatch;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use symbi_store::{Batch, OnDurable};
@@ -16,11 +19,9 @@ pub(crate) struct Append {
 
 /// Writes until every sender is gone and the queue is empty.
 pub(crate) fn run(shared: &Arc<Shared>, queue: &Receiver<Append>, group_bytes: usize) {
-    let mut options = WriteOptions::default();
-    options.set_sync(true);
     while let Ok(first) = queue.recv() {
         let (group, callbacks) = gather(first, queue, group_bytes);
-        let result = shared.write(group, &options);
+        let result = shared.write(group).and_then(|()| shared.sync());
         if let Err(error) = &result {
             tracing::error!(%error, appends = callbacks.len(), "appends could not be made durable");
         }
