@@ -155,7 +155,7 @@ impl Handle {
             if self.shared.state.borrow().cluster.is_some() {
                 return Ok(());
             }
-            match self.propose(genesis.to_vec()).await {
+            match self.propose(genesis.clone()).await {
                 Ok(applied) => return genesis_done(&applied),
                 Err(WriteError::Stopped) => return Err(Error::Stopped),
                 // It has just stepped down, to lead again at once: there is nobody else.
@@ -177,11 +177,12 @@ impl Handle {
     ///
     /// # Errors
     /// See [`WriteError`].
-    pub async fn propose(&self, batch: Vec<u8>) -> Result<BatchApplied, WriteError> {
+    pub async fn propose(&self, batch: impl Into<Bytes>) -> Result<BatchApplied, WriteError> {
+        let batch = batch.into();
         if batch.len() > SHIPMENT_BYTES {
             return Err(WriteError::TooLarge { bytes: batch.len() });
         }
-        match self.shared.raft.client_write(Data(batch.into())).await {
+        match self.shared.raft.client_write(Data(batch)).await {
             Ok(done) => {
                 Ok(BatchApplied { index: done.log_id.index, term: done.log_id.leader_id.term, outcomes: done.data.0 })
             }

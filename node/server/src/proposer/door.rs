@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use symbi_model::codec;
 use symbi_model::node::Membership;
-use symbi_model::{Batch, GroupId, NodeId, State};
+use symbi_model::{Batch, ClusterId, GroupId, NodeId, State};
 use symbi_proto::wire::{ControlReply, ControlRequest};
 use symbi_raft::{BatchApplied, Role, WriteError};
 use tokio::sync::watch;
@@ -72,19 +72,23 @@ impl Door {
     /// # Errors
     /// Why it is not taken.
     pub async fn admit(&self, from: NodeId, bytes: &[u8]) -> Result<(), DoorError> {
-        let term = self.status.borrow().term;
-        let mut good = self.good_in_term.clone();
-        let compared = tokio::time::timeout(2 * ANSWER_WITHIN, good.wait_for(|good| *good >= term)).await;
-        if !matches!(compared, Ok(Ok(_))) {
-            return Err(DoorError::NotYet);
-        }
+        self.compared().await?;
         let batch = codec::decode_batch(bytes).map_err(|_| DoorError::Foreign)?;
         self.readable(from, &batch)?;
-        let ahead_ms = batch.time_ms.cast_signed().saturating_sub((self.wall_ms)().cast_signed());
-        if !(-BEHIND_MS..=AHEAD_MS).contains(&ahead_ms) {
-            return Err(DoorError::Refused(ahead_ms));
-        }
-        self.members(&batch)
+        self.timely(batch.time_ms)?;
+        let cluster = self.members(&batch.origin)?;
+        if batch.verify(cluster, GroupId(0)) { Ok(()) } else { Err(DoorError::Foreign) }
+    }
+
+    /// Checks a batch that this node has just signed, at `time_ms` of its clock: that it can be read and whose it is need not be
+    /// asked.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub async fn admit_own(&self, time_ms: u64) -> Result<(), DoorError> {
+        self.compared().await?;
+        self.timely(time_ms)?;
+        self.members(&self.node).map(drop)
     }
 
     /// Proposes a forwarded batch that was admitted; one that is on its way already is awaited instead. After [`ATTEMPT`]
@@ -98,6 +102,19 @@ impl Door {
         self.flights.board(term, batch, ATTEMPT, propose).await
     }
 
+    /// Waits until the clock was compared in this term.
+    async fn compared(&self) -> Result<(), DoorError> {
+        let term = self.status.borrow().term;
+        let mut good = self.good_in_term.clone();
+        let compared = tokio::time::timeout(2 * ANSWER_WITHIN, good.wait_for(|good| *good >= term)).await;
+        if matches!(compared, Ok(Ok(_))) { Ok(()) } else { Err(DoorError::NotYet) }
+    }
+
+    fn timely(&self, time_ms: u64) -> Result<(), DoorError> {
+        let ahead_ms = time_ms.cast_signed().saturating_sub((self.wall_ms)().cast_signed());
+        if (-BEHIND_MS..=AHEAD_MS).contains(&ahead_ms) { Ok(()) } else { Err(DoorError::Refused(ahead_ms)) }
+    }
+
     fn readable(&self, from: NodeId, batch: &Batch) -> Result<(), DoorError> {
         let mut leaders = batch.decided_term.is_some();
         for item in &batch.items {
@@ -108,20 +125,15 @@ impl Door {
         if foreign { Err(DoorError::Foreign) } else { Ok(()) }
     }
 
-    fn members(&self, batch: &Batch) -> Result<(), DoorError> {
+    /// The cluster, if `origin` is a member of it.
+    fn members(&self, origin: &NodeId) -> Result<ClusterId, DoorError> {
         let (cluster, membership) = {
             let state = self.state.borrow();
-            let membership = state.nodes.get(&batch.origin).map(|node| node.membership);
+            let membership = state.nodes.get(origin).map(|node| node.membership);
             (state.cluster.as_ref().map(|cluster| cluster.id), membership)
         };
         match (cluster, membership) {
-            (Some(cluster), Some(Membership::Joining | Membership::Member)) => {
-                if batch.verify(cluster, GroupId(0)) {
-                    Ok(())
-                } else {
-                    Err(DoorError::Foreign)
-                }
-            }
+            (Some(cluster), Some(Membership::Joining | Membership::Member)) => Ok(cluster),
             // A new leader may not have applied yet what made the origin a member.
             (_, None) if self.status.borrow().first_index_of_term.is_none() => Err(DoorError::NotYet),
             _ => Err(DoorError::Foreign),

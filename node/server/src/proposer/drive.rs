@@ -7,7 +7,7 @@ use bytes::Bytes;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use symbi_model::{Batch, ClusterId, GroupId, Item, NodeId, Outcome, ProposeError, codec};
+use symbi_model::{Batch, GroupId, NodeId, Outcome, ProposeError, codec};
 use symbi_net::CallError;
 use symbi_proto::wire::{ControlReply, ControlRequest};
 use symbi_raft::WriteError;
@@ -32,6 +32,8 @@ struct Way {
     ports: Ports,
     /// The signed batch, encoded.
     bytes: Bytes,
+    /// When it was signed, by this node's clock.
+    time_ms: u64,
     /// Whether it is the leader's: attempted once, in this node's own log.
     leaders: bool,
     /// Whether it may be in a log: raised before each attempt, lowered if that one certainly did not append it and none
@@ -65,8 +67,10 @@ impl Drive {
             audience.fail(&ProposeError::NotLeading);
             return None;
         };
-        let bytes = sign(&ports, cluster, decided_term, items);
-        let way = Way { ports, bytes, leaders: decided_term.is_some(), appended: AtomicBool::new(false) };
+        let time_ms = (ports.wall_ms)();
+        let batch = Batch::sign(cluster, GroupId(0), &ports.key, time_ms, decided_term, items);
+        let bytes = Bytes::from(codec::encode_batch(&batch));
+        let way = Way { ports, bytes, time_ms, leaders: decided_term.is_some(), appended: AtomicBool::new(false) };
         Some(Self { way, audience })
     }
 
@@ -92,12 +96,6 @@ impl Drive {
             }
         }
     }
-}
-
-fn sign(ports: &Ports, cluster: ClusterId, decided_term: Option<u64>, items: Vec<Item>) -> Bytes {
-    let time_ms = (ports.wall_ms)();
-    let batch = Batch::sign(cluster, GroupId(0), &ports.key, time_ms, decided_term, items);
-    Bytes::from(codec::encode_batch(&batch))
 }
 
 impl Way {
@@ -136,7 +134,7 @@ impl Way {
     async fn local(&self) -> Attempt {
         let mut status = self.ports.raft.status();
         let term = status.borrow().term;
-        match self.ports.door.admit(self.ports.node, &self.bytes).await {
+        match self.ports.door.admit_own(self.time_ms).await {
             Ok(()) => {}
             Err(DoorError::NotYet) => return Attempt::NotAppended,
             Err(DoorError::Refused(ms)) => return Attempt::Final(skew(ms)),
@@ -149,7 +147,7 @@ impl Way {
         };
         tokio::select! {
             biased;
-            proposed = self.ports.raft.propose(self.bytes.to_vec()) => match proposed {
+            proposed = self.ports.raft.propose(self.bytes.clone()) => match proposed {
                 Ok(applied) => Attempt::Applied(applied.index, applied.outcomes),
                 Err(WriteError::NotLeader { .. }) => Attempt::NotAppended,
                 Err(WriteError::TooLarge { bytes }) => Attempt::Final(ProposeError::TooLarge { bytes }),
