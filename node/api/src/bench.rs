@@ -32,7 +32,8 @@ pub enum Work {
     Write,
     /// Questions of 256 bytes between agents on different nodes, and their answers.
     Ask,
-    /// Messages of 256 bytes between agents on different nodes, each until it is in the receiver's mailbox.
+    /// Messages of 256 bytes between agents on different nodes. The time of each is until it is in the receiver's mailbox; the
+    /// run lasts until the receiver's node has verified the signature over the last.
     Tell,
     /// Decisions of this node's gate on a message between two agents.
     Policy,

@@ -157,13 +157,14 @@ impl Node {
 
         ledgers::keep_denials(&core.gate, host.ledger());
 
+        let received = host.clone();
         let server = inbound::Server {
             remote: remote.clone(),
             door,
             host: host.clone(),
             gate: core.gate.clone(),
             wall_ms: core.clocks.wall_ms.clone(),
-            sink: bench::Sink::new(core.sink(&engine)),
+            sink: bench::Sink::new(core.sink(&engine), move || received.counts().messages_attested),
         };
         let (tasks, cancel) = (&core.tracker, &core.cancel);
         core.part("raft's inbox", inbound::raft(inbox.raft, core.raft.clone(), tasks.clone(), cancel.clone()));

@@ -32,6 +32,8 @@ pub enum BenchRequest {
     },
     /// Forget the session.
     Close,
+    /// How many messages of agents have you verified the signature over, since you started?
+    Attested,
 }
 
 /// What the sink replies.
@@ -51,4 +53,6 @@ pub enum BenchReply {
         /// Why, for people.
         reason: String,
     },
+    /// So many messages of agents, from all nodes.
+    Attested(u64),
 }

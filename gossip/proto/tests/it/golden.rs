@@ -82,17 +82,18 @@ fn control_requests() -> Vec<ControlRequest> {
 }
 
 /// What a run with layers asks of its sink.
-fn bench_requests() -> [ControlRequest; 3] {
+fn bench_requests() -> [ControlRequest; 4] {
     let (_, hello) = Initiator::start(party(1, 2), [10; 32], [11; 32], Id([5; 16]));
     let (key, agents) = (cnf(1), (agent("a"), agent("b")));
     let open = BenchRequest::Open { hello: Box::new(hello), key, agents };
     let take = BenchRequest::Take { stage: 2, messages: vec![Blob(vec![1, 2, 3])], attestation: None };
-    [open, take, BenchRequest::Close].map(ControlRequest::Bench)
+    [open, take, BenchRequest::Close, BenchRequest::Attested].map(ControlRequest::Bench)
 }
 
 /// What the sink says.
-fn bench_replies() -> [ControlReply; 2] {
-    [BenchReply::Done, BenchReply::Refused { reason: "no session".to_owned() }].map(ControlReply::Bench)
+fn bench_replies() -> [ControlReply; 3] {
+    [BenchReply::Done, BenchReply::Refused { reason: "no session".to_owned() }, BenchReply::Attested(300)]
+        .map(ControlReply::Bench)
 }
 
 /// A chunk of a ledger, and what it says of a message.

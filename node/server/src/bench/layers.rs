@@ -11,7 +11,6 @@
 use super::sink::{self, EPOCH, as_seen, party, sent};
 use super::trail::Trail;
 use super::work;
-use crate::wiring::call;
 use ed25519_dalek::SigningKey;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,11 +22,8 @@ use symbi_model::{Incarnation, MessageId, NodeId, PolicyNumber};
 use symbi_policy::{Principal, Tell};
 use symbi_proto::session::batch::MESSAGES;
 use symbi_proto::session::{Header, Id, Initiator, Kind, Said, Sealed, Session};
+use symbi_proto::wire::Blob;
 use symbi_proto::wire::bench::{BenchReply, BenchRequest};
-use symbi_proto::wire::{Blob, ControlReply, ControlRequest};
-
-/// How long the sink has to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The sending side.
 pub struct Sender {
@@ -90,7 +86,7 @@ impl Sender {
         match self.ask(BenchRequest::Open { hello: Box::new(hello), key, agents }).await? {
             BenchReply::Opened { hello, key } => initiator.finish(&hello, &key).map_err(|error| error.to_string()),
             BenchReply::Refused { reason } => Err(reason),
-            BenchReply::Done => Err("the sink has opened nothing".to_owned()),
+            BenchReply::Done | BenchReply::Attested(_) => Err("the sink has opened nothing".to_owned()),
         }
     }
 
@@ -142,16 +138,12 @@ impl Sender {
         match self.ask(BenchRequest::Take { stage, messages, attestation: attestation.map(Box::new) }).await? {
             BenchReply::Done => Ok(()),
             BenchReply::Refused { reason } => Err(reason),
-            BenchReply::Opened { .. } => Err("the sink has opened a session".to_owned()),
+            BenchReply::Opened { .. } | BenchReply::Attested(_) => Err("the sink answers something else".to_owned()),
         }
     }
 
     async fn ask(&self, request: BenchRequest) -> Result<BenchReply, String> {
-        match call::control(&self.net, self.to, &ControlRequest::Bench(request), PATIENCE).await {
-            Ok(ControlReply::Bench(reply)) => Ok(reply),
-            Ok(_) => Err("the other node does not know the bench".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+        sink::ask(&self.net, self.to, request).await
     }
 
     fn header(&self) -> Header {

@@ -5,23 +5,28 @@
 
 use super::trail::Trail;
 use crate::clock::WallMs;
+use crate::wiring::call;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use symbi_api::bench::Layer;
 use symbi_model::agent::AgentName;
 use symbi_model::ledger::{Attestation, Batch, Entry, Fate, Kind, Message};
 use symbi_model::{ClusterId, DecisionId, Epoch, NodeId, State};
 use symbi_policy::{AgentRef, Principal, Receive};
 use symbi_proto::session::{Hello, HelloReply, Opened, Party, Sealed, Session, respond};
-use symbi_proto::wire::Blob;
 use symbi_proto::wire::bench::{BenchReply, BenchRequest};
+use symbi_proto::wire::{Blob, ControlReply, ControlRequest};
 use symbi_sandbox::builtin::OWNER;
 use symbi_store::Engine;
 use tokio::sync::{Mutex, watch};
 
 /// The epoch of both sides of a session that no agent has.
 pub const EPOCH: Epoch = Epoch(1);
+
+/// How long a sink has to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a sink works with.
 #[derive(Clone)]
@@ -43,6 +48,8 @@ pub struct Ports {
 pub struct Sink {
     /// What it works with.
     ports: Ports,
+    /// How many messages of agents this node has verified the signature over.
+    attested: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// The sessions, by the node that began each.
     open: Arc<Mutex<BTreeMap<NodeId, Arc<Mutex<End>>>>>,
 }
@@ -60,10 +67,10 @@ struct End {
 }
 
 impl Sink {
-    /// A sink without a session.
+    /// A sink without a session; `attested` counts what is received of agents, none of which comes here.
     #[must_use]
-    pub fn new(ports: Ports) -> Self {
-        Self { ports, open: Arc::default() }
+    pub fn new(ports: Ports, attested: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { ports, attested: Arc::new(attested), open: Arc::default() }
     }
 
     /// Does what another node's run asks.
@@ -77,6 +84,7 @@ impl Sink {
                 self.open.lock().await.remove(&from);
                 Ok(BenchReply::Done)
             }
+            BenchRequest::Attested => Ok(BenchReply::Attested((self.attested)())),
         };
         done.unwrap_or_else(|reason| BenchReply::Refused { reason })
     }
@@ -148,6 +156,15 @@ impl Sink {
             end.trail.record((self.ports.wall_ms)(), Entry::Received(batch)).await;
         }
         Ok(())
+    }
+}
+
+/// Asks the sink of another node.
+pub async fn ask(net: &symbi_net::Handle, to: NodeId, request: BenchRequest) -> Result<BenchReply, String> {
+    match call::control(net, to, &ControlRequest::Bench(request), PATIENCE).await {
+        Ok(ControlReply::Bench(reply)) => Ok(reply),
+        Ok(_) => Err("the other node does not know the bench".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

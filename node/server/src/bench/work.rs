@@ -2,6 +2,7 @@
 
 use super::Ports;
 use super::crew::Crew;
+use super::sink;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use symbi_api::bench::tally::{Turn, measure};
@@ -12,10 +13,15 @@ use symbi_model::agent::{AgentName, Hold};
 use symbi_model::node::{Liveness, Membership};
 use symbi_model::{Command, NodeId};
 use symbi_policy::{Administer, AgentRef, Ask, Principal};
+use symbi_proto::wire::bench::{BenchReply, BenchRequest};
 use symbi_sandbox::builtin::OWNER;
 
 /// How long a message or a placement may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after the last message was told the signature over it may be verified.
+const ATTESTED_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is asked for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Decisions between two moments in which the node's other tasks may run.
 const DECISIONS: u64 = 32;
 
@@ -72,11 +78,46 @@ async fn messages(ports: &Ports, hired: &Hired, order: &Order) -> Figures {
     for (from, to) in &*pairs {
         let _ = message(host.clone(), from.clone(), to.clone(), payload.clone(), ask).await;
     }
-    measure(order.clients, order.length, move |client, _| {
+    let before = attested(ports).await;
+    let figures = measure(order.clients, order.length, move |client, _| {
         let (from, to) = pairs[client % pairs.len()].clone();
         message(host.clone(), from, to, payload.clone(), ask)
     })
-    .await
+    .await;
+    // Each client also tells one thing that is not counted.
+    let owed = before.map(|before| before + figures.operations + order.clients as u64);
+    if ask { figures } else { attest(ports, owed, figures).await }
+}
+
+/// What was told counts when the receiver's node has verified the signature over it, and the run lasts until the last was.
+/// What is not in time has failed.
+async fn attest(ports: &Ports, owed: Result<u64, String>, mut figures: Figures) -> Figures {
+    let began = Instant::now();
+    let missing = loop {
+        let missing = match (&owed, attested(ports).await) {
+            (Ok(owed), Ok(attested)) => owed.saturating_sub(attested),
+            (Err(_), _) | (_, Err(_)) => figures.operations,
+        };
+        if missing == 0 || began.elapsed() > ATTESTED_WITHIN {
+            break missing.min(figures.operations);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    figures.elapsed += began.elapsed();
+    if missing > 0 {
+        figures.operations -= missing;
+        figures.errors.insert("not attested".to_owned(), missing);
+    }
+    figures
+}
+
+/// How many messages of agents the node that is told has verified the signature over.
+async fn attested(ports: &Ports) -> Result<u64, String> {
+    let (to, _) = another(ports).map_err(|error| error.to_string())?;
+    match sink::ask(&ports.net, to, BenchRequest::Attested).await? {
+        BenchReply::Attested(messages) => Ok(messages),
+        _ => Err("the sink answers something else".to_owned()),
+    }
 }
 
 async fn message(host: symbi_host::Handle, from: AgentName, to: AgentName, payload: Vec<u8>, ask: bool) -> Turn {
