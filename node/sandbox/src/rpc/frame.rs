@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// JSON-RPC's version, the only one there is.
 const VERSION: &str = "2.0";
@@ -21,8 +22,11 @@ pub enum Id {
     Text(String),
 }
 
+/// What a call is made with, as it came; read once the method is known. None if nothing was given.
+pub type Given = Option<Box<RawValue>>;
+
 /// A line.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Frame {
     /// A call that is to be answered.
     Request {
@@ -30,15 +34,15 @@ pub enum Frame {
         id: Id,
         /// What is called.
         method: String,
-        /// With what; `null` if nothing was given.
-        params: Value,
+        /// With what.
+        params: Given,
     },
     /// A call that is not.
     Notification {
         /// What is called.
         method: String,
         /// With what.
-        params: Value,
+        params: Given,
     },
     /// The answer to a call.
     Response {
@@ -137,7 +141,7 @@ struct Raw {
     method: Option<String>,
     /// With what it is called.
     #[serde(default)]
-    params: Value,
+    params: Given,
     /// `null` is a result too.
     #[serde(default, deserialize_with = "present")]
     result: Option<Value>,
@@ -175,8 +179,8 @@ impl Frame {
 ///
 /// # Errors
 /// The JSON-RPC error that answers it.
-pub fn params<P: Params>(params: Value) -> Result<P, CallError> {
-    serde_json::from_value(params)
+pub fn params<P: Params>(params: Given) -> Result<P, CallError> {
+    serde_json::from_str(params.as_deref().map_or("null", RawValue::get))
         .map_err(|error| CallError::new(CallError::INVALID_PARAMS, format!("parameters of {}: {error}", P::METHOD)))
 }
 
@@ -245,6 +249,7 @@ fn excerpt(line: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::rpc::Kind;
+    use expect_test::expect;
     use serde_json::json;
 
     #[test]
@@ -262,31 +267,22 @@ mod tests {
 
     #[test]
     fn every_shape_is_read() {
-        let shapes: [(&str, Frame); 4] = [
-            (
-                r#"{"jsonrpc":"2.0","id":"x","method":"ask","params":{"to":"b","payload":1}}"#,
-                Frame::Request {
-                    id: Id::Text("x".to_owned()),
-                    method: "ask".to_owned(),
-                    params: json!({ "to": "b", "payload": 1 }),
-                },
-            ),
-            (
-                r#"{"jsonrpc":"2.0","method":"log"}"#,
-                Frame::Notification { method: "log".to_owned(), params: Value::Null },
-            ),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
-                Frame::Response { id: Id::Number(1), result: Ok(Value::Null) },
-            ),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"error":{"code":5,"message":"no"}}"#,
-                Frame::Response { id: Id::Number(1), result: Err(CallError::new(5, "no")) },
-            ),
-        ];
-        for (line, frame) in shapes {
-            assert_eq!(Frame::parse(line.as_bytes()), Ok(frame), "{line}");
+        let mut shown = String::new();
+        for line in [
+            r#"{"jsonrpc":"2.0","id":"x","method":"ask","params":{"to":"b","payload":1}}"#,
+            r#"{"jsonrpc":"2.0","method":"log"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":5,"message":"no"}}"#,
+        ] {
+            shown.push_str(&format!("{:?}\n", Frame::parse(line.as_bytes()).expect(line)));
         }
+        expect![[r#"
+            Request { id: Text("x"), method: "ask", params: Some(RawValue({"to":"b","payload":1})) }
+            Notification { method: "log", params: None }
+            Response { id: Number(1), result: Ok(Null) }
+            Response { id: Number(1), result: Err(CallError { code: 5, message: "no", data: None }) }
+        "#]]
+        .assert_eq(&shown);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Calls of ours write to the agent themselves and wait for their turn; answers of ours go through this task's outbox,
 //! so that it never stops reading the agent's lines to wait until the agent reads ours.
 
-use super::frame::{self, Ask, Frame, Id, Log, Params, Tell};
+use super::frame::{self, Ask, Frame, Given, Id, Log, Params, Tell};
 use super::{ASKS, CallError, Error, Inbound, Level};
 use crate::{LineError, Stopper};
 use bytes::Bytes;
@@ -237,7 +237,7 @@ impl Pump {
         }
     }
 
-    async fn request(&mut self, id: Id, method: &str, params: Value) -> Result<(), End> {
+    async fn request(&mut self, id: Id, method: &str, params: Given) -> Result<(), End> {
         let ask = match method {
             Ask::METHOD => frame::params::<Ask>(params),
             Tell::METHOD | Log::METHOD => Err(CallError::new(
@@ -279,7 +279,7 @@ async fn await_reply(id: Id, answer: oneshot::Receiver<Result<Value, CallError>>
 }
 
 /// What a notification says. One that makes no sense cannot be answered: it goes to the agent's log.
-fn notification(method: &str, params: Value) -> Inbound {
+fn notification(method: &str, params: Given) -> Inbound {
     let known = match method {
         Tell::METHOD => frame::params::<Tell>(params).map(|Tell { to, payload }| Inbound::Tell { to, payload }),
         Log::METHOD => frame::params::<Log>(params).map(|Log { level, text }| Inbound::Log { level, text }),
