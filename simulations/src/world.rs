@@ -203,6 +203,11 @@ impl World {
         self.hosts[at].wall.jump(ms);
     }
 
+    /// Tells that nothing is wrong with the world.
+    pub fn calm(&self) {
+        self.recorder.tell_at(self.elapsed(), "world", Event::Calm);
+    }
+
     /// Takes a host, which is down, for removed.
     pub fn removed(&mut self, at: usize) {
         self.fault(format!("removed {}", self.hosts[at].name));
