@@ -10,6 +10,7 @@ mod ledgers;
 mod nonces;
 mod once;
 mod order;
+mod removed;
 mod replicas;
 mod sink;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::<endings::Endings>::default(),
         Box::<unknown::Unknown>::default(),
         Box::<untold::Untold>::default(),
+        Box::<removed::Removed>::default(),
         Box::<bans::Bans>::default(),
         Box::<denials::Denials>::default(),
         Box::<nonces::Nonces>::default(),

@@ -190,6 +190,12 @@ fn compare(world: &mut World) -> Result<(), String> {
         return Err("not every replica was audited".to_owned());
     }
     for host in world.members().into_iter().map(|at| &world.hosts[at]) {
+        if let Some(failure) = host.view(|view| view.failure.clone()) {
+            return Err(format!(
+                "{}, a member, has ended with exit code {}: {}",
+                host.name, failure.exit, failure.what
+            ));
+        }
         let audited = host.view(|view| view.audited.clone()).expect("waited for");
         let records = audited.map_err(|why| format!("the audit chain of {}: {why}", host.name))?;
         world.fault(format!("{}: {records} audit records verified", host.name));

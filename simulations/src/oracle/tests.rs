@@ -251,6 +251,21 @@ fn a_sender_that_is_told_nothing() {
 }
 
 #[test]
+fn whatever_of_a_removed_node_is_accepted() {
+    let removed = ("world", Event::Fault("removed n1".to_owned()));
+    let acked = || Event::Acked { write: "w".to_owned(), index: 9 };
+    for event in [leads(3), acked(), passed(1)] {
+        assert!(objections(&[("n1", event.clone()), removed.clone()]).is_empty(), "{event} before");
+        assert!(objections(&[removed.clone(), ("n2", event.clone())]).is_empty(), "{event} of another");
+        let found = objections(&[removed.clone(), ("n1", event)]);
+        assert!(found.len() == 1 && found[0].contains("removed:"), "{found:?}");
+    }
+    assert!(objections(&[("n1", sent(1)), removed.clone(), ("n2", given(1, 1))]).is_empty(), "sent before");
+    assert_eq!(objections(&[removed.clone(), ("n1", sent(1)), ("n2", given(1, 1))]).len(), 1, "sent after");
+    assert_eq!(objections(&[removed, ("n2", sent(1)), ("n1", given(1, 1))]).len(), 1, "given to an agent of it");
+}
+
+#[test]
 fn what_the_policies_forbid() {
     let policies = |ban| Event::Policies { number: 2, ban };
     let ban = |at_receiver| Some(Ban { to: "echo".to_owned(), at_receiver });

@@ -25,6 +25,8 @@ pub enum What {
     PolicyChanges,
     /// Nodes removed.
     Removals,
+    /// Removed nodes that were started again, and said that they were removed.
+    TurnedAway,
     /// Placements after an agent's first.
     RePlacements,
     /// Effects refused by a gate.
@@ -67,7 +69,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::LeaderChanges,
         Self::Crashes,
         Self::OneWayHolds,
@@ -76,6 +78,7 @@ impl What {
         Self::ClockJumps,
         Self::PolicyChanges,
         Self::Removals,
+        Self::TurnedAway,
         Self::RePlacements,
         Self::GateRefusals,
         Self::SinkRefusals,
@@ -109,6 +112,7 @@ impl What {
             Self::ClockJumps => "clock jumps",
             Self::PolicyChanges => "policy sets applied",
             Self::Removals => "nodes removed",
+            Self::TurnedAway => "removed nodes turned away",
             Self::RePlacements => "re-placements",
             Self::GateRefusals => "late effects refused by gates",
             Self::SinkRefusals => "late effects refused by sinks",
@@ -234,6 +238,7 @@ fn of_fault(text: &str) -> Option<What> {
         "slow" => Some(What::SlowLinks),
         "clock" => Some(What::ClockJumps),
         "removed" => Some(What::Removals),
+        "turned" => Some(What::TurnedAway),
         _ => None,
     }
 }

@@ -17,6 +17,7 @@ fn portion(seeds: &str) {
         "clock jumps",
         "policy sets applied",
         "nodes removed",
+        "removed nodes turned away",
         "re-placements",
         "late effects refused by gates",
         "late effects refused by sinks",
