@@ -111,6 +111,7 @@ fn story(world: &mut World, scenario: Scenario, random: &mut StdRng) -> Result<(
     world.calm();
     world.run_for(CALM_FOR)?;
     compare(world)?;
+    world.tell_drifts();
     world.fault("end".to_owned());
     Ok(())
 }

@@ -23,6 +23,8 @@ pub enum What {
     ClockJumps,
     /// Policy sets after the first, by replica.
     PolicyChanges,
+    /// Clocks that drifted apart.
+    Drifts,
     /// Nodes removed.
     Removals,
     /// Removed nodes that were started again, and said that they were removed.
@@ -69,13 +71,14 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::LeaderChanges,
         Self::Crashes,
         Self::OneWayHolds,
         Self::Losses,
         Self::SlowLinks,
         Self::ClockJumps,
+        Self::Drifts,
         Self::PolicyChanges,
         Self::Removals,
         Self::TurnedAway,
@@ -111,6 +114,7 @@ impl What {
             Self::SlowLinks => "slow links",
             Self::ClockJumps => "clock jumps",
             Self::PolicyChanges => "policy sets applied",
+            Self::Drifts => "clocks drifted",
             Self::Removals => "nodes removed",
             Self::TurnedAway => "removed nodes turned away",
             Self::RePlacements => "re-placements",
@@ -237,6 +241,7 @@ fn of_fault(text: &str) -> Option<What> {
         "lose" => Some(What::Losses),
         "slow" => Some(What::SlowLinks),
         "clock" => Some(What::ClockJumps),
+        "drifted" => Some(What::Drifts),
         "removed" => Some(What::Removals),
         "turned" => Some(What::TurnedAway),
         _ => None,

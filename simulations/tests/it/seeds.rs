@@ -15,6 +15,7 @@ fn portion(seeds: &str) {
         "losses",
         "slow links",
         "clock jumps",
+        "clocks drifted",
         "policy sets applied",
         "nodes removed",
         "removed nodes turned away",
