@@ -6,6 +6,7 @@ use crate::trace::Event;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::time::Duration;
 use symbi_host::{Ending, TellStatus};
 use symbi_model::State;
 use symbi_sandbox::rpc::CallError;
@@ -24,6 +25,12 @@ impl Key {
     #[must_use]
     pub fn of(payload: &Value) -> Option<Self> {
         Some(Self { stream: payload["stream"].as_str()?.to_owned(), number: payload["n"].as_u64()? })
+    }
+
+    /// Whether `host` itself has sent it, and none of the host's agents.
+    #[must_use]
+    pub fn is_of_host(&self, host: &str) -> bool {
+        self.stream.strip_prefix(host).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// A payload with this key.
@@ -61,6 +68,10 @@ pub struct Sent {
     pub to: String,
     /// Whether the policies that the sender's node had applied by now forbid it.
     pub forbidden: bool,
+    /// Whether it is known to go to an agent of the sender's own node.
+    pub here: bool,
+    /// How long its sender waits for an answer, if it wants one.
+    pub within: Option<Duration>,
 }
 
 /// A message that a program was given.
@@ -86,7 +97,10 @@ pub enum How {
     /// A tell that is in the receiver's mailbox.
     Delivered,
     /// A policy did not allow it.
-    Denied,
+    Denied {
+        /// Whether it was none that forbids: the node that judged has not heard of a leader for too long.
+        deaf: bool,
+    },
     /// It did not reach its receiver.
     NotDelivered,
     /// The time was up.
@@ -94,8 +108,14 @@ pub enum How {
         /// Whether the receiver was given it.
         delivered: bool,
     },
-    /// Nobody knows.
+    /// It may have been processed, nobody knows, and no answer will come.
     Unknown,
+}
+
+impl How {
+    fn denied(reason: &str) -> Self {
+        Self::Denied { deaf: reason.contains("this node has not heard of a leader") }
+    }
 }
 
 impl fmt::Display for How {
@@ -103,7 +123,8 @@ impl fmt::Display for How {
         match self {
             Self::Answered(digest) => write!(formatter, "answered {digest}"),
             Self::Delivered => formatter.write_str("delivered"),
-            Self::Denied => formatter.write_str("denied"),
+            Self::Denied { deaf: false } => formatter.write_str("denied"),
+            Self::Denied { deaf: true } => formatter.write_str("denied for want of a leader"),
             Self::NotDelivered => formatter.write_str("not delivered"),
             Self::TooLate { delivered: true } => formatter.write_str("too late, delivered"),
             Self::TooLate { delivered: false } => formatter.write_str("too late, not delivered"),
@@ -116,7 +137,7 @@ impl From<&Ending> for How {
     fn from(ending: &Ending) -> Self {
         match ending {
             Ending::Answer(payload) => Self::Answered(digest(&serde_json::from_slice(payload).unwrap_or(Value::Null))),
-            Ending::Denied { .. } => Self::Denied,
+            Ending::Denied { reason, .. } => Self::denied(reason),
             Ending::NotDelivered { .. } => Self::NotDelivered,
             Ending::DeadlineExceeded { delivered } => Self::TooLate { delivered: *delivered },
             Ending::OutcomeUnknown => Self::Unknown,
@@ -128,7 +149,7 @@ impl From<&TellStatus> for How {
     fn from(status: &TellStatus) -> Self {
         match status {
             TellStatus::Delivered => Self::Delivered,
-            TellStatus::Denied { .. } => Self::Denied,
+            TellStatus::Denied { reason, .. } => Self::denied(reason),
             TellStatus::NotDelivered { .. } => Self::NotDelivered,
             TellStatus::Unknown => Self::Unknown,
         }
@@ -143,7 +164,7 @@ impl From<&Result<Value, CallError>> for How {
             Err(error) => error,
         };
         match error.code {
-            CallError::DENIED => Self::Denied,
+            CallError::DENIED => Self::denied(&error.message),
             CallError::NOT_DELIVERED | CallError::BUSY => Self::NotDelivered,
             CallError::DEADLINE_EXCEEDED => {
                 let delivered = error.data.as_ref().is_none_or(|data| data["delivered"] != json!(false));

@@ -157,11 +157,7 @@ pub async fn live(setup: Arc<Setup>) -> turmoil::Result {
     let started = start(&setup).await;
     match started {
         Ok(node) => serve(Arc::new(node), &setup).await,
-        Err(failure) => {
-            let line = format!("failed with exit code {}: {}", failure.exit, failure.what);
-            setup.recorder.tell(&setup.name, Event::Join(line));
-            setup.view(|view| view.failure = Some(failure));
-        }
+        Err(failure) => setup.failed(failure),
     }
     std::future::pending().await
 }
@@ -185,8 +181,11 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
             setup.view(|view| view.audited = Some(audited));
         }
     });
-    let why = node.stopped().await;
-    setup.recorder.tell(&setup.name, Event::Wrong(format!("the node stopped: {why}")));
+    tokio::select! {
+        biased;
+        why = node.stopped() => setup.recorder.tell(&setup.name, Event::Wrong(format!("the node stopped: {why}"))),
+        failure = join::removed(&node) => setup.failed(failure),
+    }
 }
 
 /// Becomes what the files say: a cluster's first node, one that joins, or a member.
@@ -318,6 +317,13 @@ impl Setup {
     #[must_use]
     pub fn files(&self) -> Files {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where a production node's process would end. Here its parts go on, as if it took its time to end.
+    fn failed(&self, failure: Failure) {
+        let line = format!("failed with exit code {}: {}", failure.exit, failure.what);
+        self.recorder.tell(&self.name, Event::Join(line));
+        self.view(|view| view.failure = Some(failure));
     }
 
     fn random(&self, boot: u64) -> StdRng {

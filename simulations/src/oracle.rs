@@ -2,6 +2,7 @@
 
 mod addressed;
 mod bans;
+mod denials;
 mod election;
 mod endings;
 mod gate;
@@ -9,10 +10,13 @@ mod ledgers;
 mod nonces;
 mod once;
 mod order;
+mod removed;
 mod replicas;
 mod sink;
 #[cfg(test)]
 mod tests;
+mod unknown;
+mod untold;
 mod wrong;
 
 use crate::trace::Seen;
@@ -38,7 +42,11 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::<once::Once>::default(),
         Box::<order::Order>::default(),
         Box::<endings::Endings>::default(),
+        Box::<unknown::Unknown>::default(),
+        Box::<untold::Untold>::default(),
+        Box::<removed::Removed>::default(),
         Box::<bans::Bans>::default(),
+        Box::<denials::Denials>::default(),
         Box::<nonces::Nonces>::default(),
         Box::new(ledgers::Ledgers),
         Box::new(wrong::Wrong),

@@ -8,6 +8,7 @@ use crate::trace::Event;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use symbi_sandbox::Scripted;
 use symbi_sandbox::rpc::frame::Initialize;
 use symbi_sandbox::rpc::{self, CallError, Message};
@@ -120,16 +121,18 @@ impl One {
         answer
     }
 
-    fn sends(&self, key: &Key, kind: Kind, to: &str) {
+    fn sends(&self, key: &Key, to: &str, within: Option<Duration>) {
         // What is seen of its node lags behind what the node has applied, so this never says too much.
         let forbidden = self.stage.view(|view| Ban::forbids(&view.state, to));
         let (from, to) = (self.me.name.clone(), to.to_owned());
-        self.stage.recorder.tell(&self.stage.name, Event::Sent(Sent { key: key.clone(), kind, from, to, forbidden }));
+        let kind = if within.is_some() { Kind::Ask } else { Kind::Tell };
+        let sent = Sent { key: key.clone(), kind, from, to, forbidden, here: false, within };
+        self.stage.recorder.tell(&self.stage.name, Event::Sent(sent));
     }
 
     async fn ask(&self, life: &Life, to: &str, node: &Node) -> Result<Value, CallError> {
         let key = life.asks.lock().await.get_or_insert_with(|| self.stream("asks")).following();
-        self.sends(&key, Kind::Ask, to);
+        self.sends(&key, to, Some(Duration::from_millis(ECHO_MS)));
         let answer = node.ask(to, key.payload(), ECHO_MS).await;
         self.stage.ended(key, Kind::Ask, How::from(&answer));
         answer
@@ -140,7 +143,7 @@ impl One {
         let stream = stream.get_or_insert_with(|| self.stream("tells"));
         for _ in 0..TELLS {
             let key = stream.following();
-            self.sends(&key, Kind::Tell, to);
+            self.sends(&key, to, None);
             node.tell(to, key.payload()).await;
         }
     }

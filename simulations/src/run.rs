@@ -15,6 +15,10 @@ use symbi_model::planted::{self, Defect};
 const FORMED_WITHIN: Duration = Duration::from_secs(30);
 /// How long a world may take to heal.
 pub const HEALED_WITHIN: Duration = Duration::from_secs(60);
+/// How long after its healing nothing of a fault is left: connections that have lost something are closed by then.
+const CALM_AFTER: Duration = Duration::from_secs(5);
+/// How long calm lasts before clients come to their end.
+const CALM_FOR: Duration = Duration::from_secs(2);
 /// How long replicas may take to become equal once nobody writes.
 const EQUAL_WITHIN: Duration = Duration::from_secs(20);
 
@@ -96,13 +100,20 @@ fn story(world: &mut World, scenario: Scenario, random: &mut StdRng) -> Result<(
     if !world.run_until(FORMED_WITHIN, World::agents_run)? {
         return Err(format!("not every agent runs {} s after the start", world.elapsed().as_secs()));
     }
+    world.calm();
     world.run_for(scenario::millis(random, 500, 2_500))?;
     for fault in scenario::faults(scenario, random) {
         strike(world, &fault, random)?;
         world.run_for(scenario::millis(random, 100, 2_000))?;
     }
     heal(world)?;
-    compare(world)
+    world.run_for(CALM_AFTER)?;
+    world.calm();
+    world.run_for(CALM_FOR)?;
+    compare(world)?;
+    world.tell_drifts();
+    world.fault("end".to_owned());
+    Ok(())
 }
 
 /// The last host's links are held as soon as it is enrolled, until its join fails; then its program is started again.
@@ -145,7 +156,7 @@ fn heal(world: &mut World) -> Result<(), String> {
             "not healed: agents run: {run}; writes and answers by host were {before:?} and are {now:?}"
         ));
     }
-    world.run_for(Duration::from_secs(1))
+    Ok(())
 }
 
 /// Writes acknowledged to a host's writer, and answers that its agents have had.
@@ -180,6 +191,12 @@ fn compare(world: &mut World) -> Result<(), String> {
         return Err("not every replica was audited".to_owned());
     }
     for host in world.members().into_iter().map(|at| &world.hosts[at]) {
+        if let Some(failure) = host.view(|view| view.failure.clone()) {
+            return Err(format!(
+                "{}, a member, has ended with exit code {}: {}",
+                host.name, failure.exit, failure.what
+            ));
+        }
         let audited = host.view(|view| view.audited.clone()).expect("waited for");
         let records = audited.map_err(|why| format!("the audit chain of {}: {why}", host.name))?;
         world.fault(format!("{}: {records} audit records verified", host.name));
@@ -189,6 +206,5 @@ fn compare(world: &mut World) -> Result<(), String> {
             checked.map_err(|why| format!("on {}: {why}", host.name))?;
         }
     }
-    world.recorder.tell_at(world.elapsed(), "world", Event::Fault("end".to_owned()));
     Ok(())
 }

@@ -29,7 +29,7 @@ pub enum Scenario {
     Clock,
     /// The policies change, and change back, while messages are under way and a node may not hear of it.
     Policy,
-    /// A node that is down for good is removed.
+    /// A node that is down is removed, and started again.
     Remove,
     /// Three faults of any kind, one after the other; sometimes a removal after them.
     Mixed,
@@ -161,8 +161,13 @@ pub enum Fault {
         /// For how long, all nodes having heard.
         time: Duration,
     },
-    /// A node goes down for good and is removed.
-    Remove(Target),
+    /// A node goes down, is removed, and is started again.
+    Remove {
+        /// The node.
+        target: Target,
+        /// How long its parts go on when it has said that it was removed.
+        longer: Duration,
+    },
 }
 
 /// The faults of a run, in order.
@@ -179,10 +184,10 @@ pub fn faults(scenario: Scenario, random: &mut StdRng) -> Vec<Fault> {
         Scenario::Slow => vec![slow(random)],
         Scenario::Clock => vec![clock(random), clock(random)],
         Scenario::Policy => vec![policy(random)],
-        Scenario::Remove => vec![Fault::Remove(target(random))],
+        Scenario::Remove => vec![remove(random)],
         Scenario::Mixed => {
             let mut faults: Vec<Fault> = (0..3).map(|_| any(random)).collect();
-            faults.extend(random.random_ratio(1, 4).then(|| Fault::Remove(target(random))));
+            faults.extend(random.random_ratio(1, 4).then(|| remove(random)));
             faults
         }
     }
@@ -250,6 +255,10 @@ fn clock(random: &mut StdRng) -> Fault {
 fn policy(random: &mut StdRng) -> Fault {
     let unheard = if random.random() { millis(random, 500, 6_000) } else { Duration::ZERO };
     Fault::Policy { at_receiver: random.random(), unheard, time: millis(random, 300, 2_000) }
+}
+
+fn remove(random: &mut StdRng) -> Fault {
+    Fault::Remove { target: target(random), longer: millis(random, 100, 4_000) }
 }
 
 /// A duration between two numbers of milliseconds.

@@ -16,6 +16,8 @@ use symbi_model::{Command, NodeId, Outcome, Refusal, State};
 const MOVED_WITHIN: Duration = Duration::from_secs(20);
 /// How long a node that was removed may take to be left out of the group.
 const LEFT_OUT_WITHIN: Duration = Duration::from_secs(20);
+/// How long a node that was removed may take to say so when it is started again.
+const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(10);
 
 /// One fault, and the check that what it is about has happened.
 ///
@@ -64,9 +66,10 @@ pub fn strike(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(
             whom(world, Target::Leader, random)?;
             policies::change(world, *at_receiver, *unheard, *time, random)
         }
-        Fault::Remove(target) => {
+        Fault::Remove { target, longer } => {
             let at = whom(world, *target, random)?;
-            remove(world, at, another(at, random))
+            remove(world, at, another(at, random))?;
+            turn_away(world, at, *longer)
         }
     }
 }
@@ -207,7 +210,7 @@ fn lose(world: &mut World, at: usize, bursts: &[(Duration, Duration)], random: &
     Ok(())
 }
 
-/// A node goes down for good, and is removed through another: not before the cluster has missed it and moved its agents.
+/// A node goes down, and is removed through another: not before the cluster has missed it and moved its agents.
 fn remove(world: &mut World, at: usize, by: usize) -> Result<(), String> {
     let (node, name) = (id(world, at), world.hosts[at].name.clone());
     world.crash(at);
@@ -242,5 +245,25 @@ fn remove(world: &mut World, at: usize, by: usize) -> Result<(), String> {
     if !world.run_until(LEFT_OUT_WITHIN, left_out)? {
         return Err(format!("{name} was removed, and is still in the group"));
     }
+    Ok(())
+}
+
+/// A node that was removed is started again with what is on its disk, from which it takes itself for a member: it must be
+/// told, and say so. What it says to others meanwhile, and while its parts go on, the oracle judges.
+fn turn_away(world: &mut World, at: usize, longer: Duration) -> Result<(), String> {
+    let name = world.hosts[at].name.clone();
+    world.bounce(at);
+    let ended = |world: &World| world.hosts[at].view(|view| view.failure.is_some());
+    if !world.run_until(TURNED_AWAY_WITHIN, ended)? {
+        return Err(format!("{name} was removed, and is started again as if it were not"));
+    }
+    let exit = world.hosts[at].view(|view| view.failure.take()).map_or(0, |failure| failure.exit);
+    if exit != 7 {
+        return Err(format!("{name}, which was removed, ended with exit code {exit}, not 7"));
+    }
+    world.fault(format!("turned {name} away"));
+    world.run_for(longer)?;
+    world.crash(at);
+    world.hosts[at].view(|view| view.state = State::default());
     Ok(())
 }

@@ -31,6 +31,13 @@ const MANY_ENTRIES: u64 = 50_000;
 const LATENCY_MS: (u64, u64) = (2, 30);
 /// How wrong a wall clock may be from the start, ms: two of them differ by less than a join allows.
 const WRONG_MS: i64 = 200;
+/// How much a boot clock may gain or lose, in millionths. A node's gates shut after 6 s by its own clock, and the leader
+/// condemns it after 10 s by its own: that holds while one of the two is not 10/6 as fast as the other.
+const LEASE_PPM: i64 = 200_000;
+/// How much a wall clock may gain or lose, in millionths, as cheap crystals do.
+const WALL_PPM: i64 = 500;
+/// A boot clock that has drifted by so much counts, ms.
+const DRIFTED_MS: u64 = 1_000;
 /// How long an errand may take.
 const ERRAND_WITHIN: Duration = Duration::from_secs(30);
 
@@ -203,6 +210,21 @@ impl World {
         self.hosts[at].wall.jump(ms);
     }
 
+    /// Tells whose boot clock has drifted, and how far.
+    pub fn tell_drifts(&self) {
+        for host in &self.hosts {
+            let (boot, wall) = (host.lease.drifted_ms(self.elapsed()), host.wall.drifted_ms(self.elapsed()));
+            if boot.unsigned_abs() >= DRIFTED_MS {
+                self.fault(format!("drifted {}: its boot clock by {boot} ms, its wall clock by {wall} ms", host.name));
+            }
+        }
+    }
+
+    /// Tells that nothing is wrong with the world.
+    pub fn calm(&self) {
+        self.recorder.tell_at(self.elapsed(), "world", Event::Calm);
+    }
+
     /// Takes a host, which is down, for removed.
     pub fn removed(&mut self, at: usize) {
         self.fault(format!("removed {}", self.hosts[at].name));
@@ -254,8 +276,11 @@ fn setup(number: usize, shared: &Arc<Shared>, recorder: &Recorder, random: &mut 
         number,
         shared: Arc::clone(shared),
         recorder: recorder.clone(),
-        lease: Arc::new(Lease::default()),
-        wall: Arc::new(Wall::ahead(random.random_range(-WRONG_MS..=WRONG_MS))),
+        lease: Arc::new(Lease::gaining(random.random_range(-LEASE_PPM..=LEASE_PPM))),
+        wall: Arc::new(Wall::ahead(
+            random.random_range(-WRONG_MS..=WRONG_MS),
+            random.random_range(-WALL_PPM..=WALL_PPM),
+        )),
         disk: Disk::new(),
         files: Mutex::new(Files::fresh(random)),
         ledger: Mutex::new(Ledger::new(agent)),

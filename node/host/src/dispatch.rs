@@ -40,13 +40,15 @@ async fn hand_over(
     }
     tracing::trace!(decision = %letter.permit.reference().decision, message = %letter.content.message, "handed over");
     let ending = match message(&letter) {
-        Ok(message) => match client.message(message).await {
+        Ok(message) => match client.message_if(message, || letter.hand_over()).await {
             Ok(answer) => answered(&host, &instance, &letter, &answer),
             Err(rpc::Error::Refused(error)) => {
                 answered(&host, &instance, &letter, &serde_json::json!({ "error": error }))
             }
-            Err(error @ rpc::Error::TooLong { .. }) => Ending::NotDelivered { reason: error.to_string() },
-            Err(rpc::Error::Ended { .. } | rpc::Error::NotInitialized) => Ending::OutcomeUnknown,
+            Err(rpc::Error::Withheld) => Ending::DeadlineExceeded { delivered: false },
+            // What was never written to it was not delivered, whatever has become of it since.
+            Err(error) if !letter.is_handed_over() => Ending::NotDelivered { reason: error.to_string() },
+            Err(_) => Ending::OutcomeUnknown,
         },
         Err(reason) => Ending::NotDelivered { reason },
     };

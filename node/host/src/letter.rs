@@ -1,11 +1,10 @@
 //! A message on its way into an agent, and the receipt by which whoever brought it learns how it ended.
 //!
-//! The two agree on whether it was handed over even when the deadline falls between: the letter is marked before it is
-//! looked whether anybody waits, the receipt is closed before the mark is read.
+//! The two agree on whether it was handed over even when the deadline falls between: whichever comes first says so, once,
+//! and the other one heeds it.
 
 use crate::ending::Ending;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use symbi_model::MessageId;
 use symbi_policy::{Permit, Receive};
 use symbi_proto::session::Kind;
@@ -36,23 +35,23 @@ pub(crate) struct Letter {
     pub(crate) permit: Permit<Receive>,
     /// Where its ending goes; used up when told. A `tell` ends for its sender when it is in the queue.
     reply: Option<oneshot::Sender<Ending>>,
-    /// Whether it was handed to the process.
-    handed: Arc<AtomicBool>,
+    /// Whether it is handed to the process, once that is settled.
+    handed: Arc<OnceLock<bool>>,
 }
 
 /// The other end of a letter.
 pub(crate) struct Receipt {
     /// Brings the ending.
     ending: oneshot::Receiver<Ending>,
-    /// Whether it was handed to the process.
-    handed: Arc<AtomicBool>,
+    /// Whether it is handed to the process, once that is settled.
+    handed: Arc<OnceLock<bool>>,
 }
 
 impl Letter {
     /// A letter and its receipt.
     pub(crate) fn new(content: Content, permit: Permit<Receive>) -> (Self, Receipt) {
         let (reply, ending) = oneshot::channel();
-        let handed = Arc::new(AtomicBool::new(false));
+        let handed = Arc::<OnceLock<bool>>::default();
         (Self { content, permit, reply: Some(reply), handed: Arc::clone(&handed) }, Receipt { ending, handed })
     }
 
@@ -66,10 +65,14 @@ impl Letter {
         self.reply.is_none()
     }
 
-    /// Marks it as handed over; false if it must not be, because its sender was told that it was not.
+    /// Marks it as handed over; false if it must not be: its time is up, or its sender was told that it was not.
     pub(crate) fn hand_over(&self) -> bool {
-        self.handed.store(true, Ordering::SeqCst);
-        !self.is_stale(Instant::now())
+        !self.is_stale(Instant::now()) && self.handed.set(true).is_ok()
+    }
+
+    /// Whether it was marked as handed over.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.handed.get() == Some(&true)
     }
 
     /// Whether its time is up, or nobody waits for the ending that it has yet to tell.
@@ -92,14 +95,14 @@ impl Receipt {
             Err(_) => {
                 self.ending.close();
                 let late = self.ending.try_recv();
-                late.unwrap_or_else(|_| Ending::DeadlineExceeded { delivered: self.handed.load(Ordering::SeqCst) })
+                late.unwrap_or_else(|_| Ending::DeadlineExceeded { delivered: *self.handed.get_or_init(|| false) })
             }
         }
     }
 
     /// The letter was dropped without a word: its incarnation has ended.
     fn abandoned(&self) -> Ending {
-        if self.handed.load(Ordering::SeqCst) {
+        if self.handed.get() == Some(&true) {
             return Ending::OutcomeUnknown;
         }
         Ending::NotDelivered { reason: "the receiver ended before it was given the message".to_owned() }

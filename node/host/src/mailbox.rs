@@ -71,7 +71,7 @@ impl Mailbox {
         Ok(())
     }
 
-    /// The next letter, marked as handed over; none once the mailbox is closed. For one caller.
+    /// The next letter whose time is not up; none once the mailbox is closed. For one caller.
     pub(crate) async fn pop(&self) -> Option<Letter> {
         loop {
             if let Some(end) = self.try_pop() {
@@ -89,7 +89,7 @@ impl Mailbox {
         while let Some(mut letter) = inner.letters.pop_front() {
             inner.admitted = inner.admitted.saturating_sub(1);
             inner.admit(self.capacity);
-            if letter.hand_over() {
+            if !letter.is_stale(Instant::now()) {
                 return Some(Some(letter));
             }
             letter.end(Ending::DeadlineExceeded { delivered: false });

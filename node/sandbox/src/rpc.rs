@@ -154,6 +154,9 @@ pub enum Error {
     /// No answer to `initialize` in time.
     #[error("no answer to initialize within {} s", INITIALIZE.as_secs())]
     NotInitialized,
+    /// Whoever called thought better of it before it was written, and it was not sent.
+    #[error("the call was withheld")]
+    Withheld,
     /// The call is longer than a line may be, and was not sent.
     #[error("a line of {length} bytes is longer than {} bytes", lines::LINE)]
     TooLong {
@@ -223,7 +226,7 @@ impl Client {
     /// The first call: tells the agent who it is. Fails after [`INITIALIZE`].
     pub async fn initialize(&self, name: &str, epoch: u64, incarnation: u64) -> Result<(), Error> {
         let params = Initialize { name: name.to_owned(), epoch, incarnation };
-        match tokio::time::timeout(INITIALIZE, self.call(params)).await {
+        match tokio::time::timeout(INITIALIZE, self.call(params, || true)).await {
             Ok(result) => result.map(drop),
             Err(_) => Err(Error::NotInitialized),
         }
@@ -232,22 +235,30 @@ impl Client {
     /// Delivers a message, and returns the answer's payload. Waits as long as the agent takes: who gives up drops the
     /// future, and an answer that comes later is ignored.
     pub async fn message(&self, message: Message) -> Result<Value, Error> {
-        self.call(message).await
+        self.call(message, || true).await
     }
 
-    async fn call(&self, params: impl Params) -> Result<Value, Error> {
+    /// The same if it `may` be delivered, which is asked once, in the moment in which there is room for its line: until then
+    /// the agent was not given it, and from then on it was.
+    pub async fn message_if(&self, message: Message, may: impl FnOnce() -> bool) -> Result<Value, Error> {
+        self.call(message, may).await
+    }
+
+    async fn call(&self, params: impl Params, may: impl FnOnce() -> bool) -> Result<Value, Error> {
         let ticket = self.pending.register()?;
         let line = frame::request(ticket.id(), &params);
         if line.len() > lines::LINE {
             return Err(Error::TooLong { length: line.len() });
         }
-        tokio::select! {
+        let room = tokio::select! {
             biased;
             () = self.pending.closed() => return Err(self.pending.ended_or("it ended")),
-            sent = self.stdin.send(line) => if sent.is_err() {
-                return Err(self.pending.ended_or("it reads no more"));
-            },
+            room = self.stdin.reserve() => room.map_err(|_| self.pending.ended_or("it reads no more"))?,
+        };
+        if !may() {
+            return Err(Error::Withheld);
         }
+        room.send(line);
         ticket.answer().await
     }
 }

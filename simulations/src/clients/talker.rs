@@ -66,9 +66,13 @@ impl Talker {
         Some((from, (*others.choose(&mut self.random)?).clone()))
     }
 
-    fn sends(&self, key: &Key, kind: Kind, from: String, to: &AgentName) {
-        let forbidden = Ban::forbids(&self.node.raft.state().borrow(), to.as_str());
-        let sent = Sent { key: key.clone(), kind, from, to: to.to_string(), forbidden };
+    fn sends(&self, key: &Key, from: String, to: &AgentName, within: Option<Duration>) {
+        let state = self.node.raft.state();
+        let state = state.borrow();
+        let forbidden = Ban::forbids(&state, to.as_str());
+        let here = state.held_by(&self.node.id).any(|held| held == to);
+        let kind = if within.is_some() { Kind::Ask } else { Kind::Tell };
+        let sent = Sent { key: key.clone(), kind, from, to: to.to_string(), forbidden, here, within };
         self.setup.recorder.tell(&self.setup.name, Event::Sent(sent));
     }
 
@@ -88,7 +92,7 @@ impl Talker {
             true => (Caller::Gateway { user: USER.to_owned() }, format!("user:{USER}")),
             false => (Caller::Agent(from.clone()), from.to_string()),
         };
-        self.sends(&key, Kind::Ask, name, &to);
+        self.sends(&key, name, &to, Some(within));
         let (node, setup) = (Arc::clone(&self.node), Arc::clone(&self.setup));
         enter(async move {
             let ending = match node.host.ask(caller, to, payload.to_string().into_bytes(), within).await {
@@ -106,7 +110,7 @@ impl Talker {
         for _ in 0..self.random.random_range(1..=4) {
             let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else { return };
             let (key, to) = (self.tells.following(), to.clone());
-            self.sends(&key, Kind::Tell, format!("user:{USER}"), &to);
+            self.sends(&key, format!("user:{USER}"), &to, None);
             let (node, setup) = (Arc::clone(&self.node), Arc::clone(&self.setup));
             enter(async move {
                 let caller = Caller::Gateway { user: USER.to_owned() };

@@ -2,15 +2,26 @@
 
 use crate::history::{Ban, Given, How, Key, Kind, Sent};
 use crate::trace::{Event, Recorder};
+use std::time::Duration;
 use symbi_host::{Effect, Event as Told};
 use symbi_model::agent::AgentName;
 use symbi_model::{Epoch, Hash};
 use symbi_raft::Role;
 
+/// What is objected to in a history whose events happen in one moment.
 fn objections(history: &[(&str, Event)]) -> Vec<String> {
     let recorder = Recorder::default();
     for (host, event) in history {
-        recorder.tell_at(std::time::Duration::from_secs(1), host, event.clone());
+        recorder.tell_at(Duration::from_secs(1), host, event.clone());
+    }
+    recorder.violations()
+}
+
+/// The same of one host, a millisecond between any two events.
+fn objections_in_time(events: &[Event]) -> Vec<String> {
+    let recorder = Recorder::default();
+    for (at, event) in (0..).zip(events) {
+        recorder.tell_at(Duration::from_millis(at), "n1", event.clone());
     }
     recorder.violations()
 }
@@ -78,7 +89,7 @@ fn key(number: u64) -> Key {
 
 fn sent(number: u64) -> Event {
     let (from, to) = ("user:admin".to_owned(), "echo".to_owned());
-    Event::Sent(Sent { key: key(number), kind: Kind::Tell, from, to, forbidden: false })
+    Event::Sent(Sent { key: key(number), kind: Kind::Tell, from, to, forbidden: false, here: false, within: None })
 }
 
 fn given(number: u64, incarnation: u64) -> Event {
@@ -136,13 +147,13 @@ fn tells_out_of_order() {
 #[test]
 fn endings_that_are_not_true() {
     let history = |events: &[Event]| objections(&here(&[&[sent(1)], events].concat()));
-    let never = [How::Denied, How::NotDelivered, How::TooLate { delivered: false }];
+    let never = [How::Denied { deaf: false }, How::NotDelivered, How::TooLate { delivered: false }];
     for how in never {
         assert!(history(&[ended(1, how.clone())]).is_empty());
         assert_eq!(history(&[ended(1, how.clone()), given(1, 1)]).len(), 1, "{how} and then given");
         assert_eq!(history(&[given(1, 1), ended(1, how.clone())]).len(), 1, "given and then {how}");
     }
-    for how in [How::Unknown, How::TooLate { delivered: true }, How::Delivered] {
+    for how in [How::Unknown, How::Delivered] {
         assert!(history(&[given(1, 1), ended(1, how.clone())]).is_empty());
         assert!(history(&[ended(1, how), given(1, 1)]).is_empty());
     }
@@ -150,7 +161,108 @@ fn endings_that_are_not_true() {
     assert!(history(&[given(1, 1), answers(1, "a"), answered()]).is_empty());
     assert_eq!(history(&[given(1, 1), answers(1, "b"), answered()]).len(), 1, "another answer");
     assert_eq!(history(&[given(1, 1), answered()]).len(), 1, "nobody's answer");
-    assert_eq!(history(&[ended(1, How::Unknown), ended(1, How::Denied)]).len(), 1, "two endings");
+    assert_eq!(history(&[ended(1, How::Unknown), ended(1, How::NotDelivered)]).len(), 1, "two endings");
+}
+
+#[test]
+fn what_is_called_delivered_and_is_not() {
+    let late = || ended(1, How::TooLate { delivered: true });
+    let history = |events: &[Event]| {
+        let found = objections_in_time(events);
+        assert!(found.iter().all(|found| found.contains("endings:")), "{found:?}");
+        found.len()
+    };
+    assert_eq!(history(&[sent(1), given(1, 1), late(), sent(2)]), 0);
+    assert_eq!(history(&[sent(1), late(), sent(2)]), 1, "it never was");
+    assert_eq!(history(&[sent(1), late(), given(1, 1)]), 1, "it was, but later");
+    assert!(objections(&here(&[sent(1), late(), given(1, 1)])).is_empty(), "in the same moment");
+}
+
+#[test]
+fn a_time_that_is_up_too_early() {
+    let Event::Sent(told) = sent(1) else { unreachable!() };
+    let within = |ms| Event::Sent(Sent { within: Some(Duration::from_millis(ms)), ..told.clone() });
+    for delivered in [false, true] {
+        let given = if delivered { given(1, 1) } else { sent(2) };
+        let history = |ms| objections_in_time(&[within(ms), given.clone(), ended(1, How::TooLate { delivered })]);
+        assert!(history(2).is_empty());
+        assert_eq!(history(3).len(), 1, "a millisecond is left");
+    }
+}
+
+#[test]
+fn denials_without_a_reason() {
+    let ban = |to: &str| Event::Policies { number: 2, ban: Some(Ban { to: to.to_owned(), at_receiver: true }) };
+    let lifted = || Event::Policies { number: 3, ban: None };
+    let denied = |deaf| ended(1, How::Denied { deaf });
+    let history = |events: &[Event]| {
+        let found = objections_in_time(&[events, &[sent(9)]].concat());
+        assert!(found.iter().all(|found| found.contains("denials:")), "{found:?}");
+        found.len()
+    };
+    assert_eq!(history(&[sent(1), denied(false)]), 1, "nothing forbids it");
+    assert_eq!(history(&[sent(1), denied(true)]), 0, "its node knew of no leader");
+    assert_eq!(history(&[ban("echo"), sent(1), denied(false)]), 0);
+    assert_eq!(history(&[sent(1), ban("echo"), denied(false)]), 0, "forbidden on its way");
+    assert_eq!(history(&[ban("echo"), sent(1), lifted(), denied(false)]), 0, "permitted again on its way back");
+    assert_eq!(history(&[ban("echo"), lifted(), sent(1), denied(false)]), 1, "permitted again before");
+    assert_eq!(history(&[ban("other"), sent(1), denied(false)]), 1, "another receiver is forbidden");
+    assert_eq!(history(&[sent(1), denied(false), ban("echo")]), 1, "forbidden later");
+    assert!(objections(&here(&[sent(1), denied(false), ban("echo")])).is_empty(), "forbidden in the same moment");
+}
+
+#[test]
+fn outcomes_that_are_called_unknown_though_somebody_knew() {
+    let unknown = || ended(1, How::Unknown);
+    let fault = || Event::Fault("hold n2".to_owned());
+    let Event::Sent(told) = sent(1) else { unreachable!() };
+    let forbidden = || Event::Sent(Sent { forbidden: true, ..told.clone() });
+    let near = || Event::Sent(Sent { here: true, ..told.clone() });
+    let history = |events: &[Event]| {
+        let found = objections(&here(events));
+        assert!(found.iter().all(|found| found.contains("unknown:")), "{found:?}");
+        found.len()
+    };
+    assert_eq!(history(&[sent(1), unknown()]), 0, "it may have been lost on its way");
+    assert_eq!(history(&[sent(1), given(1, 1), unknown()]), 0, "its answer may have been lost");
+    assert_eq!(history(&[forbidden(), unknown()]), 1, "it never left");
+    assert_eq!(history(&[near(), unknown()]), 1, "nothing was between the two");
+    assert_eq!(history(&[near(), given(1, 1), unknown()]), 0, "its receiver has ended since");
+    assert_eq!(history(&[Event::Calm, sent(1), unknown()]), 1, "nothing was wrong");
+    assert_eq!(history(&[Event::Calm, sent(1), given(1, 1), unknown()]), 1, "nothing was wrong");
+    assert_eq!(history(&[Event::Calm, sent(1), ended(1, How::NotDelivered)]), 0, "somebody knew");
+    assert_eq!(history(&[Event::Calm, fault(), sent(1), unknown()]), 0, "something was");
+    assert_eq!(history(&[Event::Calm, sent(1), fault(), unknown()]), 0, "something was since");
+    assert_eq!(history(&[fault(), sent(1), Event::Calm, unknown()]), 0, "something was when it was sent");
+}
+
+#[test]
+fn a_sender_that_is_told_nothing() {
+    let fault = |text: &str| Event::Fault(text.to_owned());
+    let history = |events: &[Event]| objections(&here(events));
+    assert!(history(&[sent(1), ended(1, How::Unknown), fault("end")]).is_empty());
+    let found = history(&[sent(1), sent(2), ended(1, How::Unknown), fault("end")]);
+    assert!(found.len() == 1 && found[0].contains("untold:"), "{found:?}");
+    assert!(history(&[sent(1), fault("crash n1"), fault("end")]).is_empty(), "it has crashed");
+    assert_eq!(history(&[sent(1), fault("crash n2"), fault("end")]).len(), 1, "another one has");
+    assert_eq!(history(&[fault("crash n1"), sent(1), fault("end")]).len(), 1, "it had crashed before");
+    let agents = objections(&[("n2", sent(1)), ("n2", fault("end"))]);
+    assert!(agents.is_empty(), "an agent may have ended: {agents:?}");
+}
+
+#[test]
+fn whatever_of_a_removed_node_is_accepted() {
+    let removed = ("world", Event::Fault("removed n1".to_owned()));
+    let acked = || Event::Acked { write: "w".to_owned(), index: 9 };
+    for event in [leads(3), acked(), passed(1)] {
+        assert!(objections(&[("n1", event.clone()), removed.clone()]).is_empty(), "{event} before");
+        assert!(objections(&[removed.clone(), ("n2", event.clone())]).is_empty(), "{event} of another");
+        let found = objections(&[removed.clone(), ("n1", event)]);
+        assert!(found.len() == 1 && found[0].contains("removed:"), "{found:?}");
+    }
+    assert!(objections(&[("n1", sent(1)), removed.clone(), ("n2", given(1, 1))]).is_empty(), "sent before");
+    assert_eq!(objections(&[removed.clone(), ("n1", sent(1)), ("n2", given(1, 1))]).len(), 1, "sent after");
+    assert_eq!(objections(&[removed, ("n2", sent(1)), ("n1", given(1, 1))]).len(), 1, "given to an agent of it");
 }
 
 #[test]

@@ -27,24 +27,25 @@ pub(super) fn change(
     let to = world.shared.agents[random.random_range(0..world.shared.agents.len())].0.clone();
     let state = world.newest(None);
     let set = state.policy_sets.get(&state.counters.policy_set).ok_or("there are no policies")?;
-    let (before, entities) = (set.text.clone(), set.entities.clone());
+    let (text, entities) = (set.text.clone(), set.entities.clone());
     let ban = Ban { to, at_receiver };
     if let Some(at) = cut_off {
         world.hold(at);
     }
-    apply(world, by, before.clone() + &ban.policy(), entities.clone())?;
+    apply(world, by, text.clone() + &ban.policy(), entities.clone())?;
     if let Some(at) = cut_off {
         world.run_for(unheard)?;
         world.release(at);
     }
     everywhere(world, Some(&ban))?;
-    let denied = world.recorder.count(What::Denied);
-    let deny = |world: &World| world.recorder.count(What::Denied) > denied;
+    let denied = |world: &World| world.recorder.count(What::Denied) + world.recorder.count(What::TellsDenied);
+    let before = denied(world);
+    let deny = |world: &World| denied(world) > before;
     if !world.run_until(DENIED_WITHIN, deny)? {
         return Err(format!("vacuous: nothing was denied though messages to {} were banned", ban.to));
     }
     world.run_for(time)?;
-    apply(world, by, before, entities)?;
+    apply(world, by, text, entities)?;
     everywhere(world, None)
 }
 

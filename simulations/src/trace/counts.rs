@@ -23,8 +23,12 @@ pub enum What {
     ClockJumps,
     /// Policy sets after the first, by replica.
     PolicyChanges,
+    /// Clocks that drifted apart.
+    Drifts,
     /// Nodes removed.
     Removals,
+    /// Removed nodes that were started again, and said that they were removed.
+    TurnedAway,
     /// Placements after an agent's first.
     RePlacements,
     /// Effects refused by a gate.
@@ -37,18 +41,26 @@ pub enum What {
     Acked,
     /// Asks answered.
     Answered,
-    /// Messages that a policy denied.
+    /// Asks that a policy denied.
     Denied,
-    /// Messages that did not reach their receiver.
+    /// Asks that did not reach their receiver.
     NotDelivered,
     /// Asks that their receiver was not given in time.
     TooLate,
     /// Asks that their receiver had, and did not answer in time.
     TooLateDelivered,
-    /// Messages of which nobody knows.
+    /// Asks of which nobody knows.
     Unknown,
+    /// Messages sent in calm.
+    SentInCalm,
     /// Tells given to their receiver.
     TellsGiven,
+    /// Tells that a policy denied.
+    TellsDenied,
+    /// Tells that did not reach their receiver.
+    TellsNotDelivered,
+    /// Tells of which nobody knows.
+    TellsUnknown,
     /// Messages sealed.
     Sealed,
     /// Sessions closed for want of a signature.
@@ -59,15 +71,17 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 29] = [
         Self::LeaderChanges,
         Self::Crashes,
         Self::OneWayHolds,
         Self::Losses,
         Self::SlowLinks,
         Self::ClockJumps,
+        Self::Drifts,
         Self::PolicyChanges,
         Self::Removals,
+        Self::TurnedAway,
         Self::RePlacements,
         Self::GateRefusals,
         Self::SinkRefusals,
@@ -79,7 +93,11 @@ impl What {
         Self::TooLate,
         Self::TooLateDelivered,
         Self::Unknown,
+        Self::SentInCalm,
         Self::TellsGiven,
+        Self::TellsDenied,
+        Self::TellsNotDelivered,
+        Self::TellsUnknown,
         Self::Sealed,
         Self::Unattested,
         Self::Anchors,
@@ -96,19 +114,25 @@ impl What {
             Self::SlowLinks => "slow links",
             Self::ClockJumps => "clock jumps",
             Self::PolicyChanges => "policy sets applied",
+            Self::Drifts => "clocks drifted",
             Self::Removals => "nodes removed",
+            Self::TurnedAway => "removed nodes turned away",
             Self::RePlacements => "re-placements",
             Self::GateRefusals => "late effects refused by gates",
             Self::SinkRefusals => "late effects refused by sinks",
             Self::LatePassed => "late effects passed by frozen gates",
             Self::Acked => "writes acknowledged",
             Self::Answered => "asks answered",
-            Self::Denied => "messages denied",
-            Self::NotDelivered => "messages not delivered",
+            Self::Denied => "asks denied",
+            Self::NotDelivered => "asks not delivered",
             Self::TooLate => "asks too late, not delivered",
             Self::TooLateDelivered => "asks too late, delivered",
-            Self::Unknown => "messages of unknown outcome",
+            Self::Unknown => "asks of unknown outcome",
+            Self::SentInCalm => "messages sent in calm",
             Self::TellsGiven => "tells given",
+            Self::TellsDenied => "tells denied",
+            Self::TellsNotDelivered => "tells not delivered",
+            Self::TellsUnknown => "tells of unknown outcome",
             Self::Sealed => "messages sealed",
             Self::Unattested => "sessions closed unattested",
             Self::Anchors => "ledger anchors",
@@ -127,6 +151,8 @@ pub struct Counts {
     passed: BTreeMap<AgentName, Epoch>,
     /// Epochs seen, by agent.
     epochs: BTreeMap<AgentName, BTreeSet<Epoch>>,
+    /// Whether nothing is wrong with the world.
+    calm: bool,
 }
 
 impl Counts {
@@ -142,6 +168,11 @@ impl Counts {
     }
 
     pub(super) fn see(&mut self, seen: &Seen) {
+        match seen.event {
+            Event::Calm => self.calm = true,
+            Event::Fault(_) => self.calm = false,
+            _ => {}
+        }
         if let Some(what) = self.what(&seen.event) {
             *self.counts.entry(what).or_default() += 1;
         }
@@ -170,7 +201,9 @@ impl Counts {
             Event::Anchored { .. } => Some(What::Anchors),
             Event::Acked { .. } => Some(What::Acked),
             Event::Given(given) if given.kind == Kind::Tell => Some(What::TellsGiven),
-            Event::Ended { how, .. } => of_ending(how),
+            Event::Sent(_) => self.calm.then_some(What::SentInCalm),
+            Event::Ended { kind: Kind::Ask, how, .. } => of_ask(how),
+            Event::Ended { kind: Kind::Tell, how, .. } => of_tell(how),
             Event::Sealed { .. } => Some(What::Sealed),
             Event::Fault(text) => of_fault(text),
             _ => None,
@@ -178,15 +211,25 @@ impl Counts {
     }
 }
 
-fn of_ending(how: &How) -> Option<What> {
+fn of_ask(how: &How) -> Option<What> {
     match how {
         How::Answered(_) => Some(What::Answered),
         How::Delivered => None,
-        How::Denied => Some(What::Denied),
+        How::Denied { .. } => Some(What::Denied),
         How::NotDelivered => Some(What::NotDelivered),
         How::TooLate { delivered: false } => Some(What::TooLate),
         How::TooLate { delivered: true } => Some(What::TooLateDelivered),
         How::Unknown => Some(What::Unknown),
+    }
+}
+
+fn of_tell(how: &How) -> Option<What> {
+    match how {
+        How::Denied { .. } => Some(What::TellsDenied),
+        How::NotDelivered => Some(What::TellsNotDelivered),
+        How::Unknown => Some(What::TellsUnknown),
+        // What matters is whether it is given.
+        How::Delivered | How::Answered(_) | How::TooLate { .. } => None,
     }
 }
 
@@ -198,7 +241,9 @@ fn of_fault(text: &str) -> Option<What> {
         "lose" => Some(What::Losses),
         "slow" => Some(What::SlowLinks),
         "clock" => Some(What::ClockJumps),
+        "drifted" => Some(What::Drifts),
         "removed" => Some(What::Removals),
+        "turned" => Some(What::TurnedAway),
         _ => None,
     }
 }

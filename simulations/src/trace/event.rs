@@ -93,6 +93,8 @@ pub enum Event {
     Join(String),
     /// Something was done to the world.
     Fault(String),
+    /// Nothing is wrong with the world, until the next fault.
+    Calm,
     /// Something that must not be, whatever the oracles say.
     Wrong(String),
 }
@@ -114,9 +116,7 @@ impl fmt::Display for Event {
             Self::Acked { write, index } => write!(formatter, "acked {write} at {index}"),
             Self::Unknown { write, why } => write!(formatter, "unknown {write}: {why}"),
             Self::Effect(effect) => fmt_effect(effect, formatter),
-            Self::Sent(Sent { key, kind, from, to, forbidden }) => {
-                write!(formatter, "sent {kind:?} {key} {from} -> {to}{}", if *forbidden { ", forbidden" } else { "" })
-            }
+            Self::Sent(sent) => fmt_sent(sent, formatter),
             Self::Given(Given { key, kind, from, agent, life: (epoch, incarnation) }) => {
                 write!(formatter, "given {kind:?} {key} of {from} to {agent} epoch {epoch} incarnation {incarnation}")
             }
@@ -125,9 +125,22 @@ impl fmt::Display for Event {
             Self::Sealed { key, nonce } => write!(formatter, "sealed {} {nonce}", hex::encode(key)),
             Self::Join(text) => write!(formatter, "join: {text}"),
             Self::Fault(text) => write!(formatter, "fault: {text}"),
+            Self::Calm => formatter.write_str("calm"),
             Self::Wrong(text) => write!(formatter, "wrong: {text}"),
         }
     }
+}
+
+fn fmt_sent(sent: &Sent, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Sent { key, kind, from, to, forbidden, here, within } = sent;
+    write!(formatter, "sent {kind:?} {key} {from} -> {to}")?;
+    if let Some(within) = within {
+        write!(formatter, " within {} ms", within.as_millis())?;
+    }
+    if *here {
+        formatter.write_str(", here")?;
+    }
+    if *forbidden { formatter.write_str(", forbidden") } else { Ok(()) }
 }
 
 fn fmt_effect(effect: &symbi_host::Event, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

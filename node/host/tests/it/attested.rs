@@ -108,6 +108,28 @@ async fn a_session_is_closed_a_second_after_a_message_without_a_signature() {
     assert_eq!(world.nodes[1].handle.counts().messages_attested, 1);
 }
 
+/// The one way in which two honest nodes come to such an end: a connection broke with a batch on it, and the next one found
+/// another before its sender knew.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_was_lost_costs_its_session_and_nothing_that_came_behind_it() {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "scribe", 1).await;
+    assert_eq!(world.tell(0, "far", json!("first")).await, TellStatus::Delivered);
+    *world.nodes[0].way.lock().unwrap() = Way::Silent;
+    let (lost, ()) = tokio::join!(world.tell(0, "far", json!("lost")), async {
+        world.settle().await;
+        *world.nodes[0].way.lock().unwrap() = Way::Open;
+        assert_eq!(world.tell(0, "far", json!("behind")).await, TellStatus::Delivered);
+    });
+    assert_eq!(lost, TellStatus::Unknown);
+    assert_eq!(closed(&world), 1);
+    assert_eq!(world.tell(0, "far", json!("next")).await, TellStatus::Delivered, "in another session");
+    world.settle().await;
+    let said = world.nodes[1].handle.logs(&agent("far"), 100).unwrap();
+    assert_eq!(said, ["first", "behind", "next"].map(|text| format!("info: {text:?}")));
+    assert_eq!(world.nodes[1].handle.counts().messages_attested, 2, "what came behind stays authenticated");
+}
+
 #[tokio::test(start_paused = true)]
 async fn tells_keep_their_order_when_the_receivers_node_forgets_the_session() {
     let world = World::with_large_mailboxes(programs::all()).await;

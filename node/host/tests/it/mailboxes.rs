@@ -6,6 +6,7 @@ use futures::future::join_all;
 use serde_json::json;
 use std::time::Duration;
 use symbi_host::{Ending, TellStatus};
+use symbi_sandbox::driver::STDIN_LINES;
 
 #[tokio::test(start_paused = true)]
 async fn a_full_mailbox_holds_senders_back_until_their_deadline() {
@@ -47,6 +48,24 @@ async fn what_was_handed_over_and_not_answered_in_time_was_delivered() {
     for to in ["near", "far"] {
         let ending = world.ask_within(0, to, json!(1), Duration::from_secs(1)).await;
         assert_eq!(ending, Ending::DeadlineExceeded { delivered: true });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_no_room_in_an_agents_input_was_not_delivered() {
+    const MORE: usize = 3;
+    let world = World::with_large_mailboxes(programs::all()).await;
+    for (name, number) in [("near", 0), ("far", 1)] {
+        world.create(name, "demo", "deaf", |spec| spec.max_in_flight = 100);
+        world.place(name, number);
+        world.until(name, symbi_model::agent::AgentState::Running).await;
+        let asks = (0..STDIN_LINES + MORE).map(|_| world.ask_within(0, name, json!(1), Duration::from_secs(1)));
+        let endings = join_all(asks).await;
+        let ended = |delivered| {
+            let how = Ending::DeadlineExceeded { delivered };
+            endings.iter().filter(|ending| **ending == how).count()
+        };
+        assert_eq!((ended(true), ended(false)), (STDIN_LINES, MORE), "{endings:?}");
     }
 }
 

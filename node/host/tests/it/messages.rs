@@ -115,6 +115,21 @@ async fn what_cannot_arrive_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_in_a_hurry_does_not_hurry_who_comes_after() {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "echo", 1).await;
+    *world.nodes[0].way.lock().unwrap() = Way::Silent;
+    let hurried = world.ask_within(0, "far", json!("hurried"), Duration::from_millis(100));
+    let (hurried, patient) = tokio::join!(hurried, async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        *world.nodes[0].way.lock().unwrap() = Way::Open;
+        world.ask(0, "far", json!("patient")).await
+    });
+    assert_eq!(hurried, Ending::DeadlineExceeded { delivered: false });
+    assert_eq!(answer(patient), json!("patient"), "one hello was lost, and there is time for another");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_payload_of_one_mebibyte_passes_and_a_longer_one_is_refused() {
     let world = World::new(programs::all()).await;
     world.run("near", "demo", "echo", 0).await;

@@ -69,6 +69,13 @@ fn bad(driver: Scripted) -> Scripted {
         .program("refuser", |io| agent::run(io, |_, _, _| async move { Err(CallError::new(7, "no")) }))
         // Takes messages and never answers.
         .program("mute", |io| agent::run(io, |_, _, _| pending()))
+        // Says that it is there, and never reads again.
+        .program("deaf", |mut io| async move {
+            let first: Value = serde_json::from_slice(&io.stdin.recv().await.unwrap()).unwrap();
+            io.stdout.write(json!({ "jsonrpc": "2.0", "id": first["id"], "result": null }).to_string()).await;
+            let _open = io;
+            pending().await
+        })
         // Dies of its first message.
         .program("fragile", |io| async move {
             tokio::select! {

@@ -38,6 +38,8 @@ pub enum Way {
     Open,
     /// Nothing arrives.
     Cut,
+    /// Nothing arrives, and nobody says so.
+    Silent,
     /// Frames arrive; the connection breaks before the reply.
     BreaksAfter,
 }
@@ -389,6 +391,9 @@ fn peers(handles: Handles, from: NodeId, way: Arc<Mutex<Way>>, sent: Arc<Mutex<V
         let (Some(target), true) = (target, now != Way::Cut) else {
             return async move { unreachable() }.boxed();
         };
+        if now == Way::Silent {
+            return tokio::time::sleep(within).map(|()| Err(PeerError::TimedOut)).boxed();
+        }
         // As the network does: in order, and once sent no longer stopped by who sent it.
         let received = tokio::spawn(target.receive(from, frame));
         async move {
