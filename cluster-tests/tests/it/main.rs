@@ -16,4 +16,5 @@ mod ledgers;
 mod output;
 mod policies;
 mod removal;
+mod requests;
 mod slow_clients;
