@@ -7,6 +7,7 @@ mod bench;
 mod crowds;
 mod durability;
 mod exit_codes;
+mod flags;
 mod formation;
 mod frames;
 mod full_disk;
