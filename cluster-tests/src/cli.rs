@@ -9,6 +9,10 @@ use tokio::process::Command;
 /// No run takes longer: a start that should have failed, for instance.
 const LONGEST: Duration = Duration::from_secs(90);
 
+/// What the program reads of its environment: nothing of it is left to whoever runs a test.
+pub(crate) const VARIABLES: &[&str] =
+    &["SYMBI_ADDR", "SYMBI_TOKEN", "SYMBI_TOKEN_FILE", "SYMBI_DATA_DIR", "SYMBI_JOIN_TOKEN", "SYMBI_LOG_LEVEL"];
+
 /// How a run of the program ended.
 #[derive(Debug)]
 pub struct Ran {
@@ -68,7 +72,7 @@ pub async fn symbi_after(prefix: &[&str], arguments: &[&str]) -> Ran {
         prefix.iter().copied().chain([program.to_str().expect("a path in UTF-8")]).chain(arguments.iter().copied());
     let mut command = Command::new(words.next().expect("at least the program"));
     command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    for variable in ["SYMBI_ADDR", "SYMBI_TOKEN", "SYMBI_TOKEN_FILE", "SYMBI_DATA_DIR", "SYMBI_JOIN_TOKEN"] {
+    for variable in VARIABLES {
         command.env_remove(variable);
     }
     command.env("NO_COLOR", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");

@@ -1,5 +1,6 @@
 //! One node: a process, its data directory, its ports, and what it wrote on standard error.
 
+use crate::cli::VARIABLES;
 use crate::{Ran, SOON, binary, eventually, free_port, symbi};
 use anyhow::{Context, bail, ensure};
 use hyper::Method;
@@ -59,16 +60,28 @@ impl Node {
         own.iter().chain(more).map(|&word| word.to_owned()).collect()
     }
 
-    /// Starts its process.
+    /// Starts its process with its own arguments, and `more`.
     ///
     /// # Panics
     /// When the system cannot.
     pub fn start(&mut self, more: &[&str]) {
+        let words = self.arguments(more);
+        self.start_with(&[], &words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// Starts its process with these variables and these arguments alone.
+    ///
+    /// # Panics
+    /// When the system cannot.
+    pub fn start_with(&mut self, variables: &[(&str, &str)], words: &[&str]) {
         assert!(self.child.is_none(), "{} runs already", self.name);
         let log = OpenOptions::new().create(true).append(true).open(&self.log).expect("a log file");
         let mut command = Command::new(binary());
-        command.args(self.arguments(more)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        command.env_remove("SYMBI_JOIN_TOKEN").env("NO_COLOR", "1");
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        for variable in VARIABLES {
+            command.env_remove(variable);
+        }
+        command.env("NO_COLOR", "1").envs(variables.iter().copied());
         self.child = Some(command.spawn().expect("the node's process"));
     }
 

@@ -2,6 +2,7 @@
 
 use anyhow::ensure;
 use serde_json::{Value, json};
+use std::time::Instant;
 use symbi_cluster_tests::{Cluster, SOON, eventually};
 
 /// What every run is asked for: few clients for a second.
@@ -50,6 +51,26 @@ async fn each_verb_measures_from_inside_the_node_and_over_http() {
 }
 
 #[tokio::test]
+async fn a_run_and_its_agents_are_asked_for_over_http() {
+    let cluster = Cluster::three().await;
+    let node = &cluster.nodes[0];
+    let run = |bench: &str| json!({ "bench": bench, "clients": 2, "seconds": 1 });
+    let report = node.post("/api/v1/bench", &run("policy")).await.unwrap();
+    assert_eq!(
+        (&report["bench"], &report["clients"], &report["path"]),
+        (&json!("policy"), &json!(2), &json!("native"))
+    );
+    assert_figures(&report);
+    let hired = node.post("/api/v1/bench/agents", &run("ask")).await.unwrap();
+    for side in ["from", "to"] {
+        let name = hired[side][0].as_str().unwrap_or_else(|| panic!("nobody is {side}: {hired}"));
+        assert_eq!(cluster.agent(1, name).await.unwrap()["state"], "running", "{name}");
+    }
+    node.client().send(hyper::Method::DELETE, "/api/v1/bench/agents", None, &[]).await.unwrap();
+    nothing_is_left(&cluster).await;
+}
+
+#[tokio::test]
 async fn a_hundred_sessions_and_the_layers_one_by_one() {
     let cluster = Cluster::three().await;
     for verb in ["ask", "tell"] {
@@ -87,6 +108,7 @@ async fn what_cannot_be_measured_is_refused_and_only_one_run_is_on() {
     ] {
         let _ = node.cli(words).await.exits(2).says("error[USAGE]");
     }
+    let began = Instant::now();
     let (long, refused) = tokio::join!(node.cli(&["bench", "write", "--clients", "1", "--seconds", "8"]), async {
         eventually("the long run is on", SOON, async || {
             let ran = node.cli(&["agent", "ls", "-o", "json"]).await.exits(0);
@@ -97,6 +119,7 @@ async fn what_cannot_be_measured_is_refused_and_only_one_run_is_on() {
         node.cli(&["bench", "policy", "--clients", "1", "--seconds", "1"]).await
     });
     let _ = long.exits(0);
+    assert!((8..16).contains(&began.elapsed().as_secs()), "a run of 8 s took {:?}", began.elapsed());
     let _ = refused.exits(1).says("error[BUSY]");
 }
 

@@ -29,7 +29,7 @@ fn allowed() -> usize {
 }
 
 /// A connection from one of this host's many loopback addresses; none if it was refused.
-async fn connect(number: usize, to: SocketAddr) -> Option<TcpStream> {
+pub async fn connect(number: usize, to: SocketAddr) -> Option<TcpStream> {
     let from = u8::try_from(number % usize::from(ADDRESSES)).expect("below 200");
     let socket = TcpSocket::new_v4().ok()?;
     socket.bind((Ipv4Addr::new(127, 0, 1, from + 1), 0).into()).ok()?;

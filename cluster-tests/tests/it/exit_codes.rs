@@ -1,8 +1,9 @@
 //! Every exit code that a client verb can give, as the command line documents them.
 //!
-//! 20 to 29 are in [`crate::joins`]. 7 (refused to protect the cluster) is not here: it takes a removed node, and no verb
-//! removes one.
+//! 20 to 29 are in [`crate::joins`], 7 (refused to protect the cluster) in [`crate::removal`] and [`crate::policies`], 130 in
+//! [`crate::flags`].
 
+use symbi_api::client::Error;
 use symbi_cluster_tests::agents::Program;
 use symbi_cluster_tests::{Cluster, SOON, eventually, free_port, symbi};
 
@@ -85,6 +86,9 @@ async fn without_a_majority_writes_and_reads_end_with_5_and_status_still_answers
     })
     .await;
     let _ = node.cli(&["agent", "ls"]).await.exits(5).says("UNAVAILABLE");
+    let refused = node.get("/api/v1/agents?consistency=linearizable").await;
+    assert!(matches!(&refused, Err(Error::Refused { status: 503, .. })), "{refused:?}");
+    assert!(node.get("/api/v1/agents?consistency=local").await.is_ok(), "what it has, it tells");
     eventually("nobody is shown as the leader", SOON, async || {
         let status = node.cli(&["cluster", "status", "-o", "json"]).await.exits(0).json();
         anyhow::ensure!(status["leader"].is_null(), "{status:#}");

@@ -1,16 +1,22 @@
-//! A member that sends garbage, and one that lies: real nodes are spoken to by a node of this process that has a member's key.
+//! A member that sends garbage, one that answers with it, and one that lies: real nodes are spoken to by a node of this process that has a member's key.
 //! What it sends is refused, the first of it is named in the log, views are counted by the member that wrote them, and the
 //! cluster goes on. (What a stranger may send at all is `symbi-net`'s tests; frames that are none, there too.)
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use symbi_cluster_tests::{Cluster, Node, SOON, eventually};
 use symbi_model::{ClusterId, NodeId};
-use symbi_net::{CallError, Handle, Identity, Inbox, Lane, Member, Options, Roster, tcp};
+use symbi_net::{CallError, Handle, Identity, Inbox, Lane, Member, Options, Request, Roster, tcp};
 use symbi_proto::wire::{ControlReply, Usage, View};
+use tokio::sync::mpsc;
 
 /// The damaged frames that members may send each other, `<variant> <damage> <hex>` a line.
 const CONTROL: &str = include_str!("../../../gossip/proto/tests/it/corpus/controlrequest.txt");
@@ -20,6 +26,14 @@ const MESSAGE: &str = include_str!("../../../gossip/proto/tests/it/corpus/messag
 const JOIN: &str = include_str!("../../../gossip/proto/tests/it/corpus/joinrequest.txt");
 /// The same of gossip.
 const VIEW: &str = include_str!("../../../gossip/proto/tests/it/corpus/view.txt");
+/// What replicas ask of each other, undamaged, `<variant> <hex>` a line.
+const RAFT_REQUESTS: &str = include_str!("../../../consensus/raft/src/wire/corpus/requests.txt");
+/// What they answer.
+const RAFT_REPLIES: &str = include_str!("../../../consensus/raft/src/wire/corpus/replies.txt");
+/// How a reply begins by which a replica refuses a part of a snapshot.
+const SNAPSHOT_REFUSED: &[u8] = &[1, 10];
+/// How often each of Raft's frames has a bit flipped, and where the bits come from.
+const FLIPS: (usize, u64) = (32, 0x5e_ed);
 /// How long an answer may take: most frames get none.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -28,6 +42,31 @@ fn frames(corpus: &str) -> impl Iterator<Item = (&str, Bytes)> {
         let digits = line.rsplit(' ').next().expect("a line has words");
         (line, Bytes::from(hex::decode(digits).expect("hex")))
     })
+}
+
+/// A frame at every length below its own.
+fn cut(frame: &Bytes) -> impl Iterator<Item = Bytes> {
+    (0..frame.len()).map(|length| frame.slice(..length))
+}
+
+/// A frame with one bit flipped, again and again.
+fn flipped(frame: &Bytes) -> impl Iterator<Item = Bytes> {
+    let (times, seed) = FLIPS;
+    let mut random = StdRng::seed_from_u64(seed);
+    (0..times).map(move |_| {
+        let mut changed = frame.to_vec();
+        changed[random.random_range(0..frame.len())] ^= 1 << random.random_range(0..8);
+        changed.into()
+    })
+}
+
+/// The lane of a request of Raft's, by its line of the corpus.
+fn lane_of(line: &str) -> Lane {
+    match line.split(' ').next() {
+        Some("Append") => Lane::Append,
+        Some("Begin" | "Frame" | "End") => Lane::Snapshot,
+        _ => Lane::Vote,
+    }
 }
 
 /// The ids of a cluster's nodes, by name.
@@ -88,6 +127,52 @@ async fn a_member_that_sends_garbage_on_every_lane_is_answered_or_ignored_and_th
     }
     let text = cluster.nodes[0].stderr();
     assert!(text.contains("a control request that cannot be read") && text.contains(&known["n3"].short()), "{text}");
+    cluster.nodes[0].still_works().await;
+    handle.shutdown().await;
+    cluster.nodes[2].start(&[]);
+    cluster.nodes[2].ready().await;
+    cluster.same_head().await;
+    cluster.chains_hold().await;
+}
+
+/// Gives these replies in turn to whatever replicas ask, whether or not it makes sense.
+async fn answers(mut requests: mpsc::Receiver<Request>, replies: Vec<Bytes>, given: Arc<AtomicUsize>) {
+    for reply in replies.iter().cycle() {
+        let Some(request) = requests.recv().await else { return };
+        let _ = request.reply.send(reply.clone());
+        given.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_member_whose_raft_frames_are_damaged_either_way_is_refused_and_named_and_the_group_goes_on() {
+    let mut cluster = Cluster::three().await;
+    let (_key, handle, inbox, known) = with_an_impostor(&mut cluster).await;
+    let to = known["n1"];
+    let cuts = frames(RAFT_REPLIES).flat_map(|(_, frame)| [1, 2, 3].map(|part| frame.slice(..frame.len() * part / 4)));
+    let cuts: Vec<Bytes> = cuts.collect();
+    let (replies, given) = (cuts.len(), Arc::new(AtomicUsize::new(0)));
+    tokio::spawn(answers(inbox.raft, cuts, given.clone()));
+    for (line, frame) in frames(RAFT_REQUESTS) {
+        for damaged in cut(&frame).chain(flipped(&frame)) {
+            let answer = handle.call(to, lane_of(line), damaged.clone(), PATIENCE).await;
+            // What can be read is in the name of a node that this is not, or of a snapshot that nobody has begun.
+            let is_refused = match &answer {
+                Ok(reply) => reply.starts_with(SNAPSHOT_REFUSED),
+                Err(error) => *error == CallError::Closed,
+            };
+            assert!(is_refused, "{line}: {} is answered {answer:?}", hex::encode(&damaged));
+        }
+    }
+    let text = cluster.nodes[0].stderr();
+    assert!(text.contains("a Raft request is refused") && text.contains(&known["n3"].short()), "{text}");
+
+    eventually("each reply is given, cut short", SOON, async || {
+        let given = given.load(Ordering::Relaxed);
+        ensure!(given >= replies, "{given} of {replies} are given");
+        Ok(())
+    })
+    .await;
     cluster.nodes[0].still_works().await;
     handle.shutdown().await;
     cluster.nodes[2].start(&[]);
@@ -162,7 +247,21 @@ async fn a_member_that_speaks_for_others_or_lies_about_its_load_is_named_and_cou
     assert_eq!(counted(&cluster.nodes[0], "n2").await.unwrap(), before, "nothing of it is counted as another's");
     let text = cluster.nodes[0].stderr();
     assert!(text.contains("a view is refused") && text.contains(&known["n3"].short()), "{text}");
-    // Placement goes by what is reserved, whatever is said.
+    // Placement goes by what is recorded and reserved, whatever is said: here more memory than any machine has.
+    let boast = Usage { memory_used_mb: 0, memory_total_mb: 1 << 39, ..usage };
+    eventually("a boast that may be true is heard", SOON, async || {
+        round += 1;
+        handle.publish(View { sequence: (1 << 40) + round, usage: boast, ..own.clone() }.sign(id, &key).into());
+        let nodes = cluster.nodes[0].get("/api/v1/nodes?consistency=local").await?;
+        let line = nodes.as_array().into_iter().flatten().find(|line| line["name"] == "n3").context("no line")?;
+        ensure!(line["usage"]["memory_total_mb"] == 1_u64 << 39, "{line:#}");
+        Ok(())
+    })
+    .await;
+    let huge = json!({ "name": "huge", "owner": "demo", "program": { "command": ["true"] },
+        "resources": { "memory_mb": 1_u64 << 32 } });
+    let _ = cluster.nodes[0].post("/api/v1/agents", &huge).await.expect("it is recorded");
     cluster.run_echo("echo", "demo").await;
+    assert!(cluster.agent(0, "huge").await.unwrap()["node"].is_null(), "the boast was believed");
     cluster.nodes[0].still_works().await;
 }

@@ -104,6 +104,31 @@ async fn a_node_that_finds_its_disk_full_at_its_start_says_so_and_starts_when_th
 }
 
 #[tokio::test]
+async fn a_join_onto_a_full_disk_leaves_nothing_and_goes_on_with_the_same_command_when_there_is_room() {
+    let mut cluster = Cluster::one().await;
+    let disk = match SmallDisk::mount(&cluster.file("n2"), MIB) {
+        Ok(disk) => disk,
+        Err(why) => return skipped::because("a join onto a full disk", &format!("cannot mount a tmpfs: {why}")),
+    };
+    let mut node = cluster.newcomer();
+    disk.fill();
+    let (seed, token) = (cluster.nodes[0].listen.to_string(), cluster.join_token.clone());
+    let more = ["--join", &seed, "--token", &token];
+    let arguments = node.arguments(&more);
+    let ran = symbi(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    said_why(ran.code, &ran.err);
+    let nodes = cluster.nodes[0].get("/api/v1/nodes").await.unwrap();
+    assert_eq!(nodes.as_array().map(Vec::len), Some(1), "{nodes:#}");
+    disk.free();
+    node.start(&more);
+    node.ready().await;
+    cluster.nodes.push(node);
+    cluster.nodes[1].still_works().await;
+    cluster.same_head().await;
+    cluster.chains_hold().await;
+}
+
+#[tokio::test]
 async fn a_first_start_on_a_full_disk_leaves_nothing_that_is_in_the_way_of_the_next() {
     let base = tempfile::Builder::new().prefix("symbi").tempdir_in("/tmp").expect("a directory in /tmp");
     let disk = match SmallDisk::mount(&base.path().join("n1"), 8) {

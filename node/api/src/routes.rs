@@ -21,9 +21,11 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Extension, FromRequest, FromRequestParts, Request, State as Shared};
 use axum::http::header::HOST;
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
+use http_body_util::LengthLimitError;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_policy::Principal;
@@ -170,7 +172,8 @@ pub fn router(ports: Ports, hosts: Vec<String>) -> Router<()> {
         .with_state(app)
 }
 
-/// Refuses foreign `Host` headers (a web page that rebinds its name must not reach this port) and slow bodies.
+/// Refuses what is for others, and bodies that are too long, too slow or broken off. (A chunked body with a length beside it
+/// is read by its chunks, and the connection is closed behind it: hyper sees to that.)
 async fn guard(
     Shared(app): Shared<App>,
     Extension(door): Extension<Door>,
@@ -178,10 +181,7 @@ async fn guard(
     next: Next,
 ) -> Result<Response, Error> {
     if door == Door::Tcp {
-        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        if !host_is_served(host, &app.hosts) {
-            return Err(Error::Misdirected(host.to_owned()));
-        }
+        is_for_here(&request, &app.hosts)?;
     }
     if !request.body().is_end_stream() {
         // Nobody's body is kept in memory before it is known whose it is.
@@ -189,17 +189,46 @@ async fn guard(
     }
     let (parts, body) = request.into_parts();
     let collected = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES)).await;
-    let bytes = collected
-        .map_err(|_| Error::SlowBody { seconds: BODY_TIMEOUT.as_secs() })?
-        .map_err(|_| Error::TooLarge { limit: BODY_BYTES })?;
+    let bytes =
+        collected.map_err(|_| Error::SlowBody { seconds: BODY_TIMEOUT.as_secs() })?.map_err(|error| unread(&error))?;
     Ok(next.run(Request::from_parts(parts, bytes.into())).await)
 }
 
+/// Why a body was not read to its end.
+fn unread(error: &axum::Error) -> Error {
+    match std::error::Error::source(error) {
+        Some(source) if source.is::<LengthLimitError>() => Error::TooLarge { limit: BODY_BYTES },
+        _ => Error::BadRequest("the body ends before its length, or its chunks cannot be read".to_owned()),
+    }
+}
+
+/// Refuses a request whose `Host`, or whose target where that names a host too, is not this node: a web page that rebinds
+/// its name must not reach this port.
+fn is_for_here(request: &Request, names: &[String]) -> Result<(), Error> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if hosts.next().is_some() {
+        return Err(Error::BadRequest("a request has one Host header".to_owned()));
+    }
+    let target = request.uri().authority().map_or(host, Authority::as_str);
+    match [host, target].into_iter().find(|named| !host_is_served(named, names)) {
+        Some(foreign) => Err(Error::Misdirected(foreign.to_owned())),
+        None => Ok(()),
+    }
+}
+
 fn host_is_served(host: &str, names: &[String]) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    // An IPv6 address stands in brackets, since it has colons of its own.
+    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some(parts) => parts,
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
+    let port_is_one = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    port_is_one && host_is_known(name, names)
+}
+
+fn host_is_known(name: &str, names: &[String]) -> bool {
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok() || names.iter().any(|known| known == name)
 }
 
@@ -221,7 +250,18 @@ mod tests {
         for host in ["127.0.0.1:8080", "localhost", "[::1]:8080", "n1.example:80", "10.0.0.7"] {
             assert!(host_is_served(host, &names), "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example"] {
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example:8080",
+            "127.0.0.1.evil.example",
+            "localhost, evil.example",
+            "localhost:evil.example",
+            "somebody@localhost",
+            "[::1].evil.example",
+            "[::1",
+            "::1",
+        ] {
             assert!(!host_is_served(host, &names), "{host}");
         }
     }

@@ -293,9 +293,8 @@ fn batches_and_records_keep_their_bytes() {
     "#]].assert_eq(&out);
 }
 
-#[test]
-fn rows_of_the_state_keep_their_bytes() {
-    let agent = Agent {
+fn agent() -> Agent {
+    Agent {
         id: agent_id(),
         spec: spec().into(),
         desired: Desired::Running,
@@ -310,8 +309,11 @@ fn rows_of_the_state_keep_their_bytes() {
         annotations: [("k".to_owned(), "v".to_owned())].into_iter().collect(),
         version: 2,
         created_at: 7,
-    };
-    let member = Node {
+    }
+}
+
+fn member() -> Node {
+    Node {
         name: "n1".to_owned(),
         profile: profile(),
         membership: Membership::Member,
@@ -319,7 +321,11 @@ fn rows_of_the_state_keep_their_bytes() {
         token: Some(token()),
         enrolled_at: 2,
         enrolled_ms: 5,
-    };
+    }
+}
+
+#[test]
+fn rows_of_the_state_keep_their_bytes() {
     let join = JoinToken {
         verifier: [0x33; 32],
         uses: 1,
@@ -347,8 +353,8 @@ fn rows_of_the_state_keep_their_bytes() {
     };
     let row = dedup::Row { sequence: 1, command: Hash([0x66; 32]), outcome: Outcome::Done, used_ms: 5 };
     let mut out = String::new();
-    golden(&mut out, "agent", &agent);
-    golden(&mut out, "node", &member);
+    golden(&mut out, "agent", &agent());
+    golden(&mut out, "node", &member());
     golden(&mut out, "join token", &join);
     golden(&mut out, "API token", &ApiToken { hash: Hash([0x77; 32]), user: "admin".to_owned() });
     golden(&mut out, "cluster", &cluster);

@@ -1,7 +1,7 @@
 //! What is checked of a batch, and of the right to propose.
 
 use crate::world::{CLUSTER, World, check, node, run};
-use expect_test::expect;
+use expect_test::{expect, expect_file};
 use symbi_model::entry::Payload;
 use symbi_model::record::Record;
 use symbi_model::{ClusterId, GroupId, Hash, State, codec, hash, merkle};
@@ -210,104 +210,7 @@ fn records_tell_what_happened() {
             out.extend(details.iter().map(|detail| format!("    {detail}\n")));
         }
     }
-    expect![[r#"
-        1.0 raft.blank raft group:0 DONE
-        2.0 cluster.genesis node:n1 cluster:00000000-0000-0000-0000-0000000000c1 DONE
-            cluster=symbi
-            credential_key=0101010101010101010101010101010101010101010101010101010101010101010101010101010101010101010101010101010101010101010101010101010101
-            domain=symbi.local
-            name=n1
-            node=8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c
-            policy_hash=35a6801f75dc4ef86a9d62db20654389db7f314e6c074a69509855a5368a80c4
-        3.0 token.create user:admin token:010101010101 DONE
-            expires_ms=1800000060000
-            uses=1
-        3.1 node.enrol node:n1 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
-            addr=10.0.0.2:7400
-            credential_key=0202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202
-            name=n2
-            token=010101010101
-        3.2 node.enrol node:n1 node:ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1 TOKEN_USED
-            addr=10.0.0.3:7400
-            credential_key=0303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303
-            name=n3
-            reason=the join token's uses are spent
-            token=010101010101
-        4.0 node.join node:n1 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
-            name=n2
-            token=010101010101
-        5.0 node.introduce node:n2 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
-            addr=10.0.0.2:7400
-            cpu_millis=4000
-            credential_key=0202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202
-            max_agents=10000
-            memory_mb=500
-            name=n2
-        6.0 agent.create user:admin agent:a1 DONE by request
-            cpu_millis=100
-            id=00000000-0000-0000-0000-000000006131
-            memory_mb=100
-            owner=demo
-            tier=process
-        6.1 agent.annotate user:admin agent:a1 DONE by request
-            bytes=5
-            key=note
-        6.2 agent.annotate user:admin agent:a1 DONE by request
-            bytes=5
-            key=note
-            repeated=true
-        6.3 agent.create user:admin agent:a1 NAME_TAKEN
-            cpu_millis=100
-            id=00000000-0000-0000-0000-000000006131
-            memory_mb=100
-            owner=demo
-            reason=the name is taken
-            tier=process
-        7.0 agent.place node:n1 agent:a1 DONE
-            epoch=1
-            id=00000000-0000-0000-0000-000000006131
-            node=8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394
-            node_name=n2
-            previous_epoch=none
-        7.1 agent.place node:n1 agent:a1 STALE_EPOCH
-            id=00000000-0000-0000-0000-000000006131
-            node=8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394
-            node_name=n2
-            previous_epoch=none
-            reason=the epoch is no longer the one expected
-        8.0 agent.report node:n2 agent:a1 DONE
-            epoch=1
-            incarnation=1
-            released=false
-            restarts=0
-            state=running
-        8.1 agent.report node:n2 agent:a1 STALE_EPOCH
-            epoch=0
-            incarnation=1
-            reason=the epoch is no longer the one expected
-            released=false
-            restarts=0
-            state=running
-        9.0 node.down node:n1 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
-            lost_placements=1
-            name=n2
-        9.1 node.up node:n1 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 DONE
-            name=n2
-        10.0 agent.stop user:admin agent:a1 DONE
-            epoch=1
-            id=00000000-0000-0000-0000-000000006131
-            node_name=n2
-        10.1 agent.remove user:admin agent:a1 DONE
-            epoch=1
-            id=00000000-0000-0000-0000-000000006131
-            node_name=n2
-        10.2 token.revoke user:admin token:010101010101 DONE
-        11.0 node.clear node:n1 node:8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 STALE_TERM
-            name=n2
-            reason=decided in another term than the one that carries it
-            token=010101010101
-    "#]]
-    .assert_eq(&out);
+    expect_file!["golden/records.txt"].assert_eq(&out);
 }
 
 #[test]

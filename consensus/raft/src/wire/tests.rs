@@ -1,9 +1,13 @@
-//! Golden bytes of what replicas say, and what becomes of garbage.
+//! What replicas say keeps its bytes, which are kept in `corpus/`: a line a message, `<variant> <hex>`. What becomes of them
+//! when they are damaged is in [`damaged`], and, at a live node, in `cluster-tests`.
 
 use super::*;
-use expect_test::{Expect, expect};
+use expect_test::expect_file;
+use std::fmt::{Debug, Write};
 use symbi_model::Hash;
 use symbi_model::entry::Payload;
+
+mod damaged;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -21,82 +25,72 @@ fn ballot() -> Ballot {
     Ballot { vote: vote(), last: Some(log_id()), transfer: true }
 }
 
-fn asks(body: Body, expected: Expect) {
-    let request = Request { group: GroupId(0), body };
-    let bytes = request.encode();
-    expected.assert_eq(&hex(&bytes));
-    assert_eq!(Request::decode(&bytes), Ok(request));
+/// A request of each kind.
+fn requests() -> Vec<Request> {
+    let append = |entries| Append { vote: vote(), previous: Some(log_id()), entries, commit: None };
+    let entry = |index, payload| Entry { term: 2, index, payload };
+    let header = Header { root: Hash([4; 32]), head: Hash([5; 32]), records: 6 };
+    let begin = Begin { transfer: 7, vote: vote(), last: Some(log_id()), membership: Membership::default(), header };
+    let rows = Frame::Rows(vec![(1, vec![2], vec![3])]);
+    let audit = Frame::Audit(vec![(9, 0, vec![3])]);
+    let bodies = [
+        Body::Append(append(vec![entry(10, Payload::Batch(vec![0xab]))])),
+        Body::Vote(ballot()),
+        Body::PreVote(ballot()),
+        Body::Transfer { from: vote(), to: NodeId([3; 32]), last: None },
+        Body::Begin(begin),
+        Body::Frame { transfer: 7, sequence: 0, frame: rows },
+        Body::Frame { transfer: 7, sequence: 1, frame: audit },
+        Body::End { transfer: 7, frames: 2 },
+        // As openraft ships them: several at once, of both kinds.
+        Body::Append(append(vec![entry(10, Payload::Blank), entry(11, Payload::Batch(vec![0xab; 300]))])),
+    ];
+    bodies.into_iter().map(|body| Request { group: GroupId(0), body }).collect()
 }
 
-fn answers(reply: Reply, expected: Expect) {
-    let bytes = reply.encode();
-    expected.assert_eq(&hex(&bytes));
-    assert_eq!(Reply::decode(&bytes), Ok(reply));
+/// A reply of each kind.
+fn replies() -> Vec<Reply> {
+    vec![
+        Reply::Appended,
+        Reply::AppendedTo(Some(log_id())),
+        Reply::Conflict,
+        Reply::HigherVote(vote()),
+        Reply::Vote { vote: vote(), granted: true, last: None },
+        Reply::Transferred,
+        Reply::TransferVoteChanged { expected: vote(), actual: vote() },
+        Reply::TransferBehind { expected: Some(log_id()), actual: None },
+        Reply::Continue,
+        Reply::Installed(vote()),
+        Reply::SnapshotRefused { reason: "no".to_owned() },
+    ]
+}
+
+/// Lines of the corpus, each read back as what it was.
+fn lines<'said, T: Debug + PartialEq + 'said>(
+    said: impl IntoIterator<Item = (&'said T, String, Bytes)>,
+    decode: fn(&[u8]) -> Result<T, Error>,
+) -> String {
+    let mut lines = String::new();
+    for (message, shown, bytes) in said {
+        assert_eq!(decode(&bytes).as_ref(), Ok(message));
+        let variant = shown.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+        writeln!(lines, "{variant} {}", hex(&bytes)).expect("a text takes all");
+    }
+    lines
 }
 
 #[test]
 fn requests_keep_their_bytes() {
-    let entries = vec![Entry { term: 2, index: 10, payload: Payload::Batch(vec![0xab]) }];
-    asks(
-        Body::Append(Append { vote: vote(), previous: Some(log_id()), entries, commit: None }),
-        expect!["0100000201010101010101010101010101010101010101010101010101010101010101010101020901020a0201ab00"],
-    );
-    asks(
-        Body::Vote(ballot()),
-        expect!["0100010201010101010101010101010101010101010101010101010101010101010101010101020901"],
-    );
-    asks(
-        Body::PreVote(ballot()),
-        expect!["0100020201010101010101010101010101010101010101010101010101010101010101010101020901"],
-    );
-    asks(
-        Body::Transfer { from: vote(), to: NodeId([3; 32]), last: None },
-        expect![
-            "01000302010101010101010101010101010101010101010101010101010101010101010101030303030303030303030303030303030303030303030303030303030303030300"
-        ],
-    );
-    let header = Header { root: Hash([4; 32]), head: Hash([5; 32]), records: 6 };
-    let begin = Begin { transfer: 7, vote: vote(), last: Some(log_id()), membership: Membership::default(), header };
-    asks(
-        Body::Begin(begin),
-        expect![
-            "01000407020101010101010101010101010101010101010101010101010101010101010101010102090000000404040404040404040404040404040404040404040404040404040404040404050505050505050505050505050505050505050505050505050505050505050506"
-        ],
-    );
-    let rows = Frame::Rows(vec![(1, vec![2], vec![3])]);
-    asks(Body::Frame { transfer: 7, sequence: 0, frame: rows }, expect!["010005070000010101020103"]);
-    let audit = Frame::Audit(vec![(9, 0, vec![3])]);
-    asks(Body::Frame { transfer: 7, sequence: 1, frame: audit }, expect!["0100050701010109000103"]);
-    asks(Body::End { transfer: 7, frames: 2 }, expect!["0100060702"]);
+    let requests = requests();
+    let said = requests.iter().map(|request| (request, format!("{:?}", request.body), request.encode()));
+    expect_file!["corpus/requests.txt"].assert_eq(&lines(said, Request::decode));
 }
 
 #[test]
 fn replies_keep_their_bytes() {
-    answers(Reply::Appended, expect!["0100"]);
-    answers(Reply::AppendedTo(Some(log_id())), expect!["0101010209"]);
-    answers(Reply::Conflict, expect!["0102"]);
-    answers(
-        Reply::HigherVote(vote()),
-        expect!["010302010101010101010101010101010101010101010101010101010101010101010101"],
-    );
-    answers(
-        Reply::Vote { vote: vote(), granted: true, last: None },
-        expect!["0104020101010101010101010101010101010101010101010101010101010101010101010100"],
-    );
-    answers(Reply::Transferred, expect!["0105"]);
-    answers(
-        Reply::TransferVoteChanged { expected: vote(), actual: vote() },
-        expect![
-            "01060201010101010101010101010101010101010101010101010101010101010101010102010101010101010101010101010101010101010101010101010101010101010101"
-        ],
-    );
-    answers(Reply::TransferBehind { expected: Some(log_id()), actual: None }, expect!["010701020900"]);
-    answers(Reply::Continue, expect!["0108"]);
-    answers(
-        Reply::Installed(vote()),
-        expect!["010902010101010101010101010101010101010101010101010101010101010101010101"],
-    );
-    answers(Reply::SnapshotRefused { reason: "no".to_owned() }, expect!["010a026e6f"]);
+    let replies = replies();
+    let said = replies.iter().map(|reply| (reply, format!("{reply:?}"), reply.encode()));
+    expect_file!["corpus/replies.txt"].assert_eq(&lines(said, Reply::decode));
 }
 
 /// A length inside the bytes that promises gigabytes is not believed.

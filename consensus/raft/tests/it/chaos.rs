@@ -2,10 +2,13 @@
 //!
 //! The faults follow from a seed; openraft's own timing does not, so a seed is not one history. The simulation is.
 
-use crate::cluster::{Cluster, audit};
+use crate::cluster::{Cluster, LONG, audit};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use symbi_raft::{AuditRow, Options};
+use symbi_raft::{AuditRow, Handle, Options};
+
+/// The pause between two looks at who leads.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What is done to the cluster.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +117,7 @@ impl Run {
                     self.acknowledged.push(hash);
                 }
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
@@ -126,10 +129,29 @@ impl Run {
                 self.cluster.start(index).await;
             }
         }
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let leader = self.cluster.leader_among(&[0, 1, 2]).await;
-        let last = self.cluster.write(leader, 1).await;
+        let last = tokio::time::timeout(LONG, self.settled()).await.expect("the three go on as one");
         self.cluster.agree(last).await;
+    }
+
+    /// Writes through whoever says that it leads, until one write is the last that all three have applied, in its term;
+    /// answers its index. (An election that had begun before may still come in between.)
+    async fn settled(&self) -> u64 {
+        loop {
+            for index in (0..3).filter(|index| self.cluster.leads(*index)).collect::<Vec<_>>() {
+                let Ok(written) = self.cluster.try_write(index).await else { continue };
+                for replica in self.cluster.running() {
+                    replica.wait_applied(written.index, LONG).await.expect("it catches up");
+                }
+                let is_last = |replica: &Handle| {
+                    let applied = replica.state().borrow().counters.applied_index;
+                    (applied, replica.status().borrow().term) == (written.index, written.term)
+                };
+                if self.cluster.running().all(is_last) {
+                    return written.index;
+                }
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     fn check(&self) {

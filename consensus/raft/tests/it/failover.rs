@@ -33,6 +33,7 @@ async fn a_leader_that_is_cut_off_commits_nothing_and_comes_back_quietly() {
     let leader = cluster.leader_among(&[1, 2]).await;
     cluster.write(leader, 5).await;
     let term = cluster.status(leader, |status| status.leads()).await.term;
+    // So long it is cut off: enough for several elections, if it held any.
     tokio::time::sleep(Duration::from_secs(10)).await;
     cluster.network.heal();
 

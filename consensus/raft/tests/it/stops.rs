@@ -1,6 +1,6 @@
 //! What ends a replica, and what does not.
 
-use crate::cluster::{Cluster, node, write};
+use crate::cluster::{Cluster, LONG, node, write};
 use bytes::Bytes;
 use symbi_raft::{Lane, ServeError, WriteError};
 use symbi_store::Error;
@@ -52,23 +52,24 @@ async fn requests_that_make_no_sense_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_request_in_anothers_name_is_refused() {
     let cluster = Cluster::of_three(|options| options).await;
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
-    let (taken, replica) = (seen.clone(), cluster.replica(1).clone());
+    let (seen, mut heartbeats) = tokio::sync::mpsc::unbounded_channel();
+    let replica = cluster.replica(1).clone();
     // What the leader sends to one node, another sends on as its own.
     cluster.network.attach(
         node(1),
         std::sync::Arc::new(move |from, lane, request: Bytes| {
-            *taken.lock().expect("no panic") = Some((lane, request.clone()));
+            if lane == Lane::Heartbeat {
+                let _ = seen.send(request.clone());
+            }
             let served = replica.serve(from, lane, request);
             Box::pin(async move { served.await.ok() })
         }),
     );
     cluster.write(0, 1).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    let (lane, request) = seen.lock().expect("no panic").clone().expect("the leader speaks to it");
-    let other = if lane == Lane::Heartbeat { Lane::Vote } else { Lane::Heartbeat };
+    let heard = tokio::time::timeout(LONG, heartbeats.recv()).await;
+    let (lane, request) = (Lane::Heartbeat, heard.expect("the leader speaks to it").expect("the network stands"));
     let replica = cluster.replica(1);
     assert_eq!(replica.serve(node(2), lane, request.clone()).await, Err(ServeError::Impostor));
-    assert!(matches!(replica.serve(node(0), other, request.clone()).await, Err(ServeError::Malformed { .. })));
+    assert!(matches!(replica.serve(node(0), Lane::Vote, request.clone()).await, Err(ServeError::Malformed { .. })));
     assert!(replica.serve(node(0), lane, request).await.is_ok());
 }

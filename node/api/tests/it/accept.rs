@@ -112,6 +112,22 @@ async fn garbage_gets_an_error_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn what_follows_a_body_with_a_length_and_chunks_is_nobodys_request() {
+    let served = serve(|_| {}).await;
+    let again = [LIVE, LIVE].concat();
+    let plain = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    let answers = |text: String| text.matches("HTTP/1.1 ").count();
+    assert_eq!(answers(served.says(&[&plain[..], &again].concat()).await), 2, "until it is asked to close");
+    for lengths in
+        ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"]
+    {
+        let head = format!("POST /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n{lengths}\r\n\r\n0\r\n\r\n");
+        let said = served.says(&[head.as_bytes(), &again].concat()).await;
+        assert_eq!(answers(said), 1, "{lengths}");
+    }
+}
+
+#[tokio::test]
 async fn the_socket_is_its_owners_alone() {
     let served = serve(|_| {}).await;
     let mode = std::fs::metadata(served.dir.path().join("api.sock")).unwrap().permissions().mode();

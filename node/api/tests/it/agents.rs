@@ -15,6 +15,7 @@ async fn an_agent_is_recorded_shown_noted_stopped_and_removed() {
     let at = &noted.body["index"];
     let mut shown = stage.get(&format!("/api/v1/agents/reviewer-1?at={at}")).await;
     assert_eq!(shown.body["id"], created.body["id"]);
+    assert_eq!(stage.get("/api/v1/agents/reviewer-1/status").await.body, shown.body);
     shown.body["id"] = "an id".into();
     expect![[r#"
         {
@@ -88,6 +89,17 @@ async fn agents_are_found_by_what_their_names_begin_with() {
 }
 
 #[tokio::test]
+async fn so_many_lines_of_a_log_are_asked_for_and_no_more_than_a_thousand() {
+    let stage = Stage::new();
+    stage.post("/api/v1/agents", SPEC).await;
+    for (query, lines) in [("", 100), ("?lines=7", 7), ("?lines=1000", 1_000), ("?lines=5000", 1_000)] {
+        let logs = stage.get(&format!("/api/v1/agents/reviewer-1/logs{query}")).await;
+        assert_eq!(logs.body["lines"], serde_json::json!([format!("{lines} lines were asked for")]), "{query}");
+    }
+    assert_eq!(stage.get("/api/v1/agents/nobody/logs").await.error(), (404, "NOT_FOUND"));
+}
+
+#[tokio::test]
 async fn why_an_agent_is_nowhere() {
     let stage = Stage::new();
     stage.post("/api/v1/agents", SPEC).await;
@@ -117,4 +129,10 @@ async fn a_read_at_an_index_that_does_not_come_ends() {
     assert_eq!(stage.get("/api/v1/agents?at=1").await.status, 200);
     assert_eq!(stage.get("/api/v1/agents?consistency=local").await.status, 200);
     assert_eq!(stage.get("/api/v1/agents?at=99").await.error(), (504, "DEADLINE"));
+    let since = tokio::time::Instant::now();
+    let (late, ()) = tokio::join!(stage.get("/api/v1/agents?at=2"), async {
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        stage.state.send_modify(|state| state.counters.applied_index = 2);
+    });
+    assert_eq!((late.status.as_u16(), since.elapsed().as_secs()), (200, 3), "it is answered once the index is there");
 }

@@ -185,10 +185,16 @@ async fn a_node_without_a_leader_shows_none_and_is_not_ready() {
     });
     let status = stage.get("/api/v1/cluster").await;
     assert_eq!((&status.body["leader"], &status.body["age_ms"]), (&serde_json::Value::Null, &1500.into()));
-    let ready = stage.get("/health/ready").await;
-    assert_eq!(ready.error(), (503, "UNAVAILABLE"));
-    assert_eq!(ready.says(), "no leader is known");
+    for path in ["/health/ready", "/api/v1/health"] {
+        let ready = stage.get(path).await;
+        assert_eq!(ready.error(), (503, "UNAVAILABLE"), "{path}");
+        assert_eq!(ready.says(), "no leader is known");
+    }
     assert_eq!(stage.get("/health/live").await.status, 200);
+    stage.view.send_modify(|view| view.not_ready = None);
+    for path in ["/health/ready", "/api/v1/health"] {
+        assert_eq!(stage.get(path).await.body, json!({ "status": "ready" }), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod cluster;
 mod messages;
 mod policies;
 mod requests;
+mod routes;
 mod stage;
 mod traces;
 mod writes;

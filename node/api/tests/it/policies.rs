@@ -2,7 +2,7 @@
 
 use crate::stage::Stage;
 use axum::http::StatusCode;
-use expect_test::expect;
+use expect_test::{expect, expect_file};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use symbi_policy::STARTER;
@@ -111,70 +111,7 @@ async fn a_denial_is_explained_by_what_came_nearest() {
     assert_eq!((denied.error(), &denied.body["details"]["no_leader_heard"]), ((403, "DENIED"), &json!(false)));
     let decision = denied.body["details"]["decision"].as_str().unwrap();
     let why = stage.get(&format!("/api/v1/decisions/{decision}")).await.body;
-    expect![[r#"
-        [
-          {
-            "policy": "small",
-            "held": 3,
-            "clauses": [
-              {
-                "clause": "principal",
-                "holds": "true",
-                "error": null,
-                "values": {}
-              },
-              {
-                "clause": "action == Action::\"agent::create\"",
-                "holds": "true",
-                "error": null,
-                "values": {
-                  "action": "Action::\"agent::create\""
-                }
-              },
-              {
-                "clause": "resource",
-                "holds": "true",
-                "error": null,
-                "values": {}
-              },
-              {
-                "clause": "when { context.memory_mb < 64 }",
-                "holds": "false",
-                "error": null,
-                "values": {
-                  "context.memory_mb": "65"
-                }
-              }
-            ]
-          },
-          {
-            "policy": "apply",
-            "held": 2,
-            "clauses": [
-              {
-                "clause": "principal",
-                "holds": "true",
-                "error": null,
-                "values": {}
-              },
-              {
-                "clause": "action == Action::\"policy::apply\"",
-                "holds": "false",
-                "error": null,
-                "values": {
-                  "action": "Action::\"agent::create\""
-                }
-              },
-              {
-                "clause": "resource",
-                "holds": "true",
-                "error": null,
-                "values": {}
-              }
-            ]
-          }
-        ]"#]]
-    .assert_eq(&format!("{:#}", why["nearest"]));
+    expect_file!["golden/nearest.json"].assert_eq(&format!("{:#}\n", why["nearest"]));
 }
 
 #[tokio::test]

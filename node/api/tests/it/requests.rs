@@ -30,6 +30,27 @@ async fn a_host_that_is_not_this_nodes_is_refused_over_tcp() {
 }
 
 #[tokio::test]
+async fn a_request_names_one_host_in_its_header_and_its_target() {
+    let stage = Stage::new();
+    let ask = async |target: &str, hosts: &[&str]| {
+        let request = Request::builder().uri(target);
+        let request = hosts.iter().fold(request, |request, host| request.header("host", *host));
+        let answer = stage.send(Door::Tcp, request.body(Body::empty()).unwrap()).await;
+        (answer.status.as_u16(), answer.body["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(ask("http://localhost:8080/health/live", &["localhost:8080"]).await.0, 200);
+    for (target, hosts, status, code) in [
+        ("http://evil.example/health/live", &["localhost"][..], 421, "MISDIRECTED"),
+        ("http://localhost/health/live", &["evil.example"], 421, "MISDIRECTED"),
+        ("/health/live", &["localhost, evil.example"], 421, "MISDIRECTED"),
+        ("/health/live", &["localhost", "evil.example"], 400, "BAD_REQUEST"),
+        ("/health/live", &["localhost", "localhost"], 400, "BAD_REQUEST"),
+    ] {
+        assert_eq!(ask(target, hosts).await, (status, code.to_owned()), "{target} {hosts:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there() {
     let stage = Stage::new();
     assert_eq!(stage.get("/nowhere").await.error(), (404, "NOT_FOUND"));
@@ -88,6 +109,18 @@ async fn a_body_that_is_too_long_whatever_its_length_header_says() {
     let request = request.header("authorization", format!("Bearer {ADMIN}"));
     let chunked = request.body(Body::from_stream(endless)).unwrap();
     assert_eq!(stage.send(Door::Tcp, chunked).await.error(), (413, "TOO_LARGE"));
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_not_called_too_long() {
+    let stage = Stage::new();
+    let begun = [Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("the client has gone"))];
+    let request = Request::post("/api/v1/agents").header("host", "localhost");
+    let request = request.header("authorization", format!("Bearer {ADMIN}"));
+    let request = request.body(Body::from_stream(futures::stream::iter(begun))).unwrap();
+    let answer = stage.send(Door::Tcp, request).await;
+    assert_eq!(answer.error(), (400, "BAD_REQUEST"));
+    assert_eq!(answer.says(), "the body ends before its length, or its chunks cannot be read");
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,9 +45,13 @@ pub struct World {
     pub ledgers: BTreeMap<NodeId, Vec<ledger::Line>>,
     /// After which line ledgers are said to begin.
     pub let_go: BTreeMap<NodeId, u64>,
+    /// What the entries so far have made.
     state: State,
+    /// The last entry's index.
     index: u64,
+    /// The term of the next entry.
     term: u64,
+    /// When it is, ms since the Unix epoch.
     time_ms: u64,
 }
 

@@ -74,9 +74,7 @@ async fn nothing_is_granted_between_a_condemnation_and_its_outcome_not_even_acro
     let _a = world.asks('a');
     world.handle.request_grant(id('b'), 1).await.expect("granted at first");
     world.lock().held = Some(Default::default());
-    while world.lock().held.as_ref().is_some_and(|held| held.is_empty()) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    world.eventually(|| world.lock().held.as_ref().is_none_or(|held| !held.is_empty()).then_some(())).await;
     assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::Condemned));
     let leadership = world.leadership.send_replace(None);
     assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::NotLeading));
@@ -111,12 +109,8 @@ async fn a_leader_without_a_quorum_refuses_and_one_that_is_deposed_refuses_at_on
     world.lock().term = TERM + 1;
     assert_eq!(world.handle.request_grant(id('a'), 1).await, Err(GrantRefused::NotLeading));
     add_agents(&world, 1..=1, 100);
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(
-        world.count("place a1 a: STALE_TERM") + world.count("place a1 b: STALE_TERM") > 0,
-        "{:?}",
-        world.lock().log
-    );
+    let stale = |line: &String| line.starts_with("place a1 ") && line.ends_with(": STALE_TERM");
+    world.eventually(|| world.lock().log.iter().any(stale).then_some(())).await;
     assert_eq!(held(&world.state.borrow()), BTreeMap::new());
 }
 
@@ -126,11 +120,11 @@ async fn what_cannot_be_placed_says_why_and_is_placed_once_there_is_room() {
     let _nodes = ['a', 'b'].map(|name| world.asks(name));
     add_agents(&world, 1..=3, 600);
     let state = world.until(|state| held(state).len() == 2).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
     let left: BTreeSet<String> = state.agents.keys().map(ToString::to_string).collect();
     let left = left.into_iter().find(|name| !held(&state).contains_key(name)).expect("one is left");
-    let why = world.handle.explain(&left.parse().expect("a name")).expect("it exists");
-    assert_eq!(why.summary, "not placed: no node can take it");
+    let explained = || world.handle.explain(&left.parse().expect("a name"));
+    let told = || explained().filter(|why| why.summary == "not placed: no node can take it");
+    let why = world.eventually(told).await;
     let said: Vec<String> = why.nodes.iter().map(ToString::to_string).collect();
     assert_eq!(
         said,
@@ -143,7 +137,7 @@ async fn what_cannot_be_placed_says_why_and_is_placed_once_there_is_room() {
     });
     let state = world.until(|state| held(state).len() == 3).await;
     assert_eq!(state.held_by(&id('c')).count(), 1);
-    let why = world.handle.explain(&left.parse().expect("a name")).expect("it exists");
+    let why = explained().expect("it exists");
     assert!(why.summary.starts_with("on c since index"), "{}", why.summary);
     let said: Vec<String> = why.nodes.iter().map(ToString::to_string).collect();
     assert_eq!(said[2], "c: holds it");
@@ -157,9 +151,7 @@ async fn a_joiner_is_added_as_a_learner_and_finished_when_it_has_caught_up() {
         state.nodes.insert(id('b'), node('b', Membership::Joining));
     });
     let learner = format!("{:?}", symbi_control::reconcile::Change::AddLearner(id('b')));
-    while world.count(&learner) == 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    world.eventually(|| (world.count(&learner) > 0).then_some(())).await;
     let behind =
         Replication { voters: vec![id('a')], learners: BTreeMap::from([(id('b'), 3)]), last_log: 90, joint: false };
     world.replication.send_replace(behind.clone());

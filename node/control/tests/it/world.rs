@@ -23,6 +23,8 @@ type Asked = Proposal<oneshot::Sender<Result<Committed, ProposeError>>>;
 
 /// The term in which the world's node leads at first.
 pub const TERM: u64 = 5;
+/// Longer than anything that must come takes.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What the world shares with the task that serves its channels.
 pub struct Inner {
@@ -104,10 +106,23 @@ impl World {
     /// Waits for a state of which `is_so` holds; time runs as far as it takes.
     pub async fn until(&self, is_so: impl FnMut(&State) -> bool) -> State {
         let mut state = self.state.subscribe();
-        let patience = Duration::from_secs(600);
-        let found = tokio::time::timeout(patience, state.wait_for(is_so)).await;
+        let found = tokio::time::timeout(PATIENCE, state.wait_for(is_so)).await;
         let found = found.unwrap_or_else(|_| panic!("it never came to be: {:#?}", self.lock().log));
         found.expect("the world stands").clone()
+    }
+
+    /// Waits until `look` finds something, and answers it; time runs as far as it takes.
+    pub async fn eventually<T>(&self, look: impl Fn() -> Option<T>) -> T {
+        let looking = async {
+            loop {
+                match look() {
+                    Some(found) => return found,
+                    None => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, looking).await;
+        found.unwrap_or_else(|_| panic!("it never came to be: {:#?}", self.lock().log))
     }
 
     /// Lets a node ask for a grant every second, until the task is aborted.

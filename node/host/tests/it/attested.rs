@@ -144,7 +144,6 @@ async fn tells_keep_their_order_when_the_receivers_node_forgets_the_session() {
     // More than one batch is under way when the first of them comes back.
     let told = join_all((1..200).map(|number| world.tell(0, "far", json!(number)))).await;
     assert!(told.iter().all(|status| *status == TellStatus::Delivered), "{told:?}");
-    tokio::time::sleep(Duration::from_secs(1)).await;
     let expected: Vec<String> = (0..200).map(|number| format!("info: {number}")).collect();
-    assert_eq!(world.nodes[1].handle.logs(&agent("far"), 1_000).unwrap(), expected);
+    assert_eq!(world.logged(1, "far", 200).await, expected);
 }

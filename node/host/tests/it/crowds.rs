@@ -2,7 +2,7 @@
 
 use crate::messages::answer;
 use crate::programs;
-use crate::world::{World, agent};
+use crate::world::World;
 use futures::future::join_all;
 use serde_json::json;
 use std::time::Duration;
@@ -34,13 +34,6 @@ async fn hundreds_of_tells_arrive_in_order() {
     for (number, to) in ["near", "far"].into_iter().enumerate() {
         answer(world.ask_within(0, "teller", json!({ "to": to, "count": 400 }), Duration::from_secs(60)).await);
         let expected: Vec<String> = (0..400).map(|number| format!("info: {number}")).collect();
-        let logs = || world.nodes[number].handle.logs(&agent(to), 1_000).unwrap();
-        for _ in 0..1_000 {
-            if logs().len() == expected.len() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert_eq!(logs(), expected);
+        assert_eq!(world.logged(number, to, 400).await, expected);
     }
 }

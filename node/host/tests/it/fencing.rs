@@ -73,6 +73,7 @@ async fn returns_with_an_old_state() -> (World, Epoch, Epoch) {
     answer(world.ask(1, "relay", json!({ "to": "far", "payload": 1 })).await);
     world.nodes[0].events.lock().unwrap().clear();
     world.nodes[0].granted.store(true, Ordering::SeqCst);
+    // What it does meanwhile is looked at, and should be nothing: nothing could be awaited.
     tokio::time::sleep(Duration::from_secs(2)).await;
     (world, old, new)
 }

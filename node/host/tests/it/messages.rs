@@ -175,9 +175,8 @@ async fn tells_arrive_in_the_order_in_which_they_were_told() {
     world.run("teller", "demo", "teller", 0).await;
     for (number, to) in ["near", "far"].into_iter().enumerate() {
         answer(world.ask(0, "teller", json!({ "to": to, "count": 8 })).await);
-        tokio::time::sleep(SECONDS).await;
         let expected: Vec<String> = (0..8).map(|number| format!("info: {number}")).collect();
-        assert_eq!(world.nodes[number].handle.logs(&agent(to), 100).unwrap(), expected);
+        assert_eq!(world.logged(number, to, 8).await, expected);
     }
 }
 

@@ -56,8 +56,8 @@ async fn the_session_with_a_receiver_that_moved_is_set_up_anew() {
     let ask = || world.ask(0, "relay", json!({ "to": "far", "payload": 1 }));
     assert_eq!(answer(ask().await), json!({ "answer": 1 }));
     world.condemn(1);
-    world.place("far", 1);
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let epoch = world.place("far", 1);
+    world.until_status("far", |status| status.epoch == epoch && status.state == AgentState::Running).await;
     assert_eq!(answer(ask().await), json!({ "answer": 1 }));
 }
 

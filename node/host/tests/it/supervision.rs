@@ -7,7 +7,7 @@ use serde_json::json;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use symbi_host::{Event, Running};
-use symbi_model::agent::{AgentState, Desired, Hold, Restart};
+use symbi_model::agent::{AgentState, Desired, Hold, Restart, Status};
 use symbi_model::{Command, Incarnation};
 use tokio::time::Instant;
 
@@ -81,6 +81,7 @@ async fn a_restart_policy_decides_what_an_end_means() {
         world.place(&name, 0);
         world.until(&name, expected).await;
     }
+    // Longer than the longest pause before a restart.
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(world.agent("a4").status.unwrap().restarts, 0);
     assert_eq!([world.hold("a2"), world.hold("a4")], [Hold::Released; 2], "what ended for good reserves nothing");
@@ -115,9 +116,8 @@ async fn a_removed_agents_record_goes_when_it_has_ended() {
     let world = World::new(programs::all()).await;
     world.run("a", "demo", "echo", 0).await;
     world.command(Command::RemoveAgent { name: agent("a"), actor: "admin".to_owned() });
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(world.state().agents.is_empty());
-    assert_eq!(world.nodes[0].handle.logs(&agent("a"), 10), None);
+    let gone = || world.state().agents.is_empty() && world.nodes[0].handle.logs(&agent("a"), 10).is_none();
+    world.eventually("neither record nor lines are left", || gone().then_some(())).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,8 +160,9 @@ async fn a_node_that_starts_again_goes_on_under_the_same_epoch_and_a_higher_inca
     world.place("done", 0);
     world.until("done", AgentState::Completed).await;
     world.restart(0, programs::all()).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let status = world.until("a", AgentState::Running).await;
+    let is_new = |status: &Status| status.incarnation > Incarnation(2 << 32) && status.state == AgentState::Running;
+    let status = world.until_status("a", is_new).await;
+    world.settle().await;
     assert_eq!((status.epoch, status.incarnation, status.restarts), (epoch, Incarnation((2 << 32) + 1), 1));
     assert_eq!(world.hold("a"), Hold::Held);
     assert_eq!(world.agent("done").status.unwrap().incarnation, Incarnation((1 << 32) + 2), "it is not run again");

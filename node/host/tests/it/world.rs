@@ -30,6 +30,10 @@ use uuid::Uuid;
 
 const TERM: u64 = 1;
 const EPOCH_MS: u64 = 1_790_000_000_000;
+/// Longer than anything that must come takes.
+const LONG: Duration = Duration::from_secs(300);
+/// The pause between two looks at what nothing announces.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What may be between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +159,28 @@ impl World {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
+    /// Waits until `look` finds something, and answers it.
+    pub async fn eventually<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
+        let looking = async {
+            loop {
+                match look() {
+                    Some(found) => return found,
+                    None => tokio::time::sleep(LOOK_AGAIN).await,
+                }
+            }
+        };
+        tokio::time::timeout(LONG, looking).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+    }
+
+    /// Waits until an agent has written `count` lines on node `number`, and answers all that it has then.
+    pub async fn logged(&self, number: usize, name: &str, count: usize) -> Vec<String> {
+        let logs = || self.nodes[number].handle.logs(&agent(name), 1_000).filter(|lines| lines.len() >= count);
+        self.eventually("an agent's lines", logs).await;
+        // One too many comes with the others.
+        self.settle().await;
+        self.nodes[number].handle.logs(&agent(name), 1_000).unwrap()
+    }
+
     /// The agreed state.
     pub fn state(&self) -> State {
         self.log.lock().unwrap().state.clone()
@@ -229,7 +255,7 @@ impl World {
         let status = |state: &State| state.agents.get(&agent(name)).and_then(|agent| agent.status.clone());
         let mut states = self.log.lock().unwrap().told.subscribe();
         let seen = states.wait_for(|state| status(state).is_some_and(|status| wanted(&status)));
-        match tokio::time::timeout(Duration::from_secs(300), seen).await {
+        match tokio::time::timeout(LONG, seen).await {
             Ok(state) => status(&state.expect("the world keeps it")).expect("just seen"),
             Err(_) => panic!("waited in vain for {name}: {:?}", status(&self.state())),
         }

@@ -9,10 +9,15 @@ use tokio::sync::{mpsc, watch};
 
 /// An agent played by a test: it reads what the agent would read, and says what the agent would say.
 struct Played {
+    /// What the node calls it by.
     client: Client,
+    /// What it sends to the node.
     inbound: mpsc::Receiver<Inbound>,
+    /// How it has ended.
     exit: watch::Receiver<Option<Exit>>,
+    /// Its next lines.
     say: mpsc::Sender<String>,
+    /// The lines that it was sent.
     heard: mpsc::Receiver<Value>,
 }
 

@@ -11,7 +11,7 @@ use symbi_host::Caller;
 use symbi_model::NodeId;
 use symbi_net::{Request, Vouch};
 use symbi_proto::wire::{ControlReply, ControlRequest};
-use symbi_raft::WriteError;
+use symbi_raft::{ServeError, WriteError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,8 +35,10 @@ pub async fn raft(
         };
         let served = raft.serve(request.from, lane, request.body);
         tasks.spawn(async move {
-            if let Ok(answer) = served.await {
-                let _ = request.reply.send(answer);
+            match served.await {
+                Ok(answer) => drop(request.reply.send(answer)),
+                Err(ServeError::Stopped) => {}
+                Err(error) => tracing::warn!(from = %request.from.short(), %error, "a Raft request is refused"),
             }
         });
     }

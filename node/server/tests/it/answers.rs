@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-/// Runs a verb against something that answers one connection with `bytes`, and then closes it.
-pub fn against(bytes: &str, arguments: &[&str]) -> Ran {
+/// Something that answers one connection with `bytes`, and then closes it: its address, and the head of what it was asked.
+pub fn node_that_says(bytes: &str) -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     let answer = bytes.to_owned();
@@ -20,7 +20,14 @@ pub fn against(bytes: &str, arguments: &[&str]) -> Ran {
         stream.write_all(answer.as_bytes()).unwrap();
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        String::from_utf8_lossy(&request).into_owned()
     });
+    (addr, node)
+}
+
+/// Runs a verb against something that answers one connection with `bytes`.
+pub fn against(bytes: &str, arguments: &[&str]) -> Ran {
+    let (addr, node) = node_that_says(bytes);
     let ran = Place::new().run(&[arguments, &["--addr", &addr]].concat());
     node.join().unwrap();
     ran

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Every noun and verb below `path`, by what the help of each lists.
-fn verbs(place: &Place, path: Vec<String>, found: &mut Vec<(Vec<String>, String)>) {
+pub fn verbs(place: &Place, path: Vec<String>, found: &mut Vec<(Vec<String>, String)>) {
     let mut arguments: Vec<&str> = path.iter().map(String::as_str).collect();
     arguments.push("--help");
     let ran = place.run(&arguments);

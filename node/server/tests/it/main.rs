@@ -9,6 +9,7 @@ mod help;
 mod joins;
 mod nodes;
 mod program;
+mod proofs;
 mod readme;
 mod specs;
 mod tidy;

@@ -1,6 +1,7 @@
 //! What `node`, `cluster` and `why agent` print of what a node answers, as golden text.
 
-use crate::answers::{against, http};
+use crate::answers::{against, http, node_that_says};
+use crate::colour::on_a_terminal;
 use crate::program::Place;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
@@ -161,6 +162,23 @@ fn a_removal_is_confirmed_and_refused_with_its_exit_code() {
         let ran = against(&http(status, &body), &["node", "remove", "n3", "--yes"]);
         assert_eq!(ran.code, exit, "{code}: {}", ran.err);
         assert!(ran.err.contains("fix: "), "{}", ran.err);
+    }
+}
+
+#[test]
+fn whoever_sits_at_a_terminal_is_asked_before_a_removal() {
+    for (typed, is_done) in [("y\n", true), ("YES\n", true), ("n\n", false), ("\n", false), ("yess\n", false)] {
+        let (addr, node) = node_that_says(&http("200 OK", r#"{"index": 91}"#));
+        let words = format!("node remove n3 --addr {addr}");
+        let (text, code) = on_a_terminal(&words, &[("NO_COLOR", "1")], typed);
+        assert!(text.contains("remove node n3 for good? Its key is never used again. [y/N] "), "{text}");
+        if is_done {
+            assert!(code == 0 && text.contains("\"index\": 91"), "{typed:?}: {code}, {text}");
+            assert!(node.join().unwrap().starts_with("DELETE /api/v1/nodes/n3 "), "{typed:?}");
+        } else {
+            assert!(code == 2 && text.contains("error[UNCONFIRMED]: node n3 was not removed"), "{typed:?}: {text}");
+            assert!(!node.is_finished(), "{typed:?}: nobody was asked for anything");
+        }
     }
 }
 
