@@ -4,6 +4,7 @@ mod agents;
 mod audit;
 mod bench;
 mod cluster;
+mod decisions;
 mod messages;
 mod policies;
 mod tokens;
@@ -155,7 +156,7 @@ pub fn router(ports: Ports, hosts: Vec<String>) -> Router<()> {
         .route("/api/v1/policies/{number}/diff/{other}", get(policies::diff))
         .route("/api/v1/policies/{number}/rollback", post(policies::rollback))
         .route("/api/v1/policies/{number}", get(policies::show))
-        .route("/api/v1/decisions/{id}", get(policies::decision))
+        .route("/api/v1/decisions/{id}", get(decisions::show))
         .route("/api/v1/bench", post(bench::run))
         .route("/api/v1/bench/agents", post(bench::hire).delete(bench::dismiss))
         .route("/api/v1/messages/{id}", get(traces::show))

@@ -78,6 +78,7 @@ fn control_requests() -> Vec<ControlRequest> {
     ]
     .into_iter()
     .chain(bench_requests())
+    .chain([ControlRequest::Decisions { low: decision(), high: decision() }])
     .collect()
 }
 
@@ -159,6 +160,7 @@ fn control_replies() -> Vec<ControlReply> {
     replies.extend(endings.map(|ending| ControlReply::Ended { message: message(2), ending }));
     replies.extend(ledger_replies());
     replies.extend(bench_replies());
+    replies.push(ControlReply::Decisions { ids: vec![decision()], more: true });
     replies
 }
 

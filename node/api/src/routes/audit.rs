@@ -26,7 +26,7 @@ const TAIL: usize = 1_000;
 /// Pieces of a bundle that wait for whoever takes them.
 const PIECES: usize = 4;
 /// Lines of the chain that are read at once.
-const CHUNK: usize = 1_024;
+pub const CHUNK: usize = 1_024;
 
 /// Which records are wanted.
 #[derive(Deserialize)]
@@ -153,12 +153,13 @@ pub async fn verify(Shared(app): Shared<App>, _: Caller) -> Result<Json<Verified
     Ok(Json(verified))
 }
 
-async fn read(app: &App, place: Place) -> Result<Vec<AuditLine>, Error> {
+/// Lines of the chain from a place in it on, [`CHUNK`] at most.
+pub async fn read(app: &App, place: Place) -> Result<Vec<AuditLine>, Error> {
     app.call(|reply| Call::Audit(place, CHUNK, reply)).await?.map_err(Error::Internal)
 }
 
 /// The place behind a line.
-fn after(line: &AuditLine) -> Place {
+pub fn after(line: &AuditLine) -> Place {
     match line {
         AuditLine::Batch(batch) => Place { index: batch.index, line: 1 },
         AuditLine::Record(record) => Place { index: record.index, line: record.position + 2 },
