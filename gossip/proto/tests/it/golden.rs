@@ -14,6 +14,7 @@ use symbi_proto::session::{Id, Initiator, Kind, respond};
 use symbi_proto::wire::bench::{BenchReply, BenchRequest};
 use symbi_proto::wire::join::{Enrolled, Neighbour, Progress, Refused, RefusedCode};
 use symbi_proto::wire::ledger::{Anchored, Chunk, Sighting, Sightings};
+use symbi_proto::wire::message::Parting;
 use symbi_proto::wire::{
     Attestation, Blob, Carried, ControlReply, ControlRequest, Ending, JoinReply, JoinRequest, MessageFrame,
     MessageReply, Word,
@@ -236,7 +237,7 @@ fn frames() -> Vec<MessageFrame> {
             attestation: Some(Box::new(attestation)),
             endings: vec![(message(2), word)],
         },
-        MessageFrame::Close { session: Id([9; 16]) },
+        MessageFrame::Close { session: Id([9; 16]), why: Parting::Unattested },
     ]
 }
 
