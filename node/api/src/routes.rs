@@ -42,7 +42,7 @@ pub struct App {
     pub ports: Ports,
     /// Keys for writes that come without one.
     pub pool: Pool,
-    /// One export or check of the whole chain at a time: each holds it in memory.
+    /// One export or check of the whole chain at a time: each reads all of it.
     pub exports: Arc<Semaphore>,
     /// The names under which this node may be addressed, beside IP addresses and `localhost`.
     pub hosts: Arc<Vec<String>>,
