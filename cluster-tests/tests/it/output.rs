@@ -123,9 +123,11 @@ async fn every_read_prints_what_was_reviewed() {
     let cluster = Cluster::one().await;
     let node = &cluster.nodes[0];
     let (message, decision) = furnished(&cluster).await;
-    eventually("both agents run, and the audit chain vouches for the message", SOON, async || {
+    eventually("both agents run, and the audit chain vouches for all that the ledger has", SOON, async || {
         let traced = node.get(&format!("/api/v1/messages/{message}")).await?;
         ensure!(traced["state"] == "anchored", "{traced:#}");
+        let verified = node.cli(&["audit", "verify", "-o", "json"]).await.exits(0).json();
+        ensure!(verified["ledgers"]["unanchored_entries"] == 0, "{verified:#}");
         let agents = node.get("/api/v1/agents").await?;
         let running =
             agents.as_array().context("no agents")?.iter().filter(|agent| agent["state"] == "running").count();

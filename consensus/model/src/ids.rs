@@ -121,8 +121,12 @@ impl ClientId {
     /// The time in a UUIDv7's first 48 bits, ms since the Unix epoch.
     #[must_use]
     pub fn time_ms(&self) -> u64 {
-        u64::try_from(self.0.as_u128() >> 80).expect("48 bits")
+        time_ms(&self.0)
     }
+}
+
+fn time_ms(id: &Uuid) -> u64 {
+    u64::try_from(id.as_u128() >> 80).expect("48 bits")
 }
 
 uuid_id! {
@@ -173,12 +177,39 @@ pub struct DecisionId {
 }
 
 impl DecisionId {
+    /// How long it is, as it is written.
+    const WRITTEN: usize = 45;
+
     /// It as text, written by hand: this is done for every command and every message.
-    pub(crate) fn text(&self) -> [u8; 45] {
-        let mut text = [b'-'; 45];
+    pub(crate) fn text(&self) -> [u8; Self::WRITTEN] {
+        let mut text = [b'-'; Self::WRITTEN];
         hex::encode_to_slice(self.node, &mut text[..8]).expect("two digits a byte");
         self.id.hyphenated().encode_lower(&mut text[9..]);
         text
+    }
+
+    /// The first and the last of the ids that are written beginning with `text`; none if no id is.
+    #[must_use]
+    pub fn beginning(text: &str) -> Option<(Self, Self)> {
+        let is_one = text.char_indices().all(|(at, letter)| match at {
+            8 | 17 | 22 | 27 | 32 => letter == '-',
+            _ => letter.is_ascii_hexdigit(),
+        });
+        if text.is_empty() || text.len() > Self::WRITTEN || !is_one {
+            return None;
+        }
+        let filled = |fill: char| {
+            let digits = text.chars().filter(|letter| *letter != '-').chain(std::iter::repeat(fill));
+            let bytes = hex::decode(digits.take(40).collect::<String>()).ok()?;
+            Some(Self { node: *bytes.first_chunk()?, id: Uuid::from_bytes(*bytes.last_chunk()?) })
+        };
+        Some((filled('0')?, filled('f')?))
+    }
+
+    /// The time in its UUIDv7's first 48 bits, ms since the Unix epoch.
+    #[must_use]
+    pub fn time_ms(&self) -> u64 {
+        time_ms(&self.id)
     }
 }
 
@@ -217,5 +248,26 @@ pub struct RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}", self.client, self.sequence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DecisionId;
+
+    #[test]
+    fn a_decision_lies_among_those_that_begin_as_it_does_and_a_whole_id_is_alone() {
+        let text = "1f0c9a2b-0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11";
+        let id: DecisionId = text.parse().unwrap();
+        assert_eq!((text.len(), id.time_ms()), (DecisionId::WRITTEN, 0x0198_a6b2_7c1e));
+        for end in 1..=text.len() {
+            let (low, high) = DecisionId::beginning(&text[..end]).unwrap();
+            assert!((low..=high).contains(&id), "{}", &text[..end]);
+            assert!(low.to_string().starts_with(&text[..end]) && high.to_string().starts_with(&text[..end]));
+            assert_eq!(low == high, end == text.len());
+        }
+        for none in ["", "x", "-", "1f0c9a2b0", "1f0c9a2b-0198a6b27", &format!("{text}0"), "1f0c9a2b-0198a6b2ä"] {
+            assert_eq!(DecisionId::beginning(none), None, "{none:?}");
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! The client of the interface: one request a connection, over TCP or a node's unix socket.
 
 mod connection;
+mod pieces;
 
 pub use connection::Connection;
+pub use pieces::Pieces;
 
-use bytes::BytesMut;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body as _, Bytes};
+use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
@@ -36,9 +37,6 @@ pub struct Client {
     pub timeout: Duration,
 }
 
-/// Told how many bytes of an answer have come, and how many there will be if that is known.
-pub type Heard<'a> = &'a mut (dyn FnMut(u64, Option<u64>) + Send);
-
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -56,6 +54,9 @@ pub enum Error {
     /// It did not answer as a node does.
     #[error("not an answer of a node: {0}")]
     Garbled(String),
+    /// It ended before its end.
+    #[error("the answer was cut off: {0}")]
+    CutOff(String),
     /// The node refused.
     #[error("{message}")]
     Refused {
@@ -93,15 +94,6 @@ impl Client {
         self.json(method, path, body, headers).await
     }
 
-    /// `GET path`, as bytes; `heard` is told how many have come, and of how many if that is known.
-    ///
-    /// # Errors
-    /// Why there is no answer, or what the node said.
-    pub async fn bytes(&self, path: &str, heard: Heard<'_>) -> Result<Bytes, Error> {
-        let (status, bytes) = self.limited(Method::GET, path, None, &[], heard).await?;
-        if status < 400 { Ok(bytes) } else { Err(refusal(status, &bytes)) }
-    }
-
     async fn json(
         &self,
         method: Method,
@@ -109,7 +101,7 @@ impl Client {
         body: Option<&Value>,
         headers: &[(&str, String)],
     ) -> Result<Value, Error> {
-        let (status, bytes) = self.limited(method, path, body, headers, &mut |_, _| ()).await?;
+        let (status, bytes) = self.limited(method, path, body, headers).await?;
         if status >= 400 {
             return Err(refusal(status, &bytes));
         }
@@ -122,18 +114,17 @@ impl Client {
         path: &str,
         body: Option<&Value>,
         headers: &[(&str, String)],
-        heard: Heard<'_>,
     ) -> Result<(u16, Bytes), Error> {
         let request = self.request(method, path, body, headers)?;
         let exchange = async {
             match &self.target {
                 Target::Tcp(address) => {
                     let stream = TcpStream::connect(address).await.map_err(|error| self.unreachable(&error))?;
-                    exchange(stream, request, heard).await
+                    exchange(stream, request).await
                 }
                 Target::Unix(path) => {
                     let stream = UnixStream::connect(path).await.map_err(|error| self.unreachable(&error))?;
-                    exchange(stream, request, heard).await
+                    exchange(stream, request).await
                 }
             }
         };
@@ -180,7 +171,6 @@ impl Client {
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
-    heard: Heard<'_>,
 ) -> Result<(u16, Bytes), Error> {
     let garbled = |error: hyper::Error| Error::Garbled(error.to_string());
     let (mut sender, connection) =
@@ -188,16 +178,8 @@ async fn exchange(
     let answer = async {
         let response = sender.send_request(request).await.map_err(garbled)?;
         let status = response.status().as_u16();
-        let mut body = response.into_body();
-        let total = body.size_hint().exact();
-        let mut whole = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            if let Ok(data) = frame.map_err(garbled)?.into_data() {
-                whole.extend_from_slice(&data);
-                heard(whole.len() as u64, total);
-            }
-        }
-        Ok((status, whole.freeze()))
+        let bytes = response.into_body().collect().await.map_err(garbled)?.to_bytes();
+        Ok((status, bytes))
     };
     tokio::pin!(connection);
     tokio::pin!(answer);

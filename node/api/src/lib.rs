@@ -11,6 +11,7 @@ pub mod client;
 pub mod dto;
 pub mod error;
 pub mod keys;
+pub mod pieces;
 pub mod ports;
 pub mod prefix;
 pub mod read;

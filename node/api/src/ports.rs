@@ -9,7 +9,7 @@ use std::time::Duration;
 use symbi_model::agent::AgentName;
 use symbi_model::record::{BatchLine, Record};
 use symbi_model::{DecisionId, MessageId, NodeId, State};
-use symbi_policy::Verdict;
+use symbi_policy::Account;
 use symbi_proto::wire::ledger::{Chunk, Sighting};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -111,8 +111,10 @@ pub enum Call {
     Ask(Message, oneshot::Sender<(MessageId, symbi_host::Ending)>),
     /// Tells an agent.
     Tell(Message, oneshot::Sender<(MessageId, symbi_host::TellStatus)>),
-    /// Finds a verdict on the node that gave it.
-    Decision(DecisionId, oneshot::Sender<Result<Option<Verdict>, String>>),
+    /// Has the node that gave a verdict account for it.
+    Decision(DecisionId, oneshot::Sender<Result<Option<Account>, String>>),
+    /// The decisions from one id to another that any node knows.
+    Decisions(DecisionId, DecisionId, oneshot::Sender<Decided>),
     /// The last lines that an agent wrote, from the node where it runs.
     Logs(AgentName, u32, oneshot::Sender<Result<Option<Vec<String>>, String>>),
     /// Lines of this node's audit chain, from a place in it on.
@@ -138,6 +140,17 @@ pub enum Call {
 pub struct Traced {
     /// What was seen.
     pub seen: Vec<Sighting>,
+    /// Whether there may be more.
+    pub more: bool,
+    /// The names of the members that did not answer.
+    pub unreachable: Vec<String>,
+}
+
+/// What is known of decisions whose ids begin alike.
+#[derive(Clone, Debug, Default)]
+pub struct Decided {
+    /// Their ids.
+    pub ids: Vec<DecisionId>,
     /// Whether there may be more.
     pub more: bool,
     /// The names of the members that did not answer.

@@ -4,6 +4,7 @@ mod agents;
 mod audit;
 mod bench;
 mod cluster;
+mod decisions;
 mod messages;
 mod policies;
 mod tokens;
@@ -43,7 +44,7 @@ pub struct App {
     pub ports: Ports,
     /// Keys for writes that come without one.
     pub pool: Pool,
-    /// One export or check of the whole chain at a time: each holds it in memory.
+    /// One export or check of the whole chain at a time: each reads all of it.
     pub exports: Arc<Semaphore>,
     /// The names under which this node may be addressed, beside IP addresses and `localhost`.
     pub hosts: Arc<Vec<String>>,
@@ -157,7 +158,7 @@ pub fn router(ports: Ports, hosts: Vec<String>) -> Router<()> {
         .route("/api/v1/policies/{number}/diff/{other}", get(policies::diff))
         .route("/api/v1/policies/{number}/rollback", post(policies::rollback))
         .route("/api/v1/policies/{number}", get(policies::show))
-        .route("/api/v1/decisions/{id}", get(policies::decision))
+        .route("/api/v1/decisions/{id}", get(decisions::show))
         .route("/api/v1/bench", post(bench::run))
         .route("/api/v1/bench/agents", post(bench::hire).delete(bench::dismiss))
         .route("/api/v1/messages/{id}", get(traces::show))

@@ -14,6 +14,7 @@ pub(crate) mod arrival;
 mod channel;
 pub(crate) mod desk;
 mod establish;
+pub(crate) mod farewell;
 pub(crate) mod inbound;
 mod local;
 pub(crate) mod notary;

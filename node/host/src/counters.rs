@@ -1,6 +1,7 @@
 //! What the bus counts, since the host was started.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use symbi_proto::wire::message::Parting;
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -30,6 +31,8 @@ pub(crate) struct Counters {
     pub(crate) messages_attested: Counter,
     /// Sessions closed because their other side's messages were not attested in time, or wrongly.
     pub(crate) sessions_unattested: Counter,
+    /// Sessions that their other side was the first to keep no longer, by [`Parting`].
+    sessions_parted: [Counter; 4],
 }
 
 /// What was counted.
@@ -45,17 +48,35 @@ pub struct Counts {
     pub messages_attested: u64,
     /// Sessions closed because their other side's messages were not attested in time, or wrongly.
     pub sessions_unattested: u64,
+    /// Sessions that their other side was the first to keep no longer, because nothing used them there.
+    pub parted_unused: u64,
+    /// The same, because their receiver has ended there.
+    pub parted_ended: u64,
+    /// The same, because what was sent from here was not attested in time, or wrongly.
+    pub parted_unattested: u64,
+    /// The same, because that node stops.
+    pub parted_stopping: u64,
 }
 
 impl Counters {
+    /// The other side of a session keeps it no longer.
+    pub(crate) fn parted(&self, why: Parting) {
+        self.sessions_parted[why as usize].add(1);
+    }
+
     /// What was counted so far.
     pub(crate) fn read(&self) -> Counts {
+        let parted = |why: Parting| self.sessions_parted[why as usize].get();
         Counts {
             messages_sent: self.messages_sent.get(),
             batches_sent: self.batches_sent.get(),
             messages_received: self.messages_received.get(),
             messages_attested: self.messages_attested.get(),
             sessions_unattested: self.sessions_unattested.get(),
+            parted_unused: parted(Parting::Unused),
+            parted_ended: parted(Parting::Ended),
+            parted_unattested: parted(Parting::Unattested),
+            parted_stopping: parted(Parting::Stopping),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The face of the host towards the rest of the node.
 
 use crate::bus::notary::{self, Notary};
-use crate::bus::{self, Sender, inbound};
+use crate::bus::{self, Sender, farewell, inbound};
 use crate::counters::Counts;
 use crate::ending::{Ending, TellStatus};
 use crate::gate::renewal::Renewal;
@@ -201,6 +201,7 @@ impl Handle {
         self.tasks.wait().await;
         // What agents have answered at last still leaves.
         self.host.stop_carrying(LAST_ANSWERS).await;
+        farewell::leave(&self.host, LAST_ANSWERS).await;
         self.checked.cancel();
         self.notary.wait().await;
         self.written.cancel();

@@ -107,6 +107,11 @@ impl Instances {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).insert(name, instance);
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<Instance>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
     /// The one of that name.
     pub(crate) fn get(&self, name: &AgentName) -> Option<Arc<Instance>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()

@@ -15,16 +15,20 @@
 
 mod actor;
 mod anchor;
+mod decisions;
 mod disk;
 mod find;
 mod keys;
 #[cfg(test)]
 mod tests;
 
+pub use decisions::Allowed;
 pub use disk::Error;
 
 use crate::observer::Event;
 use actor::Actor;
+use decisions::{Portion, Wanted};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use symbi_control::Proposals;
@@ -38,6 +42,10 @@ use tokio_util::sync::CancellationToken;
 
 /// So many entries may wait for the writer before nothing more is sent or taken in.
 pub const QUEUE: u64 = 4_096;
+/// With so many decisions found no more are looked for.
+pub const DECISIONS: usize = 64;
+/// And after so many portions of lines.
+const PORTIONS: usize = 128;
 
 /// What the ledger needs.
 pub struct Ports {
@@ -87,6 +95,10 @@ enum Message {
     Lines(u64, oneshot::Sender<Result<Chunk, Error>>),
     /// A verdict that denied something.
     Verdict(DecisionId, oneshot::Sender<Result<Option<Vec<u8>>, Error>>),
+    /// Decisions that a portion of lines names.
+    Decisions(Wanted, oneshot::Sender<Result<Portion, Error>>),
+    /// What a line says of a message that a decision allowed.
+    Allowed(DecisionId, u64, oneshot::Sender<Result<Option<Allowed>, Error>>),
 }
 
 /// Makes a ledger, and the future that writes it until `stop` or until nobody holds a handle.
@@ -149,6 +161,41 @@ impl Ledger {
     /// As for [`Ledger::find`].
     pub async fn verdict(&self, decision: DecisionId) -> Result<Option<Vec<u8>>, Error> {
         self.ask(|reply| Message::Verdict(decision, reply)).await
+    }
+
+    /// The decisions from `low` to `high` that this ledger names, each with the number of a line that does; and whether there
+    /// may be more.
+    ///
+    /// # Errors
+    /// As for [`Ledger::find`].
+    pub async fn decisions(
+        &self,
+        low: DecisionId,
+        high: DecisionId,
+    ) -> Result<(BTreeMap<DecisionId, u64>, bool), Error> {
+        let (mut found, mut wanted) = (BTreeMap::new(), Wanted { low, high, from: None });
+        for _ in 0..PORTIONS {
+            let portion = self.ask(|reply| Message::Decisions(wanted, reply)).await?;
+            portion.found.into_iter().for_each(|(id, line)| {
+                found.entry(id).or_insert(line);
+            });
+            let is_all = portion.next.is_none() || (low == high && !found.is_empty());
+            if is_all || found.len() > DECISIONS {
+                return Ok((found, !is_all));
+            }
+            wanted.from = portion.next;
+        }
+        Ok((found, true))
+    }
+
+    /// What is recorded of the message that `decision` let leave or arrive, if it is kept.
+    ///
+    /// # Errors
+    /// As for [`Ledger::find`].
+    pub async fn allowed(&self, decision: DecisionId) -> Result<Option<Allowed>, Error> {
+        let (found, _) = self.decisions(decision, decision).await?;
+        let Some(line) = found.get(&decision).copied() else { return Ok(None) };
+        self.ask(|reply| Message::Allowed(decision, line, reply)).await
     }
 
     async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Message) -> Result<T, Error> {

@@ -1,6 +1,6 @@
 //! The gate: judges requests by the current policy set, keeps the verdicts, and is the only maker of permits.
 
-use crate::act::sealed::{Describe, Question as Wanted};
+use crate::act::sealed::{Amounts, Describe, Question as Wanted};
 use crate::act::{Act, ApplyPolicies};
 use crate::findings::Findings;
 use crate::judge::{Current, Finding, Judge, Question};
@@ -204,6 +204,31 @@ impl Gate {
         Some(verdict)
     }
 
+    /// The ids from `low` to `high` of the verdicts that are still kept, at most `most`.
+    #[must_use]
+    pub fn decisions(&self, low: &DecisionId, high: &DecisionId, most: usize) -> Vec<DecisionId> {
+        self.inner.verdicts.lock().unwrap_or_else(PoisonError::into_inner).ids(low, high, most)
+    }
+
+    /// What the set `number` says to a request of which only the decision's id is left, by what `state` says of those whom the
+    /// request names. It is worked out anew, kept nowhere, and permits nothing. None if there is no such set.
+    #[must_use]
+    pub fn work_out<R: Act>(
+        &self,
+        state: &State,
+        number: PolicyNumber,
+        id: DecisionId,
+        request: &R,
+    ) -> Option<Verdict> {
+        let Wanted::Policies { action, principal, resource, context } = request.question() else { return None };
+        let set = state.policy_sets.get(&number)?;
+        let parsed = set::parse(&set.text, &set.entities).map(Arc::new).map_err(|error| error.to_string());
+        let empty = Parsed::default();
+        let slice = self.inner.judge.types.slice(state, parsed.as_deref().unwrap_or(&empty), principal, resource);
+        let finding = self.inner.judge.policies(number, &parsed, Question { action, slice, context: amounts(context) });
+        Some(Kept { id, at_ms: id.time_ms(), finding: Arc::new(finding) }.verdict())
+    }
+
     fn kept(&self, id: &DecisionId) -> Option<Kept> {
         self.inner.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
@@ -227,8 +252,7 @@ impl Gate {
         let set = current.as_deref().unwrap_or(&empty);
         let mut slice = judge.types.slice(state, set, principal, resource);
         let (read, only_agents) = (std::mem::take(&mut slice.read), slice.only_agents);
-        let context = context.into_iter().map(|(name, amount)| (name, i64::try_from(amount).unwrap_or(i64::MAX)));
-        let question = Question { action, slice, context: context.collect() };
+        let question = Question { action, slice, context: amounts(context) };
         let finding = Arc::new(judge.policies(number, &current, question));
         if let Some(key) = key.filter(|_| only_agents) {
             findings.put(state, &key, read, finding.clone());
@@ -271,6 +295,11 @@ impl Gate {
         drop(oldest);
         id
     }
+}
+
+/// Amounts as Cedar has them.
+fn amounts(context: Amounts) -> Vec<(&'static str, i64)> {
+    context.into_iter().map(|(name, amount)| (name, i64::try_from(amount).unwrap_or(i64::MAX))).collect()
 }
 
 impl fmt::Debug for Gate {

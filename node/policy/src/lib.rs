@@ -28,4 +28,4 @@ pub use diff::{Difference, diff};
 pub use entities::{Kind, Subject};
 pub use gate::{Clocks, DEAF_AFTER, Denied, Gate, Lockout, Options, Permit};
 pub use set::{Candidate, Invalid, PolicyError, SCHEMA, STARTER, check};
-pub use verdict::{ClauseLine, Holds, Nearest, PolicyLine, Verdict};
+pub use verdict::{Account, ClauseLine, Holds, Nearest, PolicyLine, Verdict};

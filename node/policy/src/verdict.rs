@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use symbi_model::{DecisionId, PolicyNumber, codec};
 
-/// The largest encoded verdict that is accepted from another node.
+/// The largest encoded verdict that is accepted from another node or a ledger.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// A policy that determined a verdict.
@@ -94,6 +94,37 @@ pub struct Verdict {
     pub reason: String,
 }
 
+/// A verdict as its node tells of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Of what it was worked out again, in a sentence; none for one that is told as it was given.
+    pub worked_out: Option<String>,
+}
+
+impl Account {
+    /// Of a verdict that is told as it was given.
+    #[must_use]
+    pub fn given(verdict: Verdict) -> Self {
+        Self { verdict, worked_out: None }
+    }
+
+    /// As bytes, to answer another node.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// From another node's bytes.
+    ///
+    /// # Errors
+    /// What keeps the bytes from being one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, codec::Error> {
+        codec::decode(bytes, MAX_BYTES)
+    }
+}
+
 impl ClauseLine {
     /// It, whether it holds, and the values.
     #[must_use]
@@ -111,13 +142,13 @@ impl ClauseLine {
 }
 
 impl Verdict {
-    /// As bytes, to answer another node.
+    /// As bytes, for a ledger.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }
 
-    /// From another node's bytes.
+    /// From a ledger's bytes.
     ///
     /// # Errors
     /// What keeps the bytes from being a verdict.

@@ -96,6 +96,12 @@ impl Verdicts {
         DecisionId { node: self.node, id }
     }
 
+    /// The ids from `low` to `high` of the verdicts that are kept, at most `most`.
+    pub fn ids(&self, low: &DecisionId, high: &DecisionId, most: usize) -> Vec<DecisionId> {
+        let from = self.kept.partition_point(|kept| kept.id < *low);
+        self.kept.range(from..).map(|kept| kept.id).take_while(|id| id <= high).take(most).collect()
+    }
+
     /// The verdict, if it is still kept.
     pub fn get(&self, id: &DecisionId) -> Option<&Kept> {
         let place = self.kept.binary_search_by(|kept| kept.id.cmp(id)).ok()?;

@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod calls;
+pub mod decisions;
 pub mod inbound;
 pub mod leading;
 pub mod ledgers;

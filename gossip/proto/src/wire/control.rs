@@ -79,6 +79,13 @@ pub enum ControlRequest {
     },
     /// Be the sink of my bench.
     Bench(BenchRequest),
+    /// Which decisions of yours do you know, from one id to another?
+    Decisions {
+        /// The first.
+        low: DecisionId,
+        /// The last.
+        high: DecisionId,
+    },
 }
 
 /// What a member replies.
@@ -126,7 +133,7 @@ pub enum ControlReply {
         /// Ms since the Unix epoch.
         wall_ms: u64,
     },
-    /// The encoded verdict; none when it is not kept (any more).
+    /// The encoded account of a verdict; none when nothing is known of it (any more).
     Decision(Option<Vec<u8>>),
     /// The lines; none when the agent does not run on this node.
     Logs(Option<Vec<String>>),
@@ -152,6 +159,13 @@ pub enum ControlReply {
     Message(Sightings),
     /// What the bench's sink says.
     Bench(BenchReply),
+    /// The decisions that the node knows.
+    Decisions {
+        /// Their ids, in order.
+        ids: Vec<DecisionId>,
+        /// Whether there may be more.
+        more: bool,
+    },
 }
 
 /// How a message ended, as one node tells another.

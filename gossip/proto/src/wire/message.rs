@@ -48,11 +48,26 @@ pub enum MessageFrame {
         /// How others ended.
         endings: Vec<(MessageId, Word)>,
     },
-    /// The sender has forgotten the session's keys.
+    /// The sender keeps the session no longer: nothing comes in it any more, and nothing that is sent in it is taken in.
     Close {
         /// The session.
         session: session::Id,
+        /// Why.
+        why: Parting,
     },
+}
+
+/// Why a session is kept no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Parting {
+    /// Nothing uses it: its sender has ended or has another one, or others were used more.
+    Unused,
+    /// Its receiver has ended.
+    Ended,
+    /// What came in it was not attested, or wrongly.
+    Unattested,
+    /// The node stops.
+    Stopping,
 }
 
 /// A sealed message on its way.

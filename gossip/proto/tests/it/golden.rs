@@ -14,6 +14,7 @@ use symbi_proto::session::{Id, Initiator, Kind, respond};
 use symbi_proto::wire::bench::{BenchReply, BenchRequest};
 use symbi_proto::wire::join::{Enrolled, Neighbour, Progress, Refused, RefusedCode};
 use symbi_proto::wire::ledger::{Anchored, Chunk, Sighting, Sightings};
+use symbi_proto::wire::message::Parting;
 use symbi_proto::wire::{
     Attestation, Blob, Carried, ControlReply, ControlRequest, Ending, JoinReply, JoinRequest, MessageFrame,
     MessageReply, Word,
@@ -78,6 +79,7 @@ fn control_requests() -> Vec<ControlRequest> {
     ]
     .into_iter()
     .chain(bench_requests())
+    .chain([ControlRequest::Decisions { low: decision(), high: decision() }])
     .collect()
 }
 
@@ -160,6 +162,7 @@ fn control_replies() -> Vec<ControlReply> {
     replies.extend(endings.map(|ending| ControlReply::Ended { message: message(2), ending }));
     replies.extend(ledger_replies());
     replies.extend(bench_replies());
+    replies.push(ControlReply::Decisions { ids: vec![decision()], more: true });
     replies
 }
 
@@ -235,7 +238,7 @@ fn frames() -> Vec<MessageFrame> {
             attestation: Some(Box::new(attestation)),
             endings: vec![(message(2), word)],
         },
-        MessageFrame::Close { session: Id([9; 16]) },
+        MessageFrame::Close { session: Id([9; 16]), why: Parting::Unattested },
     ]
 }
 

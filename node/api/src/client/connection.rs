@@ -17,7 +17,7 @@ pub struct Connection {
     /// Whose it is.
     client: Client,
     /// Takes requests.
-    sender: SendRequest<Full<Bytes>>,
+    pub(super) sender: SendRequest<Full<Bytes>>,
     /// Reads and writes; ends with this.
     _running: AbortOnDropHandle<()>,
 }
@@ -72,6 +72,6 @@ impl Connection {
     }
 }
 
-fn garbled(error: hyper::Error) -> Error {
+pub(super) fn garbled(error: hyper::Error) -> Error {
     Error::Garbled(error.to_string())
 }

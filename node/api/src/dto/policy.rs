@@ -125,6 +125,8 @@ pub struct Verdict {
     pub errors: Vec<String>,
     /// In words.
     pub reason: String,
+    /// For one that its node does not have whole any more: of what it was worked out again. Null for one that is as it was given.
+    pub worked_out: Option<String>,
 }
 
 /// A policy that would have permitted it, had all of its clauses held.
@@ -182,7 +184,8 @@ pub struct PolicyLine {
 
 /// The JSON of a verdict.
 #[must_use]
-pub fn verdict(verdict: &symbi_policy::Verdict) -> Verdict {
+pub fn verdict(account: &symbi_policy::Account) -> Verdict {
+    let symbi_policy::Account { verdict, worked_out } = account;
     Verdict {
         decision: verdict.id.to_string(),
         verdict: if verdict.allowed { "allow" } else { "deny" }.to_owned(),
@@ -200,6 +203,7 @@ pub fn verdict(verdict: &symbi_policy::Verdict) -> Verdict {
         nearest: nearest(&verdict.nearest),
         errors: verdict.errors.clone(),
         reason: verdict.reason.clone(),
+        worked_out: worked_out.clone(),
     }
 }
 

@@ -75,7 +75,7 @@ pub struct Line {
 pub struct Status {
     /// The message.
     pub message_id: String,
-    /// `pending`, `delivered`, `processed`, `failed` or `expired`; `dead` is for durable messages.
+    /// `pending`, `delivered`, `processed`, `failed` or `expired`.
     pub status: String,
     /// The nodes that could not be asked.
     pub unreachable: Vec<String>,

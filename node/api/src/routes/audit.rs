@@ -3,15 +3,16 @@
 use super::{App, Caller, Query};
 use crate::dto::audit::{self, Line, Verified};
 use crate::error::Error;
+use crate::pieces::Reader;
 use crate::ports::{AuditLine, Call, Place};
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State as Shared;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
-use symbi_model::State;
 use symbi_policy::ExportAudit;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
@@ -26,7 +27,7 @@ const TAIL: usize = 1_000;
 /// Pieces of a bundle that wait for whoever takes them.
 const PIECES: usize = 4;
 /// Lines of the chain that are read at once.
-const CHUNK: usize = 1_024;
+pub const CHUNK: usize = 1_024;
 
 /// Which records are wanted.
 #[derive(Deserialize)]
@@ -75,7 +76,9 @@ pub async fn export(Shared(app): Shared<App>, caller: Caller) -> Result<Body, Er
     let (pieces, mut written) = mpsc::channel(PIECES);
     let export = tokio::spawn(async move {
         let _alone = alone;
-        bundle::export(&app, &state, Ledgers::All, pieces).await
+        let exported = bundle::export(&app, &state, Ledgers::All, pieces).await;
+        // Whoever takes it hears only that it ends before its end.
+        exported.inspect_err(|error| tracing::warn!(%error, "a bundle is not completed"))
     });
     // Waits for the first piece, so that what cannot even be begun has a status of its own.
     let Some(first) = written.recv().await else { return Err(ended(export).await) };
@@ -109,30 +112,24 @@ fn alone(app: &App) -> Result<OwnedSemaphorePermit, Error> {
     Arc::clone(&app.exports).try_acquire_owned().map_err(|_| busy())
 }
 
-/// This node's chain as a bundle in memory, without ledgers.
-async fn chain(app: &App, state: &State) -> Result<Vec<u8>, Error> {
-    let (pieces, mut written) = mpsc::channel::<Bytes>(PIECES);
-    let whole = async {
-        let mut whole = Vec::new();
-        while let Some(piece) = written.recv().await {
-            whole.extend_from_slice(&piece);
-        }
-        whole
-    };
-    let (exported, whole) = tokio::join!(bundle::export(app, state, Ledgers::None, pieces), whole);
-    exported.map(|()| whole)
-}
-
 /// `GET /api/v1/audit/verify`: the answering node checks its own chain with the program that checks bundles.
 pub async fn verify(Shared(app): Shared<App>, _: Caller) -> Result<Json<Verified>, Error> {
     let state = app.ports.state.borrow().clone();
     let _alone = alone(&app)?;
-    let bundle = chain(&app, &state).await?;
     let anchor = state.cluster.as_ref().map(|cluster| cluster.anchor.to_string()).unwrap_or_default();
+    let (pieces, written) = mpsc::channel(PIECES);
     let given = anchor.clone();
     // Every signature is checked: that is no work for a thread on which the leader's heartbeats run.
-    let checked = tokio::task::spawn_blocking(move || symbi_audit::verify(&bundle[..], Some(&given))).await;
-    let verified = match checked.map_err(|error| Error::Internal(error.to_string()))? {
+    let checking = tokio::task::spawn_blocking(move || {
+        let mut bundle = Reader::new(written);
+        let checked = symbi_audit::verify(&mut bundle, Some(&given));
+        // Whatever was found, the rest is taken: that it cannot be read is something else.
+        io::copy(&mut bundle, &mut io::sink()).map(|_| checked)
+    });
+    bundle::export(&app, &state, Ledgers::None, pieces).await?;
+    let internal = |error: &dyn std::error::Error| Error::Internal(error.to_string());
+    let checked = checking.await.map_err(|error| internal(&error))?.map_err(|error| internal(&error))?;
+    let verified = match checked {
         Ok(report) => Verified {
             ok: true,
             records: report.records,
@@ -153,12 +150,13 @@ pub async fn verify(Shared(app): Shared<App>, _: Caller) -> Result<Json<Verified
     Ok(Json(verified))
 }
 
-async fn read(app: &App, place: Place) -> Result<Vec<AuditLine>, Error> {
+/// Lines of the chain from a place in it on, [`CHUNK`] at most.
+pub async fn read(app: &App, place: Place) -> Result<Vec<AuditLine>, Error> {
     app.call(|reply| Call::Audit(place, CHUNK, reply)).await?.map_err(Error::Internal)
 }
 
 /// The place behind a line.
-fn after(line: &AuditLine) -> Place {
+pub fn after(line: &AuditLine) -> Place {
     match line {
         AuditLine::Batch(batch) => Place { index: batch.index, line: 1 },
         AuditLine::Record(record) => Place { index: record.index, line: record.position + 2 },

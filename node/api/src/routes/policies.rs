@@ -1,9 +1,9 @@
-//! Policy sets, verdicts, and why an agent is where it is.
+//! Policy sets, and why an agent is where it is.
 
 use super::{App, Caller, Path, Query};
 use crate::dto;
 use crate::dto::cases::{Cases, Report};
-use crate::dto::policy::{self, Applied, Apply, Diff, DiffClause, Schema, Set, SetLine, Verdict, WhyAgent, WhyNode};
+use crate::dto::policy::{Applied, Apply, Diff, DiffClause, Schema, Set, SetLine, WhyAgent, WhyNode};
 use crate::error::Error;
 use crate::ports::Call;
 use crate::read::{self, Freshness};
@@ -13,7 +13,7 @@ use axum::extract::State as Shared;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use symbi_model::policy::PolicySet;
-use symbi_model::{Command, DecisionId, Outcome, PolicyNumber, State};
+use symbi_model::{Command, Outcome, PolicyNumber, State};
 use symbi_policy::{ApplyPolicies, Candidate};
 
 /// `GET /api/v1/policies`: the current set.
@@ -180,14 +180,6 @@ fn set(state: &State, number: PolicyNumber) -> Result<Json<Set>, Error> {
 
 fn find(state: &State, number: PolicyNumber) -> Result<&PolicySet, Error> {
     state.policy_sets.get(&number).ok_or_else(|| Error::NotFound(format!("there is no policy set {number}")))
-}
-
-/// `GET /api/v1/decisions/{id}`: from the node that judged.
-pub async fn decision(Shared(app): Shared<App>, _: Caller, Path(id): Path<String>) -> Result<Json<Verdict>, Error> {
-    let id: DecisionId = id.parse().map_err(|error| Error::BadRequest(format!("{error}")))?;
-    let found = app.call(|reply| Call::Decision(id, reply)).await?.map_err(Error::Unavailable)?;
-    let gone = || Error::NotFound(format!("decision {id} is not among the last ones that its node keeps"));
-    Ok(Json(policy::verdict(&found.ok_or_else(gone)?)))
 }
 
 /// `GET /api/v1/agents/{name}/why`.

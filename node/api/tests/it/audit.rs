@@ -25,6 +25,27 @@ async fn the_tail_is_the_end_of_the_chain() {
 }
 
 #[tokio::test]
+async fn what_was_permitted_is_in_the_chain_when_its_verdict_is_kept_no_more() {
+    let stage = Stage::new();
+    let spec = r#"{"name": "a", "owner": "o", "program": {"command": ["true"]}}"#;
+    assert_eq!(stage.post("/api/v1/agents", spec).await.status, 200);
+    let decision = stage.get("/api/v1/audit?last=1").await.body[0]["decision"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/decisions/{decision}");
+    assert_eq!(stage.get(&path).await.body["worked_out"], serde_json::Value::Null);
+    for n in 0..70 {
+        let path = format!("/api/v1/agents/a/annotations/k{}", n % 10);
+        assert_eq!(stage.admin("PUT", &path, &[], r#"{"value": "v"}"#).await.status, 200);
+    }
+    let why = stage.get(&path).await.body;
+    assert_eq!((&why["verdict"], &why["policy_set"]), (&"allow".into(), &1.into()), "{why:#}");
+    assert_eq!((&why["principal"], &why["resource"]), (&"user:admin".into(), &"agent:a".into()));
+    assert!(why["worked_out"].as_str().unwrap().starts_with("audit record 2.0 says what was permitted"), "{why:#}");
+    let other = if decision.ends_with('0') { "1" } else { "0" };
+    let unknown = format!("/api/v1/decisions/{}{other}", &decision[..44]);
+    assert_eq!(stage.get(&unknown).await.error(), (404, "NOT_FOUND"));
+}
+
+#[tokio::test]
 async fn the_last_thousand_are_the_last_ones() {
     let stage = Stage::new();
     stage.post("/api/v1/agents", r#"{"name": "a", "owner": "o", "program": {"command": ["true"]}}"#).await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use symbi_api::auth::Door;
-use symbi_api::ports::{AuditLine, Call, Ports, Traced, View};
+use symbi_api::ports::{AuditLine, Call, Decided, Ports, Traced, View};
 use symbi_host::{Ending, TellStatus};
 use symbi_model::agent::Resources;
 use symbi_model::command::Genesis;
@@ -22,7 +22,7 @@ use symbi_model::{
     Batch, ClusterId, Command, Committed, DecisionId, GroupId, Hash, Item, MessageId, NodeId, Proposal, ProposeError,
     RequestId, State, apply, codec,
 };
-use symbi_policy::{Clocks, Gate};
+use symbi_policy::{Account, Clocks, Gate};
 use symbi_proto::wire::ledger::{Chunk, Sighting};
 use tokio::sync::{mpsc, oneshot, watch};
 use tower::ServiceExt;
@@ -137,7 +137,14 @@ impl Replica {
                 drop(reply.send((MESSAGE, ending)));
             }
             Call::Tell(_, reply) => drop(reply.send((MESSAGE, TellStatus::Delivered))),
-            Call::Decision(id, reply) => drop(reply.send(Ok(gate.verdict(&id)))),
+            Call::Decision(id, reply) => drop(reply.send(Ok(gate.verdict(&id).map(Account::given)))),
+            Call::Decisions(low, high, reply) => {
+                // Of what others decided, only that n2 may know of it.
+                let unreachable = if low.node == [0xde; 4] { vec!["n2".to_owned()] } else { Vec::new() };
+                let ids = gate.decisions(&low, &high, 3);
+                let more = ids.len() == 3;
+                drop(reply.send(Decided { ids, more, unreachable }));
+            }
             Call::Logs(_, lines, reply) => drop(reply.send(Ok(Some(vec![format!("{lines} lines were asked for")])))),
             Call::Audit(place, limit, reply) => {
                 let behind = |line: &&AuditLine| match line {
@@ -230,7 +237,8 @@ impl Stage {
         let (proposals, asked) = mpsc::channel(8);
         let (calls, called) = mpsc::channel(8);
         let boottime = Arc::new(|| Duration::ZERO);
-        let gate = Gate::new(symbi_policy::Options::new(node), Clocks { wall_ms: Arc::new(|| NOW_MS), boottime });
+        let options = symbi_policy::Options { kept: 64, ..symbi_policy::Options::new(node) };
+        let gate = Gate::new(options, Clocks { wall_ms: Arc::new(|| NOW_MS), boottime });
         gate.heard(Duration::ZERO);
         let ports = Ports {
             node,

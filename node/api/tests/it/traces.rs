@@ -41,3 +41,47 @@ async fn a_beginning_that_fits_several_names_them() {
         assert_eq!(refused.error(), (400, "BAD_REQUEST"), "{nonsense}");
     }
 }
+
+#[tokio::test]
+async fn a_decision_is_found_by_its_id_or_a_unique_beginning() {
+    let stage = Stage::new();
+    let denied = async || {
+        let answer = stage.admin("GET", "/api/v1/audit/bundle", &[], "").await;
+        assert_eq!(answer.error(), (403, "DENIED"));
+        answer.body["details"]["decision"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        stage
+            .post(
+                "/api/v1/policies",
+                r#"{"text": "permit (principal, action == Action::\"policy::apply\", resource);"}"#
+            )
+            .await
+            .status,
+        200
+    );
+    let id = denied().await;
+    // The applying of the policies was decided in the same millisecond: the whole time is not enough.
+    for (length, enough) in [(4, false), (9, false), (22, false), (44, true), (45, true)] {
+        let found = stage.get(&format!("/api/v1/decisions/{}", id[..length].to_uppercase())).await;
+        if enough {
+            assert_eq!((&found.body["decision"], &found.body["worked_out"]), (&json!(id), &json!(null)), "{length}");
+        } else {
+            assert_eq!(found.error(), (400, "AMBIGUOUS"), "{length}: {}", found.body);
+            let candidates = found.body["details"]["candidates"].as_array().unwrap();
+            assert!(candidates.contains(&json!(id)), "{length}: {candidates:?}");
+        }
+    }
+    assert_eq!(stage.get(&format!("/api/v1/decisions/{}", &id[..3])).await.error(), (404, "NOT_FOUND"));
+    assert_eq!(stage.get("/api/v1/decisions/00000000-0199").await.error(), (404, "NOT_FOUND"));
+    let absent = stage.get("/api/v1/decisions/dededede-0199").await;
+    assert_eq!(absent.error(), (503, "UNAVAILABLE"));
+    assert!(absent.says().contains("n2"), "{}", absent.says());
+    for nonsense in ["%20", "x", "1f0c9a2b0199", &format!("{id}0")] {
+        assert_eq!(
+            stage.get(&format!("/api/v1/decisions/{nonsense}")).await.error(),
+            (400, "BAD_REQUEST"),
+            "{nonsense}"
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::arrival::Origin;
 use super::channel::Channel;
+use super::farewell::Farewell;
 use super::returns::Returns;
 use crate::instance::Instance;
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use symbi_model::NodeId;
 use symbi_policy::credential::{Subject, Verified};
 use symbi_proto::session::Id;
+use symbi_proto::wire::message::Parting;
 
 /// The desk.
 pub(crate) struct Desk {
@@ -58,16 +60,19 @@ impl Desk {
         Self { sessions: Mutex::default(), capacity }
     }
 
-    /// Adds a session. The one unused for longest makes room: its sender will set up another.
-    pub(super) fn insert(&self, held: Held) {
+    /// Adds a session. The one unused for longest makes room, and its sender will set up another: its end, if nothing of it is to
+    /// go back any more.
+    pub(super) fn insert(&self, held: Held) -> Option<Farewell> {
         let mut sessions = self.lock();
         let (count, sessions) = &mut *sessions;
         *count += 1;
+        let mut oldest = None;
         if sessions.len() >= self.capacity {
-            let oldest = sessions.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id);
-            oldest.and_then(|id| sessions.remove(&id));
+            let id = sessions.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id);
+            oldest = id.and_then(|id| sessions.remove(&id)).filter(|(_, held)| is_quiet(held));
         }
         sessions.insert(held.channel.id, (*count, Arc::new(held)));
+        oldest.map(|(_, held)| Farewell::new(&held.channel, Parting::Unused))
     }
 
     /// The session `id` of `peer`, if its receiver still runs.
@@ -75,29 +80,38 @@ impl Desk {
         let mut sessions = self.lock();
         let (count, sessions) = &mut *sessions;
         *count += 1;
-        let (used, held) = sessions.get_mut(&id).filter(|(_, held)| held.channel.peer.node == peer)?;
-        if held.is_over() {
-            sessions.remove(&id);
-            return None;
-        }
+        let (used, held) =
+            sessions.get_mut(&id).filter(|(_, held)| held.channel.peer.node == peer && !held.is_over())?;
         *used = *count;
         Some(Arc::clone(held))
     }
 
-    /// Lets go of the sessions of incarnations that have ended.
-    pub(crate) fn forget(&self) {
-        self.lock().1.retain(|_, (_, held)| !held.is_over());
+    /// Lets go of sessions that are over, when all has gone back in them: their ends.
+    pub(super) fn forget(&self) -> Vec<Farewell> {
+        let mut sessions = self.lock();
+        let over = sessions.1.extract_if(.., |_, (_, held)| held.is_over() && is_quiet(held));
+        over.map(|(_, (_, held))| Farewell::new(&held.channel, Parting::Ended)).collect()
     }
 
-    /// Lets go of the session `id` of `peer`.
-    pub(super) fn close(&self, id: Id, peer: NodeId) {
+    /// Lets go of everything.
+    pub(super) fn leave(&self) -> Vec<Farewell> {
+        let all = std::mem::take(&mut self.lock().1);
+        all.into_values().map(|(_, held)| Farewell::new(&held.channel, Parting::Stopping)).collect()
+    }
+
+    /// Lets go of the session `id` of `peer`; whether there was one.
+    pub(super) fn close(&self, id: Id, peer: NodeId) -> bool {
         let mut sessions = self.lock();
-        if sessions.1.get(&id).is_some_and(|(_, held)| held.channel.peer.node == peer) {
-            sessions.1.remove(&id);
-        }
+        let of_peer = sessions.1.get(&id).is_some_and(|(_, held)| held.channel.peer.node == peer);
+        of_peer && sessions.1.remove(&id).is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, Used> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether nothing of it is under way: whoever still has it is the table.
+fn is_quiet(held: &Arc<Held>) -> bool {
+    Arc::strong_count(held) == 1
 }

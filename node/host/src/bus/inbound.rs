@@ -7,6 +7,7 @@
 use super::arrival::{Accepted, accept};
 use super::channel::{Channel, Peer};
 use super::desk::Held;
+use super::farewell;
 use super::outbound::boot_ms;
 use super::papers::{self, Bearer};
 use super::returns::{self, Return, Returns, plain};
@@ -48,10 +49,7 @@ pub(crate) fn receive(host: &Arc<Host>, from: NodeId, bytes: &[u8]) -> BoxFuture
         Ok(MessageFrame::Returns { session, answers, attestation, endings }) => {
             reply(returns::take(host, from, session, &answers, attestation.as_deref(), endings))
         }
-        Ok(MessageFrame::Close { session }) => {
-            host.desk.close(session, from);
-            reply(MessageReply::Done)
-        }
+        Ok(MessageFrame::Close { session, why }) => reply(farewell::take(host, from, session, why)),
     }
 }
 
@@ -101,7 +99,7 @@ async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> R
     }));
     let peer = Peer { node: from, name: peer_name, epoch: sender.epoch, key };
     let channel = Channel::new(session, peer);
-    host.desk.insert(Held { channel, sender, receiver, returns: Returns::default() });
+    farewell::tell(host, host.desk.insert(Held { channel, sender, receiver, returns: Returns::default() }));
     Ok(MessageReply::Hello(Box::new(reply)))
 }
 

@@ -3,17 +3,20 @@
 
 use super::arrival::Answerer;
 use super::channel::Channel;
+use super::farewell::Farewell;
 use super::outlet::Sent;
 use super::{Route, fate};
 use crate::ending::Ending;
 use crate::host::Host;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use symbi_model::agent::{AgentName, Hold};
 use symbi_model::ledger::{End, Ended, Entry, Fate, Kind};
 use symbi_model::{MessageId, NodeId, State};
 use symbi_proto::session::Id;
+use symbi_proto::wire::message::Parting;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -30,7 +33,9 @@ pub(crate) struct Open {
     pub(super) peer: Answerer,
     /// What was sent and has not ended, by message.
     calls: Mutex<BTreeMap<MessageId, Call>>,
-    /// When the receiver was first seen to have ended.
+    /// Whether the other side keeps it no longer.
+    parted: AtomicBool,
+    /// When that was first seen, or that the receiver has ended.
     ended: Mutex<Option<Instant>>,
 }
 
@@ -49,15 +54,27 @@ pub(super) struct Call {
 impl Open {
     /// A session in which nothing was sent yet.
     pub(super) fn new(channel: Arc<Channel>, name: String, peer: Answerer) -> Arc<Self> {
-        Arc::new(Self { channel, name, peer, calls: Mutex::default(), ended: Mutex::default() })
+        let (calls, parted, ended) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
+        Arc::new(Self { channel, name, peer, calls, parted, ended })
     }
 
     /// Whether new messages for `route` may take it.
     pub(super) fn fits(&self, route: Route, now_ms: u64) -> bool {
         self.channel.peer.node == route.node
             && self.peer.epoch == route.epoch
-            && !self.channel.is_closed()
+            && !self.is_over()
             && !self.channel.session().due_for_rekey(now_ms)
+    }
+
+    /// Whether it takes no new messages, whatever its age.
+    pub(super) fn is_over(&self) -> bool {
+        self.channel.is_closed() || self.parted.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that the other side keeps it no longer. What has not ended has some time yet: the reply to a batch may be on
+    /// its way.
+    pub(super) fn part(&self) {
+        self.parted.store(true, Ordering::Relaxed);
     }
 
     /// Takes note of messages that are about to leave.
@@ -100,7 +117,7 @@ impl Open {
             ends.entry(call.batch).or_default().push(end);
         }
         self.record(host, ends);
-        if self.runs(state) {
+        if !self.parted.load(Ordering::Relaxed) && self.runs(state) {
             return;
         }
         let since = *self.ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
@@ -150,17 +167,30 @@ impl Opened {
         self.lock().get(&id).filter(|open| open.channel.peer.node == from).cloned()
     }
 
-    /// Lets go of what nobody waits for, once a second.
-    pub(crate) fn forget(&self, host: &Host, state: &State) {
+    /// Lets go of what nobody waits for. The ends of sessions, to be told to those who have not told them.
+    pub(super) fn forget(&self, host: &Host, state: &State) -> Vec<Farewell> {
         let all: Vec<Arc<Open>> = self.lock().values().cloned().collect();
         all.iter().for_each(|open| open.forget(host, state));
         drop(all);
-        self.lock().retain(|_, open| Arc::strong_count(open) > 1 || !open.calls().is_empty());
+        let unused = |open: &mut Arc<Open>| Arc::strong_count(open) == 1 && open.calls().is_empty();
+        let over = self.lock().extract_if(.., |_, open| unused(open)).collect();
+        farewells(over, Parting::Unused)
+    }
+
+    /// Lets go of everything.
+    pub(super) fn leave(&self) -> Vec<Farewell> {
+        farewells(std::mem::take(&mut *self.lock()), Parting::Stopping)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Id, Arc<Open>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The ends of sessions that the other side does not know of.
+fn farewells(over: BTreeMap<Id, Arc<Open>>, why: Parting) -> Vec<Farewell> {
+    let untold = over.into_values().filter(|open| !open.parted.load(Ordering::Relaxed));
+    untold.map(|open| Farewell::new(&open.channel, why)).collect()
 }
 
 impl Answerer {

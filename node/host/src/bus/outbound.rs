@@ -66,6 +66,12 @@ impl Sessions {
         outlets.insert(receiver.clone(), (*count, Arc::clone(&outlet)));
         outlet
     }
+
+    /// Lets go of sessions that are over.
+    pub(super) fn forget(&self) {
+        let outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
+        outlets.1.values().for_each(|(_, outlet)| outlet.forget());
+    }
 }
 
 /// Sends a message to another node, and waits for how it ends. It has its place among the sender's messages when this is

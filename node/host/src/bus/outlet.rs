@@ -214,6 +214,11 @@ impl Outlet {
         inner.open.take_if(|held| Arc::ptr_eq(held, open));
     }
 
+    /// Lets go of the session if it is over.
+    pub(super) fn forget(&self) {
+        self.lock().open.take_if(|open| open.is_over());
+    }
+
     /// Whether the last session was with the incarnation that `route` leads to: what is under way there goes first.
     pub(super) fn was_for(&self, route: Route) -> bool {
         self.lock().last == Some(route)

@@ -2,7 +2,7 @@
 
 use super::anchor::{AGAIN, Anchoring};
 use super::disk::{self, Before, Disk, Error, Head, KEPT};
-use super::{Counts, Message, Ports, find, keys};
+use super::{Counts, Message, Ports, decisions, find, keys};
 use crate::observer::Event;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -276,6 +276,10 @@ impl Actor {
             Message::Find(prefix, reply) => drop(reply.send(find::sightings(&self.disk, self.ports.node, &prefix))),
             Message::Lines(from, reply) => drop(reply.send(self.disk.chunk(from))),
             Message::Verdict(decision, reply) => drop(reply.send(self.disk.verdict(&decision))),
+            Message::Decisions(wanted, reply) => drop(reply.send(decisions::portion(&self.disk, &wanted))),
+            Message::Allowed(decision, line, reply) => {
+                drop(reply.send(decisions::allowed(&self.disk, self.ports.node, decision, line)));
+            }
         }
     }
 

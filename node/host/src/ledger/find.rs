@@ -55,7 +55,8 @@ fn range(prefix: &str) -> Option<(MessageId, MessageId)> {
     Some((bound('0')?, bound('f')?))
 }
 
-fn in_line(
+/// Adds what a line says of the messages that are wanted.
+pub fn in_line(
     disk: &Disk,
     node: NodeId,
     line: &Line,

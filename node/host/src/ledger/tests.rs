@@ -321,6 +321,64 @@ async fn a_message_is_found_by_the_beginning_of_its_id_and_a_verdict_by_its_own(
     assert_eq!(running.ledger.verdict(DecisionId { id: Uuid::from_u128(78), ..decision }).await, Ok(None));
 }
 
+/// A decision of this time.
+fn decision(at_ms: u64, number: u64) -> DecisionId {
+    let id = u128::from(at_ms) << 80 | 0x7000 << 64 | 0x8000 << 48 | u128::from(number);
+    DecisionId { node: [9; 4], id: Uuid::from_u128(id) }
+}
+
+/// A line every 20 ms, `count` of them, each with two decisions; the decisions, by line.
+async fn decided(running: &Running, count: u64, fate: Fate) -> Vec<[DecisionId; 2]> {
+    let (began, mut all) = (Instant::now(), Vec::new());
+    for number in 0..count {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let at_ms = WALL_MS + u64::try_from(began.elapsed().as_millis()).expect("not so long");
+        let [sent, received] = [decision(at_ms, number), decision(at_ms, 1_000_000 + number)];
+        let Entry::Local(line) = local(number) else { unreachable!("it is one") };
+        running.ledger.record(Entry::Local(Local { sent_by: Some(sent), received_by: Some(received), fate, ..line }));
+        all.push([sent, received]);
+    }
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_allowed_a_message_is_found_by_the_time_in_its_id() {
+    let mut bench = Bench::new();
+    let running = bench.start();
+    let all = decided(&running, 1_500, Fate::Taken).await;
+    for number in [0, 1, 740, 1_499] {
+        for decision in all[number] {
+            let found = running.ledger.allowed(decision).await.expect("it runs").expect("it is recorded");
+            assert_eq!((found.seen.message, found.policy_set), (id(number as u64), None), "{number}");
+            assert_eq!(found.seen.line, number as u64 + 2, "behind the line of the start");
+        }
+    }
+    let unknown = DecisionId { id: Uuid::from_u128(all[740][0].id.as_u128() + 1), ..all[740][0] };
+    assert_eq!(running.ledger.allowed(unknown).await, Ok(None));
+    // Whoever begins alike: the two of one moment, and too many to name.
+    let [low, high] = all[740];
+    let (found, more) = running.ledger.decisions(low, high).await.expect("it runs");
+    assert_eq!((found.into_iter().collect::<Vec<_>>(), more), (vec![(low, 742), (high, 742)], false));
+    let (found, more) = running.ledger.decisions(all[3][0], all[1_400][1]).await.expect("it runs");
+    assert!(found.len() > super::DECISIONS && found.len() < 600 && more, "{}", found.len());
+    let (found, more) = running.ledger.decisions(all[3][0], all[9][1]).await.expect("it runs");
+    assert_eq!((found.len(), more), (14, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_denied_is_not_told_as_one_that_allowed() {
+    let mut bench = Bench::new();
+    let running = bench.start();
+    let [sent, received] = decided(&running, 1, Fate::Denied).await[0];
+    assert_eq!(running.ledger.allowed(received).await, Ok(None));
+    assert_eq!(running.ledger.allowed(sent).await.expect("it runs").map(|found| found.seen.message), Some(id(0)));
+    let decision = decision(WALL_MS, 5);
+    running.ledger.record(Entry::Denied(Denied { decision, message: Some(id(9)), verdict: vec![1] }));
+    assert_eq!(running.ledger.allowed(decision).await, Ok(None));
+    let (found, _) = running.ledger.decisions(decision, decision).await.expect("it runs");
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), [decision], "but it is found by its beginning");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_lacks_what_is_anchored_ends_and_says_so() {
     let mut bench = Bench::new();

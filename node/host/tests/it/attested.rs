@@ -8,6 +8,7 @@ use futures::future::join_all;
 use serde_json::json;
 use std::time::Duration;
 use symbi_host::{Event, TellStatus};
+use symbi_proto::wire::message::Parting;
 use symbi_proto::wire::{MessageFrame, MessageReply, Word};
 
 /// The batches among frames, by how many messages they carry.
@@ -139,7 +140,7 @@ async fn tells_keep_their_order_when_the_receivers_node_forgets_the_session() {
         MessageFrame::Batch { session, .. } => session,
         other => panic!("{other:?}"),
     };
-    let close = MessageFrame::Close { session }.encode();
+    let close = MessageFrame::Close { session, why: Parting::Unused }.encode();
     assert_eq!(world.reply(1, 0, close.into()).await, MessageReply::Done);
     // More than one batch is under way when the first of them comes back.
     let told = join_all((1..200).map(|number| world.tell(0, "far", json!(number)))).await;

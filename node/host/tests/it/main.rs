@@ -6,6 +6,7 @@ mod fencing;
 mod frames;
 mod mailboxes;
 mod messages;
+mod partings;
 mod processes;
 mod programs;
 mod restarts;

@@ -1,15 +1,23 @@
 //! `audit`: the chain and the ledgers, read, exported and verified. Verifying a file needs no node.
 
 use super::context::{Context, failure, unreadable};
+use super::draft::Draft;
 use super::output::{Output, cell, pairs, table, time};
 use super::progress::Progress;
 use super::value;
+use bytes::Bytes;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufReader, Write};
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use symbi_api::pieces::Reader;
 use symbi_node::failure::Failure;
+use tokio::sync::mpsc;
+
+/// Pieces of a bundle that wait to be verified.
+const PIECES: usize = 4;
 
 /// The verbs of `audit`.
 #[derive(Subcommand)]
@@ -28,7 +36,9 @@ pub enum Verb {
         output: Output,
     },
     /// Write the whole chain and every ledger that can be had, with what is needed to verify them, to one file
-    #[command(after_help = "Examples:\n  symbi-node audit export --bundle b.jsonl")]
+    #[command(
+        after_help = "Examples:\n  symbi-node audit export --bundle b.jsonl\n\nThe file is there when it is whole; one that cannot be completed leaves nothing, and what was there\nbefore as it was."
+    )]
     Export {
         /// The file to write
         #[arg(long, value_name = "FILE", value_parser = value::path)]
@@ -37,9 +47,9 @@ pub enum Verb {
         #[command(flatten)]
         context: Context,
     },
-    /// Verify a bundle offline, or without a file the answering node's own chain
+    /// Verify a bundle offline, or without a file what a node exports now
     #[command(
-        after_help = "Examples:\n  symbi-node audit verify b.jsonl --anchor HASH\n  symbi-node audit verify\n\nExit code 10 and the first bad line when something does not hold."
+        after_help = "Examples:\n  symbi-node audit verify b.jsonl --anchor HASH\n  symbi-node audit verify --anchor HASH\n\nWithout a file the node is asked for a bundle, which is verified here as it comes, ledgers included,\nand not kept. Exit code 10 and the first bad line when something does not hold."
     )]
     Verify(Verify),
 }
@@ -47,11 +57,11 @@ pub enum Verb {
 /// The flags of `audit verify`.
 #[derive(Args)]
 pub struct Verify {
-    /// The bundle; without one the answering node checks its own chain
+    /// The bundle; without one a node is asked for what it has now
     #[arg(value_parser = value::path)]
     file: Option<PathBuf>,
     /// The cluster's anchor, as `start` and `cluster status` print it; without it only consistency is shown
-    #[arg(long, value_name = "HASH", requires = "file", value_parser = value::hash)]
+    #[arg(long, value_name = "HASH", value_parser = value::hash)]
     anchor: Option<String>,
     /// The node.
     #[command(flatten)]
@@ -78,37 +88,81 @@ pub async fn run(verb: Verb) -> Result<(), Failure> {
             Ok(())
         }
         Verb::Export { bundle, context } => export(&bundle, &context).await,
-        Verb::Verify(verify) => {
-            let verified = verify.context.client()?.get("/api/v1/audit/verify").await;
-            let verified = verified.map_err(|error| failure(&error))?;
-            if verified["ok"] != true {
-                let what = "the answering node's chain does not hold";
-                return Err(Failure::new(10, "AUDIT_BROKEN", what)
-                    .why(cell(&verified["failure"]))
-                    .fix("keep that node's data directory as evidence, and ask another node with --addr"));
-            }
-            verify.output.print(&verified, found);
-            Ok(())
-        }
+        Verb::Verify(verify) => verify_node(&verify).await,
     }
 }
 
-async fn export(bundle: &PathBuf, context: &Context) -> Result<(), Failure> {
-    let mut progress = Progress::new();
-    progress.say("the node puts the bundle together");
-    let heard = &mut |done, total| progress.bar("reading the bundle", done, total);
-    let bytes = context.client()?.bytes("/api/v1/audit/bundle", heard).await.map_err(|error| failure(&error))?;
-    drop(progress);
+/// Writes the bundle to the file as it comes.
+async fn export(bundle: &Path, context: &Context) -> Result<(), Failure> {
     let unwritable = |error: std::io::Error| {
         Failure::new(1, "FILE", format!("cannot write {}", bundle.display()))
             .why(error.to_string())
             .fix("name a file that this user can write, on a disk with room, with --bundle")
     };
-    let mut file = File::create(bundle).map_err(unwritable)?;
-    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(unwritable)?;
-    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-    eprintln!("wrote {} lines, {} bytes to {}", lines, bytes.len(), bundle.display());
+    let mut draft = Draft::new(bundle).map_err(unwritable)?;
+    let (mut lines, mut bytes) = (0, 0);
+    fetch(context, async |piece| {
+        lines += piece.iter().filter(|byte| **byte == b'\n').count();
+        bytes += piece.len();
+        draft.write_all(&piece).map(|()| ControlFlow::Continue(())).map_err(unwritable)
+    })
+    .await?;
+    draft.put().map_err(unwritable)?;
+    eprintln!("wrote {lines} lines, {bytes} bytes to {}", bundle.display());
     Ok(())
+}
+
+/// Verifies what a node exports, as it comes.
+async fn verify_node(verify: &Verify) -> Result<(), Failure> {
+    let (pieces, written) = mpsc::channel(PIECES);
+    let anchor = verify.anchor.clone();
+    let checking = tokio::task::spawn_blocking(move || symbi_audit::verify(Reader::new(written), anchor.as_deref()));
+    fetch(&verify.context, async move |piece| {
+        // Whoever has found something that does not hold takes no more.
+        let taken = pieces.send(piece).await;
+        Ok(if taken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })
+    .await?;
+    let checked = checking.await.expect("the verifier does not panic");
+    let report = checked.map_err(|broken| {
+        Failure::new(10, "AUDIT_BROKEN", "what the node exports does not hold")
+            .why(broken.to_string())
+            .fix("keep it as evidence with 'symbi-node audit export', and ask another node with --addr")
+    })?;
+    let says = match verify.anchor {
+        Some(_) => "the whole chain and the ledgers below, as the node exports them, and it is this cluster's",
+        None => {
+            "the whole chain and the ledgers below, as the node exports them, are consistent; give --anchor to see that it is your cluster's"
+        }
+    };
+    verify.output.print(&of_report(says, &report), found);
+    Ok(())
+}
+
+/// Has a node export a bundle, and hands on its pieces until one breaks off.
+async fn fetch(
+    context: &Context,
+    mut take: impl AsyncFnMut(Bytes) -> Result<ControlFlow<()>, Failure>,
+) -> Result<(), Failure> {
+    let mut progress = Progress::new();
+    progress.say("the node puts the bundle together");
+    let transfer = async {
+        let mut pieces = context.client()?.pieces("/api/v1/audit/bundle").await.map_err(|error| failure(&error))?;
+        let mut bytes = 0;
+        while let Some(piece) = pieces.next().await.map_err(|error| failure(&error))? {
+            bytes += piece.len() as u64;
+            progress.bar("reading the bundle", bytes, pieces.total);
+            if take(piece).await?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    tokio::select! {
+        done = transfer => done,
+        // Whatever was begun is cleared away.
+        Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(130, "INTERRUPTED", "interrupted before its end")),
+    }
 }
 
 /// Verifies a file, with no node.
@@ -124,7 +178,13 @@ pub fn verify_file(verify: &Verify) -> Result<(), Failure> {
         Some(_) => "the bundle is whole, and it is this cluster's",
         None => "the bundle is consistent; give --anchor to see that it is your cluster's",
     };
-    let found = json!({
+    verify.output.print(&of_report(says, &report), found);
+    Ok(())
+}
+
+/// What a bundle that holds has shown.
+fn of_report(says: &str, report: &symbi_audit::Report) -> Value {
+    json!({
         "ok": true,
         "says": says,
         "records": report.records,
@@ -132,9 +192,7 @@ pub fn verify_file(verify: &Verify) -> Result<(), Failure> {
         "head": report.head.to_string(),
         "anchor": report.anchor.to_string(),
         "ledgers": ledgers(&report.ledgers),
-    });
-    verify.output.print(&found, self::found);
-    Ok(())
+    })
 }
 
 /// What was found of the ledgers, by name.
@@ -196,16 +254,13 @@ fn tail(lines: &Value) -> String {
 }
 
 fn found(found: &Value) -> String {
-    let says = found.get("says").map_or_else(|| "every record, batch and signature holds".to_owned(), cell);
     let mut fields = vec![
-        ("verified", says),
+        ("verified", cell(&found["says"])),
         ("records", cell(&found["records"])),
         ("batches", cell(&found["batches"])),
         ("head", cell(&found["head"])),
         ("anchor", cell(&found["anchor"])),
     ];
-    if found["ledgers"].is_object() {
-        fields.extend(of_ledgers(&found["ledgers"]));
-    }
+    fields.extend(of_ledgers(&found["ledgers"]));
     pairs(&fields)
 }

@@ -106,6 +106,9 @@ pub fn failure(error: &Error) -> Failure {
         Error::Garbled(what) => Failure::new(1, "GARBLED", "this is not the HTTP port of a node")
             .why(what.clone())
             .fix("give --addr the address that the node's 'start' printed after http://"),
+        Error::CutOff(reason) => Failure::new(5, "CUT_OFF", "the node ended its answer before its end")
+            .why(reason.clone())
+            .fix("ask again; the log of the node that answered says why"),
         Error::Refused { code, message, details, status } => refused(*status, code, message, details),
     }
 }

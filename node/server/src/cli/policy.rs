@@ -125,9 +125,11 @@ pub struct Test {
 #[derive(Subcommand)]
 pub enum Why {
     /// Explain a verdict: the policies that determined it, and the values
-    #[command(after_help = "Examples:\n  symbi-node why decision 1f0c9a2b-0192f3a4-...")]
+    #[command(
+        after_help = "Examples:\n  symbi-node why decision 1f0c9a2b-0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11\n  symbi-node why decision 1f0c9a2b-0198a6b2-7c1 -o json\n\nA node keeps its last 10,000 verdicts, and every one that denied something as long as its ledger.\nOf an older one the ledger has the message that it allowed, and the audit chain the command (found by\nthe whole id): 'worked out' says which of them. Exit code 3 when nothing is known of it, 5 when its\nnode does not answer."
+    )]
     Decision {
-        /// The decision's id, whole
+        /// The decision's id, or a unique beginning of it
         #[arg(value_parser = value::id)]
         id: String,
         /// The node.
@@ -266,7 +268,7 @@ pub async fn run_why(why: Why) -> Result<(), Failure> {
 }
 
 fn decision(verdict: &Value) -> String {
-    let mut text = pairs(&[
+    let mut fields = vec![
         ("decision", cell(&verdict["decision"])),
         ("verdict", cell(&verdict["verdict"]).to_uppercase()),
         ("reason", cell(&verdict["reason"])),
@@ -275,7 +277,9 @@ fn decision(verdict: &Value) -> String {
         ("principal", cell(&verdict["principal"])),
         ("action", cell(&verdict["action"])),
         ("resource", cell(&verdict["resource"])),
-    ]);
+    ];
+    fields.extend(verdict["worked_out"].as_str().map(|from| ("worked out", from.to_owned())));
+    let mut text = pairs(&fields);
     for (name, value) in verdict["values"].as_object().into_iter().flatten() {
         text.push_str(&format!("\n  {name} = {}", cell(value)));
     }

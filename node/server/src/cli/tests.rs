@@ -84,9 +84,6 @@ const RIGHT: &[(&str, &str)] = &[
     ("number", "1"),
 ];
 
-/// What a flag needs beside it though its verb does not.
-const BESIDE: &[(&str, &[&str])] = &[("audit verify anchor", &["f"])];
-
 /// The verbs below `command`, by their words.
 fn leaves(command: &Command, path: &[String], found: &mut Vec<(Vec<String>, Command)>) {
     let mut below = command.get_subcommands().filter(|verb| verb.get_name() != "help").peekable();
@@ -137,7 +134,6 @@ fn line(path: &[String], command: &Command, arg: &Arg, value: &str) -> Vec<OsStr
             words.push(right.to_owned());
         }
     }
-    words.extend(of(BESIDE, &verb, arg).into_iter().flatten().map(|word| (*word).to_owned()));
     words.into_iter().map(OsString::from).collect()
 }
 

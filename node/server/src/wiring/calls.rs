@@ -1,7 +1,7 @@
 //! The HTTP interface's calls, answered: from this node's parts, or by the node that can.
 
 use crate::wiring::remote::Remote;
-use crate::wiring::{call, ledgers};
+use crate::wiring::{call, decisions, ledgers};
 use ed25519_dalek::{Signer, SigningKey};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use symbi_api::ports::{AuditLine, Call, Message, Place, Speaker};
 use symbi_host::{Caller, Ending, NotHere, TellStatus};
 use symbi_model::agent::{AgentName, Hold};
 use symbi_model::{DecisionId, MessageId, NodeId};
-use symbi_policy::Verdict;
+use symbi_policy::Account;
 use symbi_proto::session::Kind;
 use symbi_proto::wire::{self, ControlReply, ControlRequest};
 use symbi_raft::{AuditPosition, AuditRow};
@@ -55,6 +55,10 @@ impl Answers {
                 drop(reply.send((id, ending.into())));
             }
             Call::Decision(id, reply) => drop(reply.send(self.decision(id).await)),
+            Call::Decisions(low, high, reply) => {
+                let found = decisions::find(&self.remote, &self.gate, &self.host.ledger(), low, high).await;
+                drop(reply.send(found));
+            }
             Call::Logs(agent, lines, reply) => drop(reply.send(self.logs(&agent, lines).await)),
             Call::Audit(from, limit, reply) => {
                 // It reads the disk.
@@ -129,25 +133,18 @@ impl Answers {
         (placement.hold == Hold::Held).then_some(placement.node)
     }
 
-    async fn decision(&self, id: DecisionId) -> Result<Option<Verdict>, String> {
-        let judge = {
-            let state = self.remote.raft.state();
-            let state = state.borrow();
-            state
-                .nodes
-                .iter()
-                .find(|(node, _)| node.0.starts_with(&id.node))
-                .map(|(node, record)| (*node, record.name.clone()))
-        };
-        let Some((judge, name)) = judge else { return Ok(None) };
-        if judge == self.remote.node {
-            return Ok(ledgers::verdict(&self.gate, &self.host.ledger(), id).await);
+    async fn decision(&self, id: DecisionId) -> Result<Option<Account>, String> {
+        let state = self.remote.raft.state().borrow().clone();
+        let judge = state.nodes.iter().find(|(node, _)| node.0.starts_with(&id.node));
+        let Some((judge, record)) = judge else { return Ok(None) };
+        if *judge == self.remote.node {
+            return Ok(decisions::account(&state, &self.gate, &self.host.ledger(), id).await);
         }
-        match call::control(&self.remote.net, judge, &ControlRequest::Decision { id }, PATIENCE).await {
-            Ok(ControlReply::Decision(verdict)) => {
-                verdict.map(|bytes| Verdict::decode(&bytes)).transpose().map_err(|error| error.to_string())
+        match call::control(&self.remote.net, *judge, &ControlRequest::Decision { id }, PATIENCE).await {
+            Ok(ControlReply::Decision(account)) => {
+                account.map(|bytes| Account::decode(&bytes)).transpose().map_err(|error| error.to_string())
             }
-            _ => Err(format!("node {name}, which gave this decision, does not answer")),
+            _ => Err(format!("node {}, which gave this decision, does not answer", record.name)),
         }
     }
 

@@ -3,8 +3,8 @@
 
 use crate::clock::WallMs;
 use crate::proposer::{Door, DoorError};
-use crate::wiring::ledgers;
 use crate::wiring::remote::Remote;
+use crate::wiring::{decisions, ledgers};
 use bytes::Bytes;
 use std::time::Duration;
 use symbi_host::Caller;
@@ -130,8 +130,12 @@ impl Server {
             ControlRequest::Bench(asked) => ControlReply::Bench(self.sink.answer(from, asked).await),
             ControlRequest::Clock => ControlReply::Clock { wall_ms: (self.wall_ms)() },
             ControlRequest::Decision { id } => {
-                let verdict = ledgers::verdict(&self.gate, &self.host.ledger(), id).await;
-                ControlReply::Decision(verdict.map(|verdict| verdict.encode()))
+                let state = self.remote.raft.state().borrow().clone();
+                let account = decisions::account(&state, &self.gate, &self.host.ledger(), id).await;
+                ControlReply::Decision(account.map(|account| account.encode()))
+            }
+            ControlRequest::Decisions { low, high } => {
+                decisions::tell(&self.gate, &self.host.ledger(), low, high).await
             }
             ControlRequest::Logs { agent, lines } => ControlReply::Logs(self.host.logs(&agent, lines as usize)),
             ControlRequest::AskFrom { from, to, kind, payload, timeout_ms, user } => {

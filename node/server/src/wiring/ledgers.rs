@@ -7,10 +7,9 @@ use futures::stream;
 use std::time::Duration;
 use symbi_api::ports::Traced;
 use symbi_host::ledger::Ledger;
+use symbi_model::NodeId;
 use symbi_model::ledger::{Denied, Entry};
 use symbi_model::node::Membership;
-use symbi_model::{DecisionId, NodeId};
-use symbi_policy::Verdict;
 use symbi_proto::wire::ledger::{Chunk, Sightings};
 use symbi_proto::wire::{ControlReply, ControlRequest};
 
@@ -80,15 +79,6 @@ pub async fn lines(remote: &Remote, ledger: &Ledger, node: NodeId, from: u64) ->
         Ok(_) => Err("it answers something else".to_owned()),
         Err(error) => Err(format!("{error:?}")),
     }
-}
-
-/// A verdict of this node's: one of the last, or one that denied something and is in the ledger.
-pub async fn verdict(gate: &symbi_policy::Gate, ledger: &Ledger, id: DecisionId) -> Option<Verdict> {
-    if let Some(verdict) = gate.verdict(&id) {
-        return Some(verdict);
-    }
-    let kept = ledger.verdict(id).await.ok().flatten()?;
-    Verdict::decode(&kept).ok()
 }
 
 /// Has the ledger keep every denial from now on. The bus records those of messages itself, with the message.

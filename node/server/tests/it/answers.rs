@@ -85,14 +85,6 @@ fn each_ending_of_an_ask_has_its_exit_code() {
 }
 
 #[test]
-fn a_chain_that_does_not_hold_is_an_integrity_failure() {
-    let body = r#"{"ok": false, "records": 3, "batches": 0, "head": "", "anchor": "", "failure": "line 7: the record is not what its hash says"}"#;
-    let ran = against(&http("200 OK", body), &["audit", "verify"]);
-    assert_eq!(ran.code, 10);
-    assert!(ran.err.contains("why: line 7: the record is not what its hash says"), "{}", ran.err);
-}
-
-#[test]
 fn what_is_no_node_is_said_to_be_none() {
     for garbage in ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", ""] {
         let ran = against(garbage, &["cluster", "status"]);

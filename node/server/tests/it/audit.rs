@@ -1,7 +1,112 @@
-//! `audit verify FILE` without a node: what it says of a file that is none, and that it never needs one.
+//! `audit verify FILE` without a node: what it says of a file that is none, and that it never needs one. And what `audit export`
+//! and `audit verify` make of a node that does not keep its word.
 
 use crate::program::Place;
 use expect_test::expect;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+/// How a false node ends its answer.
+#[derive(Clone, Copy)]
+enum End {
+    /// In order.
+    Whole,
+    /// In the middle.
+    CutOff,
+}
+
+/// A false node that answers one request with `pieces`, and its address.
+fn false_node(pieces: Vec<Vec<u8>>, end: End) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            asked.extend(byte);
+        }
+        let mut say = |bytes: &[u8]| stream.write_all(bytes).unwrap();
+        say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        for piece in pieces {
+            say(format!("{:x}\r\n", piece.len()).as_bytes());
+            say(&piece);
+            say(b"\r\n");
+        }
+        if let End::Whole = end {
+            say(b"0\r\n\r\n");
+        }
+    });
+    address
+}
+
+/// Two pieces that are no bundle.
+fn pieces() -> Vec<Vec<u8>> {
+    vec![b"one line\n".repeat(30_000), b"the last\n".to_vec()]
+}
+
+/// What is in a place, by name.
+fn names(place: &Place) -> Vec<String> {
+    let entries = std::fs::read_dir(place.path()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn an_export_that_is_cut_off_leaves_nothing_and_what_was_there_before() {
+    let place = Place::new();
+    for before in [None, Some("an older bundle")] {
+        if let Some(before) = before {
+            place.file("b.jsonl", before);
+        }
+        let address = false_node(pieces(), End::CutOff);
+        let ran = place.run(&["audit", "export", "--bundle", "b.jsonl", "--addr", &address]);
+        assert_eq!(ran.code, 5, "{}", ran.err);
+        assert!(ran.err.contains("error[CUT_OFF]: the node ended its answer before its end"), "{}", ran.err);
+        let left: Vec<String> = before.iter().map(|_| "b.jsonl".to_owned()).collect();
+        assert_eq!(names(&place), left);
+        assert_eq!(before, std::fs::read_to_string(place.path().join("b.jsonl")).ok().as_deref());
+    }
+}
+
+#[test]
+fn an_export_that_comes_to_its_end_is_all_that_was_sent() {
+    let place = Place::new();
+    let address = false_node(pieces(), End::Whole);
+    let ran = place.run(&["audit", "export", "--bundle", "b.jsonl", "--addr", &address]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.ends_with("wrote 30001 lines, 270009 bytes to b.jsonl\n"), "{}", ran.err);
+    assert_eq!(
+        (names(&place), std::fs::read(place.path().join("b.jsonl")).unwrap()),
+        (vec!["b.jsonl".to_owned()], pieces().concat())
+    );
+}
+
+#[test]
+fn an_export_that_cannot_be_written_is_said_before_a_node_is_asked() {
+    let place = Place::new();
+    let ran = place.run(&["audit", "export", "--bundle", "no/such/b.jsonl", "--addr", "127.0.0.1:1"]);
+    assert!(ran.code == 1 && ran.err.starts_with("error[FILE]: cannot write no/such/b.jsonl"), "{}", ran.err);
+    let address = false_node(pieces(), End::Whole);
+    let ran = place.run(&["audit", "export", "--bundle", "/dev/full", "--addr", &address]);
+    assert!(ran.code == 1 && ran.err.contains("No space left on device"), "{}", ran.err);
+}
+
+#[test]
+fn what_a_node_exports_is_verified_by_who_asks() {
+    let place = Place::new();
+    let address = false_node(pieces(), End::Whole);
+    let ran = place.run(&["audit", "verify", "--addr", &address]);
+    assert_eq!(ran.code, 10, "{}", ran.err);
+    assert!(
+        ran.err.contains("error[AUDIT_BROKEN]: what the node exports does not hold\n  why: line 1: "),
+        "{}",
+        ran.err
+    );
+    let address = false_node(Vec::new(), End::CutOff);
+    assert_eq!(place.run(&["audit", "verify", "--addr", &address]).code, 5);
+    assert_eq!(names(&place), [""; 0]);
+}
 
 #[test]
 fn a_file_that_is_not_there() {

@@ -80,10 +80,10 @@ fn values_out_of_range_or_of_another_kind() {
     "#]],
     );
     check(
-        &["audit", "verify", "--anchor", "0000000000000000000000000000000000000000000000000000000000000000"],
+        &["audit", "export"],
         expect![[r#"
-        error[USAGE]: 'symbi-node audit verify' needs <FILE>
-          fix: see 'symbi-node audit verify --help'
+        error[USAGE]: 'symbi-node audit export' needs --bundle <FILE>
+          fix: see 'symbi-node audit export --help'
         exit 2
     "#]],
     );

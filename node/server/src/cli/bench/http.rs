@@ -155,6 +155,6 @@ fn named(error: Error) -> String {
         Error::Refused { code, .. } => code.to_ascii_lowercase().replace('_', " "),
         Error::Unreachable { .. } => "unreachable".to_owned(),
         Error::TimedOut(_) => "no answer in time".to_owned(),
-        Error::Garbled(what) => what,
+        Error::Garbled(what) | Error::CutOff(what) => what,
     }
 }

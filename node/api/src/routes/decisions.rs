@@ -1,0 +1,118 @@
+//! Why a decision was made: as the node that judged accounts for it, or as far as the audit chain has it.
+
+use super::audit::{self, CHUNK};
+use super::{App, Caller, Path};
+use crate::dto::policy::{self, Verdict};
+use crate::error::Error;
+use crate::ports::{AuditLine, Call, Decided, Place};
+use crate::prefix::{self, Candidate};
+use axum::Json;
+use axum::extract::State as Shared;
+use symbi_model::DecisionId;
+use symbi_model::record::Record;
+
+/// The chain is looked through from so long before the time of an id, ms: clocks differ.
+const EARLIER_MS: u64 = 2_000;
+/// And up to so long after it, ms: so long a permit may wait for its command to be applied, and some.
+const LATER_MS: u64 = 90_000;
+/// So many portions of the chain are looked through at most.
+const CHUNKS: usize = 64;
+
+/// `GET /api/v1/decisions/{id}`: from the node that judged, else from the audit chain; the id may be a unique beginning of one that
+/// a node knows.
+pub async fn show(Shared(app): Shared<App>, _: Caller, Path(id): Path<String>) -> Result<Json<Verdict>, Error> {
+    let wanted = id.to_ascii_lowercase();
+    let id = match wanted.parse() {
+        Ok(id) => id,
+        Err(_) => only(&app, &wanted).await?,
+    };
+    let told = app.call(|reply| Call::Decision(id, reply)).await?;
+    if let Ok(Some(account)) = &told {
+        return Ok(Json(policy::verdict(account)));
+    }
+    if let Some(record) = recorded(&app, id).await? {
+        return Ok(Json(of_record(id, record)));
+    }
+    told.map_err(Error::Unavailable)?;
+    Err(Error::NotFound(format!("its node knows nothing of decision {id}, or not any more")))
+}
+
+/// The only decision whose id begins so.
+async fn only(app: &App, wanted: &str) -> Result<DecisionId, Error> {
+    let none = || format!("{wanted:?} is no decision id (8 hex digits, '-', a UUID), nor the beginning of one");
+    let (low, high) = DecisionId::beginning(wanted).ok_or_else(|| Error::BadRequest(none()))?;
+    let Decided { ids, more, unreachable } = app.call(|reply| Call::Decisions(low, high, reply)).await?;
+    let candidates = ids.iter().map(|id| Candidate { thing: *id, name: None, id: id.to_string() });
+    let found = prefix::find("decision", wanted, candidates);
+    if !unreachable.is_empty() && !matches!(found, Err(Error::Ambiguous { .. })) {
+        let nodes = unreachable.join(", ");
+        return Err(Error::Unavailable(format!("others may begin with {wanted:?}: {nodes} could not be asked")));
+    }
+    match found {
+        Ok(id) if more => {
+            let candidates = vec![id.to_string(), "others".to_owned()];
+            Err(Error::Ambiguous { what: "decision", wanted: wanted.to_owned(), candidates })
+        }
+        found => found,
+    }
+}
+
+/// The record of the command that a decision permitted, if there is one.
+async fn recorded(app: &App, id: DecisionId) -> Result<Option<Record>, Error> {
+    let (wanted, time_ms) = (id.to_string(), id.time_ms());
+    let mut place = Place { index: first_at(app, time_ms.saturating_sub(EARLIER_MS)).await?, line: 0 };
+    for _ in 0..CHUNKS {
+        let chunk = audit::read(app, place).await?;
+        for line in &chunk {
+            match line {
+                AuditLine::Record(record) if record.decision == wanted => return Ok(Some(record.clone())),
+                AuditLine::Record(record) if record.time_ms > time_ms.saturating_add(LATER_MS) => return Ok(None),
+                _ => {}
+            }
+        }
+        match chunk.last() {
+            Some(last) if chunk.len() == CHUNK => place = audit::after(last),
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// The first index whose records are of this time or a later one: the time in the log never falls.
+async fn first_at(app: &App, time_ms: u64) -> Result<u64, Error> {
+    let (mut first, mut end) = (1, app.ports.state.borrow().counters.applied_index + 1);
+    while first < end {
+        let middle = first.midpoint(end);
+        let place = Place { index: middle, line: 0 };
+        let lines = app.call(|reply| Call::Audit(place, 2, reply)).await?.map_err(Error::Internal)?;
+        let is_earlier = |line: &AuditLine| matches!(line, AuditLine::Record(record) if record.time_ms < time_ms);
+        if lines.iter().any(is_earlier) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    Ok(first)
+}
+
+/// What a record says of the decision that permitted its command.
+fn of_record(id: DecisionId, record: Record) -> Verdict {
+    let Record { index, position, kind, actor, subject, outcome, policy_set, details, .. } = record;
+    Verdict {
+        decision: id.to_string(),
+        verdict: "allow".to_owned(),
+        at_ms: id.time_ms(),
+        policy_set: policy_set.0,
+        reason: format!("policy set {policy_set} permitted {actor} to {kind} {subject}; the outcome was {outcome}"),
+        principal: actor,
+        action: kind,
+        resource: subject,
+        values: details,
+        policies: Vec::new(),
+        nearest: Vec::new(),
+        errors: Vec::new(),
+        worked_out: Some(format!(
+            "audit record {index}.{position} says what was permitted; which policies did is not kept any more"
+        )),
+    }
+}

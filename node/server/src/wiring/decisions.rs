@@ -1,0 +1,161 @@
+//! Decisions, wherever they were made: found by the beginning of their ids, and accounted for by the node that judged.
+//!
+//! A node has its last verdicts whole, and in its ledger those that denied something. Of an older one that allowed a message
+//! the ledger has what was allowed; the policies that did are worked out again, and the account says so.
+
+use super::call;
+use super::remote::Remote;
+use futures::future::join_all;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use symbi_api::ports::Decided;
+use symbi_host::ledger::{Allowed, DECISIONS, Ledger};
+use symbi_model::ledger::Kind;
+use symbi_model::node::Membership;
+use symbi_model::{DecisionId, NodeId, PolicyNumber, State};
+use symbi_policy::{Account, AgentRef, Ask, DEAF_AFTER, Gate, Principal, Receive, Tell, Verdict};
+use symbi_proto::wire::{ControlReply, ControlRequest};
+
+/// How long a node has to look for a decision.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How far the clocks of two nodes may be apart.
+const APART: Duration = Duration::from_secs(2);
+/// How old a change may be, by the time that it has in the log, when it comes into force: no leader takes an older one.
+const LATE: Duration = Duration::from_secs(90);
+
+/// The decisions from `low` to `high`, asked of every member whose ids may lie there.
+pub async fn find(remote: &Remote, gate: &Gate, ledger: &Ledger, low: DecisionId, high: DecisionId) -> Decided {
+    let state = remote.raft.state().borrow().clone();
+    let is_asked = |node: &NodeId| low.node[..] <= node.0[..4] && node.0[..4] <= high.node[..];
+    let members = state.nodes.iter().filter(|(id, node)| node.membership == Membership::Member && is_asked(id));
+    let asked = members.map(|(node, record)| async move {
+        let reply = if *node == remote.node {
+            tell(gate, ledger, low, high).await
+        } else {
+            let request = ControlRequest::Decisions { low, high };
+            call::control(&remote.net, *node, &request, PATIENCE).await.unwrap_or(ControlReply::Unknown)
+        };
+        (record.name.clone(), reply)
+    });
+    let mut decided = Decided::default();
+    for (name, reply) in join_all(asked).await {
+        match reply {
+            ControlReply::Decisions { ids, more } => {
+                decided.ids.extend(ids);
+                decided.more |= more;
+            }
+            _ => decided.unreachable.push(name),
+        }
+    }
+    decided
+}
+
+/// The answer to another node that looks for decisions.
+pub async fn tell(gate: &Gate, ledger: &Ledger, low: DecisionId, high: DecisionId) -> ControlReply {
+    match ledger.decisions(low, high).await {
+        Ok((recorded, more)) => {
+            let kept = gate.decisions(&low, &high, DECISIONS + 1);
+            let ids: BTreeSet<DecisionId> = recorded.into_keys().chain(kept).collect();
+            let more = more || ids.len() > DECISIONS;
+            ControlReply::Decisions { ids: ids.into_iter().take(DECISIONS).collect(), more }
+        }
+        Err(error) => ControlReply::Failed { reason: error.to_string() },
+    }
+}
+
+/// What this node knows of a decision of its own.
+pub async fn account(state: &State, gate: &Gate, ledger: &Ledger, id: DecisionId) -> Option<Account> {
+    if let Some(verdict) = gate.verdict(&id) {
+        return Some(Account::given(verdict));
+    }
+    if let Some(denied) = ledger.verdict(id).await.ok().flatten() {
+        return Verdict::decode(&denied).ok().map(Account::given);
+    }
+    let allowed = ledger.allowed(id).await.ok().flatten()?;
+    worked_out(state, gate, id, &allowed)
+}
+
+/// The account of a verdict of which the ledger has only that it allowed a message.
+fn worked_out(state: &State, gate: &Gate, id: DecisionId, allowed: &Allowed) -> Option<Account> {
+    let seen = &allowed.seen;
+    let sets = allowed.policy_set.map_or_else(|| in_force(state, id.time_ms()), |number| vec![number]);
+    let verdicts: Vec<Verdict> = sets.iter().filter_map(|number| again(state, gate, id, allowed, *number)).collect();
+    let permits = verdicts.iter().find(|verdict| verdict.allowed).cloned();
+    let holds = permits.is_some();
+    let mut verdict = permits.or_else(|| verdicts.first().cloned())?;
+    let (line, kind) = (seen.line, seen.kind.map_or("message", Kind::name));
+    let by: Vec<String> = sets.iter().map(ToString::to_string).collect();
+    let by = match (allowed.policy_set, by.as_slice()) {
+        (Some(number), _) => format!("policy set {number}"),
+        (None, [only]) => format!("policy set {only}, which was in force then"),
+        (None, several) => format!("the policy sets {}, one of which was in force then", several.join(" and ")),
+    };
+    let records = "what the cluster knows of both ends now";
+    let recorded = format!("line {line} of its node's ledger says that {kind} {} was allowed", seen.message);
+    let found = if holds {
+        format!("by which policies is worked out again, from {by}, and {records}")
+    } else {
+        // What the ledger says holds; it is the records of the two that are others by now.
+        verdict.reason = format!("{recorded}; which policies allowed it cannot be worked out any more");
+        (verdict.allowed, verdict.determining, verdict.errors) = (true, Vec::new(), Vec::new());
+        format!("by which policies cannot be worked out again from {by}, and {records}: it has changed")
+    };
+    Some(Account { verdict, worked_out: Some(format!("{recorded}; {found}")) })
+}
+
+/// What a policy set says to it now.
+fn again(state: &State, gate: &Gate, id: DecisionId, allowed: &Allowed, number: PolicyNumber) -> Option<Verdict> {
+    let seen = &allowed.seen;
+    let agent = |name: &str| AgentRef { name: name.to_owned(), owner: String::new() };
+    let from = match seen.user.as_str() {
+        "" => Principal::Agent(agent(&seen.sender)),
+        user => Principal::User(user.to_owned()),
+    };
+    let to = agent(&seen.receiver);
+    match (seen.sent_by == Some(id), seen.kind) {
+        (false, _) => gate.work_out(state, number, id, &Receive { from, to }),
+        (true, Some(Kind::Tell)) => gate.work_out(state, number, id, &Tell { from, to }),
+        (true, _) => gate.work_out(state, number, id, &Ask { from, to }),
+    }
+}
+
+/// The policy sets by which a node may have judged at a time of its clock, the latest first: it permits nothing once it has not
+/// heard of a leader for a while, clocks differ, and a change may be older than its coming into force.
+fn in_force(state: &State, time_ms: u64) -> Vec<PolicyNumber> {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let (from, to) = (time_ms.saturating_sub(ms(DEAF_AFTER + APART + LATE)), time_ms.saturating_add(ms(APART)));
+    let mut sets = Vec::new();
+    for set in state.policy_sets.values().rev().filter(|set| set.created_ms <= to) {
+        sets.push(set.number);
+        if set.created_ms <= from {
+            break;
+        }
+    }
+    sets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_force;
+    use symbi_model::policy::PolicySet;
+    use symbi_model::{Hash, PolicyNumber, State};
+
+    #[test]
+    fn a_set_that_may_have_been_in_force_is_among_them_and_no_other() {
+        let mut state = State::default();
+        for (number, created_ms) in [(1, 1_000_000), (2, 2_000_000), (3, 2_050_000), (4, 3_000_000)] {
+            let number = PolicyNumber(number);
+            let (text, entities, actor) = (String::new(), "[]".to_owned(), "user:admin".to_owned());
+            let set = PolicySet { number, text, entities, hash: Hash::default(), actor, created_at: 1, created_ms };
+            state.policy_sets.insert(number, set);
+        }
+        let at = |time_ms| in_force(&state, time_ms).into_iter().map(|number| number.0).collect::<Vec<_>>();
+        assert_eq!(at(1_500_000), [1]);
+        assert_eq!(at(1_998_000), [2, 1], "the other's clock may be ahead");
+        assert_eq!(at(2_060_000), [3, 2, 1], "both may have come into force later than they say");
+        assert_eq!(at(2_151_999), [3, 2]);
+        assert_eq!(at(2_152_000), [3]);
+        assert_eq!(at(9_000_000), [4]);
+        assert_eq!(at(0), [0; 0]);
+    }
+}
