@@ -82,14 +82,20 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// A JSON body, with an error that says what is wrong with it.
+/// A JSON object as the body, with an error that says what is wrong with it.
 pub struct Json<T>(pub T);
 
 impl<T: serde::de::DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
-        match axum::Json::<T>::from_request(request, app).await {
+        let too_large = |_| Error::TooLarge { limit: BODY_BYTES };
+        let (parts, body) = request.into_parts();
+        let bytes = axum::body::to_bytes(body, BODY_BYTES).await.map_err(too_large)?;
+        // A list would be read as an object's members, in their order.
+        let is_object = bytes.trim_ascii_start().starts_with(b"{");
+        match axum::Json::<T>::from_request(Request::from_parts(parts, bytes.into()), app).await {
+            Ok(_) if !is_object => Err(Error::BadRequest("the body is not a JSON object".to_owned())),
             Ok(axum::Json(body)) => Ok(Self(body)),
             Err(JsonRejection::BytesRejection(_)) => Err(Error::TooLarge { limit: BODY_BYTES }),
             Err(rejection) => {
