@@ -111,7 +111,8 @@ def tasks(options, leader, etcd_at, nats_at):
     bench = [options.binary, "bench"]
     tail = ["--seconds", options.seconds, "-o", "json", "--data-dir", leader.dir]
     peer = options.client
-    clients, many = options.clients, 4 * options.clients
+    # One sender has eight batches of up to 64 messages under way: with so many clients all are full.
+    clients, many = options.clients, 8 * options.clients
     return [
         ("write", f"symbi-node bench write --clients {clients}", [*bench, "write", "--clients", clients, *tail]),
         ("etcd", f"etcd put, {clients} clients", [peer, "etcd", clients, options.seconds, etcd_at]),

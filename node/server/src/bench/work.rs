@@ -20,6 +20,8 @@ use symbi_sandbox::builtin::OWNER;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long after the last message was told the signature over it may be verified.
 const ATTESTED_WITHIN: Duration = Duration::from_secs(5);
+/// Looks that are taken, until two in a row see the same. A node with other traffic never settles.
+const SETTLING: u32 = 50;
 /// How often it is asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Decisions between two moments in which the node's other tasks may run.
@@ -78,7 +80,8 @@ async fn messages(ports: &Ports, hired: &Hired, order: &Order) -> Figures {
     for (from, to) in &*pairs {
         let _ = message(host.clone(), from.clone(), to.clone(), payload.clone(), ask).await;
     }
-    let before = attested(ports).await;
+    let to = another(ports).map(|(to, _)| to).map_err(|error| error.to_string());
+    let before = settled(ports, &to).await;
     let figures = measure(order.clients, order.length, move |client, _| {
         let (from, to) = pairs[client % pairs.len()].clone();
         message(host.clone(), from, to, payload.clone(), ask)
@@ -86,15 +89,20 @@ async fn messages(ports: &Ports, hired: &Hired, order: &Order) -> Figures {
     .await;
     // Each client also tells one thing that is not counted.
     let owed = before.map(|before| before + figures.operations + order.clients as u64);
-    if ask { figures } else { attest(ports, owed, figures).await }
+    if ask { figures } else { attest(ports, &to, owed, figures).await }
 }
 
 /// What was told counts when the receiver's node has verified the signature over it, and the run lasts until the last was.
 /// What is not in time has failed.
-async fn attest(ports: &Ports, owed: Result<u64, String>, mut figures: Figures) -> Figures {
+async fn attest(
+    ports: &Ports,
+    to: &Result<NodeId, String>,
+    owed: Result<u64, String>,
+    mut figures: Figures,
+) -> Figures {
     let began = Instant::now();
     let missing = loop {
-        let missing = match (&owed, attested(ports).await) {
+        let missing = match (&owed, attested(ports, to).await) {
             (Ok(owed), Ok(attested)) => owed.saturating_sub(attested),
             (Err(_), _) | (_, Err(_)) => figures.operations,
         };
@@ -111,10 +119,23 @@ async fn attest(ports: &Ports, owed: Result<u64, String>, mut figures: Figures) 
     figures
 }
 
-/// How many messages of agents the node that is told has verified the signature over.
-async fn attested(ports: &Ports) -> Result<u64, String> {
-    let (to, _) = another(ports).map_err(|error| error.to_string())?;
-    match sink::ask(&ports.net, to, BenchRequest::Attested).await? {
+/// [`attested`], when what was told before has been verified.
+async fn settled(ports: &Ports, to: &Result<NodeId, String>) -> Result<u64, String> {
+    let mut before = attested(ports, to).await?;
+    for _ in 0..SETTLING {
+        tokio::time::sleep(4 * LOOK_EVERY).await;
+        let now = attested(ports, to).await?;
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    Ok(before)
+}
+
+/// How many messages of agents, whoever sent them, the node `to` has verified the signature over.
+async fn attested(ports: &Ports, to: &Result<NodeId, String>) -> Result<u64, String> {
+    match sink::ask(&ports.net, to.clone()?, BenchRequest::Attested).await? {
         BenchReply::Attested(messages) => Ok(messages),
         _ => Err("the sink answers something else".to_owned()),
     }

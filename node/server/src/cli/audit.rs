@@ -87,8 +87,16 @@ pub async fn run(verb: Verb) -> Result<(), Failure> {
             output.print(&lines, tail);
             Ok(())
         }
-        Verb::Export { bundle, context } => export(&bundle, &context).await,
-        Verb::Verify(verify) => verify_node(&verify).await,
+        Verb::Export { bundle, context } => interruptible(export(&bundle, &context)).await,
+        Verb::Verify(verify) => interruptible(verify_node(&verify)).await,
+    }
+}
+
+/// Ends `work` when the user interrupts it; what it has begun is cleared away.
+async fn interruptible(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::select! {
+        done = work => done,
+        Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(130, "INTERRUPTED", "interrupted before its end")),
     }
 }
 
@@ -146,23 +154,16 @@ async fn fetch(
 ) -> Result<(), Failure> {
     let mut progress = Progress::new();
     progress.say("the node puts the bundle together");
-    let transfer = async {
-        let mut pieces = context.client()?.pieces("/api/v1/audit/bundle").await.map_err(|error| failure(&error))?;
-        let mut bytes = 0;
-        while let Some(piece) = pieces.next().await.map_err(|error| failure(&error))? {
-            bytes += piece.len() as u64;
-            progress.bar("reading the bundle", bytes, pieces.total);
-            if take(piece).await?.is_break() {
-                break;
-            }
+    let mut pieces = context.client()?.pieces("/api/v1/audit/bundle").await.map_err(|error| failure(&error))?;
+    let mut bytes = 0;
+    while let Some(piece) = pieces.next().await.map_err(|error| failure(&error))? {
+        bytes += piece.len() as u64;
+        progress.bar("reading the bundle", bytes, pieces.total);
+        if take(piece).await?.is_break() {
+            break;
         }
-        Ok(())
-    };
-    tokio::select! {
-        done = transfer => done,
-        // Whatever was begun is cleared away.
-        Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(130, "INTERRUPTED", "interrupted before its end")),
     }
+    Ok(())
 }
 
 /// Verifies a file, with no node.

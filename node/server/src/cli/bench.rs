@@ -28,7 +28,7 @@ pub enum Verb {
     Ask(Talk),
     /// Measure messages of 256 bytes between agents on different nodes
     #[command(
-        after_help = "Examples:\n  symbi-node bench tell --clients 256\n  symbi-node bench tell --layers +ledger\n\nA message's time is until it is in the receiver's mailbox. The rate counts it when the receiver's node has verified the signature over it.\n\nWith --layers no agent is spoken to: messages of the same size and form go through the stages of a message's way, one stage more in each line, in flushes of up to 64, over the real connection to a sink of its own in another node. So the table shows what each stage costs; there is no way to leave one out for agents."
+        after_help = "Examples:\n  symbi-node bench tell --clients 256\n  symbi-node bench tell --layers +ledger\n\nA message's time is until it is in the receiver's mailbox. The rate counts it when the receiver's node has verified the signature over it; other traffic to that node counts with it, so measure an idle cluster.\n\nWith --layers no agent is spoken to: messages of the same size and form go through the stages of a message's way, one stage more in each line, in flushes of up to 64, over the real connection to a sink of its own in another node. So the table shows what each stage costs; there is no way to leave one out for agents."
     )]
     Tell(Tell),
     /// Measure decisions of the node's gate, each on a question between two agents

@@ -1,5 +1,5 @@
 //! A file in the making: written beside its own place, and put there when it is whole and synced. Until then, and if it comes
-//! to nothing, what was there stays as it is, and nothing else is left.
+//! to nothing, what was there stays as it is, and nothing else is left, unless the process is killed: then a part of it is.
 //!
 //! *Caveats.* What is no plain file, such as a pipe or a device, is written to as it is.
 
@@ -27,8 +27,11 @@ impl Draft {
             return Ok(Self { file, beside: None, place });
         }
         let name = place.file_name().ok_or_else(|| io::Error::other("it is no name of a file"))?;
-        let beside = place.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
+        let beside = place.with_file_name(format!(".{}.{:08x}.part", name.to_string_lossy(), rand::random::<u32>()));
         let file = File::create_new(&beside)?;
+        if let Ok(there) = fs::metadata(&place) {
+            file.set_permissions(there.permissions())?;
+        }
         Ok(Self { file, beside: Some(beside), place })
     }
 
@@ -39,7 +42,8 @@ impl Draft {
         fs::rename(beside, &self.place)?;
         self.beside = None;
         let folder = self.place.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
+        // A folder that may be written to but not read cannot be synced; the file is in it all the same.
+        File::open(folder).map_or(Ok(()), |folder| folder.sync_all())
     }
 }
 
@@ -67,6 +71,7 @@ mod tests {
     use super::Draft;
     use std::fs;
     use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -94,6 +99,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (place, link) = (folder.path().join("b.jsonl"), folder.path().join("link"));
         fs::write(&place, "old").unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
         std::os::unix::fs::symlink(&place, &link).unwrap();
         let mut draft = Draft::new(&link).unwrap();
         draft.write_all(b"half").unwrap();
@@ -102,7 +108,8 @@ mod tests {
         let mut draft = Draft::new(&link).unwrap();
         draft.write_all(b"new").unwrap();
         draft.put().unwrap();
-        assert_eq!((fs::read(&place).unwrap(), fs::read_link(&link).unwrap()), (b"new".to_vec(), place));
+        assert_eq!((fs::read(&place).unwrap(), fs::read_link(&link).unwrap()), (b"new".to_vec(), place.clone()));
+        assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o600, "it is as private as it was");
     }
 
     #[test]

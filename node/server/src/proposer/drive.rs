@@ -32,8 +32,6 @@ struct Way {
     ports: Ports,
     /// The signed batch, encoded.
     bytes: Bytes,
-    /// When it was signed, by this node's clock.
-    time_ms: u64,
     /// Whether it is the leader's: attempted once, in this node's own log.
     leaders: bool,
     /// Whether it may be in a log: raised before each attempt, lowered if that one certainly did not append it and none
@@ -70,7 +68,7 @@ impl Drive {
         let time_ms = (ports.wall_ms)();
         let batch = Batch::sign(cluster, GroupId(0), &ports.key, time_ms, decided_term, items);
         let bytes = Bytes::from(codec::encode_batch(&batch));
-        let way = Way { ports, bytes, time_ms, leaders: decided_term.is_some(), appended: AtomicBool::new(false) };
+        let way = Way { ports, bytes, leaders: decided_term.is_some(), appended: AtomicBool::new(false) };
         Some(Self { way, audience })
     }
 
@@ -134,7 +132,7 @@ impl Way {
     async fn local(&self) -> Attempt {
         let mut status = self.ports.raft.status();
         let term = status.borrow().term;
-        match self.ports.door.admit_own(self.time_ms).await {
+        match self.ports.door.admit(self.ports.node, &self.bytes).await {
             Ok(()) => {}
             Err(DoorError::NotYet) => return Attempt::NotAppended,
             Err(DoorError::Refused(ms)) => return Attempt::Final(skew(ms)),
