@@ -64,8 +64,9 @@ fn one(judge: &Judge, set: &Candidate, number: PolicyNumber, case: &Case) -> Tes
     let slice = judge.types.supposed(set.parsed(), &case.principal, &case.resource);
     let context = case.context.iter().map(|(name, amount)| (name.as_str(), *amount)).collect();
     let question = Question { action: &case.action, slice, context };
-    let Finding { allowed, determining, reason, asked, .. } =
-        judge.policies(number, &Ok(set.parsed().clone()), question);
+    let finding = judge.policies(number, &Ok(set.parsed().clone()), question);
+    let reason = finding.reason();
+    let Finding { allowed, determining, asked, .. } = finding;
     let policies: Vec<String> = determining.iter().map(|line| line.id.clone()).collect();
     let could_be_asked = allowed || asked.is_some();
     let decided = case.by.as_ref().is_none_or(|by| policies.contains(by));

@@ -6,7 +6,7 @@
 use crate::act::sealed::{Resource, Who};
 use crate::set::Parsed;
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use symbi_model::agent::{AgentName, Spec};
 use symbi_model::{NodeId, State};
@@ -35,13 +35,17 @@ pub struct Slice {
     pub resource: EntityUid,
     /// What is known of the two, and of what the policies name.
     pub entities: Vec<Entity>,
-    /// The same for people: `principal.owner` and so on.
-    pub values: BTreeMap<String, String>,
+    /// The same for people.
+    pub values: Values,
     /// The records of agents that were read; none for an agent without a record.
     pub read: Vec<Read>,
     /// Whether `read` is all of the state that was.
     pub only_agents: bool,
 }
+
+/// What is told to people of a principal and a resource: a role, an attribute and a value each.
+#[derive(Debug, Default)]
+pub struct Values(Vec<(&'static str, &'static str, String)>);
 
 /// A record of the state that was read.
 pub type Read = (AgentName, Option<Arc<Spec>>);
@@ -87,7 +91,7 @@ struct Draft<'a> {
     /// The slice so far, but for its ends.
     entities: Vec<Entity>,
     /// As in [`Slice`].
-    values: BTreeMap<String, String>,
+    values: Values,
     /// As in [`Slice`].
     read: Vec<Read>,
     /// As in [`Slice`].
@@ -98,11 +102,23 @@ struct Draft<'a> {
 #[derive(Default)]
 struct Features<'a> {
     /// Its textual attributes.
-    texts: &'a [(&'a str, &'a str)],
+    texts: &'a [(&'static str, &'a str)],
     /// Its labels, where its type has them.
     labels: Option<&'a BTreeSet<String>>,
     /// What it is in beside the set's groups.
     parents: Vec<EntityUid>,
+}
+
+impl Values {
+    /// The value of one attribute.
+    pub fn get(&self, role: &str, attribute: &str) -> Option<&str> {
+        self.0.iter().find(|(whose, what, _)| (*whose, *what) == (role, attribute)).map(|(_, _, value)| value.as_str())
+    }
+
+    /// All of them, by their full names: `principal.owner` and so on.
+    pub fn named(&self) -> impl Iterator<Item = (String, String)> {
+        self.0.iter().map(|(role, attribute, value)| (format!("{role}.{attribute}"), value.clone()))
+    }
 }
 
 impl Types {
@@ -150,7 +166,7 @@ impl Types {
 impl<'a> Draft<'a> {
     fn new(types: &'a Types, state: &'a State, set: &'a Parsed) -> Self {
         let entities = Vec::with_capacity(2 + set.literals.len());
-        Self { types, state, set, entities, values: BTreeMap::new(), read: Vec::new(), only_agents: true }
+        Self { types, state, set, entities, values: Values::default(), read: Vec::new(), only_agents: true }
     }
 
     fn finish(mut self, principal: EntityUid, resource: EntityUid) -> Slice {
@@ -190,7 +206,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn recorded_agent(&mut self, role: &str, name: &str) -> EntityUid {
+    fn recorded_agent(&mut self, role: &'static str, name: &str) -> EntityUid {
         // What is no name has no record, and never will.
         let spec = name.parse::<AgentName>().ok().and_then(|name| {
             let spec = self.state.agents.get(&name).map(|agent| agent.spec.clone());
@@ -204,7 +220,7 @@ impl<'a> Draft<'a> {
         uid(&self.types.agent, name)
     }
 
-    fn recorded_node(&mut self, role: &str, id: &NodeId, name: &str) -> EntityUid {
+    fn recorded_node(&mut self, role: &'static str, id: &NodeId, name: &str) -> EntityUid {
         self.only_agents = false;
         if let Some(record) = self.state.nodes.get(id) {
             return self.node(role, name, &record.profile.labels);
@@ -213,30 +229,30 @@ impl<'a> Draft<'a> {
         uid(&self.types.node, name)
     }
 
-    fn agent(&mut self, role: &str, name: &str, spec: &Spec) -> EntityUid {
+    fn agent(&mut self, role: &'static str, name: &str, spec: &Spec) -> EntityUid {
         let tier = spec.tier.to_string();
         let texts: &[_] = &[("owner", spec.owner.as_str()), ("tier", &tier)];
         let features = Features { texts, labels: Some(&spec.labels), parents: Vec::new() };
         self.put(role, &self.types.agent, name, features)
     }
 
-    fn node(&mut self, role: &str, name: &str, labels: &BTreeSet<String>) -> EntityUid {
+    fn node(&mut self, role: &'static str, name: &str, labels: &BTreeSet<String>) -> EntityUid {
         self.only_agents = false;
         let cluster = self.state.cluster.as_ref().map(|cluster| uid(&self.types.cluster, &cluster.name));
         let parents = cluster.into_iter().collect();
         self.put(role, &self.types.node, name, Features { texts: &[("name", name)], labels: Some(labels), parents })
     }
 
-    fn user(&mut self, role: &str, name: &str) -> EntityUid {
+    fn user(&mut self, role: &'static str, name: &str) -> EntityUid {
         self.put(role, &self.types.user, name, Features { texts: &[("name", name)], ..Features::default() })
     }
 
-    fn cluster(&mut self, role: &str, name: &str) -> EntityUid {
+    fn cluster(&mut self, role: &'static str, name: &str) -> EntityUid {
         self.only_agents = false;
         self.put(role, &self.types.cluster, name, Features { texts: &[("name", name)], ..Features::default() })
     }
 
-    fn supposed(&mut self, role: &str, subject: &Subject) -> EntityUid {
+    fn supposed(&mut self, role: &'static str, subject: &Subject) -> EntityUid {
         let Subject { kind, id, owner, tier, labels, groups } = subject;
         let parents = groups.iter().map(|group| uid(&self.types.group, group)).collect();
         let (kind, texts, labels): (_, &[_], _) = match kind {
@@ -269,7 +285,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds an entity; with a role its values are told to people.
-    fn put(&mut self, role: &str, kind: &EntityTypeName, name: &str, features: Features<'_>) -> EntityUid {
+    fn put(&mut self, role: &'static str, kind: &EntityTypeName, name: &str, features: Features<'_>) -> EntityUid {
         let Features { texts, labels, parents } = features;
         let uid = uid(kind, name);
         let mut attributes = HashMap::with_capacity(texts.len() + 1);
@@ -296,9 +312,9 @@ impl<'a> Draft<'a> {
         uid
     }
 
-    fn say(&mut self, role: &str, attribute: &str, value: &str) {
+    fn say(&mut self, role: &'static str, attribute: &'static str, value: &str) {
         if !role.is_empty() {
-            self.values.insert(format!("{role}.{attribute}"), value.to_owned());
+            self.values.0.push((role, attribute, value.to_owned()));
         }
     }
 }

@@ -168,7 +168,7 @@ impl Gate {
             let decision = self.keep(finding);
             return Ok(Permit { request, reference: PermitRef { decision, policy_set } });
         }
-        let (reason, deaf) = (finding.reason.clone(), finding.deaf);
+        let (reason, deaf) = (finding.reason(), finding.deaf);
         let decision = self.keep(finding);
         tracing::debug!(%decision, %reason, "denied");
         if let (Some(told), Some(kept)) = (self.inner.denials.get(), self.kept(&decision)) {
@@ -189,7 +189,7 @@ impl Gate {
         let next = PolicyNumber(state.counters.policy_set.0 + 1);
         let question = Question { action, slice, context: Vec::new() };
         let finding = self.inner.judge.policies(next, &Ok(set.clone()), question);
-        if finding.allowed { Ok(()) } else { Err(Lockout { reason: finding.reason }) }
+        if finding.allowed { Ok(()) } else { Err(Lockout { reason: finding.reason() }) }
     }
 
     /// A verdict of this gate, if it is still kept; for a denial with what came nearest to permitting it.

@@ -5,7 +5,7 @@
 
 use crate::act::ADMIN;
 use crate::act::sealed::Who;
-use crate::entities::{Kind, Slice, Types};
+use crate::entities::{Kind, Slice, Types, Values};
 use crate::set::{Parsed, schema};
 use crate::verdict::PolicyLine;
 use cedar_policy::{
@@ -13,6 +13,7 @@ use cedar_policy::{
     RestrictedExpression, Schema,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::PolicyNumber;
@@ -44,7 +45,7 @@ pub struct Question<'a> {
     pub context: Vec<(&'a str, i64)>,
 }
 
-/// What was found.
+/// What was found. It is put in words when somebody reads it, which few ever are.
 #[derive(Debug)]
 pub struct Finding {
     /// The set that was judged by; 0 when there was none.
@@ -52,23 +53,34 @@ pub struct Finding {
     /// What was asked for.
     pub action: String,
     /// By whom, as policies name it.
-    pub principal: String,
-    /// To what, as policies name it.
-    pub resource: String,
-    /// The values that policies could look at.
-    pub values: BTreeMap<String, String>,
+    pub principal: EntityUid,
+    /// To what.
+    pub resource: To,
+    /// What policies could look at of the two.
+    pub values: Values,
+    /// The context: names and amounts.
+    pub context: Vec<(String, i64)>,
     /// Whether it is permitted.
     pub allowed: bool,
     /// The policies that determined it.
     pub determining: Vec<Arc<PolicyLine>>,
     /// What went wrong.
     pub errors: Vec<String>,
-    /// The finding in a sentence.
-    pub reason: String,
+    /// The finding in a sentence, where no policy was asked.
+    said: Option<String>,
     /// Whether it was refused because no leader was heard.
     pub deaf: bool,
     /// For a refusal that policies gave: what was asked of them, to find out what came nearest to permitting it.
     pub asked: Option<Asked>,
+}
+
+/// What an act is done to.
+#[derive(Debug)]
+pub enum To {
+    /// What policies have a name for.
+    Entity(EntityUid),
+    /// What they have none for.
+    Other(String),
 }
 
 /// A question as Cedar has it, and the set it was put to.
@@ -97,10 +109,10 @@ impl Judge {
 
     /// What the set `number` says to a question.
     pub fn policies(&self, number: PolicyNumber, current: &Current, question: Question<'_>) -> Finding {
-        let Question { action, slice, context } = question;
-        let mut finding = Finding::of(number, action, slice.principal.to_string(), slice.resource.to_string());
-        finding.values.clone_from(&slice.values);
-        finding.values.extend(context.iter().map(|(name, amount)| (format!("context.{name}"), amount.to_string())));
+        let Question { action, mut slice, context } = question;
+        let mut finding = Finding::of(number, action, slice.principal.clone(), To::Entity(slice.resource.clone()));
+        finding.values = std::mem::take(&mut slice.values);
+        finding.context = context.iter().map(|(name, amount)| ((*name).to_owned(), *amount)).collect();
         let asked = current.clone().and_then(|set| self.ask(set, action, slice, &context));
         match asked {
             Ok((asked, response)) => {
@@ -109,14 +121,13 @@ impl Judge {
             }
             Err(error) => finding.errors.push(error),
         }
-        finding.reason = finding.in_words();
         finding
     }
 
     /// What is denied because this node may have missed a change of the policies.
     pub fn deaf(&self, number: PolicyNumber, action: &str, principal: Who<'_>, silent: Option<Duration>) -> Finding {
-        let mut finding = Finding::of(number, action, self.shown(principal), "-".to_owned());
-        finding.reason = match silent {
+        let mut finding = Finding::of(number, action, self.named(principal), To::Other("-".to_owned()));
+        finding.said = Some(match silent {
             Some(silent) => {
                 let silent = silent.as_secs();
                 format!(
@@ -124,17 +135,16 @@ impl Judge {
                 )
             }
             None => "this node has not heard of a leader since it started, so it permits nothing".to_owned(),
-        };
+        });
         finding.deaf = true;
         finding
     }
 
     /// What needs the administrator, and no policy's leave.
     pub fn administrator(&self, number: PolicyNumber, what: &str, principal: Who<'_>) -> Finding {
-        let shown = self.shown(principal);
-        let mut finding = Finding::of(number, what, shown, what.to_owned());
+        let mut finding = Finding::of(number, what, self.named(principal), To::Other(what.to_owned()));
         finding.allowed = principal == Who::User(ADMIN);
-        finding.reason = format!("{what} needs User::{ADMIN:?}, and this is {}", finding.principal);
+        finding.said = Some(format!("{what} needs User::{ADMIN:?}, and this is {}", finding.principal));
         let text = format!("what has no action of its own in the policies needs User::{ADMIN:?}");
         finding.determining.push(Arc::new(PolicyLine { id: "built-in".to_owned(), text }));
         finding
@@ -168,28 +178,29 @@ impl Judge {
         Ok((Asked { set, request, entities }, response))
     }
 
-    fn shown(&self, principal: Who<'_>) -> String {
+    fn named(&self, principal: Who<'_>) -> EntityUid {
         let (kind, name) = match principal {
             Who::Agent(name) => (Kind::Agent, name),
             Who::Node { name, .. } => (Kind::Node, name),
             Who::User(name) => (Kind::User, name),
         };
-        self.types.uid(kind, name).to_string()
+        self.types.uid(kind, name)
     }
 }
 
 impl Finding {
-    fn of(policy_set: PolicyNumber, action: &str, principal: String, resource: String) -> Self {
+    fn of(policy_set: PolicyNumber, action: &str, principal: EntityUid, resource: To) -> Self {
         Self {
             policy_set,
             action: action.to_owned(),
             principal,
             resource,
-            values: BTreeMap::new(),
+            values: Values::default(),
+            context: Vec::new(),
             allowed: false,
             determining: Vec::new(),
             errors: Vec::new(),
-            reason: String::new(),
+            said: None,
             deaf: false,
             asked: None,
         }
@@ -209,7 +220,11 @@ impl Finding {
         self.allowed = response.decision() == Decision::Allow;
     }
 
-    fn in_words(&self) -> String {
+    /// The finding in a sentence.
+    pub fn reason(&self) -> String {
+        if let Some(said) = &self.said {
+            return said.clone();
+        }
         let Self { policy_set: set, principal, action, resource, errors, .. } = self;
         let names = self.determining.iter().map(|line| line.id.as_str()).collect::<Vec<_>>().join(", ");
         let asked = format!("{principal}{} to {action} {resource}{}", self.owner("principal"), self.owner("resource"));
@@ -223,12 +238,27 @@ impl Finding {
 
     /// ` (owner x)` where one is known, ` (no such agent)` where there ought to be one.
     fn owner(&self, role: &str) -> String {
-        let value = |name: &str| self.values.get(&format!("{role}.{name}"));
+        let value = |name: &str| self.values.get(role, name);
         match (value("owner"), value("record")) {
             (Some(owner), _) => format!(" (owner {owner})"),
             (None, Some(record)) if record.ends_with("such node") => " (no such node)".to_owned(),
             (None, Some(_)) => " (no such agent)".to_owned(),
             (None, None) => String::new(),
+        }
+    }
+
+    /// All that policies could look at, by name: `principal.owner`, `context.bytes` and so on.
+    pub fn looked_at(&self) -> BTreeMap<String, String> {
+        let amounts = self.context.iter().map(|(name, amount)| (format!("context.{name}"), amount.to_string()));
+        self.values.named().chain(amounts).collect()
+    }
+}
+
+impl fmt::Display for To {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entity(uid) => uid.fmt(formatter),
+            Self::Other(what) => what.fmt(formatter),
         }
     }
 }

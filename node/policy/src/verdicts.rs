@@ -33,15 +33,15 @@ impl Kept {
             id: self.id,
             at_ms: self.at_ms,
             action: finding.action.clone(),
-            principal: finding.principal.clone(),
-            resource: finding.resource.clone(),
-            context: finding.values.clone(),
+            principal: finding.principal.to_string(),
+            resource: finding.resource.to_string(),
+            context: finding.looked_at(),
             allowed: finding.allowed,
             policy_set: finding.policy_set,
             determining: finding.determining.iter().map(|line| line.as_ref().clone()).collect(),
             nearest: Vec::new(),
             errors: finding.errors.clone(),
-            reason: finding.reason.clone(),
+            reason: finding.reason(),
         }
     }
 }
