@@ -111,6 +111,7 @@ impl Dispatcher {
                     self.dispatch(batch, room);
                 }
                 room = led(&self.ports, &self.ordinary_room), if !self.ordinary.is_empty() => {
+                    self.gather_round(&mut taken).await;
                     let batch = self.ordinary.gather(Instant::now());
                     self.dispatch(batch, room);
                 }
@@ -124,6 +125,18 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    /// Lets those who are about to send do so first. The answers to one batch wake many senders at once, and the first of
+    /// them wakes the dispatcher: without this a batch would leave with a few commands, and the others wait for it.
+    async fn gather_round(&mut self, taken: &mut Vec<Proposal<Reply>>) {
+        tokio::task::yield_now().await;
+        while taken.len() < lane::BATCH_COMMANDS
+            && let Ok(proposal) = self.proposals.try_recv()
+        {
+            taken.push(proposal);
+        }
+        self.take_up(taken);
     }
 
     fn take_up(&mut self, taken: &mut Vec<Proposal<Reply>>) {
