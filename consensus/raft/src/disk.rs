@@ -12,8 +12,15 @@ use std::convert::Infallible;
 use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
-use symbi_store::{Batch, Engine};
+use symbi_model::GroupId;
+use symbi_store::{Batch, Engine, Run};
 use tokio::sync::{mpsc, oneshot};
+
+/// What an engine may keep apart of a group: its log, and its audit chain.
+#[must_use]
+pub fn runs(group: GroupId) -> [Run; 2] {
+    Keys::new(group).runs()
+}
 
 /// The engine, as log and state machine hold it. Whoever may outlive them holds a [`Weak`] one, so that a replica that
 /// was shut down has let go of its engine, whoever still has a handle.

@@ -27,6 +27,7 @@ mod wire;
 pub use audit::{Position as AuditPosition, Row as AuditRow};
 pub use change::MembershipChange;
 pub use confirm::Confirmed;
+pub use disk::runs;
 pub use error::{ChangeError, ConfirmError, Error, ServeError, WriteError};
 pub use handle::{BatchApplied, Handle, start};
 pub use link::{Lane, Link, LinkError};

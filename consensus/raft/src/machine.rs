@@ -1,11 +1,12 @@
 //! The state machine: applies committed entries to the model's state, and keeps state and audit chain on disk.
 //!
 //! The state lives in memory as an image whose clone is O(1); a chunk of entries becomes one atomic, unsynced write of
-//! the rows that changed, the audit lines, and the last applied id. What a crash takes of it, the log gives again.
+//! its audit lines and, once in a while, of all rows that changed since the last time and the last applied id. What a crash
+//! takes of it, the log gives again: the same rows, and the same lines in the same places.
 
 use crate::disk::Disk;
 use crate::disk::format::{self, Applied, LogId, Membership, SMALL};
-use crate::disk::keys::{AUDIT, Keys};
+use crate::disk::keys::Keys;
 use crate::error::storage;
 use crate::types::{Answer, Entry, SnapshotMeta, StoredMembership, Types};
 use crate::{audit, types};
@@ -23,11 +24,13 @@ mod filling;
 pub mod frames;
 pub mod generation;
 mod snapshot;
+mod unsaved;
 
 pub use filling::Filling;
 pub use generation::{Generation, Generations};
 use snapshot::Slot;
 pub use snapshot::{Builder, Image};
+use unsaved::Unsaved;
 
 /// The most entries that are applied in one write.
 const CHUNK: usize = 64;
@@ -48,8 +51,9 @@ pub struct Progress {
 /// The state machine of one group.
 ///
 /// Invariants:
-/// - what is on disk under `generation` is `state` and its audit chain, as of `applied`;
-/// - a state is published only after its rows were written.
+/// - the rows on disk under `generation` are the state as of the id beside them; with those in `unsaved` they are `state`;
+/// - the audit lines on disk are at least those of `state`, and a state is published only after its lines were written;
+/// - no snapshot is ahead of the rows on disk, because the entries before it may be purged.
 pub struct Machine {
     /// The group's keys.
     keys: Keys,
@@ -57,6 +61,8 @@ pub struct Machine {
     generations: Arc<Generations>,
     /// The image.
     state: State,
+    /// The rows of it that are not on disk yet.
+    unsaved: Unsaved,
     /// The last membership applied.
     membership: StoredMembership,
     /// How far it is; watched by the handle.
@@ -86,6 +92,7 @@ impl Machine {
             generations,
             published: watch::Sender::new(state.clone()),
             state,
+            unsaved: Unsaved::default(),
             membership: membership.into(),
             progress: watch::Sender::new(progress),
             current: Arc::new(Mutex::new(None)),
@@ -118,19 +125,25 @@ impl Machine {
             let (entry, responder) = item?;
             step.apply(&self.keys, &entry, responder)?;
         }
-        let row = Applied {
-            generation: step.progress.generation.number(),
-            last: step.progress.applied,
-            membership: Membership::from(&step.membership),
-        };
-        step.batch.put(self.keys.applied(), codec::encode(&row));
-        self.engine.write(step.batch).map_err(storage)?;
+        step.rows.into_iter().for_each(|rows| self.unsaved.take(rows));
         self.membership = step.membership;
+        if self.unsaved.is_due() {
+            self.save(&mut step.batch, &step.progress);
+        }
+        self.engine.write(step.batch).map_err(storage)?;
         self.publish(step.state, step.progress);
         for (responder, answer) in step.answers {
             responder.send(answer);
         }
         Ok(())
+    }
+
+    /// Adds to `batch` the rows that are not on disk yet, and that they are as of `progress`.
+    fn save(&mut self, batch: &mut Batch, progress: &Progress) {
+        let generation = progress.generation.number();
+        self.unsaved.save(batch, &self.keys, generation);
+        let row = Applied { generation, last: progress.applied, membership: Membership::from(&self.membership) };
+        batch.put(self.keys.applied(), codec::encode(&row));
     }
 
     fn publish(&mut self, state: State, progress: Progress) {
@@ -176,6 +189,12 @@ impl RaftStateMachine<Types> for Machine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
+        let (mut batch, progress) = (Batch::new(), self.progress.borrow().clone());
+        self.save(&mut batch, &progress);
+        if let Err(error) = self.engine.write(batch) {
+            // Nothing can be purged then: the engine writes nothing after its first failure.
+            tracing::error!(%error, "the state could not be saved");
+        }
         Builder::new(self.snapshot(), self.current.clone())
     }
 
@@ -196,6 +215,7 @@ impl RaftStateMachine<Types> for Machine {
             old.generation.retire();
             image.generation.keep();
         }
+        self.unsaved = Unsaved::default();
         self.membership = meta.last_membership.clone();
         let progress = Progress { applied, term_start: old.term_start, generation: image.generation };
         self.publish(image.state, progress);
@@ -216,8 +236,10 @@ struct Step {
     membership: StoredMembership,
     /// How far it is.
     progress: Progress,
-    /// What to write.
+    /// The audit lines, to be written.
     batch: Batch,
+    /// The rows that each entry has changed.
+    rows: Vec<Vec<Row>>,
     /// Whom to answer once it is written.
     answers: Vec<(ApplyResponder<Types>, Answer)>,
 }
@@ -229,6 +251,7 @@ impl Step {
             membership: machine.membership.clone(),
             progress: machine.progress.borrow().clone(),
             batch: Batch::new(),
+            rows: Vec::new(),
             answers: Vec::new(),
         }
     }
@@ -240,10 +263,8 @@ impl Step {
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         let generation = self.progress.generation.number();
-        for row in applied.rows.iter() {
-            put_row(&mut self.batch, keys, generation, row);
-        }
         audit::put(&mut self.batch, keys, generation, &applied);
+        self.rows.push(applied.rows);
         let id = LogId::from(&entry.log_id);
         if let EntryPayload::Membership(membership) = &entry.payload {
             self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
@@ -270,8 +291,7 @@ fn put_row(batch: &mut Batch, keys: &Keys, generation: u64, row: &Row) {
 
 /// Reads the state's rows of a generation.
 fn load(engine: &dyn Engine, keys: &Keys, generation: u64) -> io::Result<State> {
-    let end = keys.row(generation, AUDIT, &[]);
-    let mut from = keys.generation(generation);
+    let [(mut from, end), _] = keys.generations(generation, generation + 1);
     let mut rows = Vec::new();
     loop {
         let page = engine.scan(&from, &end, STEP).map_err(storage)?;

@@ -24,6 +24,7 @@ mod tests;
 
 pub use decisions::Allowed;
 pub use disk::Error;
+pub use keys::runs;
 
 use crate::observer::Event;
 use actor::Actor;

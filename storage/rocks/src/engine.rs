@@ -1,15 +1,16 @@
 //! The open database: the handle that callers hold, and what it shares with its writer thread.
 
 use crate::error;
+use crate::families::{Families, Part};
 use crate::options::Options;
 use crate::writer::{self, Append};
-use rocksdb::{DB, DBRawIterator, ReadOptions, WriteBatch};
+use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIterator, ReadOptions, WriteBatch};
 use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use symbi_store::{Batch, Engine, Error, OnDurable, Op, Pair};
+use symbi_store::{Batch, Engine, Error, OnDurable, Op, Pair, Run};
 
 /// An open database.
 ///
@@ -27,6 +28,8 @@ pub struct Rocks {
 pub(crate) struct Shared {
     /// The database.
     db: DB,
+    /// Which keys are in which of its column families.
+    families: Families,
     /// The first failure of a write or sync. Nothing is written after it: a later batch must not be there without an earlier one.
     failed: OnceLock<Error>,
 }
@@ -36,16 +39,19 @@ impl Rocks {
     ///
     /// # Errors
     /// [`Error::InUse`] with the directory (and the process, if known) when it is open elsewhere; [`Error::Corrupt`] when what
-    /// is there is damaged; [`Error::Full`], [`Error::Io`].
+    /// is there is damaged, or was written without one of the runs; [`Error::Full`], [`Error::Io`].
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
         Self::open_with(path, &options, &options.database())
     }
 
     /// Opens with RocksDB options at hand, so that a test can look at its statistics.
     pub(crate) fn open_with(path: &Path, options: &Options, database: &rocksdb::Options) -> Result<Self, Error> {
-        let db = DB::open(database, path).map_err(|cause| error::opening(path, &cause))?;
+        let families = Families::new(&options.runs);
+        let named = families.names().iter().map(|name| ColumnFamilyDescriptor::new(*name, database.clone()));
+        let db = DB::open_cf_descriptors(database, path, named).map_err(|cause| error::opening(path, &cause))?;
         sync_parent(path)?;
-        let shared = Arc::new(Shared { db, failed: OnceLock::new() });
+        let shared = Arc::new(Shared { db, families, failed: OnceLock::new() });
+        shared.check_places(&options.runs)?;
         let (sender, queue) = channel();
         let (own, group_bytes) = (Arc::clone(&shared), options.group_bytes);
         let writer = std::thread::Builder::new()
@@ -82,47 +88,42 @@ impl Engine for Rocks {
 
     fn write(&self, batch: Batch) -> Result<(), Error> {
         let mut group = WriteBatch::default();
-        fill(&mut group, batch.ops());
+        self.shared.fill(&mut group, batch.ops());
         self.shared.write(group)
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.shared.db.get(key).map_err(|cause| error::of(&cause))
+        let Shared { db, families, .. } = &*self.shared;
+        db.get_cf(self.shared.family(families.of(key)), key).map_err(|cause| error::of(&cause))
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, Error> {
         let mut pairs = Vec::new();
-        let Some(mut iterator) = self.range(from, to) else { return Ok(pairs) };
-        iterator.seek_to_first();
-        while pairs.len() < limit {
-            let Some(pair) = current(&iterator)? else { break };
-            pairs.push(pair);
-            iterator.next();
+        for part in self.shared.families.parts(from, to) {
+            let mut iterator = self.shared.iterator(&part);
+            iterator.seek_to_first();
+            while pairs.len() < limit {
+                let Some(pair) = current(&iterator)? else { break };
+                pairs.push(pair);
+                iterator.next();
+            }
         }
         Ok(pairs)
     }
 
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, Error> {
-        let Some(mut iterator) = self.range(from, to) else { return Ok(None) };
-        iterator.seek_to_last();
-        current(&iterator)
+        for part in self.shared.families.parts(from, to).rev() {
+            let mut iterator = self.shared.iterator(&part);
+            iterator.seek_to_last();
+            if let Some(pair) = current(&iterator)? {
+                return Ok(Some(pair));
+            }
+        }
+        Ok(None)
     }
 
     fn failure(&self) -> Option<Error> {
         self.shared.failed.get().cloned()
-    }
-}
-
-impl Rocks {
-    /// An iterator over a range, not yet anywhere; none if the range is empty.
-    fn range(&self, from: &[u8], to: &[u8]) -> Option<DBRawIterator<'_>> {
-        if from >= to {
-            return None;
-        }
-        let mut bounds = ReadOptions::default();
-        bounds.set_iterate_lower_bound(from);
-        bounds.set_iterate_upper_bound(to);
-        Some(self.shared.db.raw_iterator_opt(bounds))
     }
 }
 
@@ -140,20 +141,51 @@ impl Shared {
         self.db.flush_wal(true).map_err(|cause| self.fail(&cause))
     }
 
+    /// Adds operations to a write, in order.
+    pub(crate) fn fill(&self, group: &mut WriteBatch, ops: &[Op]) {
+        for op in ops {
+            match op {
+                Op::Put { key, value } => group.put_cf(self.family(self.families.of(key)), key, value),
+                Op::Delete { key } => group.delete_cf(self.family(self.families.of(key)), key),
+                Op::DeleteRange { from, to } => {
+                    for Part { family, keys } in self.families.parts(from, to) {
+                        group.delete_range_cf(self.family(family), keys.start, keys.end);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Refuses rows that were written when there was no family for them: they would not be found.
+    fn check_places(&self, runs: &[Run]) -> Result<(), Error> {
+        for run in runs {
+            let mut iterator = self.iterator(&Part { family: 0, keys: &run.from[..]..&run.to[..] });
+            iterator.seek_to_first();
+            if current(&iterator)?.is_some() {
+                let name = run.name;
+                return Err(Error::Corrupt(format!(
+                    "rows of {name} are not in its column family: they are of an older version"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn family(&self, place: usize) -> &ColumnFamily {
+        self.db.cf_handle(self.families.names()[place]).expect("opened with the database")
+    }
+
+    /// An iterator over the keys of a part, not yet anywhere.
+    fn iterator(&self, Part { family, keys }: &Part<'_>) -> DBRawIterator<'_> {
+        let mut bounds = ReadOptions::default();
+        bounds.set_iterate_lower_bound(keys.start);
+        bounds.set_iterate_upper_bound(keys.end);
+        self.db.raw_iterator_cf_opt(self.family(*family), bounds)
+    }
+
     fn fail(&self, cause: &rocksdb::Error) -> Error {
         let error = error::of(cause);
         self.failed.get_or_init(|| error).clone()
-    }
-}
-
-/// Adds operations to a write, in order.
-pub(crate) fn fill(group: &mut WriteBatch, ops: &[Op]) {
-    for op in ops {
-        match op {
-            Op::Put { key, value } => group.put(key, value),
-            Op::Delete { key } => group.delete(key),
-            Op::DeleteRange { from, to } => group.delete_range(from, to),
-        }
     }
 }
 

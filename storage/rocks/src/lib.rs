@@ -1,4 +1,5 @@
-//! The storage engine over RocksDB: one database, one write-ahead log, one thread that syncs.
+//! The storage engine over RocksDB: one database, one write-ahead log, one thread that syncs; a column family for each run of
+//! keys that only grows at its end.
 //!
 //! Appends queue for the writer thread, which puts all that waits into one write, syncs once, and calls every one of them
 //! back (group commit). Writes go to the write-ahead log at once and are synced by the next append. No RocksDB type is
@@ -11,6 +12,7 @@
 
 mod engine;
 mod error;
+mod families;
 mod options;
 mod writer;
 

@@ -3,7 +3,7 @@
 //! It writes without a sync and then syncs the log. A write that syncs would hold RocksDB's queue of writers for as long as
 //! the disk takes, and with it every write that need not be durable, such as what applying a committed entry changes.
 
-use crate::engine::{Shared, fill};
+use crate::engine::Shared;
 use rocksdb::WriteBatch;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -20,7 +20,7 @@ pub(crate) struct Append {
 /// Writes until every sender is gone and the queue is empty.
 pub(crate) fn run(shared: &Arc<Shared>, queue: &Receiver<Append>, group_bytes: usize) {
     while let Ok(first) = queue.recv() {
-        let (group, callbacks) = gather(first, queue, group_bytes);
+        let (group, callbacks) = gather(shared, first, queue, group_bytes);
         let result = shared.write(group).and_then(|()| shared.sync());
         if let Err(error) = &result {
             tracing::error!(%error, appends = callbacks.len(), "appends could not be made durable");
@@ -32,12 +32,17 @@ pub(crate) fn run(shared: &Arc<Shared>, queue: &Receiver<Append>, group_bytes: u
 }
 
 /// The first append and those that wait behind it, up to about `group_bytes`.
-fn gather(first: Append, queue: &Receiver<Append>, group_bytes: usize) -> (WriteBatch, Vec<OnDurable>) {
+fn gather(
+    shared: &Shared,
+    first: Append,
+    queue: &Receiver<Append>,
+    group_bytes: usize,
+) -> (WriteBatch, Vec<OnDurable>) {
     let mut group = WriteBatch::default();
     let mut callbacks = Vec::new();
     let mut next = Some(first);
     while let Some(append) = next {
-        fill(&mut group, append.batch.ops());
+        shared.fill(&mut group, append.batch.ops());
         callbacks.push(append.on_durable);
         next = if group.size_in_bytes() < group_bytes { queue.try_recv().ok() } else { None };
     }

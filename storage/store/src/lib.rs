@@ -7,8 +7,10 @@ pub mod batch;
 pub mod engine;
 pub mod error;
 pub mod memory;
+pub mod run;
 pub mod suite;
 
 pub use batch::{Batch, Op};
 pub use engine::{Engine, OnDurable, Pair};
 pub use error::Error;
+pub use run::Run;

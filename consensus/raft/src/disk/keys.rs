@@ -1,25 +1,24 @@
 //! The keys of one group. Each begins with [`SPACE`] and the group's number, then a letter for the kind of row.
 //!
 //! ```text
+//! 'a' | generation | index | line       a line of the audit chain       -> the model's
 //! 'c'                                   the committed log id            -> format::LogId
 //! 'g'                                   the highest generation in use   -> u64, big-endian
 //! 'l' | index                           an entry                        -> model::entry::Entry
 //! 'm'                                   generation and last applied     -> format::Applied
 //! 'p'                                   the last purged log id          -> format::LogId
 //! 's' | generation | table | key        a row of the state              -> the model's
-//! 's' | generation | 255 | index | line a line of the audit chain       -> the model's
 //! 'v'                                   the vote                        -> format::Vote
 //! ```
-//! Numbers are big-endian, so that rows sort by them.
+//! Numbers are big-endian, so that rows sort by them. A generation's rows and its audit lines are two ranges, because the lines
+//! only grow at their end: see [`Keys::runs`].
 
 use crate::audit::Position;
 use symbi_model::GroupId;
+use symbi_store::Run;
 
 /// The first byte of every key of this crate; the rest of the node keeps its rows under others.
 pub const SPACE: u8 = 1;
-/// The table number of the audit chain, above every table of the model.
-pub const AUDIT: u8 = 255;
-
 /// Makes one group's keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Keys {
@@ -75,17 +74,18 @@ impl Keys {
 
     /// A line of the audit chain: 0 is the batch's own, then one for each record.
     pub fn audit(&self, generation: u64, index: u64, line: u32) -> Vec<u8> {
-        self.key(b's', &[&generation.to_be_bytes(), &[AUDIT], &index.to_be_bytes(), &line.to_be_bytes()])
+        self.key(b'a', &[&generation.to_be_bytes(), &index.to_be_bytes(), &line.to_be_bytes()])
     }
 
-    /// The first key of a generation; the first key after it is that of the next one.
-    pub fn generation(&self, generation: u64) -> Vec<u8> {
-        self.key(b's', &[&generation.to_be_bytes()])
+    /// The rows of the generations from `first` to before `end`, and then their audit lines: two ranges.
+    pub fn generations(&self, first: u64, end: u64) -> [(Vec<u8>, Vec<u8>); 2] {
+        [b's', b'a'].map(|kind| (self.key(kind, &[&first.to_be_bytes()]), self.key(kind, &[&end.to_be_bytes()])))
     }
 
-    /// The first key after every generation.
-    pub fn generations_end(&self) -> Vec<u8> {
-        self.key(b's' + 1, &[])
+    /// The keys whose rows are only added behind the last one: the entries, and the audit chain.
+    pub fn runs(&self) -> [Run; 2] {
+        let run = |name, kind| Run { name, from: self.key(kind, &[]), to: self.key(kind + 1, &[]) };
+        [run("log", b'l'), run("audit", b'a')]
     }
 
     /// The part of a row's key behind its generation: table and key.
@@ -96,13 +96,11 @@ impl Keys {
 
     /// Where in the chain an audit line's key is.
     pub fn audit_position(&self, key: &[u8]) -> Option<Position> {
-        let (table, rest) = self.split_row(key)?;
-        let (index, line) = rest.split_at_checked(8)?;
-        let position = Position {
+        let (index, line) = key.get(10 + 8..)?.split_at_checked(8)?;
+        Some(Position {
             index: u64::from_be_bytes(index.try_into().ok()?),
             line: u32::from_be_bytes(line.try_into().ok()?),
-        };
-        (table == AUDIT).then_some(position)
+        })
     }
 
     /// The index of an entry's key.

@@ -30,7 +30,9 @@ async fn a_replica_that_lost_committed_entries_does_not_start() {
     let keys = Keys::new(symbi_model::GroupId(0));
     let mut batch = Batch::new();
     // The state behind the log, and the log cut off: what a lost tail looks like.
-    batch.delete_range(keys.generation(0), keys.generations_end());
+    for (from, to) in keys.generations(0, u64::MAX) {
+        batch.delete_range(from, to);
+    }
     batch.delete(keys.applied());
     batch.delete_range(keys.entry(3), keys.entries_end());
     engine.write(batch).expect("it writes");

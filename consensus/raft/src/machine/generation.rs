@@ -53,7 +53,9 @@ impl Drop for Generation {
     fn drop(&mut self) {
         let Some(engine) = self.engine.upgrade().filter(|_| self.retired.load(Ordering::Acquire)) else { return };
         let mut batch = Batch::new();
-        batch.delete_range(self.keys.generation(self.number), self.keys.generation(self.number + 1));
+        for (from, to) in self.keys.generations(self.number, self.number + 1) {
+            batch.delete_range(from, to);
+        }
         // What stays behind now is deleted at the next start.
         if let Err(error) = engine.write(batch) {
             tracing::warn!(%error, generation = self.number, "could not delete a generation that is no longer used");
@@ -79,8 +81,9 @@ impl Generations {
         let stored = engine.get(&keys.highest_generation()).map_err(storage)?;
         let stored = stored.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
         let mut batch = Batch::new();
-        batch.delete_range(keys.generation(0), keys.generation(current));
-        batch.delete_range(keys.generation(current + 1), keys.generations_end());
+        for (from, to) in keys.generations(0, current).into_iter().chain(keys.generations(current + 1, u64::MAX)) {
+            batch.delete_range(from, to);
+        }
         engine.write(batch).map_err(storage)?;
         let highest = Mutex::new(stored.max(current));
         Ok(Self { engine: engine.weak(), keys, highest, first: current })

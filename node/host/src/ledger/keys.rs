@@ -12,11 +12,19 @@
 //! Numbers are big-endian, so that rows sort by them. Rows go when their line goes.
 
 use symbi_model::{DecisionId, MessageId};
+use symbi_store::Run;
 
 /// The first byte of every key of the ledger; the replica's rows are under 1.
 pub const SPACE: u8 = 2;
 /// How long the moment of an index row is, ms.
 const MOMENT_MS: u64 = 64;
+
+/// The keys whose rows are only added behind the last one: the lines, and the index of messages, which are numbered by time.
+#[must_use]
+pub fn runs() -> [Run; 2] {
+    let run = |name, kind| Run { name, from: key(kind, &[]), to: key(kind + 1, &[]) };
+    [run("ledger", b'e'), run("messages", b'm')]
+}
 
 pub fn proposed() -> Vec<u8> {
     key(b'a', &[])

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::NodeId;
+use symbi_model::entry::CONTROL;
 use symbi_model::node::Profile;
 use symbi_policy::credential::IssuerKey;
 use symbi_proto::token::JoinToken;
@@ -194,8 +195,9 @@ impl Start {
 
     fn parts(&self) -> Result<Parts, Failure> {
         let path = self.data.dir("db")?;
-        let engine =
-            symbi_rocks::Rocks::open(&path, symbi_rocks::Options::default()).map_err(|error| database(&error))?;
+        let runs = symbi_raft::runs(CONTROL).into_iter().chain(symbi_host::ledger::runs()).collect();
+        let options = symbi_rocks::Options { runs, ..symbi_rocks::Options::default() };
+        let engine = symbi_rocks::Rocks::open(&path, options).map_err(|error| database(&error))?;
         let driver = symbi_sandbox::Process::new(symbi_sandbox::process::Options::new(self.data.dir("run")?)).map_err(
             |error| {
                 Failure::new(1, "SANDBOX", "cannot start processes for agents")

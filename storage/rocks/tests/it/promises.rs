@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use symbi_rocks::{Options, Rocks};
-use symbi_store::{Error, suite};
+use symbi_store::{Batch, Engine, Error, Run, suite};
 use tempfile::TempDir;
 
 /// A directory with a database.
@@ -15,13 +15,15 @@ use tempfile::TempDir;
 struct Directories {
     /// Where they all lie.
     root: TempDir,
+    /// What is kept apart.
+    runs: Vec<Run>,
     /// How many crashes there were.
     crashes: u32,
 }
 
 impl Directories {
-    fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("a directory"), crashes: 0 }
+    fn new(runs: Vec<Run>) -> Self {
+        Self { root: tempfile::tempdir().expect("a directory"), runs, crashes: 0 }
     }
 
     fn current(&self) -> PathBuf {
@@ -33,7 +35,7 @@ impl suite::Bed for Directories {
     type Engine = Rocks;
 
     fn open(&mut self) -> Result<Rocks, Error> {
-        Rocks::open(&self.current(), Options::default())
+        Rocks::open(&self.current(), Options { runs: self.runs.clone(), ..Options::default() })
     }
 
     fn crash(&mut self) {
@@ -54,7 +56,36 @@ pub fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn rocks_passes() {
-    suite::run(Directories::new);
+    suite::run(|| Directories::new(Vec::new()));
+}
+
+/// The suite's keys begin with 1 and 2, or with letters: runs that cut its ranges in their middles.
+#[test]
+fn rocks_passes_with_runs_that_are_kept_apart() {
+    let run = |name, from: &[u8], to: &[u8]| Run { name, from: from.to_vec(), to: to.to_vec() };
+    let runs =
+        [run("letters", b"b", b"bb"), run("middle", &[1, 0, 0, 0, 3], &[1, 0, 0, 0, 6]), run("twos", &[2], &[3])];
+    suite::run(|| Directories::new(runs.to_vec()));
+}
+
+#[test]
+fn a_run_that_was_not_there_when_its_rows_were_written_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let engine = Rocks::open(directory.path(), Options::default()).expect("open");
+    let mut batch = Batch::new();
+    batch.put("log-1", "x").put("other", "x");
+    engine.write(batch).expect("write");
+    drop(engine);
+    let open = |from: &str, to: &str| {
+        let runs = vec![Run { name: "log", from: from.into(), to: to.into() }];
+        Rocks::open(directory.path(), Options { runs, ..Options::default() }).map(drop)
+    };
+    let error = open("log-", "log.").expect_err("its rows would not be found");
+    assert_eq!(
+        error,
+        Error::Corrupt("rows of log are not in its column family: they are of an older version".to_owned())
+    );
+    assert_eq!(open("x", "y"), Ok(()), "a run of which there is nothing yet");
 }
 
 #[test]
