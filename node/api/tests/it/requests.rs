@@ -69,6 +69,8 @@ async fn a_decision_that_is_no_id_or_is_gone() {
     assert_eq!(stage.get("/api/v1/decisions/x").await.error(), (400, "BAD_REQUEST"));
     let gone = stage.get("/api/v1/decisions/8a88e3dd-01a1fc91-73b8-7000-806a-078f2bef42d7").await;
     assert_eq!(gone.error(), (404, "NOT_FOUND"), "{}", gone.says());
+    let untold = stage.get("/api/v1/decisions/dededede-01a1fc91-73b8-7000-806a-078f2bef42d7").await;
+    assert_eq!((untold.error(), untold.says()), ((503, "UNAVAILABLE"), "n2: the node is stopping"));
 }
 
 #[tokio::test]

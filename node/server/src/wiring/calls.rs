@@ -137,15 +137,15 @@ impl Answers {
         let state = self.remote.raft.state().borrow().clone();
         let judge = state.nodes.iter().find(|(node, _)| node.0.starts_with(&id.node));
         let Some((judge, record)) = judge else { return Ok(None) };
-        if *judge == self.remote.node {
-            return Ok(decisions::account(&state, &self.gate, &self.host.ledger(), id).await);
-        }
-        match call::control(&self.remote.net, *judge, &ControlRequest::Decision { id }, PATIENCE).await {
-            Ok(ControlReply::Decision(account)) => {
-                account.map(|bytes| Account::decode(&bytes)).transpose().map_err(|error| error.to_string())
-            }
-            _ => Err(format!("node {}, which gave this decision, does not answer", record.name)),
-        }
+        let account = if *judge == self.remote.node {
+            decisions::account(&state, &self.gate, &self.host.ledger(), id).await
+        } else {
+            let request = ControlRequest::Decision { id };
+            decisions::told(call::control(&self.remote.net, *judge, &request, PATIENCE).await)
+        };
+        account.map_err(|reason| {
+            format!("node {}, which gave this decision, cannot account for it: {reason}", record.name)
+        })
     }
 
     async fn logs(&self, agent: &AgentName, lines: u32) -> Result<Option<Vec<String>>, String> {

@@ -131,8 +131,7 @@ impl Server {
             ControlRequest::Clock => ControlReply::Clock { wall_ms: (self.wall_ms)() },
             ControlRequest::Decision { id } => {
                 let state = self.remote.raft.state().borrow().clone();
-                let account = decisions::account(&state, &self.gate, &self.host.ledger(), id).await;
-                ControlReply::Decision(account.map(|account| account.encode()))
+                decisions::tell_account(&state, &self.gate, &self.host.ledger(), id).await
             }
             ControlRequest::Decisions { low, high } => {
                 decisions::tell(&self.gate, &self.host.ledger(), low, high).await
