@@ -48,11 +48,10 @@ async fn only(app: &App, wanted: &str) -> Result<DecisionId, Error> {
         let nodes = unreachable.join(", ");
         return Err(Error::Unavailable(format!("others may begin with {wanted:?}: {nodes} could not be asked")));
     }
+    let several = |candidates| Error::Ambiguous { what: "decision", wanted: wanted.to_owned(), candidates, more };
     match found {
-        Ok(id) if more => {
-            let candidates = vec![id.to_string(), "others".to_owned()];
-            Err(Error::Ambiguous { what: "decision", wanted: wanted.to_owned(), candidates })
-        }
+        Ok(id) if more => Err(several(vec![id.to_string()])),
+        Err(Error::Ambiguous { candidates, .. }) if more => Err(several(candidates)),
         found => found,
     }
 }

@@ -32,6 +32,7 @@ async fn find(app: &App, id: String) -> Result<Message, Error> {
     let Traced { seen, more, unreachable } = app.call(|reply| Call::Message(wanted.clone(), reply)).await?;
     let mut messages = trace::by_message(seen);
     let candidates: Vec<String> = messages.keys().take(CANDIDATES).cloned().collect();
+    let are_more = more || messages.len() > CANDIDATES;
     match (messages.pop_first(), more) {
         (Some((_, seen)), false) if messages.is_empty() => {
             let state = app.ports.state.borrow().clone();
@@ -42,6 +43,6 @@ async fn find(app: &App, id: String) -> Result<Message, Error> {
             Err(Error::Unavailable(format!("no node that answers knows message {id}; not asked could be {nodes}")))
         }
         (None, false) => Err(Error::NotFound(format!("no node knows a message {id}"))),
-        _ => Err(Error::Ambiguous { what: "message", wanted: id, candidates }),
+        _ => Err(Error::Ambiguous { what: "message", wanted: id, candidates, more: are_more }),
     }
 }

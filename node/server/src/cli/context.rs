@@ -130,7 +130,8 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
     let failure = match (code, details.get("candidates").and_then(Value::as_array)) {
         ("OUTCOME_UNKNOWN", _) => failure.why("the connection to the leader was lost on the way"),
         ("AMBIGUOUS", Some(several)) => {
-            let names: Vec<&str> = several.iter().filter_map(Value::as_str).collect();
+            let others = (details["more"] == true).then_some("others");
+            let names: Vec<&str> = several.iter().filter_map(Value::as_str).chain(others).collect();
             failure.why(format!("it may mean {}", names.join(", ")))
         }
         _ => failure,
