@@ -37,7 +37,7 @@ async fn a_beginning_that_fits_several_names_them() {
         let ids = ["0199aaaa-0000-7000-8000-000000000001", "0199aaaa-0000-7000-8000-000000000002"];
         assert_eq!(several.body["details"], json!({ "candidates": ids, "more": false }));
     }
-    for nonsense in ["%20", "x", "0199aaaa-0000-7000-8000-0000000000011"] {
+    for nonsense in ["%20", "x", "0199aaaa0000", "0199-aaaa", "0199aaaa-0000-7000-8000-0000000000011"] {
         let refused = stage.get(&format!("/api/v1/messages/{nonsense}")).await;
         assert_eq!(refused.error(), (400, "BAD_REQUEST"), "{nonsense}");
     }
