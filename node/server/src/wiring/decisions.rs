@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use symbi_api::ports::Decided;
 use symbi_host::ledger::{Allowed, DECISIONS, Ledger};
+use symbi_model::entry::{AHEAD_MS, BEHIND_MS};
 use symbi_model::ledger::Kind;
 use symbi_model::node::Membership;
 use symbi_model::{DecisionId, NodeId, PolicyNumber, State};
@@ -18,10 +19,6 @@ use symbi_proto::wire::{ControlReply, ControlRequest};
 
 /// How long a node has to look for a decision.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How far the clocks of two nodes may be apart.
-const APART: Duration = Duration::from_secs(2);
-/// How old a change may be, by the time that it has in the log, when it comes into force: no leader takes an older one.
-const LATE: Duration = Duration::from_secs(90);
 
 /// The decisions from `low` to `high`, asked of every member whose ids may lie there.
 pub async fn find(remote: &Remote, gate: &Gate, ledger: &Ledger, low: DecisionId, high: DecisionId) -> Decided {
@@ -149,8 +146,8 @@ fn again(state: &State, gate: &Gate, id: DecisionId, allowed: &Allowed, number: 
 /// The policy sets by which a node may have judged at a time of its clock, the latest first: it permits nothing once it has not
 /// heard of a leader for a while, clocks differ, and a change may be older than its coming into force.
 fn in_force(state: &State, time_ms: u64) -> Vec<PolicyNumber> {
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let (from, to) = (time_ms.saturating_sub(ms(DEAF_AFTER + APART + LATE)), time_ms.saturating_add(ms(APART)));
+    let deaf_ms = u64::try_from(DEAF_AFTER.as_millis()).expect("a few seconds");
+    let (from, to) = (time_ms.saturating_sub(deaf_ms + AHEAD_MS + BEHIND_MS), time_ms.saturating_add(AHEAD_MS));
     let mut sets = Vec::new();
     for set in state.policy_sets.values().rev().filter(|set| set.created_ms <= to) {
         sets.push(set.number);
