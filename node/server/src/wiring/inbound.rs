@@ -141,7 +141,7 @@ impl Server {
                 tracing::info!(%from, %to, user, "an agent speaks on behalf of a user");
                 let timeout = Duration::from_millis(timeout_ms);
                 match super::calls::speak(&self.host, Caller::Agent(from), kind, to, payload, timeout).await {
-                    Ok((message, ending)) => ControlReply::Ended { message, ending: super::calls::to_wire(ending) },
+                    Ok((message, ending)) => ControlReply::Ended { message, ending },
                     Err(not_here) => ControlReply::Failed { reason: not_here.to_string() },
                 }
             }
