@@ -1,5 +1,6 @@
 //! How a verb finds its node and its token, and what the node's refusals mean as exit codes.
 
+use super::output::Output;
 use super::value;
 use clap::Args;
 use serde_json::Value;
@@ -23,6 +24,17 @@ pub struct Context {
     /// How long to wait for the answer, at most 60 s for a write
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = value::patience)]
     timeout: Duration,
+}
+
+/// The flags of a plain read.
+#[derive(Args)]
+pub struct Plain {
+    /// The node.
+    #[command(flatten)]
+    pub context: Context,
+    /// The form.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 impl Context {

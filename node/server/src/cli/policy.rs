@@ -3,7 +3,7 @@
 mod cases;
 mod source;
 
-use super::context::{Context, failure};
+use super::context::{Context, Plain, failure};
 use super::output::{Output, cell, pairs, table, time};
 use super::value;
 use clap::{Args, Subcommand};
@@ -85,17 +85,6 @@ pub struct Apply {
     /// Do everything but the write itself
     #[arg(long)]
     dry_run: bool,
-    /// The node.
-    #[command(flatten)]
-    context: Context,
-    /// The form.
-    #[command(flatten)]
-    output: Output,
-}
-
-/// The flags of a plain read.
-#[derive(Args)]
-pub struct Plain {
     /// The node.
     #[command(flatten)]
     context: Context,
