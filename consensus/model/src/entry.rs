@@ -14,6 +14,11 @@ pub const BATCH_BYTES: usize = 128 * 1024;
 /// A longer command is refused.
 pub const COMMAND_BYTES: usize = 512 * 1024;
 
+/// No leader takes a batch whose time is further ahead of its clock, ms: as far as the clocks of two nodes may be apart.
+pub const AHEAD_MS: u64 = 2_000;
+/// No leader takes a batch whose time is further behind its clock, ms: a repetition keeps its first time.
+pub const BEHIND_MS: u64 = 90_000;
+
 /// What the signed bytes of a batch begin with.
 pub const DOMAIN: &[u8] = b"symbi-entry-v1\0";
 /// What the bytes of a cluster's anchor begin with.

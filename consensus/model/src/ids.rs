@@ -133,6 +133,33 @@ uuid_id! {
     /// One message between agents: a UUIDv7.
     MessageId, "message id (a UUIDv7)"
 }
+
+impl MessageId {
+    /// The first and the last of the ids that are written beginning with `text`; none if no id is.
+    #[must_use]
+    pub fn beginning(text: &str) -> Option<(Self, Self)> {
+        let [low, high] = beginning(text, &[8, 13, 18, 23])?;
+        Some((Self(Uuid::from_bytes(low)), Self(Uuid::from_bytes(high))))
+    }
+}
+
+/// The lowest and the highest bytes that are written beginning with `text`, as hex digits with hyphens at these places.
+fn beginning<const LEN: usize>(text: &str, hyphens: &[usize]) -> Option<[[u8; LEN]; 2]> {
+    let fits = |(at, letter): (usize, char)| {
+        if hyphens.contains(&at) { letter == '-' } else { letter.is_ascii_hexdigit() }
+    };
+    if text.is_empty() || text.len() > 2 * LEN + hyphens.len() || !text.char_indices().all(fits) {
+        return None;
+    }
+    let filled = |fill: char| {
+        let digits = text.chars().filter(|letter| *letter != '-').chain(std::iter::repeat(fill));
+        let mut bytes = [0; LEN];
+        hex::decode_to_slice(digits.take(2 * LEN).collect::<String>(), &mut bytes).expect("hex digits");
+        bytes
+    };
+    Some([filled('0'), filled('f')])
+}
+
 counter_id! {
     /// A Raft group. Group 0 is the control group.
     GroupId
@@ -191,19 +218,10 @@ impl DecisionId {
     /// The first and the last of the ids that are written beginning with `text`; none if no id is.
     #[must_use]
     pub fn beginning(text: &str) -> Option<(Self, Self)> {
-        let is_one = text.char_indices().all(|(at, letter)| match at {
-            8 | 17 | 22 | 27 | 32 => letter == '-',
-            _ => letter.is_ascii_hexdigit(),
-        });
-        if text.is_empty() || text.len() > Self::WRITTEN || !is_one {
-            return None;
-        }
-        let filled = |fill: char| {
-            let digits = text.chars().filter(|letter| *letter != '-').chain(std::iter::repeat(fill));
-            let bytes = hex::decode(digits.take(40).collect::<String>()).ok()?;
-            Some(Self { node: *bytes.first_chunk()?, id: Uuid::from_bytes(*bytes.last_chunk()?) })
-        };
-        Some((filled('0')?, filled('f')?))
+        let [low, high] = beginning(text, &[8, 17, 22, 27, 32])?;
+        let id =
+            |bytes: [u8; 20]| Some(Self { node: *bytes.first_chunk()?, id: Uuid::from_bytes(*bytes.last_chunk()?) });
+        Some((id(low)?, id(high)?))
     }
 
     /// The time in its UUIDv7's first 48 bits, ms since the Unix epoch.
@@ -253,21 +271,33 @@ impl fmt::Display for RequestId {
 
 #[cfg(test)]
 mod tests {
-    use super::DecisionId;
+    use super::{DecisionId, MessageId};
+    use std::fmt::Debug;
 
-    #[test]
-    fn a_decision_lies_among_those_that_begin_as_it_does_and_a_whole_id_is_alone() {
-        let text = "1f0c9a2b-0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11";
-        let id: DecisionId = text.parse().unwrap();
-        assert_eq!((text.len(), id.time_ms()), (DecisionId::WRITTEN, 0x0198_a6b2_7c1e));
+    /// Holds each beginning of `text`, an id, against what lies there.
+    fn check<I: Copy + Debug + PartialEq + PartialOrd + ToString>(id: I, beginning: impl Fn(&str) -> Option<(I, I)>) {
+        let text = id.to_string();
         for end in 1..=text.len() {
-            let (low, high) = DecisionId::beginning(&text[..end]).unwrap();
+            let (low, high) = beginning(&text[..end]).unwrap();
             assert!((low..=high).contains(&id), "{}", &text[..end]);
             assert!(low.to_string().starts_with(&text[..end]) && high.to_string().starts_with(&text[..end]));
             assert_eq!(low == high, end == text.len());
+            assert_eq!(beginning(&text[..end].to_uppercase()), Some((low, high)));
         }
-        for none in ["", "x", "-", "1f0c9a2b0", "1f0c9a2b-0198a6b27", &format!("{text}0"), "1f0c9a2b-0198a6b2ä"] {
-            assert_eq!(DecisionId::beginning(none), None, "{none:?}");
+        for none in ["", "x", "-", &format!("{}0", &text[..8]), &format!("{text}0"), &format!("{}ä", &text[..12])] {
+            assert_eq!(beginning(none), None, "{none:?}");
         }
+    }
+
+    #[test]
+    fn an_id_lies_among_those_that_begin_as_it_does_and_a_whole_one_is_alone() {
+        let text = "1f0c9a2b-0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11";
+        let decision: DecisionId = text.parse().unwrap();
+        assert_eq!((text.len(), decision.time_ms()), (DecisionId::WRITTEN, 0x0198_a6b2_7c1e));
+        check(decision, DecisionId::beginning);
+        let message: MessageId = text[9..].parse().unwrap();
+        check(message, MessageId::beginning);
+        assert_eq!(DecisionId::beginning("1f0c9a2b-0198a6b27"), None);
+        assert_eq!(MessageId::beginning("0198a6b27c1e"), None);
     }
 }

@@ -6,16 +6,14 @@ mod pieces;
 pub use connection::Connection;
 pub use pieces::Pieces;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
 /// Where a node is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +75,7 @@ impl Client {
     /// # Errors
     /// Why there is no answer, or what the node said.
     pub async fn get(&self, path: &str) -> Result<Value, Error> {
-        self.json(Method::GET, path, None, &[]).await
+        self.send(Method::GET, path, None, &[]).await
     }
 
     /// `method path` with a JSON body and headers, as JSON.
@@ -91,44 +89,9 @@ impl Client {
         body: Option<&Value>,
         headers: &[(&str, String)],
     ) -> Result<Value, Error> {
-        self.json(method, path, body, headers).await
-    }
-
-    async fn json(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-        headers: &[(&str, String)],
-    ) -> Result<Value, Error> {
-        let (status, bytes) = self.limited(method, path, body, headers).await?;
-        if status >= 400 {
-            return Err(refusal(status, &bytes));
-        }
-        serde_json::from_slice(&bytes).map_err(|error| Error::Garbled(error.to_string()))
-    }
-
-    async fn limited(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-        headers: &[(&str, String)],
-    ) -> Result<(u16, Bytes), Error> {
         let request = self.request(method, path, body, headers)?;
-        let exchange = async {
-            match &self.target {
-                Target::Tcp(address) => {
-                    let stream = TcpStream::connect(address).await.map_err(|error| self.unreachable(&error))?;
-                    exchange(stream, request).await
-                }
-                Target::Unix(path) => {
-                    let stream = UnixStream::connect(path).await.map_err(|error| self.unreachable(&error))?;
-                    exchange(stream, request).await
-                }
-            }
-        };
-        tokio::time::timeout(self.timeout, exchange).await.map_err(|_| Error::TimedOut(self.timeout))?
+        let exchange = async { self.connect().await?.exchange(request).await };
+        timeout(self.timeout, exchange).await.map_err(|_| Error::TimedOut(self.timeout))?
     }
 
     fn unreachable(&self, error: &std::io::Error) -> Error {
@@ -165,28 +128,6 @@ impl Client {
             None => Bytes::new(),
         };
         request.body(Full::new(bytes)).map_err(|error| Error::Garbled(error.to_string()))
-    }
-}
-
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: Request<Full<Bytes>>,
-) -> Result<(u16, Bytes), Error> {
-    let garbled = |error: hyper::Error| Error::Garbled(error.to_string());
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(garbled)?;
-    let answer = async {
-        let response = sender.send_request(request).await.map_err(garbled)?;
-        let status = response.status().as_u16();
-        let bytes = response.into_body().collect().await.map_err(garbled)?.to_bytes();
-        Ok((status, bytes))
-    };
-    tokio::pin!(connection);
-    tokio::pin!(answer);
-    tokio::select! {
-        biased;
-        answer = &mut answer => answer,
-        _ = &mut connection => answer.await,
     }
 }
 

@@ -44,14 +44,16 @@ pub enum Error {
     #[error("{0}")]
     NotFound(String),
     /// What was written for a thing may mean several.
-    #[error("more than one {what} begins with {wanted:?}")]
+    #[error("more than one {what} begins with {wanted:?}{}", if *more { ", and not all of them are named" } else { "" })]
     Ambiguous {
         /// What they are.
         what: &'static str,
         /// What was written.
         wanted: String,
-        /// Those that it may mean.
+        /// Those that it may mean, by name or id.
         candidates: Vec<String>,
+        /// Whether it may mean others, too.
+        more: bool,
     },
     /// It would leave the cluster without a majority of its voters.
     #[error("{0}")]
@@ -146,7 +148,7 @@ impl Error {
             Self::Denied { decision, reason, deaf } => {
                 json!({ "decision": decision, "reason": reason, "no_leader_heard": deaf })
             }
-            Self::Ambiguous { candidates, .. } => json!({ "candidates": candidates }),
+            Self::Ambiguous { candidates, more, .. } => json!({ "candidates": candidates, "more": more }),
             Self::Invalid(invalid) => json!({ "problems": problems(invalid) }),
             Self::Lockout(lockout) => json!({ "reason": lockout.reason }),
             _ => json!({}),

@@ -50,11 +50,9 @@ pub fn find<T>(what: &'static str, wanted: &str, candidates: impl Iterator<Item 
         }
     }
     if several.len() > 1 {
-        let mut candidates: Vec<String> = several.iter().take(NAMED).map(Candidate::shown).collect();
-        if several.len() > NAMED {
-            candidates.push(format!("{} more", several.len() - NAMED));
-        }
-        return Err(Error::Ambiguous { what, wanted: wanted.to_owned(), candidates });
+        let candidates = several.iter().take(NAMED).map(Candidate::shown).collect();
+        let more = several.len() > NAMED;
+        return Err(Error::Ambiguous { what, wanted: wanted.to_owned(), candidates, more });
     }
     several.pop().map(|only| only.thing).ok_or_else(|| Error::NotFound(format!("there is no {what} {wanted:?}")))
 }
@@ -81,13 +79,15 @@ mod tests {
 
     #[test]
     fn what_may_mean_several_names_them() {
-        let Err(Error::Ambiguous { candidates, .. }) = among("re") else { panic!("not ambiguous") };
-        assert_eq!(candidates, ["rev", "reviewer"]);
+        let Err(Error::Ambiguous { candidates, more, .. }) = among("re") else { panic!("not ambiguous") };
+        assert_eq!((candidates, more), (vec!["rev".to_owned(), "reviewer".to_owned()], false));
         let Err(Error::Ambiguous { candidates, .. }) = among("0193bb") else { panic!("not ambiguous") };
         assert_eq!(candidates, ["reviewer", "worker"]);
         let many = (0..20).map(|thing| Candidate { thing, name: None, id: format!("0000{thing}") });
-        let Err(Error::Ambiguous { candidates, .. }) = find("token", "0000", many) else { panic!("not ambiguous") };
-        assert_eq!((candidates.len(), candidates.last().map(String::as_str)), (9, Some("12 more")));
+        let error = find("token", "0000", many).unwrap_err();
+        assert_eq!(error.to_string(), "more than one token begins with \"0000\", and not all of them are named");
+        let Error::Ambiguous { candidates, more, .. } = error else { panic!("not ambiguous") };
+        assert_eq!((candidates.len(), candidates.last().map(String::as_str), more), (8, Some("00007"), true));
     }
 
     #[test]

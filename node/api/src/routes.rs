@@ -6,10 +6,12 @@ mod bench;
 mod cluster;
 mod decisions;
 mod messages;
+mod object;
 mod policies;
 mod tokens;
 mod traces;
 
+pub use object::Json;
 pub use tokens::first as first_token;
 
 use crate::auth::{self, Door};
@@ -18,8 +20,8 @@ use crate::keys::Pool;
 use crate::ports::{Call, Ports};
 use axum::Router;
 use axum::body::HttpBody as _;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Extension, FromRequest, FromRequestParts, Request, State as Shared};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, Extension, FromRequestParts, Request, State as Shared};
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -79,30 +81,6 @@ impl FromRequestParts<App> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let door = *parts.extensions.get::<Door>().unwrap_or(&Door::Tcp);
         auth::user(&app.ports.state.borrow(), door, &parts.headers).map(Self)
-    }
-}
-
-/// A JSON object as the body, with an error that says what is wrong with it.
-pub struct Json<T>(pub T);
-
-impl<T: serde::de::DeserializeOwned> FromRequest<App> for Json<T> {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
-        let too_large = |_| Error::TooLarge { limit: BODY_BYTES };
-        let (parts, body) = request.into_parts();
-        let bytes = axum::body::to_bytes(body, BODY_BYTES).await.map_err(too_large)?;
-        // A list would be read as an object's members, in their order.
-        let is_object = bytes.trim_ascii_start().starts_with(b"{");
-        match axum::Json::<T>::from_request(Request::from_parts(parts, bytes.into()), app).await {
-            Ok(_) if !is_object => Err(Error::BadRequest("the body is not a JSON object".to_owned())),
-            Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(JsonRejection::BytesRejection(_)) => Err(Error::TooLarge { limit: BODY_BYTES }),
-            Err(rejection) => {
-                let text = rejection.body_text();
-                Err(Error::BadRequest(crate::dto::spec::with_suggestion(&text)))
-            }
-        }
     }
 }
 

@@ -1,46 +1,8 @@
-//! How a message ends for who sent it: exactly one of five for an `ask`, one of four for a `tell`.
+//! How a message ends for who sent it. An `ask` ends as one node tells another; of that a `tell` has only some.
 
-use std::fmt;
+pub use symbi_proto::wire::Ending;
+
 use symbi_model::DecisionId;
-
-/// How an `ask` ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The receiver answered: its payload, compact JSON.
-    Answer(Vec<u8>),
-    /// A policy did not allow it, on the sender's side or on the receiver's.
-    Denied {
-        /// The verdict, for `why decision`.
-        decision: DecisionId,
-        /// Why, for people.
-        reason: String,
-    },
-    /// The receiver certainly was not given it.
-    NotDelivered {
-        /// Why, for people.
-        reason: String,
-    },
-    /// The time was up, and the receiver has not answered.
-    DeadlineExceeded {
-        /// Whether the receiver was given it.
-        delivered: bool,
-    },
-    /// It may or may not have been processed, and no answer will come.
-    OutcomeUnknown,
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Answer(_) => formatter.write_str("answered"),
-            Self::Denied { decision, reason } => write!(formatter, "denied by {decision}: {reason}"),
-            Self::NotDelivered { reason } => write!(formatter, "not delivered: {reason}"),
-            Self::DeadlineExceeded { delivered: true } => formatter.write_str("delivered, not answered in time"),
-            Self::DeadlineExceeded { delivered: false } => formatter.write_str("not delivered in time"),
-            Self::OutcomeUnknown => formatter.write_str("its outcome is unknown"),
-        }
-    }
-}
 
 /// How a `tell` ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -161,7 +161,9 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::find`].
     pub async fn verdict(&self, decision: DecisionId) -> Result<Option<Vec<u8>>, Error> {
-        self.ask(|reply| Message::Verdict(decision, reply)).await
+        let kept = self.ask(|reply| Message::Verdict(decision, reply)).await?;
+        // Of one that was too long there is no more than its id.
+        Ok(kept.filter(|verdict| !verdict.is_empty()))
     }
 
     /// The decisions from `low` to `high` that this ledger names, each with the number of a line that does; and whether there

@@ -4,7 +4,6 @@ mod cli;
 
 use std::process::ExitCode;
 
-/// Of a node's time under load, a sixth was glibc's allocator's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

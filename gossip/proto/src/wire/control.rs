@@ -5,6 +5,7 @@ use super::ledger::{Chunk, Sightings};
 use super::{FRAME_BYTES, coded};
 use crate::session::Kind;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use symbi_model::agent::AgentName;
 use symbi_model::codec::blob;
 use symbi_model::{DecisionId, MessageId, NodeId, Outcome};
@@ -168,14 +169,14 @@ pub enum ControlReply {
     },
 }
 
-/// How a message ended, as one node tells another.
+/// How a message ended for who sent it: exactly one of five for an `ask`, one of four for a `tell`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// The receiver's answer, compact JSON; empty for a `tell` that is in its mailbox.
     Answer(#[serde(with = "blob")] Vec<u8>),
-    /// A policy did not allow it.
+    /// A policy did not allow it, on the sender's side or on the receiver's.
     Denied {
-        /// The verdict.
+        /// The verdict, for `why decision`.
         decision: DecisionId,
         /// Why, for people.
         reason: String,
@@ -185,13 +186,26 @@ pub enum Ending {
         /// Why, for people.
         reason: String,
     },
-    /// The time was up.
+    /// The time was up, and the receiver has not answered.
     DeadlineExceeded {
         /// Whether the receiver was given it.
         delivered: bool,
     },
-    /// It may or may not have been processed.
+    /// It may or may not have been processed, and no answer will come.
     OutcomeUnknown,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(_) => formatter.write_str("answered"),
+            Self::Denied { decision, reason } => write!(formatter, "denied by {decision}: {reason}"),
+            Self::NotDelivered { reason } => write!(formatter, "not delivered: {reason}"),
+            Self::DeadlineExceeded { delivered: true } => formatter.write_str("delivered, not answered in time"),
+            Self::DeadlineExceeded { delivered: false } => formatter.write_str("not delivered in time"),
+            Self::OutcomeUnknown => formatter.write_str("its outcome is unknown"),
+        }
+    }
 }
 
 coded!(ControlRequest, FRAME_BYTES);

@@ -2,13 +2,14 @@
 
 use super::{Client, Error, Target, refusal};
 use http_body_util::{BodyExt, Full};
-use hyper::Method;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 /// A connection to a node. It is not made anew when it is lost.
@@ -56,15 +57,16 @@ impl Connection {
     /// Why there is no answer, or what the node said.
     pub async fn send(&mut self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Error> {
         let request = self.client.request(method, path, body, &[])?;
-        let exchange = async {
-            self.sender.ready().await.map_err(garbled)?;
-            let response = self.sender.send_request(request).await.map_err(garbled)?;
-            let status = response.status().as_u16();
-            let bytes = response.into_body().collect().await.map_err(garbled)?.to_bytes();
-            Ok((status, bytes))
-        };
-        let limited = tokio::time::timeout(self.client.timeout, exchange).await;
-        let (status, bytes) = limited.map_err(|_| Error::TimedOut(self.client.timeout))??;
+        let patience = self.client.timeout;
+        timeout(patience, self.exchange(request)).await.map_err(|_| Error::TimedOut(patience))?
+    }
+
+    /// Sends a request and takes its whole answer, JSON.
+    pub(super) async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Value, Error> {
+        self.sender.ready().await.map_err(garbled)?;
+        let response = self.sender.send_request(request).await.map_err(garbled)?;
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.map_err(garbled)?.to_bytes();
         if status >= 400 {
             return Err(refusal(status, &bytes));
         }

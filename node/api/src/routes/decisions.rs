@@ -9,12 +9,9 @@ use crate::prefix::{self, Candidate};
 use axum::Json;
 use axum::extract::State as Shared;
 use symbi_model::DecisionId;
+use symbi_model::entry::{AHEAD_MS, BEHIND_MS};
 use symbi_model::record::Record;
 
-/// The chain is looked through from so long before the time of an id, ms: clocks differ.
-const EARLIER_MS: u64 = 2_000;
-/// And up to so long after it, ms: so long a permit may wait for its command to be applied, and some.
-const LATER_MS: u64 = 90_000;
 /// So many portions of the chain are looked through at most.
 const CHUNKS: usize = 64;
 
@@ -48,25 +45,25 @@ async fn only(app: &App, wanted: &str) -> Result<DecisionId, Error> {
         let nodes = unreachable.join(", ");
         return Err(Error::Unavailable(format!("others may begin with {wanted:?}: {nodes} could not be asked")));
     }
+    let several = |candidates| Error::Ambiguous { what: "decision", wanted: wanted.to_owned(), candidates, more };
     match found {
-        Ok(id) if more => {
-            let candidates = vec![id.to_string(), "others".to_owned()];
-            Err(Error::Ambiguous { what: "decision", wanted: wanted.to_owned(), candidates })
-        }
+        Ok(id) if more => Err(several(vec![id.to_string()])),
+        Err(Error::Ambiguous { candidates, .. }) if more => Err(several(candidates)),
         found => found,
     }
 }
 
-/// The record of the command that a decision permitted, if there is one.
+/// The record of the command that a decision permitted, if there is one: from a little before the time of the id, since clocks
+/// differ, to where no leader would have taken the command any more.
 async fn recorded(app: &App, id: DecisionId) -> Result<Option<Record>, Error> {
     let (wanted, time_ms) = (id.to_string(), id.time_ms());
-    let mut place = Place { index: first_at(app, time_ms.saturating_sub(EARLIER_MS)).await?, line: 0 };
+    let mut place = Place { index: first_at(app, time_ms.saturating_sub(AHEAD_MS)).await?, line: 0 };
     for _ in 0..CHUNKS {
         let chunk = audit::read(app, place).await?;
         for line in &chunk {
             match line {
                 AuditLine::Record(record) if record.decision == wanted => return Ok(Some(record.clone())),
-                AuditLine::Record(record) if record.time_ms > time_ms.saturating_add(LATER_MS) => return Ok(None),
+                AuditLine::Record(record) if record.time_ms > time_ms.saturating_add(BEHIND_MS) => return Ok(None),
                 _ => {}
             }
         }

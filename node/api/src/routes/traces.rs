@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::ports::{Call, Traced};
 use axum::Json;
 use axum::extract::State as Shared;
+use symbi_model::MessageId;
 
 /// So many ids at most are named where a beginning fits several.
 const CANDIDATES: usize = 8;
@@ -23,15 +24,13 @@ pub async fn status(Shared(app): Shared<App>, _: Caller, Path(id): Path<String>)
 
 async fn find(app: &App, id: String) -> Result<Message, Error> {
     let wanted = id.to_ascii_lowercase();
-    let is_id = !wanted.is_empty()
-        && wanted.len() <= 36
-        && wanted.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-');
-    if !is_id {
+    if MessageId::beginning(&wanted).is_none() {
         return Err(Error::BadRequest(format!("{id:?} is no message id (a UUID), nor the beginning of one")));
     }
     let Traced { seen, more, unreachable } = app.call(|reply| Call::Message(wanted.clone(), reply)).await?;
     let mut messages = trace::by_message(seen);
     let candidates: Vec<String> = messages.keys().take(CANDIDATES).cloned().collect();
+    let are_more = more || messages.len() > CANDIDATES;
     match (messages.pop_first(), more) {
         (Some((_, seen)), false) if messages.is_empty() => {
             let state = app.ports.state.borrow().clone();
@@ -42,6 +41,6 @@ async fn find(app: &App, id: String) -> Result<Message, Error> {
             Err(Error::Unavailable(format!("no node that answers knows message {id}; not asked could be {nodes}")))
         }
         (None, false) => Err(Error::NotFound(format!("no node knows a message {id}"))),
-        _ => Err(Error::Ambiguous { what: "message", wanted: id, candidates }),
+        _ => Err(Error::Ambiguous { what: "message", wanted: id, candidates, more: are_more }),
     }
 }

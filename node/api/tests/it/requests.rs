@@ -69,6 +69,8 @@ async fn a_decision_that_is_no_id_or_is_gone() {
     assert_eq!(stage.get("/api/v1/decisions/x").await.error(), (400, "BAD_REQUEST"));
     let gone = stage.get("/api/v1/decisions/8a88e3dd-01a1fc91-73b8-7000-806a-078f2bef42d7").await;
     assert_eq!(gone.error(), (404, "NOT_FOUND"), "{}", gone.says());
+    let untold = stage.get("/api/v1/decisions/dededede-01a1fc91-73b8-7000-806a-078f2bef42d7").await;
+    assert_eq!((untold.error(), untold.says()), ((503, "UNAVAILABLE"), "n2: the node is stopping"));
 }
 
 #[tokio::test]
@@ -88,6 +90,39 @@ async fn a_body_with_an_unknown_key_or_a_wrong_type() {
     assert_eq!(stage.post("/api/v1/agents", "\u{0}\u{1}garbage").await.error(), (400, "BAD_REQUEST"));
     assert_eq!(stage.post("/api/v1/tokens", r#"{"uses": 0}"#).await.says(), "uses: 1 to 1000");
     assert_eq!(stage.post("/api/v1/tokens", r#"{"ttl_ms": 1}"#).await.says(), "ttl: 1 s to 90 days");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_object_or_is_not_called_json() {
+    let stage = Stage::new();
+    let post = async |kind: Option<&str>, body: &str| {
+        let request = Request::post("/api/v1/tokens").header("host", "localhost");
+        let request = request.header("authorization", format!("Bearer {ADMIN}"));
+        let request = kind.into_iter().fold(request, |request, kind| request.header("content-type", kind));
+        stage.send(Door::Tcp, request.body(Body::from(body.to_owned())).unwrap()).await
+    };
+    for kind in ["application/json", "application/json; charset=utf-8", "APPLICATION/problem+json"] {
+        assert_eq!(post(Some(kind), r#"{"uses": 1}"#).await.status, 200, "{kind}");
+    }
+    let uncalled = "Expected request with `Content-Type: application/json`";
+    for kind in [None, Some("text/plain"), Some("application/jsonp"), Some("json")] {
+        let refused = post(kind, r#"{"uses": 1}"#).await;
+        assert_eq!((refused.error(), refused.says()), ((400, "BAD_REQUEST"), uncalled), "{kind:?}");
+    }
+    for (body, says) in [
+        ("", "EOF while parsing a value"),
+        ("[1]", "invalid type: sequence, expected an object"),
+        (r#"[{"uses": 1}]"#, "invalid type: sequence, expected an object"),
+        ("\"uses\"", "invalid type: string \"uses\", expected an object"),
+        ("null", "invalid type: null, expected an object"),
+        (r#"{"uses": 1} {}"#, "trailing characters at line 1 column 13"),
+        (r#"{"uses": 1, "uses": 2}"#, "duplicate field `uses`"),
+        (r#"{"uses": "one"}"#, "uses: invalid type: string \"one\", expected u32 at line 1 column 14"),
+    ] {
+        let refused = post(Some("application/json"), body).await;
+        assert_eq!(refused.error(), (400, "BAD_REQUEST"), "{body}");
+        assert!(refused.says().contains(says), "{body}: {}", refused.says());
+    }
 }
 
 #[tokio::test]

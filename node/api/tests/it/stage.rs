@@ -137,6 +137,10 @@ impl Replica {
                 drop(reply.send((MESSAGE, ending)));
             }
             Call::Tell(_, reply) => drop(reply.send((MESSAGE, TellStatus::Delivered))),
+            // Of what n2 decided, it cannot tell.
+            Call::Decision(id, reply) if id.node == [0xde; 4] => {
+                drop(reply.send(Err("n2: the node is stopping".to_owned())))
+            }
             Call::Decision(id, reply) => drop(reply.send(Ok(gate.verdict(&id).map(Account::given)))),
             Call::Decisions(low, high, reply) => {
                 // Of what others decided, only that n2 may know of it.

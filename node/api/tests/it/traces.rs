@@ -2,6 +2,7 @@
 
 use crate::stage::{MESSAGE, Stage};
 use serde_json::json;
+use symbi_model::DecisionId;
 
 #[tokio::test]
 async fn a_message_is_found_by_its_id_or_a_unique_beginning() {
@@ -33,10 +34,10 @@ async fn a_beginning_that_fits_several_names_them() {
     for path in ["/api/v1/messages/0199AAAA", "/api/v1/messages/0199aaaa/status"] {
         let several = stage.get(path).await;
         assert_eq!(several.error(), (400, "AMBIGUOUS"), "{path}");
-        let candidates = several.body["details"]["candidates"].as_array().map(Vec::len);
-        assert_eq!(candidates, Some(2), "{}", several.body);
+        let ids = ["0199aaaa-0000-7000-8000-000000000001", "0199aaaa-0000-7000-8000-000000000002"];
+        assert_eq!(several.body["details"], json!({ "candidates": ids, "more": false }));
     }
-    for nonsense in ["%20", "x", "0199aaaa-0000-7000-8000-0000000000011"] {
+    for nonsense in ["%20", "x", "0199aaaa0000", "0199-aaaa", "0199aaaa-0000-7000-8000-0000000000011"] {
         let refused = stage.get(&format!("/api/v1/messages/{nonsense}")).await;
         assert_eq!(refused.error(), (400, "BAD_REQUEST"), "{nonsense}");
     }
@@ -70,6 +71,10 @@ async fn a_decision_is_found_by_its_id_or_a_unique_beginning() {
             assert_eq!(found.error(), (400, "AMBIGUOUS"), "{length}: {}", found.body);
             let candidates = found.body["details"]["candidates"].as_array().unwrap();
             assert!(candidates.contains(&json!(id)), "{length}: {candidates:?}");
+            assert!(candidates.iter().all(|id| id.as_str().unwrap().parse::<DecisionId>().is_ok()), "{candidates:?}");
+            // The stage finds as many as it looks for.
+            assert_eq!(found.body["details"]["more"], true, "{length}: {}", found.body);
+            assert!(found.says().ends_with(", and not all of them are named"), "{}", found.says());
         }
     }
     assert_eq!(stage.get(&format!("/api/v1/decisions/{}", &id[..3])).await.error(), (404, "NOT_FOUND"));

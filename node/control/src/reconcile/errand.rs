@@ -1,7 +1,7 @@
 //! Errands: what is asked of others and takes time, each a task that ends with a [`Done`].
 
 use super::{Change, ChangeRequest, ConfirmLead, Proposals};
-use crate::grants::Verdict;
+use crate::grants::{Event, Verdict};
 use std::time::Duration;
 use symbi_model::{Command, Committed, NodeId, Outcome, Proposal, ProposeError};
 use tokio::sync::{mpsc, oneshot};
@@ -10,22 +10,8 @@ use tokio::time::timeout;
 /// How an errand ended.
 #[derive(Debug)]
 pub(super) enum Done {
-    /// A confirmation round.
-    Confirmed {
-        /// Which.
-        round: u64,
-        /// Term and read index.
-        result: Option<(u64, u64)>,
-    },
-    /// A node's fall or rise.
-    Settled {
-        /// The node.
-        node: NodeId,
-        /// Which.
-        verdict: Verdict,
-        /// The index of the outcome, and whether it was carried out.
-        outcome: Option<(u64, bool)>,
-    },
+    /// A confirmation round, or a node's fall or rise: what the grants wait for.
+    Grants(Event),
     /// A portion of a placement plan.
     Placed {
         /// How many placements were asked for.
@@ -101,7 +87,7 @@ pub(super) async fn confirm(port: mpsc::Sender<ConfirmLead>, round: u64, deadlin
         port.send(ConfirmLead { reply }).await.ok()?;
         answer.await.ok().flatten()
     };
-    Done::Confirmed { round, result: timeout(deadline, ask).await.ok().flatten() }
+    Done::Grants(Event::Confirmed { round, result: timeout(deadline, ask).await.ok().flatten() })
 }
 
 /// `NodeDown` or `NodeUp`.
@@ -113,7 +99,7 @@ pub(super) async fn settle(proposer: Proposer, node: NodeId, verdict: Verdict) -
     let result = proposer.propose(command).await;
     tracing::info!(node = %node.short(), ?verdict, ?result, "a node's liveness was proposed");
     let outcome = result.ok().map(|committed| (committed.index, committed.outcome == Outcome::Done));
-    Done::Settled { node, verdict, outcome }
+    Done::Grants(Event::Settled { node, verdict, outcome })
 }
 
 /// A portion of a placement plan: all on their way at once, then all awaited.

@@ -93,10 +93,7 @@ impl Term {
     /// An errand has ended.
     pub(super) fn finished(&mut self, done: Done, now: Duration) -> Vec<Effect> {
         match done {
-            Done::Confirmed { round, result } => return self.feed(Event::Confirmed { round, result }, now),
-            Done::Settled { node, verdict, outcome } => {
-                return self.feed(Event::Settled { node, verdict, outcome }, now);
-            }
+            Done::Grants(event) => return self.feed(event, now),
             Done::Placed { asked, done } => {
                 tracing::debug!(asked, done, "placed agents");
                 self.placing = false;

@@ -16,7 +16,7 @@ const SEEN: usize = 64;
 /// such thing.
 pub fn sightings(disk: &Disk, node: NodeId, prefix: &str) -> Result<Sightings, Error> {
     let mut found = Sightings::default();
-    let Some((low, high)) = range(prefix) else { return Ok(found) };
+    let Some((low, high)) = MessageId::beginning(prefix) else { return Ok(found) };
     let (from, to) = (keys::moment(&low), keys::moment(&high) + 1);
     let rows = disk.engine.scan(&keys::message(from, 0), &keys::message(to, 0), LINES)?;
     found.more = rows.len() == LINES;
@@ -36,23 +36,6 @@ pub fn sightings(disk: &Disk, node: NodeId, prefix: &str) -> Result<Sightings, E
         }
     }
     Ok(found)
-}
-
-/// The lowest and the highest id that begin so.
-fn range(prefix: &str) -> Option<(MessageId, MessageId)> {
-    let written = prefix.char_indices().all(|(at, letter)| match at {
-        8 | 13 | 18 | 23 => letter == '-',
-        _ => letter.is_ascii_hexdigit(),
-    });
-    let digits: String = prefix.chars().filter(|letter| *letter != '-').collect();
-    if !written || prefix.len() > 36 || digits.is_empty() {
-        return None;
-    }
-    let bound = |fill: char| {
-        let text: String = digits.chars().chain(std::iter::repeat(fill)).take(32).collect();
-        u128::from_str_radix(&text, 16).ok().map(|id| MessageId(Uuid::from_u128(id)))
-    };
-    Some((bound('0')?, bound('f')?))
 }
 
 /// Adds what a line says of the messages that are wanted.

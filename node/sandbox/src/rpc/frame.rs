@@ -308,4 +308,37 @@ mod tests {
         assert!(Frame::parse(deep.as_bytes()).expect_err("deep").contains("not JSON"));
         assert!(Frame::parse(b"\xff\xfe").expect_err("bytes").contains("not JSON"));
     }
+
+    #[test]
+    fn what_can_be_skimmed_but_not_read_is_wrong_in_parameters_and_no_line_elsewhere() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for (payload, says) in [
+            (deep.as_str(), "recursion limit exceeded"),
+            (r#""\ud800""#, "unexpected end of hex escape"),
+            (r#""\udc00\ud800""#, "lone leading surrogate"),
+            ("1e999", "number out of range"),
+        ] {
+            let call =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ask","params":{{"to":"b","payload":{payload}}}}}"#);
+            let Frame::Request { params: given, .. } = Frame::parse(call.as_bytes()).expect(&call) else {
+                panic!("{call}")
+            };
+            let refused = params::<Ask>(given).expect_err(&call);
+            assert_eq!(refused.code, CallError::INVALID_PARAMS, "{call}");
+            assert!(
+                refused.message.starts_with("parameters of ask: ") && refused.message.contains(says),
+                "{refused:?}"
+            );
+            let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{payload}}}"#);
+            let refused = Frame::parse(answer.as_bytes()).expect_err(&answer);
+            assert!(refused.contains(says), "{answer}: {refused}");
+        }
+        for payload in ["NaN", "1.", "01", "\"\u{1}\"", "[1,]", "\"\\x\""] {
+            let call =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ask","params":{{"to":"b","payload":{payload}}}}}"#);
+            assert!(Frame::parse(call.as_bytes()).expect_err(&call).starts_with("not JSON"), "{call}");
+        }
+        let bytes = b"{\"jsonrpc\":\"2.0\",\"method\":\"log\",\"params\":{\"text\":\"\xff\"}}";
+        assert!(Frame::parse(bytes).expect_err("bytes").contains("invalid unicode"));
+    }
 }

@@ -1,6 +1,6 @@
 //! `agent`: run agents and talk to them.
 
-use super::context::{Context, failure, unreadable};
+use super::context::{Context, Plain, failure, unreadable};
 use super::output::{Output, cell, pairs, print_json, table};
 use super::progress::Progress;
 use super::value;
@@ -88,17 +88,6 @@ pub struct Run {
     /// The node.
     #[command(flatten)]
     context: Context,
-}
-
-/// The flags of a plain read.
-#[derive(Args)]
-pub struct Plain {
-    /// The node.
-    #[command(flatten)]
-    context: Context,
-    /// The form.
-    #[command(flatten)]
-    output: Output,
 }
 
 /// The flags of a read of one agent.

@@ -1,7 +1,7 @@
 //! `cluster` and `node`: what the cluster looks like to the node that answers, and the removal of a node.
 
-use super::context::{Context, failure};
-use super::output::{Output, cell, print_json, table};
+use super::context::{Context, Plain, failure};
+use super::output::{cell, print_json, table};
 use super::value;
 use clap::Subcommand;
 use hyper::Method;
@@ -21,14 +21,7 @@ const HEAD_DIGITS: usize = 12;
 pub enum ClusterVerb {
     /// Show leader, indices, nodes and audit head, as one node has them
     #[command(after_help = "Examples:\n  symbi-node cluster status -o json")]
-    Status {
-        /// The node.
-        #[command(flatten)]
-        context: Context,
-        /// The form.
-        #[command(flatten)]
-        output: Output,
-    },
+    Status(Plain),
 }
 
 /// The verbs of `node`.
@@ -36,14 +29,7 @@ pub enum ClusterVerb {
 pub enum NodeVerb {
     /// List the nodes
     #[command(after_help = "Examples:\n  symbi-node node ls -o json")]
-    Ls {
-        /// The node.
-        #[command(flatten)]
-        context: Context,
-        /// The form.
-        #[command(flatten)]
-        output: Output,
-    },
+    Ls(Plain),
     /// Remove a node for good; it must be down, and its key is never used again
     #[command(
         after_help = "Examples:\n  symbi-node node remove n3\n  symbi-node node remove n3 --yes\n\nExit codes: 0 removed, 3 no such node, 4 denied, 5 no quorum, 7 it is up, holds agents, or is needed for a majority."
@@ -63,7 +49,7 @@ pub enum NodeVerb {
 
 /// Does it.
 pub async fn run_cluster(verb: ClusterVerb) -> Result<(), Failure> {
-    let ClusterVerb::Status { context, output } = verb;
+    let ClusterVerb::Status(Plain { context, output }) = verb;
     let status = context.client()?.get("/api/v1/cluster").await.map_err(|error| failure(&error))?;
     output.print(&status, overview);
     Ok(())
@@ -72,7 +58,7 @@ pub async fn run_cluster(verb: ClusterVerb) -> Result<(), Failure> {
 /// Does it.
 pub async fn run_node(verb: NodeVerb) -> Result<(), Failure> {
     match verb {
-        NodeVerb::Ls { context, output } => {
+        NodeVerb::Ls(Plain { context, output }) => {
             let found = context.client()?.get("/api/v1/nodes?consistency=local").await;
             output.print(&found.map_err(|error| failure(&error))?, |nodes| {
                 table(&rows(nodes, &Value::Null), &[COLUMNS, &["labels"]].concat())

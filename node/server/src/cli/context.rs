@@ -1,5 +1,6 @@
 //! How a verb finds its node and its token, and what the node's refusals mean as exit codes.
 
+use super::output::Output;
 use super::value;
 use clap::Args;
 use serde_json::Value;
@@ -23,6 +24,17 @@ pub struct Context {
     /// How long to wait for the answer, at most 60 s for a write
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = value::patience)]
     timeout: Duration,
+}
+
+/// The flags of a plain read.
+#[derive(Args)]
+pub struct Plain {
+    /// The node.
+    #[command(flatten)]
+    pub context: Context,
+    /// The form.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 impl Context {
@@ -130,7 +142,8 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
     let failure = match (code, details.get("candidates").and_then(Value::as_array)) {
         ("OUTCOME_UNKNOWN", _) => failure.why("the connection to the leader was lost on the way"),
         ("AMBIGUOUS", Some(several)) => {
-            let names: Vec<&str> = several.iter().filter_map(Value::as_str).collect();
+            let others = (details["more"] == true).then_some("others");
+            let names: Vec<&str> = several.iter().filter_map(Value::as_str).chain(others).collect();
             failure.why(format!("it may mean {}", names.join(", ")))
         }
         _ => failure,

@@ -3,7 +3,7 @@
 mod cases;
 mod source;
 
-use super::context::{Context, failure};
+use super::context::{Context, Plain, failure};
 use super::output::{Output, cell, pairs, table, time};
 use super::value;
 use clap::{Args, Subcommand};
@@ -93,17 +93,6 @@ pub struct Apply {
     output: Output,
 }
 
-/// The flags of a plain read.
-#[derive(Args)]
-pub struct Plain {
-    /// The node.
-    #[command(flatten)]
-    context: Context,
-    /// The form.
-    #[command(flatten)]
-    output: Output,
-}
-
 /// The flags of `policy test`.
 #[derive(Args)]
 pub struct Test {
@@ -126,7 +115,7 @@ pub struct Test {
 pub enum Why {
     /// Explain a verdict: the policies that determined it, and the values
     #[command(
-        after_help = "Examples:\n  symbi-node why decision 1f0c9a2b-0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11\n  symbi-node why decision 1f0c9a2b-0198a6b2-7c1 -o json\n\nA node keeps its last 10,000 verdicts, and every one that denied something as long as its ledger.\nOf an older one the ledger has the message that it allowed, and the audit chain the command (found by\nthe whole id): 'worked out' says which of them. Exit code 3 when nothing is known of it, 5 when its\nnode does not answer."
+        after_help = "Examples:\n  symbi-node why decision 1f0c9a2b-0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11\n  symbi-node why decision 1f0c9a2b-0198a6b2-7c1 -o json\n\nA node keeps its last 10,000 verdicts, and every one that denied something as long as its ledger.\nOf an older one the ledger has the message that it allowed, and the audit chain the command (found by\nthe whole id): 'worked out' says which of them. Exit code 3 when nothing is known of it, 5 when its\nnode does not answer, or cannot read its ledger."
     )]
     Decision {
         /// The decision's id, or a unique beginning of it

@@ -1,6 +1,6 @@
 //! `token`: what lets nodes join.
 
-use super::context::{Context, failure};
+use super::context::{Context, Plain, failure};
 use super::output::{Output, print_json, table, time};
 use super::value;
 use clap::{Args, Subcommand};
@@ -17,14 +17,7 @@ pub enum Verb {
     Create(Create),
     /// List join tokens
     #[command(after_help = "Examples:\n  symbi-node token ls")]
-    Ls {
-        /// The node.
-        #[command(flatten)]
-        context: Context,
-        /// The form.
-        #[command(flatten)]
-        output: Output,
-    },
+    Ls(Plain),
     /// Revoke a join token, by its id or the beginning of it
     #[command(after_help = "Examples:\n  symbi-node token revoke 4f2a")]
     Revoke {
@@ -61,7 +54,7 @@ pub struct Create {
 pub async fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Create(create) => self::create(create).await,
-        Verb::Ls { context, output } => {
+        Verb::Ls(Plain { context, output }) => {
             let tokens = context.client()?.get("/api/v1/tokens").await.map_err(|error| failure(&error))?;
             output.print(&tokens, list);
             Ok(())

@@ -11,7 +11,7 @@ use symbi_model::agent::{AgentName, Hold};
 use symbi_model::{DecisionId, MessageId, NodeId};
 use symbi_policy::Account;
 use symbi_proto::session::Kind;
-use symbi_proto::wire::{self, ControlReply, ControlRequest};
+use symbi_proto::wire::{ControlReply, ControlRequest};
 use symbi_raft::{AuditPosition, AuditRow};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -118,7 +118,7 @@ impl Answers {
 
     async fn forwarded(&self, node: NodeId, request: &ControlRequest, timeout: Duration) -> (MessageId, Ending) {
         match call::control(&self.remote.net, node, request, timeout + MARGIN).await {
-            Ok(ControlReply::Ended { message, ending }) => (message, from_wire(ending)),
+            Ok(ControlReply::Ended { message, ending }) => (message, ending),
             Ok(ControlReply::Failed { reason }) => (nobody(), Ending::NotDelivered { reason }),
             Err(symbi_net::CallError::Unreachable(reason)) => (nobody(), Ending::NotDelivered { reason }),
             _ => (nobody(), Ending::OutcomeUnknown),
@@ -137,15 +137,15 @@ impl Answers {
         let state = self.remote.raft.state().borrow().clone();
         let judge = state.nodes.iter().find(|(node, _)| node.0.starts_with(&id.node));
         let Some((judge, record)) = judge else { return Ok(None) };
-        if *judge == self.remote.node {
-            return Ok(decisions::account(&state, &self.gate, &self.host.ledger(), id).await);
-        }
-        match call::control(&self.remote.net, *judge, &ControlRequest::Decision { id }, PATIENCE).await {
-            Ok(ControlReply::Decision(account)) => {
-                account.map(|bytes| Account::decode(&bytes)).transpose().map_err(|error| error.to_string())
-            }
-            _ => Err(format!("node {}, which gave this decision, does not answer", record.name)),
-        }
+        let account = if *judge == self.remote.node {
+            decisions::account(&state, &self.gate, &self.host.ledger(), id).await
+        } else {
+            let request = ControlRequest::Decision { id };
+            decisions::told(call::control(&self.remote.net, *judge, &request, PATIENCE).await)
+        };
+        account.map_err(|reason| {
+            format!("node {}, which gave this decision, cannot account for it: {reason}", record.name)
+        })
     }
 
     async fn logs(&self, agent: &AgentName, lines: u32) -> Result<Option<Vec<String>>, String> {
@@ -202,26 +202,4 @@ pub async fn speak(
         TellStatus::Unknown => Ending::OutcomeUnknown,
     };
     Ok((id, ending))
-}
-
-/// An ending, as it travels.
-#[must_use]
-pub fn to_wire(ending: Ending) -> wire::Ending {
-    match ending {
-        Ending::Answer(payload) => wire::Ending::Answer(payload),
-        Ending::Denied { decision, reason } => wire::Ending::Denied { decision, reason },
-        Ending::NotDelivered { reason } => wire::Ending::NotDelivered { reason },
-        Ending::DeadlineExceeded { delivered } => wire::Ending::DeadlineExceeded { delivered },
-        Ending::OutcomeUnknown => wire::Ending::OutcomeUnknown,
-    }
-}
-
-fn from_wire(ending: wire::Ending) -> Ending {
-    match ending {
-        wire::Ending::Answer(payload) => Ending::Answer(payload),
-        wire::Ending::Denied { decision, reason } => Ending::Denied { decision, reason },
-        wire::Ending::NotDelivered { reason } => Ending::NotDelivered { reason },
-        wire::Ending::DeadlineExceeded { delivered } => Ending::DeadlineExceeded { delivered },
-        wire::Ending::OutcomeUnknown => Ending::OutcomeUnknown,
-    }
 }

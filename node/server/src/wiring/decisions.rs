@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use symbi_api::ports::Decided;
 use symbi_host::ledger::{Allowed, DECISIONS, Ledger};
+use symbi_model::entry::{AHEAD_MS, BEHIND_MS};
 use symbi_model::ledger::Kind;
 use symbi_model::node::Membership;
 use symbi_model::{DecisionId, NodeId, PolicyNumber, State};
@@ -18,10 +19,6 @@ use symbi_proto::wire::{ControlReply, ControlRequest};
 
 /// How long a node has to look for a decision.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How far the clocks of two nodes may be apart.
-const APART: Duration = Duration::from_secs(2);
-/// How old a change may be, by the time that it has in the log, when it comes into force: no leader takes an older one.
-const LATE: Duration = Duration::from_secs(90);
 
 /// The decisions from `low` to `high`, asked of every member whose ids may lie there.
 pub async fn find(remote: &Remote, gate: &Gate, ledger: &Ledger, low: DecisionId, high: DecisionId) -> Decided {
@@ -63,16 +60,43 @@ pub async fn tell(gate: &Gate, ledger: &Ledger, low: DecisionId, high: DecisionI
     }
 }
 
-/// What this node knows of a decision of its own.
-pub async fn account(state: &State, gate: &Gate, ledger: &Ledger, id: DecisionId) -> Option<Account> {
+/// What this node knows of a decision of its own; none if it knows nothing of it, or not any more.
+///
+/// # Errors
+/// Why its ledger cannot tell, for people.
+pub async fn account(state: &State, gate: &Gate, ledger: &Ledger, id: DecisionId) -> Result<Option<Account>, String> {
     if let Some(verdict) = gate.verdict(&id) {
-        return Some(Account::given(verdict));
+        return Ok(Some(Account::given(verdict)));
     }
-    if let Some(denied) = ledger.verdict(id).await.ok().flatten() {
-        return Verdict::decode(&denied).ok().map(Account::given);
+    if let Some(denied) = ledger.verdict(id).await.map_err(|error| error.to_string())? {
+        let denied = Verdict::decode(&denied).map_err(|error| format!("the verdict in its ledger: {error}"))?;
+        return Ok(Some(Account::given(denied)));
     }
-    let allowed = ledger.allowed(id).await.ok().flatten()?;
-    worked_out(state, gate, id, &allowed)
+    let allowed = ledger.allowed(id).await.map_err(|error| error.to_string())?;
+    Ok(allowed.and_then(|allowed| worked_out(state, gate, id, &allowed)))
+}
+
+/// The answer to another node that asks for an account.
+pub async fn tell_account(state: &State, gate: &Gate, ledger: &Ledger, id: DecisionId) -> ControlReply {
+    match account(state, gate, ledger, id).await {
+        Ok(account) => ControlReply::Decision(account.map(|account| account.encode())),
+        Err(reason) => ControlReply::Failed { reason },
+    }
+}
+
+/// The account that another node's answer has.
+///
+/// # Errors
+/// As for [`account`], or that the node did not answer.
+pub fn told<E>(reply: Result<ControlReply, E>) -> Result<Option<Account>, String> {
+    match reply {
+        Ok(ControlReply::Decision(None)) => Ok(None),
+        Ok(ControlReply::Decision(Some(bytes))) => {
+            Account::decode(&bytes).map(Some).map_err(|error| format!("its answer: {error}"))
+        }
+        Ok(ControlReply::Failed { reason }) => Err(reason),
+        _ => Err("it does not answer".to_owned()),
+    }
 }
 
 /// The account of a verdict of which the ledger has only that it allowed a message.
@@ -122,8 +146,8 @@ fn again(state: &State, gate: &Gate, id: DecisionId, allowed: &Allowed, number: 
 /// The policy sets by which a node may have judged at a time of its clock, the latest first: it permits nothing once it has not
 /// heard of a leader for a while, clocks differ, and a change may be older than its coming into force.
 fn in_force(state: &State, time_ms: u64) -> Vec<PolicyNumber> {
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let (from, to) = (time_ms.saturating_sub(ms(DEAF_AFTER + APART + LATE)), time_ms.saturating_add(ms(APART)));
+    let deaf_ms = u64::try_from(DEAF_AFTER.as_millis()).expect("a few seconds");
+    let (from, to) = (time_ms.saturating_sub(deaf_ms + AHEAD_MS + BEHIND_MS), time_ms.saturating_add(AHEAD_MS));
     let mut sets = Vec::new();
     for set in state.policy_sets.values().rev().filter(|set| set.created_ms <= to) {
         sets.push(set.number);
@@ -136,9 +160,17 @@ fn in_force(state: &State, time_ms: u64) -> Vec<PolicyNumber> {
 
 #[cfg(test)]
 mod tests {
-    use super::in_force;
+    use super::{account, in_force, tell_account, told};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use symbi_host::ledger;
     use symbi_model::policy::PolicySet;
-    use symbi_model::{Hash, PolicyNumber, State};
+    use symbi_model::{DecisionId, Hash, NodeId, PolicyNumber, State};
+    use symbi_policy::{Clocks, Gate, Options};
+    use symbi_proto::wire::ControlReply;
+    use symbi_store::memory::{Disk, Memory};
+    use tokio::sync::{mpsc, watch};
+    use tokio_util::sync::CancellationToken;
 
     #[test]
     fn a_set_that_may_have_been_in_force_is_among_them_and_no_other() {
@@ -157,5 +189,34 @@ mod tests {
         assert_eq!(at(2_152_000), [3]);
         assert_eq!(at(9_000_000), [4]);
         assert_eq!(at(0), [0; 0]);
+    }
+    /// A ledger whose writer has ended.
+    fn closed(node: NodeId) -> ledger::Ledger {
+        let ports = ledger::Ports {
+            node,
+            boot: 1,
+            engine: Arc::new(Memory::open(Disk::new()).unwrap()),
+            state: watch::channel(State::default()).1,
+            proposals: mpsc::channel(1).0,
+            wall_ms: Arc::new(|| 0),
+            observer: Arc::new(|_| {}),
+        };
+        ledger::new(ports, CancellationToken::new()).0
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_cannot_be_read_is_not_one_that_knows_nothing() {
+        let (node, state) = (NodeId([1; 32]), State::default());
+        let clocks = Clocks { wall_ms: Arc::new(|| 0), boottime: Arc::new(|| Duration::ZERO) };
+        let gate = Gate::new(Options::new(node), clocks);
+        let id: DecisionId = "01010101-0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11".parse().unwrap();
+        let here = account(&state, &gate, &closed(node), id).await;
+        assert_eq!(here, Err(ledger::Error::Stopped.to_string()));
+        let reply = tell_account(&state, &gate, &closed(node), id).await;
+        assert_eq!(reply, ControlReply::Failed { reason: ledger::Error::Stopped.to_string() });
+        assert_eq!(told::<()>(Ok(reply)), here, "whoever asks learns why");
+        assert_eq!(told::<()>(Ok(ControlReply::Decision(None))), Ok(None));
+        assert!(told::<()>(Ok(ControlReply::Decision(Some(vec![0])))).is_err());
+        assert!(told(Err(())).is_err());
     }
 }

@@ -131,8 +131,7 @@ impl Server {
             ControlRequest::Clock => ControlReply::Clock { wall_ms: (self.wall_ms)() },
             ControlRequest::Decision { id } => {
                 let state = self.remote.raft.state().borrow().clone();
-                let account = decisions::account(&state, &self.gate, &self.host.ledger(), id).await;
-                ControlReply::Decision(account.map(|account| account.encode()))
+                decisions::tell_account(&state, &self.gate, &self.host.ledger(), id).await
             }
             ControlRequest::Decisions { low, high } => {
                 decisions::tell(&self.gate, &self.host.ledger(), low, high).await
@@ -142,7 +141,7 @@ impl Server {
                 tracing::info!(%from, %to, user, "an agent speaks on behalf of a user");
                 let timeout = Duration::from_millis(timeout_ms);
                 match super::calls::speak(&self.host, Caller::Agent(from), kind, to, payload, timeout).await {
-                    Ok((message, ending)) => ControlReply::Ended { message, ending: super::calls::to_wire(ending) },
+                    Ok((message, ending)) => ControlReply::Ended { message, ending },
                     Err(not_here) => ControlReply::Failed { reason: not_here.to_string() },
                 }
             }
