@@ -138,20 +138,29 @@ impl Cluster {
         }
     }
 
+    /// Writes a file beside the nodes and answers its path.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        let path = self.file(name);
+        std::fs::write(&path, text).expect("a file in the temporary directory");
+        path.to_str().expect("a path in UTF-8").to_owned()
+    }
+
     /// Writes an agent's specification beside the nodes and answers its path.
     ///
     /// # Panics
     /// When it cannot be written.
     #[must_use]
     pub fn spec(&self, name: &str, owner: &str, program: &Program, restart: &str) -> String {
-        let path = self.file(&format!("{name}.toml"));
         let text = format!(
             "name = {name:?}\nowner = {owner:?}\n[program]\ncommand = {:?}\n[resources]\nmemory_mb = 128\ncpu_millis = 50\n\
              [restart]\npolicy = {restart:?}\n",
             program.command()
         );
-        std::fs::write(&path, text).expect("a file in the temporary directory");
-        path.to_str().expect("a path in UTF-8").to_owned()
+        self.write(&format!("{name}.toml"), text)
     }
 
     /// Runs an agent that echoes, and waits until it does.

@@ -1,9 +1,13 @@
 //! A small disk of its own for a node's directory: a tmpfs, which can be filled and has room again when that is wanted.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// What fills it.
+const BALLAST: &str = "ballast";
 
 /// A mounted tmpfs; dropped, it is unmounted.
 pub struct SmallDisk {
@@ -28,7 +32,7 @@ impl SmallDisk {
     }
 
     fn ballast(&self) -> PathBuf {
-        self.at.join("ballast")
+        self.at.join(BALLAST)
     }
 
     /// Writes until nothing more goes in.
@@ -49,6 +53,27 @@ impl SmallDisk {
                 }
             }
         }
+    }
+
+    /// Makes room for `kib` KiB on a disk that was filled.
+    ///
+    /// # Panics
+    /// When it was not full.
+    pub fn spare(&self, kib: u64) {
+        let file = OpenOptions::new().write(true).open(self.ballast()).expect("what filled the disk");
+        let length = file.metadata().expect("its length").len();
+        file.set_len(length - kib * 1024).expect("a shorter file");
+    }
+
+    /// What is on it, but for what fills it, by name.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        let entries = fs::read_dir(&self.at).expect("the small disk");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        names.filter(|name| name != BALLAST).collect()
     }
 
     /// Makes room again.

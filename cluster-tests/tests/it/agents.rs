@@ -151,11 +151,10 @@ async fn a_node_that_stood_still_gives_up_the_agents_that_it_lost() {
 #[tokio::test]
 async fn an_agent_that_fits_nowhere_waits_and_why_says_what_is_missing() {
     let cluster = Cluster::one().await;
-    let path = cluster.file("huge.toml");
     let huge = "name = \"huge\"\nowner = \"demo\"\n[program]\ncommand = [\"true\"]\n[resources]\nmemory_mb = 4000000\n";
-    std::fs::write(&path, huge).unwrap();
+    let path = cluster.write("huge.toml", huge);
     let node = &cluster.nodes[0];
-    let ran = node.cli(&["agent", "run", path.to_str().unwrap(), "--wait", "--timeout", "2s"]).await.exits(6);
+    let ran = node.cli(&["agent", "run", &path, "--wait", "--timeout", "2s"]).await.exits(6);
     let _ = ran.says("why agent huge");
     let why = node.cli(&["why", "agent", "huge", "-o", "json"]).await.exits(0).json();
     let reason = why["nodes"][0]["reason"].as_str().expect("a reason for the only node");

@@ -112,9 +112,7 @@ async fn messages_that_are_too_long() {
     let cluster = Cluster::one().await;
     let node = &cluster.nodes[0];
     cluster.run_echo("echo", "demo").await;
-    let file = cluster.file("large.json");
-    std::fs::write(&file, format!("{:?}", "x".repeat(2 << 20))).unwrap();
-    let at_file = format!("@{}", file.display());
+    let at_file = format!("@{}", cluster.write("large.json", format!("{:?}", "x".repeat(2 << 20))));
     let _ = node.cli(&["agent", "ask", "echo", &at_file]).await.exits(1).says("TOO_LARGE");
     let answer = node.cli(&["agent", "ask", "echo", r#"{"make": 1000000}"#]).await.exits(0).json();
     assert_eq!(answer.as_str().map(str::len), Some(1_000_000), "a long answer that is not too long");
@@ -181,9 +179,8 @@ async fn specifications_that_are_wrong() {
         ("name = \"x\nowner".to_owned(), 2, "TOML"),
     ];
     for (number, (text, code, says)) in table.iter().enumerate() {
-        let path = cluster.file(&format!("spec-{number}.toml"));
-        std::fs::write(&path, text).unwrap();
-        let _ = node.cli(&["agent", "run", path.to_str().unwrap()]).await.exits(*code).says(says);
+        let path = cluster.write(&format!("spec-{number}.toml"), text);
+        let _ = node.cli(&["agent", "run", &path]).await.exits(*code).says(says);
     }
     // Over HTTP the node refuses the same.
     let wrong = json!({ "name": "x", "owner": "o", "program": { "command": "true" } });
@@ -193,10 +190,9 @@ async fn specifications_that_are_wrong() {
     let _ = ran.exits(2).says("4096");
 
     // A program that is not there: the cluster takes the specification, and the agent says what is wrong.
-    let path = cluster.file("absent.toml");
     let absent = "name = \"absent\"\nowner = \"o\"\n[program]\ncommand = [\"/no/such/program\"]\n[restart]\npolicy = \"never\"\n";
-    std::fs::write(&path, absent).unwrap();
-    let ran = node.cli(&["agent", "run", path.to_str().unwrap(), "--wait"]).await.exits(1);
+    let path = cluster.write("absent.toml", absent);
+    let ran = node.cli(&["agent", "run", &path, "--wait"]).await.exits(1);
     let _ = ran.says("AGENT_FAILED").says("/no/such/program");
     node.still_works().await;
 }

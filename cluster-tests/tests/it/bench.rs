@@ -9,8 +9,7 @@ use symbi_cluster_tests::{Cluster, SOON, eventually};
 const SHORT: [&str; 6] = ["--clients", "4", "--seconds", "1", "-o", "json"];
 
 async fn bench(cluster: &Cluster, words: &[&str]) -> Value {
-    let words = [&["bench"][..], words, &SHORT[..]].concat();
-    cluster.nodes[0].cli(&words).await.exits(0).json()
+    cluster.nodes[0].cli(&[words, &SHORT].concat()).await.exits(0).json()
 }
 
 /// Figures that were taken: something was done, nothing failed, and times are in their order.
@@ -34,15 +33,15 @@ async fn nothing_is_left(cluster: &Cluster) {
 #[tokio::test]
 async fn each_verb_measures_from_inside_the_node_and_over_http() {
     let cluster = Cluster::three().await;
-    for verb in ["write", "ask", "tell", "policy", "place"] {
-        let report = bench(&cluster, &[verb]).await;
-        assert_eq!((&report["bench"], &report["path"]), (&json!(verb), &json!("native")));
+    for verb in [["bench", "write"], ["bench", "ask"], ["bench", "tell"], ["bench", "policy"], ["bench", "place"]] {
+        let report = bench(&cluster, &verb).await;
+        assert_eq!((&report["bench"], &report["path"]), (&json!(verb[1]), &json!("native")));
         assert_eq!(report["clients"], 4);
         assert_figures(&report);
         nothing_is_left(&cluster).await;
     }
     for verb in ["write", "ask", "tell", "place"] {
-        let report = bench(&cluster, &[verb, "--http"]).await;
+        let report = bench(&cluster, &["bench", verb, "--http"]).await;
         assert_eq!((&report["bench"], &report["path"]), (&json!(verb), &json!("http")));
         assert_figures(&report);
         nothing_is_left(&cluster).await;
@@ -74,17 +73,17 @@ async fn a_run_and_its_agents_are_asked_for_over_http() {
 async fn a_hundred_sessions_and_the_layers_one_by_one() {
     let cluster = Cluster::three().await;
     for verb in ["ask", "tell"] {
-        let report = bench(&cluster, &[verb, "--sessions", "100"]).await;
+        let report = bench(&cluster, &["bench", verb, "--sessions", "100"]).await;
         assert_eq!(report["sessions"], 100);
         assert_figures(&report);
     }
-    let report = bench(&cluster, &["tell", "--layers", "+ledger"]).await;
+    let report = bench(&cluster, &["bench", "tell", "--layers", "+ledger"]).await;
     let layers: Vec<&str> =
         report["layers"].as_array().unwrap().iter().filter_map(|line| line["layer"].as_str()).collect();
     assert_eq!(layers, ["bare", "+seal", "+sign", "+gate", "+ledger"]);
     report["layers"].as_array().unwrap().iter().for_each(assert_figures);
     assert_eq!(report["path"], "layers");
-    let report = bench(&cluster, &["tell", "--layers", "+seal"]).await;
+    let report = bench(&cluster, &["bench", "tell", "--layers", "+seal"]).await;
     assert_eq!(report["layers"].as_array().map(Vec::len), Some(2), "{report:#}");
     nothing_is_left(&cluster).await;
 }
@@ -133,9 +132,8 @@ async fn only_its_owner_has_the_echo() {
     };
     let node = &cluster.nodes[0];
     for (owner, code) in [("bench", 0), ("demo", 1)] {
-        let file = cluster.path().join(format!("{owner}.toml"));
-        std::fs::write(&file, spec(owner)).unwrap();
-        let ran = node.cli(&["agent", "run", file.to_str().unwrap(), "--wait", "--timeout", "30s"]).await;
+        let file = cluster.write(&format!("{owner}.toml"), spec(owner));
+        let ran = node.cli(&["agent", "run", &file, "--wait", "--timeout", "30s"]).await;
         let _ = ran.exits(code);
     }
     let answer = node.cli(&["agent", "ask", "echo-bench", r#"{"as": ["it", 1]}"#]).await.exits(0).json();

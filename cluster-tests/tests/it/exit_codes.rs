@@ -14,17 +14,13 @@ async fn verbs_end_with_the_documented_codes() {
     cluster.run_echo("echo", "demo").await;
     cluster.run_echo("spy", "mallory").await;
     let taken = cluster.spec("echo", "another", &Program::Echo, "always");
-    let file = |name: &str, text: &str| {
-        std::fs::write(cluster.file(name), text).unwrap();
-        cluster.file(name).display().to_string()
-    };
-    let misspelt = file(
+    let misspelt = cluster.write(
         "misspelt.toml",
         "name = \"x\"\nowner = \"o\"\n[program]\ncommand = [\"true\"]\n[resources]\nmemory = 1\n",
     );
-    let wrong_type = file("type.toml", "name = \"x\"\nowner = 7\n[program]\ncommand = [\"true\"]\n");
+    let wrong_type = cluster.write("type.toml", "name = \"x\"\nowner = 7\n[program]\ncommand = [\"true\"]\n");
     let nowhere = format!("127.0.0.1:{}", free_port());
-    let wrong_token = file("wrong.token", "symbi-admin-0000\n");
+    let wrong_token = cluster.write("wrong.token", "symbi-admin-0000\n");
     let unknown_decision = format!("{}-01890000-0000-7000-8000-000000000000", "00".repeat(4));
     let sleep = r#"{"sleep": 20}"#;
 

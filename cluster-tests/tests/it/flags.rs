@@ -173,9 +173,8 @@ async fn a_payload_comes_from_a_file_or_a_pipe_and_a_message_from_whom_it_says()
     let node = &cluster.nodes[0];
     cluster.run_echo("echo", "demo").await;
     cluster.run_echo("friend", "demo").await;
-    let file = cluster.file("question.json");
-    std::fs::write(&file, "{\"echo\": \"from a file\"}\n").unwrap();
-    let answer = node.cli(&["agent", "ask", "echo", &format!("@{}", file.display())]).await.exits(0).json();
+    let file = cluster.write("question.json", "{\"echo\": \"from a file\"}\n");
+    let answer = node.cli(&["agent", "ask", "echo", &format!("@{file}")]).await.exits(0).json();
     assert_eq!(answer["echo"], "from a file");
     let dir = node.dir.to_str().unwrap();
     let pipe = ["sh", "-c", "echo '{\"echo\": \"from a pipe\"}' | exec \"$0\" \"$@\""];

@@ -80,12 +80,12 @@ async fn starts_print_what_an_operator_needs() {
     let printed = cluster.nodes[0].cli(&["token", "create", "--print-join-command"]).await.exits(0).out;
     assert!(printed.contains(&join_line), "{printed}");
 
-    let (seed, token) = (cluster.nodes[0].listen.to_string(), cluster.file("token"));
-    std::fs::write(&token, format!("{}\n", cluster.join_token)).unwrap();
+    let seed = cluster.nodes[0].listen.to_string();
+    let token = cluster.write("token", format!("{}\n", cluster.join_token));
     let ready = cluster.file("n2.ready");
     let mut second = cluster.newcomer();
-    let (token, ready_file) = (token.to_str().unwrap(), ready.to_str().unwrap());
-    second.start(&["--join", &seed, "--token-file", token, "--ready-file", ready_file]);
+    let ready_file = ready.to_str().unwrap();
+    second.start(&["--join", &seed, "--token-file", &token, "--ready-file", ready_file]);
     eventually("the ready file", SOON, async || Ok(std::fs::metadata(&ready)?)).await;
     let lines = second.stderr();
     let phases: Vec<&str> = lines.lines().filter_map(|line| line.strip_prefix("join ")).collect();

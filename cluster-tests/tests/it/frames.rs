@@ -101,6 +101,16 @@ async fn with_an_impostor(cluster: &mut Cluster) -> (SigningKey, Handle, Inbox, 
     (SigningKey::from_bytes(&seed), handle, inbox, known)
 }
 
+/// The first node still works, and so does the third itself once its impostor has gone.
+async fn gives_its_place_back(impostor: &Handle, cluster: &mut Cluster) {
+    cluster.nodes[0].still_works().await;
+    impostor.shutdown().await;
+    cluster.nodes[2].start(&[]);
+    cluster.nodes[2].ready().await;
+    cluster.same_head().await;
+    cluster.chains_hold().await;
+}
+
 #[tokio::test]
 async fn a_member_that_sends_garbage_on_every_lane_is_answered_or_ignored_and_the_node_stays() {
     let mut cluster = Cluster::three().await;
@@ -127,12 +137,7 @@ async fn a_member_that_sends_garbage_on_every_lane_is_answered_or_ignored_and_th
     }
     let text = cluster.nodes[0].stderr();
     assert!(text.contains("a control request that cannot be read") && text.contains(&known["n3"].short()), "{text}");
-    cluster.nodes[0].still_works().await;
-    handle.shutdown().await;
-    cluster.nodes[2].start(&[]);
-    cluster.nodes[2].ready().await;
-    cluster.same_head().await;
-    cluster.chains_hold().await;
+    gives_its_place_back(&handle, &mut cluster).await;
 }
 
 /// Gives these replies in turn to whatever replicas ask, whether or not it makes sense.
@@ -173,12 +178,7 @@ async fn a_member_whose_raft_frames_are_damaged_either_way_is_refused_and_named_
         Ok(())
     })
     .await;
-    cluster.nodes[0].still_works().await;
-    handle.shutdown().await;
-    cluster.nodes[2].start(&[]);
-    cluster.nodes[2].ready().await;
-    cluster.same_head().await;
-    cluster.chains_hold().await;
+    gives_its_place_back(&handle, &mut cluster).await;
 }
 
 #[tokio::test]

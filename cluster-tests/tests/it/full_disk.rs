@@ -4,6 +4,7 @@
 use crate::durability::ledger;
 use hyper::Method;
 use serde_json::json;
+use std::collections::BTreeSet;
 use symbi_cluster_tests::small_disk::SmallDisk;
 use symbi_cluster_tests::writers::Writers;
 use symbi_cluster_tests::{Cluster, Node, skipped, symbi};
@@ -12,6 +13,11 @@ use symbi_cluster_tests::{Cluster, Node, skipped, symbi};
 const MIB: u32 = 48;
 /// So many writes are acknowledged before and after.
 const MORE: u64 = 40;
+
+/// What a data directory has from the proof of a token until its node is a member.
+const PENDING: &str = "join.pending";
+/// What a member's data directory has, and nothing else.
+const MEMBERS: [&str; 8] = ["api.sock", "boot", "cluster.json", "db", "issuer.key", "lock", "node.key", "run"];
 
 /// A cluster of one whose node has a small disk; none where nothing can be mounted.
 async fn with_small_disk(test: &str) -> Option<(Cluster, SmallDisk)> {
@@ -103,27 +109,52 @@ async fn a_node_that_finds_its_disk_full_at_its_start_says_so_and_starts_when_th
     cluster.chains_hold().await;
 }
 
-#[tokio::test]
-async fn a_join_onto_a_full_disk_leaves_nothing_and_goes_on_with_the_same_command_when_there_is_room() {
-    let mut cluster = Cluster::one().await;
-    let disk = match SmallDisk::mount(&cluster.file("n2"), MIB) {
-        Ok(disk) => disk,
-        Err(why) => return skipped::because("a join onto a full disk", &format!("cannot mount a tmpfs: {why}")),
-    };
+/// Joins from a disk with so little room, in vain: what is left on it. Then again with the same command and room enough.
+async fn joins_at_the_second_try(cluster: &mut Cluster, disk: &SmallDisk, kib: u64) -> BTreeSet<String> {
     let mut node = cluster.newcomer();
     disk.fill();
+    disk.spare(kib);
     let (seed, token) = (cluster.nodes[0].listen.to_string(), cluster.join_token.clone());
     let more = ["--join", &seed, "--token", &token];
     let arguments = node.arguments(&more);
     let ran = symbi(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
     said_why(ran.code, &ran.err);
-    let nodes = cluster.nodes[0].get("/api/v1/nodes").await.unwrap();
-    assert_eq!(nodes.as_array().map(Vec::len), Some(1), "{nodes:#}");
+    let left = disk.names();
+    let known = async || {
+        let nodes = cluster.nodes[0].get("/api/v1/nodes").await.unwrap();
+        nodes.as_array().map(Vec::len)
+    };
+    // The note comes before a member records the node, and only with it does the next start go on as the same node.
+    let recorded = usize::from(left.contains(PENDING));
+    assert_eq!(known().await, Some(cluster.nodes.len() + recorded), "with {kib} KiB, which left {left:?}");
     disk.free();
     node.start(&more);
     node.ready().await;
+    node.still_works().await;
+    assert_eq!(known().await, Some(cluster.nodes.len() + 1), "the same node with {kib} KiB, which left {left:?}");
+    assert_eq!(
+        disk.names(),
+        BTreeSet::from(MEMBERS.map(str::to_owned)),
+        "after a join, of which {left:?} was there before"
+    );
     cluster.nodes.push(node);
-    cluster.nodes[1].still_works().await;
+    left
+}
+
+#[tokio::test]
+async fn a_join_onto_a_full_disk_goes_on_with_the_same_command_when_there_is_room() {
+    let (mut disks, mut cluster) = (Vec::new(), Cluster::one().await);
+    // A page for each small file: for none; for the lock's; for the keys, too; for the note that a join has begun, and not
+    // for a database.
+    for (kib, is_begun) in [(0, false), (4, false), (16, false), (32, true)] {
+        match SmallDisk::mount(&cluster.newcomer().dir, MIB) {
+            Ok(disk) => disks.push(disk),
+            Err(why) => return skipped::because("a join onto a full disk", &format!("cannot mount a tmpfs: {why}")),
+        }
+        let left = joins_at_the_second_try(&mut cluster, &disks[disks.len() - 1], kib).await;
+        assert_eq!(left.contains(PENDING), is_begun, "with {kib} KiB, which left {left:?}");
+        assert!(!left.contains("cluster.json"), "with {kib} KiB, and no database: {left:?}");
+    }
     cluster.same_head().await;
     cluster.chains_hold().await;
 }

@@ -201,10 +201,8 @@ async fn a_set_is_tried_applied_shown_tested_and_taken_back_by_the_command_line(
     );
     let tried = node.cli(&["policy", "apply", path, "--dry-run"]).await.exits(0);
     assert!(tried.out.starts_with("valid: 3 policies, SHA-256 "), "{}", tried.out);
-    let cases = cluster.file("cases.toml");
     let case = "[[case]]\nname = \"bob stops agents\"\nprincipal = { user = \"bob\" }\naction = \"agent::stop\"\nresource = { agent = \"x\", owner = \"o\" }\nexpect = \"allow\"\nby = \"ops\"\n";
-    std::fs::write(&cases, case).unwrap();
-    let cases = cases.to_str().unwrap();
+    let cases = &cluster.write("cases.toml", case);
     let failed = node.cli(&["policy", "test", cases]).await.exits(1).says("CASES_FAILED");
     assert!(
         failed.out.contains("FAILED  bob stops agents: expected allow, found deny, no policy permits it"),

@@ -12,13 +12,11 @@ use tokio::net::TcpStream;
 const GRACE: Duration = Duration::from_secs(6);
 /// So many slow clients of each kind; together they stay below what one address may have.
 const EACH: usize = 6;
-/// What others may wait meanwhile, 99 of a hundred of them. (A machine that keeps them waiting when nobody is slow says
-/// nothing of slow clients: then it is [`ALONE`] times as long as that.)
+/// What slow clients may cost others, 99 of a hundred of them. The machine has its own share in what those wait, and on one
+/// that is busy it is the larger and comes and goes: it is what a node without slow clients takes for the same requests in
+/// the same moments, some milliseconds where nothing else runs. (Nothing that slow clients do to their node hides in it: the
+/// two nodes share nothing but processors, and of these the system lets a process have its turn.)
 const P99: Duration = Duration::from_millis(100);
-/// See [`P99`].
-const ALONE: u32 = 4;
-/// How long others ask with nobody slow beside them.
-const BEFORE: Duration = Duration::from_secs(3);
 /// How often a slow reader asks for a big answer: 50 MiB and more in all, several times what the kernel holds.
 const BIG_ANSWERS: usize = 200;
 
@@ -61,8 +59,9 @@ async fn slow_reader(to: std::net::SocketAddr, request: String) -> Duration {
     panic!("a client that does not read was not closed within 60 s")
 }
 
-/// An agent's record of 256 KiB and more.
-async fn big_record(cluster: &Cluster) -> String {
+/// A cluster of one with an agent's record of 256 KiB and more.
+async fn with_a_big_record() -> Cluster {
+    let cluster = Cluster::one().await;
     let spec = cluster.spec("ballast", "tests", &Program::Ends, "never");
     let node = &cluster.nodes[0];
     let _ = node.cli(&["agent", "run", &spec, "--wait"]).await.exits(0);
@@ -71,7 +70,7 @@ async fn big_record(cluster: &Cluster) -> String {
         let path = format!("/api/v1/agents/ballast/annotations/k{number}");
         node.client().send(hyper::Method::PUT, &path, Some(&value), &[]).await.unwrap();
     }
-    "/api/v1/agents/ballast?consistency=local".to_owned()
+    cluster
 }
 
 /// Slow clients of one kind, one after the other, until the slowest kind is over: each as it ended.
@@ -88,39 +87,42 @@ fn quantile(asked: &[Duration], share: usize) -> Duration {
     asked[(asked.len() - 1) * share / 100]
 }
 
-/// Ordinary requests, one after the other, until `until` ends: how long each took, the quickest first.
-async fn others(node: &Node, until: impl Future<Output = ()>) -> Vec<Duration> {
-    let client = node.client();
-    let mut asked = Vec::new();
-    let asking = async {
+/// Ordinary requests of each node, one after the other, until `until` ends: how long each took, the quickest first.
+async fn others<const NODES: usize>(nodes: [&Node; NODES], until: impl Future<Output = ()>) -> [Vec<Duration>; NODES] {
+    let took = nodes.map(|_| RefCell::new(Vec::new()));
+    let asking = nodes.iter().zip(&took).map(async |(node, took)| {
+        let client = node.client();
         loop {
             let began = Instant::now();
             client.get("/api/v1/agents").await.expect("an ordinary request is answered");
-            asked.push(began.elapsed());
+            took.borrow_mut().push(began.elapsed());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-    };
+    });
     tokio::select! {
-        () = asking => unreachable!("it asks for ever"),
+        _ = join_all(asking) => unreachable!("they ask for ever"),
         () = until => (),
     }
-    asked.sort_unstable();
-    asked
+    took.map(|took| {
+        let mut took = took.into_inner();
+        took.sort_unstable();
+        took
+    })
 }
 
 #[tokio::test]
 async fn slow_clients_of_four_kinds_are_closed_within_a_minute_and_others_are_answered() {
-    let cluster = Cluster::one().await;
+    let (cluster, unharmed) = (with_a_big_record().await, with_a_big_record().await);
     let node = &cluster.nodes[0];
     let (to, token) = (node.http, std::fs::read_to_string(node.dir.join("admin.token")).unwrap());
-    let path = big_record(&cluster).await;
     let token = token.trim();
     let headers = format!(
         "POST /api/v1/tokens HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
          Content-Length: 1000\r\n\r\n"
     );
-    let big = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
-    let alone = others(node, tokio::time::sleep(BEFORE)).await;
+    let big = format!(
+        "GET /api/v1/agents/ballast?consistency=local HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
     let (found, is_over) = (RefCell::new(None), Cell::new(false));
     let clients = async {
         // All four kinds are there as long as the slowest to be closed: the others come again.
@@ -138,7 +140,7 @@ async fn slow_clients_of_four_kinds_are_closed_within_a_minute_and_others_are_an
         );
         found.replace(Some(three));
     };
-    let asked = others(node, clients).await;
+    let [asked, elsewhere] = others([node, &unharmed.nodes[0]], clients).await;
     let ((body, reader), silent, head) = found.take().expect("they have ended");
     let (silent, head) = (silent.concat(), head.concat());
     assert!(silent.len() > 4 * EACH && head.len() > 2 * EACH, "{} silent, {} half heads", silent.len(), head.len());
@@ -154,9 +156,9 @@ async fn slow_clients_of_four_kinds_are_closed_within_a_minute_and_others_are_an
         assert!(took >= Duration::from_secs(29), "reader: closed after {took:?}");
     }
     let [p50, p99, max] = [50, 99, 100].map(|share| quantile(&asked, share));
-    let alone = quantile(&alone, 99);
-    eprintln!("others: p99 alone {alone:?}; meanwhile {} requests, p50 {p50:?}, p99 {p99:?}, max {max:?}", asked.len());
-    assert!(p99 < P99.max(ALONE * alone), "others waited {p99:?}, and {alone:?} with nobody slow beside them");
+    let elsewhere = quantile(&elsewhere, 99);
+    eprintln!("others: {} requests, p50 {p50:?}, p99 {p99:?}, max {max:?}; p99 elsewhere {elsewhere:?}", asked.len());
+    assert!(p99 < P99 + elsewhere, "others waited {p99:?}, and {elsewhere:?} where nobody is slow beside them");
     node.still_works().await;
 }
 

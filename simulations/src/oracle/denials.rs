@@ -1,27 +1,56 @@
 //! Denials: who is told that a policy did not allow a message was kept from sending it by one that forbids it, in force on
 //! some node since the message was sent; or by a node that had not heard of a leader for too long to know.
+//!
+//! A crashed node has no policies in force until it runs again. A removed one that is started once more has those of its disk:
+//! for what it sends itself, and nobody else's messages come to it.
 
 use super::Oracle;
 use crate::history::{Ban, How, Key};
 use crate::trace::{Event, Seen};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// A message that has not ended.
+struct Open {
+    /// The host from which it was sent.
+    from: String,
+    /// To whom it goes.
+    to: String,
+    /// Whether policies that count for it have forbidden that since it was sent.
+    banned: bool,
+}
 
 /// The property's memory.
 #[derive(Default)]
 pub struct Denials {
-    /// What each host's policies forbid.
+    /// What the policies forbid that are in force on each host.
     here: BTreeMap<String, Ban>,
-    /// To whom each message goes that has not ended, and whether anybody's policies have forbidden that since it was sent.
-    open: BTreeMap<Key, (String, bool)>,
-    /// What was denied without a reason, to whom it was to go, and when.
-    baseless: BTreeMap<Key, (String, Duration)>,
+    /// Who was removed.
+    removed: BTreeSet<String>,
+    /// What has not ended.
+    open: BTreeMap<Key, Open>,
+    /// What was denied without a reason, and when.
+    baseless: BTreeMap<Key, (Open, Duration)>,
+}
+
+impl Denials {
+    /// Whether the policies of `host`, which forbid what `ban` says, have to do with a message.
+    fn forbids(removed: &BTreeSet<String>, (host, ban): (&String, &Ban), message: &Open) -> bool {
+        ban.to == message.to && (*host == message.from || !removed.contains(host))
+    }
+
+    fn fault(&mut self, text: &str) {
+        if let Some(host) = text.strip_prefix("crash ") {
+            self.here.remove(host);
+        }
+        self.removed.extend(text.strip_prefix("removed ").map(str::to_owned));
+    }
 }
 
 impl Oracle for Denials {
     fn see(&mut self, seen: &Seen) -> Result<(), String> {
         // A node may judge by its new policies in the moment before it is seen to have them.
-        if let Some((key, (to, _))) = self.baseless.extract_if(.., |_, (_, at)| *at < seen.at).next() {
+        if let Some((key, (Open { to, .. }, _))) = self.baseless.extract_if(.., |_, (_, at)| *at < seen.at).next() {
             return Err(format!("denials: {key} was denied, and no policies have forbidden to send to {to}"));
         }
         match &seen.event {
@@ -30,18 +59,23 @@ impl Oracle for Denials {
             }
             Event::Policies { ban: Some(ban), .. } => {
                 self.here.insert(seen.host.clone(), ban.clone());
-                self.open.values_mut().filter(|(to, _)| *to == ban.to).for_each(|(_, banned)| *banned = true);
-                self.baseless.retain(|_, (to, _)| *to != ban.to);
+                let forbids = |message: &Open| Self::forbids(&self.removed, (&seen.host, ban), message);
+                self.open.values_mut().filter(|message| forbids(message)).for_each(|message| message.banned = true);
+                self.baseless.retain(|_, (message, _)| !forbids(message));
             }
             Event::Sent(sent) => {
-                let banned = self.here.values().any(|ban| ban.to == sent.to);
-                self.open.insert(sent.key.clone(), (sent.to.clone(), banned));
+                let mut message = Open { from: seen.host.clone(), to: sent.to.clone(), banned: false };
+                message.banned = self.here.iter().any(|policies| Self::forbids(&self.removed, policies, &message));
+                self.open.insert(sent.key.clone(), message);
             }
             Event::Ended { key, how, .. } => {
-                if let (Some((to, false)), How::Denied { deaf: false }) = (self.open.remove(key), how) {
-                    self.baseless.insert(key.clone(), (to, seen.at));
+                if let (Some(message @ Open { banned: false, .. }), How::Denied { deaf: false }) =
+                    (self.open.remove(key), how)
+                {
+                    self.baseless.insert(key.clone(), (message, seen.at));
                 }
             }
+            Event::Fault(text) => self.fault(text),
             _ => {}
         }
         Ok(())

@@ -17,11 +17,11 @@ fn objections(history: &[(&str, Event)]) -> Vec<String> {
     recorder.violations()
 }
 
-/// The same of one host, a millisecond between any two events.
-fn objections_in_time(events: &[Event]) -> Vec<String> {
+/// The same, a millisecond between any two events.
+fn objections_in_time(history: &[(&str, Event)]) -> Vec<String> {
     let recorder = Recorder::default();
-    for (at, event) in (0..).zip(events) {
-        recorder.tell_at(Duration::from_millis(at), "n1", event.clone());
+    for (at, (host, event)) in (0..).zip(history) {
+        recorder.tell_at(Duration::from_millis(at), host, event.clone());
     }
     recorder.violations()
 }
@@ -66,7 +66,7 @@ fn an_effect_that_passes_late() {
 
 #[test]
 fn a_frozen_hosts_gate_cannot_know() {
-    let freeze = ("world", Event::Fault("freeze n1".to_owned()));
+    let freeze = ("world", fault("freeze n1"));
     assert!(objections(&[freeze.clone(), ("n2", passed(2)), ("n1", passed(1))]).is_empty());
     assert_eq!(objections(&[freeze, ("n2", passed(2)), ("n3", passed(1))]).len(), 1);
 }
@@ -168,7 +168,7 @@ fn endings_that_are_not_true() {
 fn what_is_called_delivered_and_is_not() {
     let late = || ended(1, How::TooLate { delivered: true });
     let history = |events: &[Event]| {
-        let found = objections_in_time(events);
+        let found = objections_in_time(&here(events));
         assert!(found.iter().all(|found| found.contains("endings:")), "{found:?}");
         found.len()
     };
@@ -184,22 +184,36 @@ fn a_time_that_is_up_too_early() {
     let within = |ms| Event::Sent(Sent { within: Some(Duration::from_millis(ms)), ..told.clone() });
     for delivered in [false, true] {
         let given = if delivered { given(1, 1) } else { sent(2) };
-        let history = |ms| objections_in_time(&[within(ms), given.clone(), ended(1, How::TooLate { delivered })]);
+        let history =
+            |ms| objections_in_time(&here(&[within(ms), given.clone(), ended(1, How::TooLate { delivered })]));
         assert!(history(2).is_empty());
         assert_eq!(history(3).len(), 1, "a millisecond is left");
     }
 }
 
+fn ban(to: &str) -> Event {
+    Event::Policies { number: 2, ban: Some(Ban { to: to.to_owned(), at_receiver: true }) }
+}
+
+fn fault(text: &str) -> Event {
+    Event::Fault(text.to_owned())
+}
+
+fn denied(deaf: bool) -> Event {
+    ended(1, How::Denied { deaf })
+}
+
+/// How many denials are objected to in a history of several hosts, and nothing else is.
+fn baseless(history: &[(&str, Event)]) -> usize {
+    let found = objections_in_time(&[history, &[("n1", sent(9))]].concat());
+    assert!(found.iter().all(|found| found.contains("denials:")), "{found:?}");
+    found.len()
+}
+
 #[test]
 fn denials_without_a_reason() {
-    let ban = |to: &str| Event::Policies { number: 2, ban: Some(Ban { to: to.to_owned(), at_receiver: true }) };
     let lifted = || Event::Policies { number: 3, ban: None };
-    let denied = |deaf| ended(1, How::Denied { deaf });
-    let history = |events: &[Event]| {
-        let found = objections_in_time(&[events, &[sent(9)]].concat());
-        assert!(found.iter().all(|found| found.contains("denials:")), "{found:?}");
-        found.len()
-    };
+    let history = |events: &[Event]| baseless(&here(events));
     assert_eq!(history(&[sent(1), denied(false)]), 1, "nothing forbids it");
     assert_eq!(history(&[sent(1), denied(true)]), 0, "its node knew of no leader");
     assert_eq!(history(&[ban("echo"), sent(1), denied(false)]), 0);
@@ -212,9 +226,33 @@ fn denials_without_a_reason() {
 }
 
 #[test]
+fn denials_by_policies_of_a_node_that_is_no_more() {
+    let sent = ("n1", sent(1));
+    let (by_n1, by_n2) = (("n1", ban("echo")), ("n2", ban("echo")));
+    let crashed = ("world", fault("crash n2"));
+    let removed = ("world", fault("removed n2"));
+    let told = |before: &[&(&'static str, Event)]| {
+        let denied = ("n1", denied(false));
+        baseless(&before.iter().copied().chain([&denied]).cloned().collect::<Vec<_>>())
+    };
+    assert_eq!(told(&[&by_n2, &sent]), 0, "another node's");
+    for gone in [&crashed, &removed] {
+        assert_eq!(told(&[&by_n2, gone, &sent]), 1, "gone before it was sent");
+        assert_eq!(told(&[&by_n2, &sent, gone]), 0, "gone since");
+        assert_eq!(told(&[&by_n1, &by_n2, gone, &sent]), 0, "the sender's own node forbids it, too");
+    }
+    assert_eq!(told(&[&by_n2, &crashed, &by_n2, &sent]), 0, "started again with the same policies");
+    assert_eq!(told(&[&by_n2, &crashed, &sent, &by_n2]), 0, "started again on its way");
+    assert_eq!(told(&[&removed, &by_n2, &sent]), 1, "started again, and nothing comes to it");
+    assert_eq!(told(&[&removed, &sent, &by_n2]), 1, "started again on its way, and nothing comes to it");
+    let own = ("world", fault("removed n1"));
+    assert_eq!(told(&[&own, &by_n1, &sent]), 0, "its own messages");
+}
+
+#[test]
 fn outcomes_that_are_called_unknown_though_somebody_knew() {
     let unknown = || ended(1, How::Unknown);
-    let fault = || Event::Fault("hold n2".to_owned());
+    let held = || fault("hold n2");
     let Event::Sent(told) = sent(1) else { unreachable!() };
     let forbidden = || Event::Sent(Sent { forbidden: true, ..told.clone() });
     let near = || Event::Sent(Sent { here: true, ..told.clone() });
@@ -231,14 +269,13 @@ fn outcomes_that_are_called_unknown_though_somebody_knew() {
     assert_eq!(history(&[Event::Calm, sent(1), unknown()]), 1, "nothing was wrong");
     assert_eq!(history(&[Event::Calm, sent(1), given(1, 1), unknown()]), 1, "nothing was wrong");
     assert_eq!(history(&[Event::Calm, sent(1), ended(1, How::NotDelivered)]), 0, "somebody knew");
-    assert_eq!(history(&[Event::Calm, fault(), sent(1), unknown()]), 0, "something was");
-    assert_eq!(history(&[Event::Calm, sent(1), fault(), unknown()]), 0, "something was since");
-    assert_eq!(history(&[fault(), sent(1), Event::Calm, unknown()]), 0, "something was when it was sent");
+    assert_eq!(history(&[Event::Calm, held(), sent(1), unknown()]), 0, "something was");
+    assert_eq!(history(&[Event::Calm, sent(1), held(), unknown()]), 0, "something was since");
+    assert_eq!(history(&[held(), sent(1), Event::Calm, unknown()]), 0, "something was when it was sent");
 }
 
 #[test]
 fn a_sender_that_is_told_nothing() {
-    let fault = |text: &str| Event::Fault(text.to_owned());
     let history = |events: &[Event]| objections(&here(events));
     assert!(history(&[sent(1), ended(1, How::Unknown), fault("end")]).is_empty());
     let found = history(&[sent(1), sent(2), ended(1, How::Unknown), fault("end")]);
@@ -252,7 +289,7 @@ fn a_sender_that_is_told_nothing() {
 
 #[test]
 fn whatever_of_a_removed_node_is_accepted() {
-    let removed = ("world", Event::Fault("removed n1".to_owned()));
+    let removed = ("world", fault("removed n1"));
     let acked = || Event::Acked { write: "w".to_owned(), index: 9 };
     for event in [leads(3), acked(), passed(1)] {
         assert!(objections(&[("n1", event.clone()), removed.clone()]).is_empty(), "{event} before");

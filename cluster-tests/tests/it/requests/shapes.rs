@@ -35,6 +35,11 @@ fn shape(name: &'static str, bytes: impl Into<Vec<u8>>, may_end: &'static [&'sta
     Shape { name, bytes: bytes.into(), may_end }
 }
 
+/// A request whose first line and headers after the token, each with its line's end, need be no text.
+fn raw(line: &[u8], headers: &[u8], token: &str) -> Vec<u8> {
+    [line, b"\r\nAuthorization: Bearer ", token.as_bytes(), b"\r\n", headers, b"\r\n"].concat()
+}
+
 /// Other protocols, and none.
 fn no_http() -> Vec<Shape> {
     vec![
@@ -51,10 +56,8 @@ fn no_http() -> Vec<Shape> {
 
 /// Heads that are malformed or too long.
 fn heads(token: &str) -> Vec<Shape> {
-    let with = |header: &[u8]| {
-        let head = b"GET /api/v1/agents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ";
-        [head, token.as_bytes(), b"\r\n", header, b"\r\n\r\n"].concat()
-    };
+    let with =
+        |header: &[u8]| raw(b"GET /api/v1/agents HTTP/1.1", &[b"Host: localhost\r\n", header, b"\r\n"].concat(), token);
     let many: String = (0..200).map(|number| format!("X-{number}: x\r\n")).collect();
     vec![
         shape("NUL in a header's name", with(b"X-\0: x"), HEAD),
@@ -78,10 +81,7 @@ fn heads(token: &str) -> Vec<Shape> {
 
 /// Requests for somebody else, or for nobody.
 fn hosts(token: &str) -> Vec<Shape> {
-    let to = |hosts: &[u8]| {
-        let rest = format!("Authorization: Bearer {token}\r\n\r\n").into_bytes();
-        [b"GET /api/v1/agents HTTP/1.1\r\n", hosts, &rest].concat()
-    };
+    let to = |hosts: &[u8]| raw(b"GET /api/v1/agents HTTP/1.1", hosts, token);
     vec![
         shape("no host", to(b""), ELSEWHERE),
         shape("an empty host", to(b"Host:\r\n"), ELSEWHERE),
@@ -102,10 +102,7 @@ fn hosts(token: &str) -> Vec<Shape> {
 /// Paths and queries that mean nothing.
 fn targets(token: &str) -> Vec<Shape> {
     let get = |target: &str| request(&format!("GET {target}"), &[], "", token);
-    let raw = |target: &[u8]| {
-        let rest = format!(" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n").into_bytes();
-        [b"GET ", target, &rest].concat()
-    };
+    let raw = |target: &[u8]| raw(&[b"GET ", target, b" HTTP/1.1"].concat(), b"Host: localhost\r\n", token);
     vec![
         shape("no target", raw(b""), HEAD),
         shape("a target without a slash", raw(b"api/v1/agents"), &["400", "421 MISDIRECTED"]),

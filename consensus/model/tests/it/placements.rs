@@ -1,14 +1,18 @@
 //! Placements and their fences.
 
-use crate::world::check;
-use expect_test::expect;
+use crate::world::{World, run};
+use expect_test::{Expect, expect};
 
+/// Two members, and a third node that joins.
 const TWO_NODES: &str = "
     n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
     n1 decided 1: finish n2";
 
-fn check_placed(script: &str, expect: &expect_test::Expect) {
-    check(&format!("{TWO_NODES}\n{script}"), expect);
+/// Runs a script in that cluster and compares what it prints from then on.
+fn check_placed(script: &str, expect: &Expect) {
+    let mut world = World::started();
+    run(&mut world, TWO_NODES);
+    expect.assert_eq(&run(&mut world, script));
 }
 
 #[test]
@@ -21,17 +25,6 @@ fn a_placement_is_compared_and_swapped() {
          n2: report a1 1 terminated released
          n1 decided 1: place a1 on n1 expecting 1",
         &expect![[r#"
-            > n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
-              done
-              done
-              done
-                Nodes/n2: n2 Joining Up offers 1000 MiB
-                Nodes/n3: n3 Joining Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 joining, n3 joining]
-            > n1 decided 1: finish n2
-              done
-                Nodes/n2: n2 Member Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 finished, n3 joining]
             > n1: create a1
               created
                 Agents/a1: wanted Running, not placed, no word, version 1
@@ -68,17 +61,6 @@ fn a_released_or_lost_placement_gets_a_higher_epoch() {
          n1 decided 1: place a2 on n2 expecting 2; place a2 on n1 expecting 2
          n1 decided 1: up n2; down n2; down n2; up n2",
         &expect![[r#"
-            > n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
-              done
-              done
-              done
-                Nodes/n2: n2 Joining Up offers 1000 MiB
-                Nodes/n3: n3 Joining Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 joining, n3 joining]
-            > n1 decided 1: finish n2
-              done
-                Nodes/n2: n2 Member Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 finished, n3 joining]
             > n1: create a1; create a2; create a3
               created
               created
@@ -136,17 +118,6 @@ fn only_the_holder_of_an_epoch_reports_under_it() {
          n1: report a1 2 terminated released
          n1: report a1 2 running",
         &expect![[r#"
-            > n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
-              done
-              done
-              done
-                Nodes/n2: n2 Joining Up offers 1000 MiB
-                Nodes/n3: n3 Joining Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 joining, n3 joining]
-            > n1 decided 1: finish n2
-              done
-                Nodes/n2: n2 Member Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 finished, n3 joining]
             > n1: create a1
               created
                 Agents/a1: wanted Running, not placed, no word, version 1
@@ -193,17 +164,6 @@ fn condemnation_ends_what_waited_for_the_node() {
          n1: stop a1; remove a2
          n1 decided 1: down n2",
         &expect![[r#"
-            > n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
-              done
-              done
-              done
-                Nodes/n2: n2 Joining Up offers 1000 MiB
-                Nodes/n3: n3 Joining Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 joining, n3 joining]
-            > n1 decided 1: finish n2
-              done
-                Nodes/n2: n2 Member Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 finished, n3 joining]
             > n1: create a1; create a2
               created
               created
@@ -239,17 +199,6 @@ fn reservations_never_pass_what_a_node_offers() {
          n2: report a1 1 terminated released
          n1 decided 1: place a4 on n2 expecting 0",
         &expect![[r#"
-            > n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
-              done
-              done
-              done
-                Nodes/n2: n2 Joining Up offers 1000 MiB
-                Nodes/n3: n3 Joining Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 joining, n3 joining]
-            > n1 decided 1: finish n2
-              done
-                Nodes/n2: n2 Member Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 finished, n3 joining]
             > n1: create a1 memory 600; create a2 memory 401; create a3 memory 400
               created
               created
@@ -291,17 +240,6 @@ fn a_node_takes_only_agents_that_it_suits_and_as_many_as_it_says() {
          n1 decided 1: place a1 on n1 expecting 0; place a1 on n2 expecting 0; place a2 on n2 expecting 0
          n1 decided 1: place a3 on n1 expecting 0; place a4 on n1 expecting 0",
         &expect![[r#"
-            > n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
-              done
-              done
-              done
-                Nodes/n2: n2 Joining Up offers 1000 MiB
-                Nodes/n3: n3 Joining Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 joining, n3 joining]
-            > n1 decided 1: finish n2
-              done
-                Nodes/n2: n2 Member Up offers 1000 MiB
-                JoinTokens/t1: 9 uses, joins [n2 finished, n3 joining]
             > n2: introduce n2 labels gpu zone=a
               done
                 Nodes/n2: n2 Member Up offers 1000 MiB

@@ -40,6 +40,14 @@ fn first_batch(world: &World) -> (Bytes, Id) {
     batch.expect("it has sent one")
 }
 
+/// A world in which node 0 has asked an agent of node 1, `far`, once.
+async fn after_an_ask() -> World {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "echo", 1).await;
+    assert_eq!(answer(world.ask(0, "far", json!(1)).await), json!(1));
+    world
+}
+
 /// Until what is done once a second is done.
 async fn a_moment() {
     tokio::time::sleep(Duration::from_millis(1_200)).await;
@@ -47,9 +55,7 @@ async fn a_moment() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_another_replaces_is_let_go_on_its_other_side_and_the_new_one_goes_on() {
-    let world = World::new(programs::all()).await;
-    world.run("far", "demo", "echo", 1).await;
-    assert_eq!(answer(world.ask(0, "far", json!(1)).await), json!(1));
+    let world = after_an_ask().await;
     let (first, _) = first_batch(&world);
     tokio::time::sleep(Duration::from_secs(3_601)).await;
     assert_eq!(told(&world, 0), [], "it may be used again");
@@ -92,9 +98,7 @@ async fn the_end_of_a_receiver_is_told_when_all_has_gone_back_and_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_stops_says_so_and_nobody_tries_its_old_sessions() {
-    let mut world = World::new(programs::all()).await;
-    world.run("far", "demo", "echo", 1).await;
-    assert_eq!(answer(world.ask(0, "far", json!(1)).await), json!(1));
+    let mut world = after_an_ask().await;
     let caller = Caller::Gateway { user: "admin".to_owned() };
     world.run("near", "demo", "echo", 0).await;
     let _ = world.nodes[1].handle.ask(caller, agent("near"), b"1".to_vec(), Duration::from_secs(5)).await.unwrap();
@@ -113,9 +117,7 @@ async fn a_node_that_stops_says_so_and_nobody_tries_its_old_sessions() {
 
 #[tokio::test(start_paused = true)]
 async fn only_the_other_side_of_a_session_can_end_it() {
-    let world = World::new(programs::all()).await;
-    world.run("far", "demo", "echo", 1).await;
-    assert_eq!(answer(world.ask(0, "far", json!(1)).await), json!(1));
+    let world = after_an_ask().await;
     let (_, session) = first_batch(&world);
     let close = |session| Bytes::from(MessageFrame::Close { session, why: Parting::Stopping }.encode());
     for number in [0, 1] {

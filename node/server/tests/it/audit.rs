@@ -1,6 +1,7 @@
 //! `audit verify FILE` without a node: what it says of a file that is none, and that it never needs one. And what `audit export`
 //! and `audit verify` make of a node that does not keep its word.
 
+use crate::colour::typed_once;
 use crate::program::Place;
 use expect_test::expect;
 use std::io::{Read, Write};
@@ -13,6 +14,8 @@ enum End {
     Whole,
     /// In the middle.
     CutOff,
+    /// Not before whoever has asked goes away.
+    Never,
 }
 
 /// A false node that answers one request with `pieces`, and its address.
@@ -34,8 +37,10 @@ fn false_node(pieces: Vec<Vec<u8>>, end: End) -> String {
             say(&piece);
             say(b"\r\n");
         }
-        if let End::Whole = end {
-            say(b"0\r\n\r\n");
+        match end {
+            End::Whole => say(b"0\r\n\r\n"),
+            End::CutOff => {}
+            End::Never => drop(stream.read(&mut [0])),
         }
     });
     address
@@ -52,21 +57,46 @@ fn names(place: &Place) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-#[test]
-fn an_export_that_is_cut_off_leaves_nothing_and_what_was_there_before() {
+/// Has an `export` fail in a place without a bundle, and in one with an older one, which must be all that is left.
+fn leaves_what_was_there_before(export: impl Fn(&Place)) {
     let place = Place::new();
     for before in [None, Some("an older bundle")] {
         if let Some(before) = before {
             place.file("b.jsonl", before);
         }
-        let address = false_node(pieces(), End::CutOff);
-        let ran = place.run(&["audit", "export", "--bundle", "b.jsonl", "--addr", &address]);
-        assert_eq!(ran.code, 5, "{}", ran.err);
-        assert!(ran.err.contains("error[CUT_OFF]: the node ended its answer before its end"), "{}", ran.err);
+        export(&place);
         let left: Vec<String> = before.iter().map(|_| "b.jsonl".to_owned()).collect();
         assert_eq!(names(&place), left);
         assert_eq!(before, std::fs::read_to_string(place.path().join("b.jsonl")).ok().as_deref());
     }
+}
+
+#[test]
+fn an_export_that_is_cut_off_leaves_nothing_and_what_was_there_before() {
+    leaves_what_was_there_before(|place| {
+        let address = false_node(pieces(), End::CutOff);
+        let ran = place.run(&["audit", "export", "--bundle", "b.jsonl", "--addr", &address]);
+        assert_eq!(ran.code, 5, "{}", ran.err);
+        assert!(ran.err.contains("error[CUT_OFF]: the node ended its answer before its end"), "{}", ran.err);
+    });
+}
+
+#[test]
+fn an_export_that_is_interrupted_leaves_nothing_and_what_was_there_before() {
+    leaves_what_was_there_before(|place| {
+        let address = false_node(vec![b"half of it\n".repeat(10_000); 2], End::Never);
+        let words = format!("audit export --bundle {}/b.jsonl --addr {address}", place.path().display());
+        // A piece is written before the next is shown, so that with the second there is something to leave behind.
+        let is_time = |shown: &str| {
+            let is_half = shown.matches("reading the bundle").count() >= 2;
+            assert!(!is_half || names(place).iter().any(|name| name.ends_with(".part")), "nothing is there: {shown}");
+            is_half
+        };
+        let ctrl_c = "\x03";
+        let (text, code) = typed_once(is_time, &words, &[("NO_COLOR", "1")], ctrl_c);
+        assert_eq!(code, 130, "{text}");
+        assert!(text.contains("error[INTERRUPTED]: interrupted before its end"), "{text}");
+    });
 }
 
 #[test]
@@ -106,17 +136,6 @@ fn what_a_node_exports_is_verified_by_who_asks() {
     let address = false_node(Vec::new(), End::CutOff);
     assert_eq!(place.run(&["audit", "verify", "--addr", &address]).code, 5);
     assert_eq!(names(&place), [""; 0]);
-}
-
-#[test]
-fn a_file_that_is_not_there() {
-    expect![[r#"
-        error[FILE]: cannot read nowhere.jsonl
-          why: No such file or directory (os error 2)
-          fix: name a file that is there and that this user can read
-        exit 1
-    "#]]
-    .assert_eq(&Place::new().run(&["audit", "verify", "nowhere.jsonl"]).shown());
 }
 
 #[test]

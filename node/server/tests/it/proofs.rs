@@ -1,12 +1,14 @@
 //! What proves each verb, flag, variable, route and parameter, in `proofs.txt`: a test that looks at its effect, and not only
 //! at how it is read, as `<what>  <crate>/<file>::<function>`.
 //!
-//! What is in no line fails, and so does a line of what is gone, a proof that is gone, and one whose file does not even name
-//! what it proves. Whether it proves it, only a reader can say. (Wrong values are in `cli/tests.rs`, helps in `help/`.)
+//! What is in no line fails, and so does a line of what is gone, a proof that is gone, and one that does not even name what it
+//! proves: a verb behind its group and a flag as arguments of their own, in the test or in what of its file it uses. Whether
+//! it proves it, only a reader can say. (Wrong values are in `cli/tests.rs`, helps in `help/`.)
 
 use crate::help;
 use crate::program::Place;
 use crate::tidy::sources;
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
 use syn::visit::Visit;
 
@@ -80,19 +82,111 @@ fn parameters() -> BTreeSet<String> {
     queries.0
 }
 
-/// Texts of which a test's file has one, if it looks at `what` at all.
-fn names_of(what: &str) -> Vec<String> {
-    if let Some((_, path)) = what.split_once(" /") {
-        let last = path.rsplit('/').find(|part| !part.starts_with('{')).unwrap_or_default();
-        return vec![if path.ends_with('}') { format!("/{last}/") } else { format!("/{last}") }];
+/// What a test's source says.
+#[derive(Default)]
+struct Source {
+    /// Its texts, each by itself.
+    texts: Vec<String>,
+    /// The words of those of one line, in their order: an argument is one, whether it stands alone or in a command line.
+    words: Vec<String>,
+    /// Its other names, of what it calls for instance.
+    names: BTreeSet<String>,
+}
+
+impl Source {
+    /// That of `function` and of whatever else of its file it names, directly or not.
+    fn of(file: &str, function: &str) -> Self {
+        let mut items = BTreeMap::new();
+        collect_items(file.parse().expect("a file that compiles"), &mut items);
+        let mut source = Self::default();
+        source.follow(function, &items);
+        source
     }
-    let last = what.rsplit(' ').next().unwrap_or_default();
-    match last {
-        "start" => vec![".start(".to_owned()],
-        flag if flag.starts_with("--") => vec![format!("\"{flag}\"")],
-        parameter if parameter.starts_with('?') => vec![format!("{parameter}=")],
-        word => vec![format!("\"{word}\""), format!("\"{what}\""), format!("{word}=")],
+
+    fn follow(&mut self, name: &str, items: &BTreeMap<String, TokenStream>) {
+        if let (Some(body), true) = (items.get(name), self.names.insert(name.to_owned())) {
+            self.read(body.clone(), items);
+        }
     }
+
+    fn read(&mut self, tokens: TokenStream, items: &BTreeMap<String, TokenStream>) {
+        for token in tokens {
+            match token {
+                TokenTree::Group(group) => self.read(group.stream(), items),
+                TokenTree::Ident(name) => {
+                    self.follow(&name.to_string(), items);
+                    self.names.insert(name.to_string());
+                }
+                TokenTree::Literal(literal) => {
+                    if let Ok(text) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
+                        self.take(text.value());
+                    }
+                }
+                TokenTree::Punct(_) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, text: String) {
+        // One of several lines is a golden text or a file: what it says of a verb is no call of it.
+        if !text.contains('\n') {
+            self.words.extend(text.split_whitespace().map(str::to_owned));
+        }
+        self.texts.push(text);
+    }
+
+    /// Whether it has these words, one after the other.
+    fn has_words(&self, wanted: &[&str]) -> bool {
+        self.words.windows(wanted.len()).any(|words| words == wanted)
+    }
+
+    /// Whether it names what is to be proved.
+    fn has(&self, what: &str) -> bool {
+        let begins = |start: &str| self.words.iter().any(|word| word.starts_with(start));
+        if let Some((_, path)) = what.split_once(" /") {
+            return self.texts.iter().any(|text| is_below(text, path));
+        }
+        if what == "start" {
+            // Of a node: with its own arguments, with those given alone, or as a client that is expected to end.
+            return ["start", "start_with", "arguments"].iter().any(|name| self.names.contains(*name));
+        }
+        if what.starts_with('?') {
+            let and = what.replace('?', "&");
+            return self.texts.iter().any(|text| [what, &and].iter().any(|start| text.contains(&format!("{start}="))));
+        }
+        match what.split_once(" --") {
+            Some((verb, flag)) => self.has(verb) && self.has(&format!("--{flag}")),
+            None if what.contains(' ') => self.has_words(&what.split(' ').collect::<Vec<_>>()),
+            None => self.has_words(&[what]) || begins(&format!("{what}=")),
+        }
+    }
+}
+
+/// The functions and constants that a file defines, by name: what comes behind it, up to the item's end.
+fn collect_items(tokens: TokenStream, found: &mut BTreeMap<String, TokenStream>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_end = |token: &TokenTree| match token {
+        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+        other => other.to_string() == ";",
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        match (token, tokens.get(at + 1)) {
+            (TokenTree::Ident(word), Some(TokenTree::Ident(name))) if word == "fn" || word == "const" => {
+                let rest = &tokens[at + 2..];
+                let length = rest.iter().position(is_end).map_or(rest.len(), |end| end + 1);
+                found.insert(name.to_string(), rest[..length].iter().cloned().collect());
+            }
+            (TokenTree::Group(group), _) => collect_items(group.stream(), found),
+            _ => {}
+        }
+    }
+}
+
+/// Whether `text` has the last fixed part of a route's path, with something behind it if the path ends with a parameter.
+fn is_below(text: &str, path: &str) -> bool {
+    let fixed = path.rsplit('/').find(|part| !part.starts_with('{')).unwrap_or_default();
+    let parts: Vec<&str> = text.split(['/', '?', ' ']).skip(1).collect();
+    parts.iter().enumerate().any(|(at, part)| *part == fixed && (!path.ends_with('}') || at + 1 < parts.len()))
 }
 
 /// What is wrong with a proof.
@@ -109,9 +203,8 @@ fn wrong_with(what: &str, proof: &str, sources: &BTreeMap<String, String>) -> Op
     if !text.contains(&format!("fn {function}()")) {
         return Some(format!("{what}: there is no test {function} in {file}"));
     }
-    let names = names_of(what);
-    let is_named = names.iter().any(|name| text.contains(name.as_str()));
-    (!is_named).then(|| format!("{what}: none of {names:?} is in {file}"))
+    (!Source::of(text, function).has(what))
+        .then(|| format!("{what}: neither {function} nor what it uses of {file} has it"))
 }
 
 #[test]

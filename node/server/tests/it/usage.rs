@@ -173,3 +173,18 @@ fn no_node_and_no_token() {
     let both = [("SYMBI_ADDR", "127.0.0.1:1"), ("SYMBI_TOKEN_FILE", "none"), ("SYMBI_TOKEN", "t")];
     assert_eq!(place.run_with(&both, &["agent", "ls"]).code, 5, "SYMBI_TOKEN comes before SYMBI_TOKEN_FILE");
 }
+
+#[test]
+fn a_file_that_is_not_there() {
+    for verb in [&["agent", "run"][..], &["audit", "verify"], &["policy", "apply"]] {
+        check(
+            &[verb, &["nowhere"]].concat(),
+            expect![[r#"
+            error[FILE]: cannot read nowhere
+              why: No such file or directory (os error 2)
+              fix: name a file that is there and that this user can read
+            exit 1
+        "#]],
+        );
+    }
+}
