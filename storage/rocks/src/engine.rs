@@ -71,8 +71,8 @@ impl Drop for Rocks {
         if writer.thread().id() != std::thread::current().id() && writer.join().is_err() {
             tracing::error!("the writer thread panicked");
         }
-        if let Err(cause) = self.shared.db.flush_wal(true) {
-            tracing::warn!(%cause, "the last writes could not be synced");
+        if let Err(error) = self.shared.sync() {
+            tracing::warn!(%error, "the last writes could not be synced");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::error::Error;
 /// A key with its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
-/// Called once when a batch is synced, or with the reason why it never will be.
+/// Called once when a batch is synced, or with the reason why nobody can rely on it: it may be there later all the same.
 ///
 /// It runs on whichever thread finished the batch, so it must not block; it may call the engine.
 pub type OnDurable = Box<dyn FnOnce(Result<(), Error>) + Send>;

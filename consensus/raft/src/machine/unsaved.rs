@@ -47,3 +47,46 @@ impl Unsaved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BYTES, ENTRIES, Unsaved};
+    use crate::disk::Keys;
+    use symbi_model::GroupId;
+    use symbi_model::state::{Row, Table};
+    use symbi_store::{Batch, Op};
+
+    fn row(key: &str, value: Option<&[u8]>) -> Row {
+        Row { table: Table::Agents, key: key.into(), value: value.map(<[u8]>::to_vec) }
+    }
+
+    #[test]
+    fn a_row_is_written_once_as_it_is_in_the_end() {
+        let mut unsaved = Unsaved::default();
+        unsaved.take(vec![row("a", Some(b"1")), row("b", Some(b"1"))]);
+        unsaved.take(vec![row("a", Some(b"2")), row("b", None)]);
+        let (keys, mut batch) = (Keys::new(GroupId(0)), Batch::new());
+        unsaved.save(&mut batch, &keys, 3);
+        let mut wanted = Batch::new();
+        wanted.put(keys.row(3, Table::Agents as u8, b"a"), "2").delete(keys.row(3, Table::Agents as u8, b"b"));
+        assert_eq!(batch.ops(), wanted.ops());
+        let mut again = Batch::new();
+        unsaved.save(&mut again, &keys, 3);
+        assert_eq!(again.ops(), [] as [Op; 0], "they are saved");
+    }
+
+    #[test]
+    fn many_entries_or_many_bytes_are_saved() {
+        let mut unsaved = Unsaved::default();
+        for _ in 1..ENTRIES {
+            unsaved.take(vec![row("a", Some(b"1"))]);
+            assert!(!unsaved.is_due());
+        }
+        unsaved.take(Vec::new());
+        assert!(unsaved.is_due());
+        unsaved.save(&mut Batch::new(), &Keys::new(GroupId(0)), 0);
+        assert!(!unsaved.is_due());
+        unsaved.take(vec![row("a", Some(&vec![0; BYTES]))]);
+        assert!(unsaved.is_due());
+    }
+}

@@ -36,24 +36,28 @@ async fn a_follower_that_loses_unsynced_entries_gets_them_again() {
     assert_eq!(writes_in(&audit(cluster.replica(2))), 30);
 }
 
-/// What a follower applies may be written before its log is synced. A process that is killed then keeps the one and loses
+/// What a follower applies may be saved before its log is synced. A process that is killed then keeps the one and loses
 /// the other: its state is ahead of its log.
 #[tokio::test(start_paused = true)]
 async fn a_killed_follower_whose_state_is_ahead_of_its_log_goes_on() {
     let mut cluster = Cluster::of_three(|options| options).await;
-    cluster.write(0, 5).await;
+    let synced = cluster.write(0, 5).await;
     cluster.hosts[2].disk.stall();
-    let last = cluster.write(0, 25).await;
+    let last = cluster.write(0, 100).await;
     cluster.replica(2).wait_applied(last, LONG).await.expect("it applies what others have synced");
     assert!(cluster.hosts[2].disk.waiting() > 0, "its own log is behind");
     cluster.kill(2).await;
     cluster.hosts[2].disk.resume();
     cluster.start(2).await;
-    assert_eq!(cluster.replica(2).state().borrow().counters.applied_index, last);
+    let saved = cluster.replica(2).state().borrow().counters.applied_index;
+    assert!(
+        saved > synced,
+        "its state is ahead of its log, which ends with entry {synced}, and begins again at {saved}"
+    );
 
     let last = cluster.write(0, 10).await;
     cluster.agree(last).await;
-    assert_eq!(writes_in(&audit(cluster.replica(2))), 40);
+    assert_eq!(writes_in(&audit(cluster.replica(2))), 115);
     // It can lead, though it has no entries from before.
     cluster.hand_over(0, 2).await;
     let last = cluster.write(2, 5).await;

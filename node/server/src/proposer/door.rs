@@ -19,6 +19,7 @@ use futures::stream::FuturesUnordered;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use symbi_model::codec;
+use symbi_model::entry::{AHEAD_MS, BEHIND_MS};
 use symbi_model::node::Membership;
 use symbi_model::{Batch, ClusterId, GroupId, NodeId, State};
 use symbi_proto::wire::{ControlReply, ControlRequest};
@@ -28,10 +29,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How far the leader's clock may be from the voters' median, ms.
 const MAX_OFFSET_MS: i64 = 2_000;
-/// How far a batch may be ahead of the leader's clock, ms.
-const AHEAD_MS: i64 = 2_000;
-/// How far a batch may be behind it, ms.
-const BEHIND_MS: i64 = 90_000;
 /// How often the leader compares clocks.
 const COMPARE_EVERY: Duration = Duration::from_secs(5);
 /// How long a voter has to tell its time.
@@ -102,7 +99,8 @@ impl Door {
 
     fn timely(&self, time_ms: u64) -> Result<(), DoorError> {
         let ahead_ms = time_ms.cast_signed().saturating_sub((self.wall_ms)().cast_signed());
-        if (-BEHIND_MS..=AHEAD_MS).contains(&ahead_ms) { Ok(()) } else { Err(DoorError::Refused(ahead_ms)) }
+        let timely = -BEHIND_MS.cast_signed()..=AHEAD_MS.cast_signed();
+        if timely.contains(&ahead_ms) { Ok(()) } else { Err(DoorError::Refused(ahead_ms)) }
     }
 
     fn readable(&self, from: NodeId, batch: &Batch) -> Result<(), DoorError> {

@@ -5,10 +5,16 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use symbi_rocks::{Options, Rocks};
-use symbi_store::{Batch, Engine, Error};
+use symbi_store::{Batch, Engine, Error, Run};
 
 const SYNCED: u32 = 50;
 const UNSYNCED: u32 = 10;
+
+/// Some of the numbers are kept apart, so that what is found was put together again.
+fn options() -> Options {
+    let run = Run { name: "some", from: 20_u32.to_be_bytes().to_vec(), to: 55_u32.to_be_bytes().to_vec() };
+    Options { runs: vec![run], ..Options::default() }
+}
 
 fn put(number: u32) -> Batch {
     let mut batch = Batch::new();
@@ -44,7 +50,7 @@ fn count(engine: &Rocks) -> u32 {
 /// Synced appends, then unsynced writes; the copy of the files, and the log's length at the last acknowledgement.
 fn history(root: &Path) -> (PathBuf, u64) {
     let (live, copied) = (root.join("live"), root.join("copy"));
-    let engine = Rocks::open(&live, Options::default()).expect("open");
+    let engine = Rocks::open(&live, options()).expect("open");
     (0..SYNCED).for_each(|number| append(&engine, number));
     let synced = length(&live);
     (SYNCED..SYNCED + UNSYNCED).for_each(|number| engine.write(put(number)).expect("write"));
@@ -62,7 +68,7 @@ fn a_log_cut_anywhere_after_the_last_sync_keeps_every_acknowledged_batch() {
         let torn = root.path().join(format!("torn-{cut}"));
         copy(&copied, &torn);
         OpenOptions::new().write(true).open(wal(&torn)).expect("a log").set_len(cut).expect("cut");
-        let kept = count(&Rocks::open(&torn, Options::default()).expect("a torn tail is no corruption"));
+        let kept = count(&Rocks::open(&torn, options()).expect("a torn tail is no corruption"));
         assert!(kept >= SYNCED, "cut at {cut}: {kept} of {SYNCED} acknowledged batches are left");
         most = most.max(kept);
     }
@@ -77,7 +83,7 @@ fn a_flipped_bit_in_mid_log_is_refused_as_corrupt() {
     let mut bytes = fs::read(&log).expect("a log");
     bytes[usize::try_from(synced / 2).expect("small")] ^= 1;
     fs::write(&log, bytes).expect("a log");
-    match Rocks::open(&copied, Options::default()).map(drop) {
+    match Rocks::open(&copied, options()).map(drop) {
         Err(Error::Corrupt(_)) => (),
         other => panic!("opened over a damaged log: {other:?}"),
     }
@@ -90,6 +96,6 @@ fn a_manifest_that_is_garbage_is_refused() {
     let files = fs::read_dir(&copied).expect("a directory").map(|file| file.expect("an entry").path());
     let manifest = files.filter(|path| path.to_string_lossy().contains("MANIFEST")).max().expect("a manifest");
     File::create(&manifest).expect("a manifest").set_len(100).expect("zeroes");
-    let error = Rocks::open(&copied, Options::default()).map(drop).expect_err("opened without a manifest");
+    let error = Rocks::open(&copied, options()).map(drop).expect_err("opened without a manifest");
     assert!(matches!(error, Error::Corrupt(_)), "{error}");
 }
