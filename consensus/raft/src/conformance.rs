@@ -1,6 +1,6 @@
 //! openraft's storage suite over both engines. Here and not in `tests`, because it needs what this crate does not show.
 
-use crate::disk::{Disk, Keys};
+use crate::disk::{Disk, Keys, runs};
 use crate::log::Log;
 use crate::machine::Machine;
 use crate::types::Types;
@@ -12,6 +12,9 @@ use symbi_rocks::Rocks;
 use symbi_store::Engine;
 use symbi_store::memory::{self, Memory};
 
+/// The group whose log and state they are.
+const GROUP: GroupId = GroupId(3);
+
 /// Makes a log and a state machine on a new engine each time.
 struct Builder<G, F>(F, std::marker::PhantomData<fn() -> G>);
 
@@ -22,7 +25,7 @@ where
 {
     async fn build(&self) -> Result<(G, Log, Machine), StorageError<Types>> {
         let (guard, engine) = (self.0)();
-        let keys = Keys::new(GroupId(3));
+        let keys = Keys::new(GROUP);
         let (engine, _) = Disk::new(engine);
         let log = Log::open(engine.clone(), keys).expect("a new engine opens");
         let machine = Machine::open(engine, keys).expect("a new engine opens");
@@ -45,7 +48,8 @@ async fn the_memory_engine_passes_openrafts_suite() {
 async fn rocksdb_passes_openrafts_suite() {
     run(|| {
         let directory = tempfile::tempdir().expect("a directory");
-        let engine = Rocks::open(directory.path(), symbi_rocks::Options::default()).expect("a new engine opens");
+        let options = symbi_rocks::Options { runs: runs(GROUP).into(), ..symbi_rocks::Options::default() };
+        let engine = Rocks::open(directory.path(), options).expect("a new engine opens");
         (directory, Arc::new(engine) as Arc<dyn Engine>)
     })
     .await;

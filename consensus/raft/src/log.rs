@@ -172,6 +172,7 @@ impl RaftLogStorage<Types> for Log {
         }
         let keys = &self.shared.keys;
         let mut batch = Batch::new();
+        // From the very first one: an append that was on its way at the last purge may have come after it.
         batch.delete_range(keys.entry(0), keys.entry(upto.index + 1));
         batch.put(keys.purged(), codec::encode(&upto));
         self.shared.engine.write(batch).map_err(storage)

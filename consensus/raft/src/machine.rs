@@ -7,7 +7,7 @@
 use crate::disk::Disk;
 use crate::disk::format::{self, Applied, LogId, Membership, SMALL};
 use crate::disk::keys::Keys;
-use crate::error::storage;
+use crate::error::{Error, storage};
 use crate::types::{Answer, Entry, SnapshotMeta, StoredMembership, Types};
 use crate::{audit, types};
 use futures::{Stream, StreamExt};
@@ -77,15 +77,22 @@ pub struct Machine {
 
 impl Machine {
     /// Loads the image from the disk.
-    pub fn open(engine: Disk, keys: Keys) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Storage`]; [`Error::Recovery`] when the rows are not those that were saved. Nothing was deleted then.
+    pub fn open(engine: Disk, keys: Keys) -> Result<Self, Error> {
         let stored: Option<Applied> = match engine.get(&keys.applied()).map_err(storage)? {
             Some(bytes) => Some(codec::decode(&bytes, SMALL).map_err(storage)?),
             None => None,
         };
-        let Applied { generation, last, membership } =
-            stored.unwrap_or(Applied { generation: 0, last: None, membership: Membership::default() });
-        let generations = Arc::new(Generations::open(&engine, keys, generation)?);
+        let Applied { generation, last, membership, root } = stored.unwrap_or_else(nothing);
         let state = load(&*engine, &keys, generation)?;
+        if state.hash() != root {
+            let index = last.map_or(0, |id| id.index);
+            let reason = format!("the rows of its state are not those that were saved after entry {index}");
+            return Err(Error::Recovery { reason });
+        }
+        let generations = Arc::new(Generations::open(&engine, keys, generation)?);
         let progress = Progress { applied: last, term_start: None, generation: generations.first() };
         let machine = Self {
             keys,
@@ -128,7 +135,7 @@ impl Machine {
         step.rows.into_iter().for_each(|rows| self.unsaved.take(rows));
         self.membership = step.membership;
         if self.unsaved.is_due() {
-            self.save(&mut step.batch, &step.progress);
+            self.save(&mut step.batch, &step.state, &step.progress);
         }
         self.engine.write(step.batch).map_err(storage)?;
         self.publish(step.state, step.progress);
@@ -138,11 +145,12 @@ impl Machine {
         Ok(())
     }
 
-    /// Adds to `batch` the rows that are not on disk yet, and that they are as of `progress`.
-    fn save(&mut self, batch: &mut Batch, progress: &Progress) {
+    /// Adds to `batch` the rows that are not on disk yet, and that with them all rows are `state` as of `progress`.
+    fn save(&mut self, batch: &mut Batch, state: &State, progress: &Progress) {
         let generation = progress.generation.number();
         self.unsaved.save(batch, &self.keys, generation);
-        let row = Applied { generation, last: progress.applied, membership: Membership::from(&self.membership) };
+        let (last, membership) = (progress.applied, Membership::from(&self.membership));
+        let row = Applied { generation, last, membership, root: state.hash() };
         batch.put(self.keys.applied(), codec::encode(&row));
     }
 
@@ -189,13 +197,10 @@ impl RaftStateMachine<Types> for Machine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
-        let (mut batch, progress) = (Batch::new(), self.progress.borrow().clone());
-        self.save(&mut batch, &progress);
-        if let Err(error) = self.engine.write(batch) {
-            // Nothing can be purged then: the engine writes nothing after its first failure.
-            tracing::error!(%error, "the state could not be saved");
-        }
-        Builder::new(self.snapshot(), self.current.clone())
+        let (mut batch, state, progress) = (Batch::new(), self.state.clone(), self.progress.borrow().clone());
+        self.save(&mut batch, &state, &progress);
+        let saved = self.engine.write(batch).map_err(storage);
+        Builder::new(saved.map(|()| self.snapshot()), self.current.clone())
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, image: Image) -> io::Result<()> {
@@ -205,15 +210,17 @@ impl RaftStateMachine<Types> for Machine {
             generation: image.generation.number(),
             last: applied,
             membership: Membership::from(&meta.last_membership),
+            root: image.state.hash(),
         };
         let mut batch = Batch::new();
         batch.put(self.keys.applied(), codec::encode(&row));
+        // The disk may make it the state, whatever becomes of this call. If it does not, the next start deletes it.
+        image.generation.keep();
         // The leader counts this replica as far as the snapshot from now on, so a crash must not take it back.
         self.generations.sync(batch).await?;
         let old = self.progress.borrow().clone();
         if old.generation.number() != image.generation.number() {
             old.generation.retire();
-            image.generation.keep();
         }
         self.unsaved = Unsaved::default();
         self.membership = meta.last_membership.clone();
@@ -289,6 +296,11 @@ fn put_row(batch: &mut Batch, keys: &Keys, generation: u64, row: &Row) {
     };
 }
 
+/// What is on a new disk.
+fn nothing() -> Applied {
+    Applied { generation: 0, last: None, membership: Membership::default(), root: State::default().hash() }
+}
+
 /// Reads the state's rows of a generation.
 fn load(engine: &dyn Engine, keys: &Keys, generation: u64) -> io::Result<State> {
     let [(mut from, end), _] = keys.generations(generation, generation + 1);
@@ -305,3 +317,6 @@ fn load(engine: &dyn Engine, keys: &Keys, generation: u64) -> io::Result<State> 
     }
     State::load(rows).map_err(storage)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use crate::error;
 use crate::families::{Families, Part};
+use crate::layout;
 use crate::options::Options;
 use crate::writer::{self, Append};
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIterator, ReadOptions, WriteBatch};
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use symbi_store::{Batch, Engine, Error, OnDurable, Op, Pair, Run};
+use symbi_store::{Batch, Engine, Error, OnDurable, Op, Pair};
 
 /// An open database.
 ///
@@ -39,7 +40,7 @@ impl Rocks {
     ///
     /// # Errors
     /// [`Error::InUse`] with the directory (and the process, if known) when it is open elsewhere; [`Error::Corrupt`] when what
-    /// is there is damaged, or was written without one of the runs; [`Error::Full`], [`Error::Io`].
+    /// is there is damaged; [`Error::Version`] when it was written with other runs; [`Error::Full`], [`Error::Io`].
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
         Self::open_with(path, &options, &options.database())
     }
@@ -47,11 +48,12 @@ impl Rocks {
     /// Opens with RocksDB options at hand, so that a test can look at its statistics.
     pub(crate) fn open_with(path: &Path, options: &Options, database: &rocksdb::Options) -> Result<Self, Error> {
         let families = Families::new(&options.runs);
+        layout::check(path, &families, database)?;
         let named = families.names().iter().map(|name| ColumnFamilyDescriptor::new(*name, database.clone()));
         let db = DB::open_cf_descriptors(database, path, named).map_err(|cause| error::opening(path, &cause))?;
+        layout::places(&db, &families)?;
         sync_parent(path)?;
         let shared = Arc::new(Shared { db, families, failed: OnceLock::new() });
-        shared.check_places(&options.runs)?;
         let (sender, queue) = channel();
         let (own, group_bytes) = (Arc::clone(&shared), options.group_bytes);
         let writer = std::thread::Builder::new()
@@ -156,37 +158,29 @@ impl Shared {
         }
     }
 
-    /// Refuses rows that were written when there was no family for them: they would not be found.
-    fn check_places(&self, runs: &[Run]) -> Result<(), Error> {
-        for run in runs {
-            let mut iterator = self.iterator(&Part { family: 0, keys: &run.from[..]..&run.to[..] });
-            iterator.seek_to_first();
-            if current(&iterator)?.is_some() {
-                let name = run.name;
-                return Err(Error::Corrupt(format!(
-                    "rows of {name} are not in its column family: they are of an older version"
-                )));
-            }
-        }
-        Ok(())
-    }
-
     fn family(&self, place: usize) -> &ColumnFamily {
         self.db.cf_handle(self.families.names()[place]).expect("opened with the database")
     }
 
     /// An iterator over the keys of a part, not yet anywhere.
     fn iterator(&self, Part { family, keys }: &Part<'_>) -> DBRawIterator<'_> {
-        let mut bounds = ReadOptions::default();
-        bounds.set_iterate_lower_bound(keys.start);
-        bounds.set_iterate_upper_bound(keys.end);
-        self.db.raw_iterator_cf_opt(self.family(*family), bounds)
+        iterator(&self.db, self.family(*family), keys.start, Some(keys.end))
     }
 
     fn fail(&self, cause: &rocksdb::Error) -> Error {
         let error = error::of(cause);
         self.failed.get_or_init(|| error).clone()
     }
+}
+
+/// An iterator over a family's keys from `from` on, and up to `to` if there is one; not yet anywhere.
+pub(crate) fn iterator<'d>(db: &'d DB, family: &ColumnFamily, from: &[u8], to: Option<&[u8]>) -> DBRawIterator<'d> {
+    let mut bounds = ReadOptions::default();
+    bounds.set_iterate_lower_bound(from);
+    if let Some(to) = to {
+        bounds.set_iterate_upper_bound(to);
+    }
+    db.raw_iterator_cf_opt(family, bounds)
 }
 
 /// The pair that the iterator is at.

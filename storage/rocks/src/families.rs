@@ -1,7 +1,7 @@
 //! Which column family holds which keys.
 //!
-//! Every [`Run`] has a family of its own. Its files follow one another and do not overlap, so a compaction moves them down
-//! without reading them; among rows that are overwritten all over, each would be written again with those, over and over.
+//! Every [`Run`] has a family of its own. Its files follow one another and hardly overlap, so a compaction has little to write
+//! again; among rows that are overwritten all over, each row of a run would be written again with those, over and over.
 
 use std::ops::Range;
 use symbi_store::Run;
@@ -31,13 +31,26 @@ pub(crate) struct Part<'k> {
     pub(crate) keys: Range<&'k [u8]>,
 }
 
+/// Keys from `start` on, and without an `end` all of them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Elsewhere<'k> {
+    /// The first.
+    pub(crate) start: &'k [u8],
+    /// The first that is not among them.
+    pub(crate) end: Option<&'k [u8]>,
+}
+
 impl Families {
     /// One family for each run, and one for the rest.
     ///
     /// # Panics
-    /// When runs overlap.
+    /// When runs overlap, or have the same name.
     pub(crate) fn new(runs: &[Run]) -> Self {
-        let names = std::iter::once(REST).chain(runs.iter().map(|run| run.name)).collect();
+        let mut names = vec![REST];
+        for run in runs {
+            assert!(!names.contains(&run.name), "two runs are called {}", run.name);
+            names.push(run.name);
+        }
         let mut ordered: Vec<(usize, &Run)> = (1..).zip(runs).collect();
         ordered.sort_by(|(_, left), (_, right)| left.from.cmp(&right.from));
         let mut sections = vec![(Vec::new(), 0)];
@@ -71,6 +84,15 @@ impl Families {
             let next = self.sections.get(section + 1).map_or(to, |(next, _)| next);
             Part { family: *family, keys: from.max(begin)..to.min(next) }
         })
+    }
+
+    /// The keys that are in other families than the one of this name: each section with its own family's name, and up to its end
+    /// if it has one.
+    pub(crate) fn elsewhere<'k>(&'k self, name: &'k str) -> impl Iterator<Item = (&'k str, Elsewhere<'k>)> {
+        let ends = self.sections.iter().skip(1).map(|(begin, _)| Some(begin.as_slice())).chain([None]);
+        let sections = self.sections.iter().zip(ends);
+        let sections = sections.map(|((start, family), end)| (self.names[*family], Elsewhere { start, end }));
+        sections.filter(move |(own, _)| *own != name)
     }
 
     /// The section in which a key is.

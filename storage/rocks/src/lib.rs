@@ -13,6 +13,7 @@
 mod engine;
 mod error;
 mod families;
+mod layout;
 mod options;
 mod writer;
 

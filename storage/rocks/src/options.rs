@@ -11,7 +11,8 @@ pub struct Options {
     pub runs: Vec<Run>,
     /// One memtable's size in bytes. Default 8 MiB.
     pub memtable_bytes: usize,
-    /// The size of all memtables together, in bytes. Default 24 MiB.
+    /// The size of all memtables together at which one is flushed, in bytes. On a disk that is slower than the writes they grow
+    /// on, up to three of `memtable_bytes` for each run and for the rest; then writes wait. Default 24 MiB.
     pub memory_bytes: usize,
     /// The cache of uncompressed blocks, in bytes. Default 8 MiB.
     pub block_cache_bytes: usize,

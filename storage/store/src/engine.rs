@@ -43,7 +43,8 @@ pub trait Engine: Send + Sync + 'static {
     /// As for [`Engine::write`].
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
-    /// At most `limit` pairs from `from` up to, and without, `to`, by rising key.
+    /// At most `limit` pairs from `from` up to, and without, `to`, by rising key. Across the bounds of a [`crate::Run`] they
+    /// need not be of one moment.
     ///
     /// # Errors
     /// As for [`Engine::write`].

@@ -12,6 +12,9 @@ pub enum Error {
     /// What is on the disk is not what was written.
     #[error("the data on disk is corrupt: {0}")]
     Corrupt(String),
+    /// The rows are whole, and laid out as another version does it.
+    #[error("the database is of another version: {0}")]
+    Version(String),
     /// The operating system refused.
     #[error("storage failed: {0}")]
     Io(String),

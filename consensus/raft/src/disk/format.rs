@@ -8,7 +8,7 @@ use openraft::{EmptyNode, EntryPayload};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use symbi_model::entry::{Entry, Payload as ModelPayload};
-use symbi_model::{NodeId, codec};
+use symbi_model::{Hash, NodeId, codec};
 
 /// The longest encoded vote, log id or membership.
 pub const SMALL: usize = 64 * 1024;
@@ -85,7 +85,7 @@ impl From<Membership> for types::StoredMembership {
     }
 }
 
-/// The row that says which generation is the state, and what was last applied to it.
+/// The row that says which generation is the state, what was last applied to it, and what its rows come to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// The generation.
@@ -94,6 +94,8 @@ pub struct Applied {
     pub last: Option<LogId>,
     /// The last membership applied.
     pub membership: Membership,
+    /// The state hash.
+    pub root: Hash,
 }
 
 /// Sets of voters, and learners, as plain lists.

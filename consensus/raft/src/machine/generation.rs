@@ -82,7 +82,9 @@ impl Generations {
         let stored = stored.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
         let mut batch = Batch::new();
         for (from, to) in keys.generations(0, current).into_iter().chain(keys.generations(current + 1, u64::MAX)) {
-            batch.delete_range(from, to);
+            if !engine.scan(&from, &to, 1).map_err(storage)?.is_empty() {
+                batch.delete_range(from, to);
+            }
         }
         engine.write(batch).map_err(storage)?;
         let highest = Mutex::new(stored.max(current));

@@ -50,16 +50,16 @@ impl Image {
 
 /// Makes a snapshot out of what was the state when this was made.
 pub struct Builder {
-    /// The snapshot.
-    snapshot: Snapshot,
+    /// The snapshot, until it is built; or why nothing may be let go for it.
+    snapshot: Option<io::Result<Snapshot>>,
     /// Where it goes.
     slot: Slot,
 }
 
 impl Builder {
-    /// A builder of this snapshot.
-    pub(super) fn new(snapshot: Snapshot, slot: Slot) -> Self {
-        Self { snapshot, slot }
+    /// A builder of this snapshot; of none when the state could not be saved.
+    pub(super) fn new(snapshot: io::Result<Snapshot>, slot: Slot) -> Self {
+        Self { snapshot: Some(snapshot), slot }
     }
 }
 
@@ -67,8 +67,9 @@ impl RaftSnapshotBuilder<Types> for Builder {
     type SnapshotData = Image;
 
     async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
-        store(&self.slot, self.snapshot.clone());
-        Ok(self.snapshot.clone())
+        let snapshot = self.snapshot.take().unwrap_or_else(|| Err(io::Error::other("a builder builds once")))?;
+        store(&self.slot, snapshot.clone());
+        Ok(snapshot)
     }
 }
 

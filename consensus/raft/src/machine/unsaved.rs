@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use symbi_model::state::{Row, Table};
 use symbi_store::Batch;
 
-/// So many entries are applied between two saves, at most: a start applies no more of them again.
+/// After so many entries they are saved, with the chunk that is being applied: a start applies fewer of them again.
 const ENTRIES: usize = 64;
 /// With so many bytes of rows they are saved earlier.
 const BYTES: usize = 1024 * 1024;

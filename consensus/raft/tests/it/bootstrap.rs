@@ -106,7 +106,10 @@ async fn a_replica_on_rocksdb_restarts_as_what_it_was() {
 }
 
 async fn on_rocksdb(path: &std::path::Path) -> Result<Handle, Error> {
-    let engine = Rocks::open(path, symbi_rocks::Options::default()).expect("the directory is free");
+    let options = Options::new(node(0));
+    let database =
+        symbi_rocks::Options { runs: symbi_raft::runs(options.group).into(), ..symbi_rocks::Options::default() };
+    let engine = Rocks::open(path, database).expect("the directory is free");
     let network = Network::new(Duration::ZERO);
-    start(Options::new(node(0)), std::sync::Arc::new(engine), network.link(node(0))).await
+    start(options, std::sync::Arc::new(engine), network.link(node(0))).await
 }

@@ -186,8 +186,8 @@ impl Disk {
                 batch.delete(key);
             });
         }
-        batch.delete_range(keys::line(0), keys::line(number + 1));
-        batch.delete_range(keys::head(0), keys::head(number + 1));
+        batch.delete_range(keys::line(before.number + 1), keys::line(number + 1));
+        batch.delete_range(keys::head(before.number + 1), keys::head(number + 1));
         let before = Before { number, hash: head.hash };
         batch.put(keys::before(), codec::encode(&before));
         Ok(before)

@@ -8,19 +8,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use symbi_api::client::{Client, Error, Target};
 use symbi_node::failure::Failure;
+use symbi_node::options::{DATA_DIR, HTTP};
 
 /// Where the node is, and the token that opens it.
 #[derive(Args, Clone)]
 pub struct Context {
-    /// HTTP address of any node, host:port [default: the data directory's api.sock, else 127.0.0.1:8080]
+    /// HTTP address of any node, host:port [default: the data directory's api.sock, without one 127.0.0.1:8080]
     #[arg(long, env = "SYMBI_ADDR", value_name = "ADDR", value_parser = value::address)]
     addr: Option<String>,
     /// File with the API token [default: SYMBI_TOKEN, SYMBI_TOKEN_FILE, the data directory's admin.token]
     #[arg(long, value_name = "FILE", value_parser = value::path)]
     api_token_file: Option<PathBuf>,
-    /// Data directory of a node on this host, for its api.sock and admin.token
-    #[arg(long, env = "SYMBI_DATA_DIR", value_name = "DIR", value_parser = value::path, default_value = symbi_node::options::DATA_DIR)]
-    data_dir: PathBuf,
+    /// Data directory of a node on this host, for its api.sock and admin.token [default: symbi-data, if it is there]
+    #[arg(long, env = "SYMBI_DATA_DIR", value_name = "DIR", value_parser = value::path)]
+    data_dir: Option<PathBuf>,
     /// How long to wait for the answer, at most 60 s for a write
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = value::patience)]
     timeout: Duration,
@@ -40,13 +41,19 @@ pub struct Plain {
 impl Context {
     /// The client for this node.
     pub fn client(&self) -> Result<Client, Failure> {
-        let socket = self.data_dir.join("api.sock");
-        let target = match &self.addr {
-            Some(addr) => Target::Tcp(addr.clone()),
-            None if socket.exists() => Target::Unix(socket),
-            None => Target::Tcp("127.0.0.1:8080".to_owned()),
+        let target = match (&self.addr, self.directory()) {
+            (Some(addr), _) => Target::Tcp(addr.clone()),
+            (None, Some(dir)) => Target::Unix(dir.join("api.sock")),
+            (None, None) => Target::Tcp(HTTP.to_owned()),
         };
         Ok(Client { target, token: self.token()?, timeout: self.timeout + Duration::from_secs(2) })
+    }
+
+    /// The data directory of the node that is meant. Only this one is asked when it is named, also when no node runs on it:
+    /// whoever names a node does not mean another one.
+    fn directory(&self) -> Option<&Path> {
+        let default = || Some(Path::new(DATA_DIR)).filter(|dir| dir.exists());
+        self.data_dir.as_deref().or_else(default)
     }
 
     /// The headers of a write: its deadline, and a key so that a repetition does it only once.
@@ -76,14 +83,14 @@ impl Context {
             return Ok(Some(token.trim().to_owned()));
         }
         if let Ok(file) = std::env::var("SYMBI_TOKEN_FILE") {
-            return read_token(&PathBuf::from(file)).map(Some);
+            return read_token(Path::new(&file)).map(Some);
         }
-        let admin = self.data_dir.join("admin.token");
-        if admin.exists() { read_token(&admin).map(Some) } else { Ok(None) }
+        let admin = self.directory().map(|dir| dir.join("admin.token"));
+        admin.filter(|file| file.exists()).map(|file| read_token(&file)).transpose()
     }
 }
 
-fn read_token(file: &PathBuf) -> Result<String, Failure> {
+fn read_token(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map(|text| text.trim().to_owned()).map_err(|error| {
         Failure::new(1, "TOKEN_FILE", format!("cannot read the API token from {}", file.display()))
             .why(error.to_string())

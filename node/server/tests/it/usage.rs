@@ -159,6 +159,15 @@ fn no_node_and_no_token() {
     "#]],
     );
     check(
+        &["cluster", "status", "--data-dir", "n1"],
+        expect![[r#"
+        error[UNREACHABLE]: cannot reach a node at n1/api.sock
+          why: No such file or directory (os error 2)
+          fix: start one, or name another with --addr HOST:PORT
+        exit 5
+    "#]],
+    );
+    check(
         &["cluster", "status", "--api-token-file", "nowhere"],
         expect![[r#"
         error[TOKEN_FILE]: cannot read the API token from nowhere
@@ -168,6 +177,10 @@ fn no_node_and_no_token() {
     "#]],
     );
     let place = Place::new();
+    let _ = place.file("symbi-data/boot", "1");
+    let ran = place.run(&["cluster", "status"]);
+    assert_eq!(ran.code, 5, "{}", ran.err);
+    assert!(ran.err.contains("cannot reach a node at symbi-data/api.sock"), "no other node is meant: {}", ran.err);
     let ran = place.run_with(&[("SYMBI_ADDR", "127.0.0.1:1"), ("SYMBI_TOKEN_FILE", "none")], &["agent", "ls"]);
     assert_eq!(ran.code, 1, "SYMBI_TOKEN_FILE is read before a node is sought: {}", ran.err);
     let both = [("SYMBI_ADDR", "127.0.0.1:1"), ("SYMBI_TOKEN_FILE", "none"), ("SYMBI_TOKEN", "t")];

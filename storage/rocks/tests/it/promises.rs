@@ -80,12 +80,20 @@ fn a_run_that_was_not_there_when_its_rows_were_written_is_refused() {
         let runs = vec![Run { name: "log", from: from.into(), to: to.into() }];
         Rocks::open(directory.path(), Options { runs, ..Options::default() }).map(drop)
     };
-    let error = open("log-", "log.").expect_err("its rows would not be found");
-    assert_eq!(
-        error,
-        Error::Corrupt("rows of log are not in its column family: they are of an older version".to_owned())
-    );
+    let version = |what: &str| Err(Error::Version(what.to_owned()));
+    assert_eq!(open("log-", "log."), version("it keeps rows of log in default"), "they would not be found");
+    let _ = Rocks::open(directory.path(), Options::default()).expect("what has written it opens it still");
     assert_eq!(open("x", "y"), Ok(()), "a run of which there is nothing yet");
+    let error = Rocks::open(directory.path(), Options::default()).map(drop);
+    assert_eq!(error, version("it keeps log apart"), "with rows that may be in there");
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let runs = |to: &str| vec![Run { name: "log", from: "log-".into(), to: to.into() }];
+    let open = |to: &str| Rocks::open(directory.path(), Options { runs: runs(to), ..Options::default() });
+    let mut batch = Batch::new();
+    batch.put("log-1", "x").put("log-5", "x");
+    open("log.").and_then(|engine| engine.write(batch)).expect("write");
+    assert_eq!(open("log-3").map(drop), version("it keeps rows of default in log"), "the bounds have changed");
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! What a start makes of a disk on which something went wrong.
+
+use super::*;
+use futures::FutureExt;
+use openraft::entry::RaftEntry;
+use symbi_model::GroupId;
+use symbi_store::memory;
+
+const KEYS: GroupId = GroupId(0);
+
+fn open(disk: &Arc<memory::Disk>) -> Result<Machine, Error> {
+    let engine = memory::Memory::open(disk.clone()).expect("the disk is closed");
+    Machine::open(Disk::new(Arc::new(engine)).0, Keys::new(KEYS))
+}
+
+/// A machine that has applied and saved so many entries.
+async fn applied(disk: &Arc<memory::Disk>, count: u64) -> Machine {
+    let mut machine = open(disk).expect("it opens");
+    let entry = |index| types::Entry::new(types::LogId::new(1.into(), index), EntryPayload::Blank);
+    let entries = (1..=count).map(|index| Ok((entry(index), None)));
+    machine.apply(futures::stream::iter(entries)).await.expect("it applies");
+    machine.get_snapshot_builder().await;
+    machine
+}
+
+fn index(machine: &Machine) -> u64 {
+    machine.state.counters.applied_index
+}
+
+/// The sync may stall, and the runtime end meanwhile: the disk may then make it the state all the same.
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_whose_install_was_given_up_is_there_wholly_or_not_at_all() {
+    let other = applied(&memory::Disk::new(), 9).await;
+    for is_written in [true, false] {
+        let disk = memory::Disk::new();
+        let mut machine = applied(&disk, 3).await;
+        let mut snapshot = other.snapshot();
+        snapshot.snapshot = snapshot.snapshot.local(&machine.generations).await.expect("it is filled in");
+        disk.stall();
+        assert!(machine.install_snapshot(&snapshot.meta, snapshot.snapshot).now_or_never().is_none(), "the disk hangs");
+        if is_written {
+            disk.resume();
+        }
+        drop(machine);
+        disk.crash();
+        assert_eq!(index(&open(&disk).expect("it opens")), if is_written { 9 } else { 3 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_are_not_those_that_were_saved_are_refused() {
+    let disk = memory::Disk::new();
+    drop(applied(&disk, 3).await);
+    assert_eq!(index(&open(&disk).expect("it opens")), 3);
+    let keys = Keys::new(KEYS);
+    let engine = memory::Memory::open(disk.clone()).expect("the disk is closed");
+    let [(from, to), _] = keys.generations(0, 1);
+    let rows = engine.scan(&from, &to, STEP).expect("it reads");
+    drop(engine);
+    for (key, value) in rows {
+        for change in [None, Some([value.as_slice(), &[0]].concat())] {
+            let engine = memory::Memory::open(disk.clone()).expect("the disk is closed");
+            let mut batch = Batch::new();
+            match change {
+                Some(other) => batch.put(key.clone(), other),
+                None => batch.delete(key.clone()),
+            };
+            engine.write(batch).expect("it writes");
+            drop(engine);
+            let refused = open(&disk).err().expect("another state would be taken for this one");
+            assert!(matches!(refused, Error::Recovery { .. } | Error::Storage(_)), "{refused}");
+        }
+        let engine = memory::Memory::open(disk.clone()).expect("the disk is closed");
+        let mut batch = Batch::new();
+        batch.put(key, value);
+        engine.write(batch).expect("it writes");
+        drop(engine);
+    }
+    assert_eq!(index(&open(&disk).expect("nothing was deleted")), 3);
+}
