@@ -6,11 +6,14 @@ use openraft::entry::RaftEntry;
 use symbi_model::GroupId;
 use symbi_store::memory;
 
-const KEYS: GroupId = GroupId(0);
+const GROUP: GroupId = GroupId(0);
+
+fn engine(disk: &Arc<memory::Disk>) -> memory::Memory {
+    memory::Memory::open(disk.clone()).expect("the disk is closed")
+}
 
 fn open(disk: &Arc<memory::Disk>) -> Result<Machine, Error> {
-    let engine = memory::Memory::open(disk.clone()).expect("the disk is closed");
-    Machine::open(Disk::new(Arc::new(engine)).0, Keys::new(KEYS))
+    Machine::open(Disk::new(Arc::new(engine(disk))).0, Keys::new(GROUP))
 }
 
 /// A machine that has applied and saved so many entries.
@@ -52,29 +55,26 @@ async fn rows_that_are_not_those_that_were_saved_are_refused() {
     let disk = memory::Disk::new();
     drop(applied(&disk, 3).await);
     assert_eq!(index(&open(&disk).expect("it opens")), 3);
-    let keys = Keys::new(KEYS);
-    let engine = memory::Memory::open(disk.clone()).expect("the disk is closed");
-    let [(from, to), _] = keys.generations(0, 1);
-    let rows = engine.scan(&from, &to, STEP).expect("it reads");
-    drop(engine);
+    let [(from, to), _] = Keys::new(GROUP).generations(0, 1);
+    let rows = engine(&disk).scan(&from, &to, STEP).expect("it reads");
+    assert!(!rows.is_empty());
     for (key, value) in rows {
-        for change in [None, Some([value.as_slice(), &[0]].concat())] {
-            let engine = memory::Memory::open(disk.clone()).expect("the disk is closed");
-            let mut batch = Batch::new();
-            match change {
-                Some(other) => batch.put(key.clone(), other),
-                None => batch.delete(key.clone()),
-            };
-            engine.write(batch).expect("it writes");
-            drop(engine);
+        for changed in [None, Some([value.as_slice(), &[0]].concat())] {
+            change(&disk, &key, changed);
             let refused = open(&disk).err().expect("another state would be taken for this one");
             assert!(matches!(refused, Error::Recovery { .. } | Error::Storage(_)), "{refused}");
         }
-        let engine = memory::Memory::open(disk.clone()).expect("the disk is closed");
-        let mut batch = Batch::new();
-        batch.put(key, value);
-        engine.write(batch).expect("it writes");
-        drop(engine);
+        change(&disk, &key, Some(value));
     }
     assert_eq!(index(&open(&disk).expect("nothing was deleted")), 3);
+}
+
+/// Puts another value in a row's place, or none.
+fn change(disk: &Arc<memory::Disk>, key: &[u8], value: Option<Vec<u8>>) {
+    let mut batch = Batch::new();
+    match value {
+        Some(value) => batch.put(key, value),
+        None => batch.delete(key),
+    };
+    engine(disk).write(batch).expect("it writes");
 }
