@@ -103,7 +103,7 @@ impl Families {
 
 #[cfg(test)]
 mod tests {
-    use super::{Families, Part};
+    use super::{Elsewhere, Families, Part};
     use symbi_store::Run;
 
     fn families() -> Families {
@@ -169,5 +169,28 @@ mod tests {
     fn runs_that_overlap_are_refused() {
         let run = |name, from: &[u8], to: &[u8]| Run { name, from: from.to_vec(), to: to.to_vec() };
         Families::new(&[run("lines", b"a", b"d"), run("log", b"c", b"e")]);
+    }
+
+    #[test]
+    #[should_panic(expected = "two runs are called log")]
+    fn runs_of_one_name_are_refused() {
+        let run = |name, from: &[u8], to: &[u8]| Run { name, from: from.to_vec(), to: to.to_vec() };
+        Families::new(&[run("log", b"a", b"c"), run("log", b"c", b"e")]);
+    }
+
+    #[test]
+    fn what_is_elsewhere_is_all_that_is_not_in_a_family() {
+        let families = families();
+        let elsewhere = families.elsewhere("log").map(|(own, Elsewhere { start, end })| (own, start, end));
+        assert_eq!(
+            elsewhere.collect::<Vec<_>>(),
+            [
+                ("default", &b""[..], Some(&b"c"[..])),
+                ("chain", b"e", Some(b"g")),
+                ("default", b"g", Some(b"p")),
+                ("lines", b"p", Some(b"s")),
+                ("default", b"s", None),
+            ]
+        );
     }
 }
