@@ -1,7 +1,8 @@
 //! How an entry of the log changes the state: total, deterministic, and with an audit record for whatever it is.
 //!
-//! A batch is refused whole when its origin is no member or its signature does not verify. Otherwise each command stands
-//! alone, in this order: is it the origin's to say; is it a leader's, of this term; was it done before; is its permit's
+//! A batch is refused whole when its origin is no member, its acts are of a gate that is not open, or its signature does not verify.
+//! Otherwise each command stands alone, in this order: is it the origin's to say; is it a leader's, of this term; is its gate open;
+//! was it done before; is its permit's
 //! policy set still current; do its own conditions hold; do the invariants hold with what it would write. One that fails
 //! changes nothing, and has its record all the same.
 //!
@@ -10,21 +11,25 @@
 
 mod agents;
 mod batch;
-mod describe;
+mod chain;
+mod context;
+mod gates;
 mod ledgers;
 mod nodes;
+mod observe;
 mod placements;
 mod policies;
+mod requests;
 mod tokens;
 
+use crate::act::{Act, Actor};
 use crate::codec;
-use crate::entry::{Entry, Payload};
-use crate::hash::Hash;
-use crate::ids::NodeId;
+use crate::entry::{CONTROL, Entry, Payload};
+use crate::field::{Fields, Value};
+use crate::names::{Field, Kind};
 use crate::outcome::Outcome;
 use crate::record::{BatchLine, Record};
 use crate::state::{Key, Row, State};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What applying an entry gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +40,7 @@ pub struct Applied {
     pub rows: Vec<Row>,
     /// What the chain keeps of a batch.
     pub batch_line: Option<BatchLine>,
-    /// The audit records, in order: one a command, or one for an entry of Raft's own.
+    /// The audit records, in order: one a command; one for a batch without any, and for an entry of Raft's own.
     pub records: Vec<Record>,
     /// The entry cannot be read: nothing was changed, and the replica must stop.
     pub error: Option<codec::Error>,
@@ -49,13 +54,12 @@ pub fn apply(state: &mut State, entry: &Entry) -> Applied {
             Ok(opened) => batch::apply(state, entry, &opened),
             Err(error) => return Applied { error: Some(error), ..Applied::default() },
         },
-        Payload::Blank => batch::Done::of(raft_record(state, entry, "raft.blank", BTreeMap::new())),
+        Payload::Blank => batch::Done::of(raft_record(state, entry, Kind::RAFT_BLANK, Fields::new())),
         Payload::Membership { voters, learners } => {
-            let details = BTreeMap::from([
-                ("voters".to_owned(), voters.iter().map(|set| names(set)).collect::<Vec<_>>().join(" and ")),
-                ("learners".to_owned(), names(learners)),
-            ]);
-            batch::Done::of(raft_record(state, entry, "raft.membership", details))
+            let details = Fields::new()
+                .with(Field::VOTERS, Value::Nodes(voters.clone()))
+                .with(Field::LEARNERS, Value::Nodes(vec![learners.clone()]));
+            batch::Done::of(raft_record(state, entry, Kind::RAFT_MEMBERSHIP, details))
         }
     };
     state.counters.applied_index = entry.index;
@@ -66,38 +70,9 @@ pub fn apply(state: &mut State, entry: &Entry) -> Applied {
 }
 
 /// Appends the record of an entry that Raft itself made.
-fn raft_record(state: &mut State, entry: &Entry, kind: &str, details: BTreeMap<String, String>) -> Record {
-    let record = Record {
-        index: entry.index,
-        position: 0,
-        term: entry.term,
-        time_ms: state.counters.log_time_ms,
-        origin: None,
-        kind: kind.to_owned(),
-        actor: "raft".to_owned(),
-        subject: "group:0".to_owned(),
-        outcome: Outcome::Done.code().to_owned(),
-        request: String::new(),
-        decision: String::new(),
-        policy_set: Default::default(),
-        command: Hash::default(),
-        details,
-        previous: Hash::default(),
-        hash: Hash::default(),
-    };
-    append(state, record)
-}
-
-/// Chains `record` to the last one, and makes it the last.
-fn append(state: &mut State, record: Record) -> Record {
-    let record = record.chained(state.counters.audit_head);
-    state.counters.audit_head = record.hash;
-    state.counters.audit_records += 1;
-    record
-}
-
-/// The nodes' first hex digits, in order.
-fn names(nodes: &[NodeId]) -> String {
-    let set: BTreeSet<String> = nodes.iter().map(NodeId::short).collect();
-    set.into_iter().collect::<Vec<_>>().join(",")
+fn raft_record(state: &mut State, entry: &Entry, kind: Kind, details: Fields) -> Record {
+    let act = Act::bare(kind, Actor::Raft, CONTROL, details);
+    let leaf = act.leaf();
+    let line = chain::Line { position: 0, origin: None, act, result: Outcome::Done.into() };
+    chain::append(state, entry, line, &leaf)
 }

@@ -1,9 +1,11 @@
 //! The commands: everything that can change the replicated state.
 
 use crate::agent::{AgentName, AgentState, Spec};
+use crate::gate;
 use crate::hash::Hash;
 use crate::ids::{AgentId, ClusterId, Epoch, Incarnation, NodeId, TokenId};
 use crate::ledger::Anchor;
+use crate::names::Kind;
 use crate::node::Profile;
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +122,19 @@ pub enum Command {
         /// For the audit: who asked.
         actor: String,
     },
+    /// Opens a gate for good.
+    Finalize {
+        /// The gate.
+        gate: u32,
+        /// For the audit: who asked.
+        actor: String,
+    },
+    /// The next gate's command, in builds for tests only: writes a row of the next gate's table.
+    #[cfg(planted)]
+    Mark {
+        /// The row.
+        key: u8,
+    },
 }
 
 /// Who may propose a command, and what it must carry.
@@ -149,7 +164,10 @@ impl Command {
             | Self::RemoveAgent { .. }
             | Self::Annotate { .. }
             | Self::ApplyPolicies { .. }
-            | Self::RemoveNode { .. } => Class::Permitted,
+            | Self::RemoveNode { .. }
+            | Self::Finalize { .. } => Class::Permitted,
+            #[cfg(planted)]
+            Self::Mark { .. } => Class::NodesOwn,
             Self::FinishJoin { .. }
             | Self::ClearJoin { .. }
             | Self::NodeDown { .. }
@@ -163,6 +181,16 @@ impl Command {
     #[must_use]
     pub fn needs_permit(&self) -> bool {
         self.class() == Class::Permitted
+    }
+
+    /// The gate that must be open for it. One that is to be opened is not among them: that is what it does.
+    #[must_use]
+    pub fn gate(&self) -> u32 {
+        match self {
+            #[cfg(planted)]
+            Self::Mark { .. } => gate::NEXT,
+            _ => gate::CURRENT,
+        }
     }
 
     /// Whether only a leader decides it.
@@ -186,28 +214,59 @@ impl Command {
         }
     }
 
+    /// Whom its proposer names as the one who asked; none for what nodes say themselves.
+    #[must_use]
+    pub fn actor(&self) -> Option<&str> {
+        match self {
+            Self::CreateToken(create) => Some(&create.actor),
+            Self::RevokeToken { actor, .. }
+            | Self::CreateAgent { actor, .. }
+            | Self::StopAgent { actor, .. }
+            | Self::RemoveAgent { actor, .. }
+            | Self::Annotate { actor, .. }
+            | Self::ApplyPolicies { actor, .. }
+            | Self::RemoveNode { actor, .. }
+            | Self::Finalize { actor, .. } => Some(actor),
+            #[cfg(planted)]
+            Self::Mark { .. } => None,
+            Self::Genesis(_)
+            | Self::Enrol(_)
+            | Self::FinishJoin { .. }
+            | Self::ClearJoin { .. }
+            | Self::Introduce { .. }
+            | Self::NodeDown { .. }
+            | Self::NodeUp { .. }
+            | Self::Place { .. }
+            | Self::Report(_)
+            | Self::Anchor { .. } => None,
+        }
+    }
+
     /// What audit records call it.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Genesis(_) => "cluster.genesis",
-            Self::Enrol(_) => "node.enrol",
-            Self::FinishJoin { .. } => "node.join",
-            Self::ClearJoin { .. } => "node.clear",
-            Self::Introduce { .. } => "node.introduce",
-            Self::NodeDown { .. } => "node.down",
-            Self::NodeUp { .. } => "node.up",
-            Self::CreateToken(_) => "token.create",
-            Self::RevokeToken { .. } => "token.revoke",
-            Self::CreateAgent { .. } => "agent.create",
-            Self::StopAgent { .. } => "agent.stop",
-            Self::RemoveAgent { .. } => "agent.remove",
-            Self::Annotate { .. } => "agent.annotate",
-            Self::Place { .. } => "agent.place",
-            Self::Report(_) => "agent.report",
-            Self::ApplyPolicies { .. } => "policy.apply",
-            Self::Anchor { .. } => "ledger.anchor",
-            Self::RemoveNode { .. } => "node.remove",
+            Self::Genesis(_) => Kind::CLUSTER_GENESIS,
+            Self::Enrol(_) => Kind::NODE_ENROL,
+            Self::FinishJoin { .. } => Kind::NODE_JOIN,
+            Self::ClearJoin { .. } => Kind::NODE_CLEAR,
+            Self::Introduce { .. } => Kind::NODE_INTRODUCE,
+            Self::NodeDown { .. } => Kind::NODE_DOWN,
+            Self::NodeUp { .. } => Kind::NODE_UP,
+            Self::CreateToken(_) => Kind::TOKEN_CREATE,
+            Self::RevokeToken { .. } => Kind::TOKEN_REVOKE,
+            Self::CreateAgent { .. } => Kind::AGENT_CREATE,
+            Self::StopAgent { .. } => Kind::AGENT_STOP,
+            Self::RemoveAgent { .. } => Kind::AGENT_REMOVE,
+            Self::Annotate { .. } => Kind::AGENT_ANNOTATE,
+            Self::Place { .. } => Kind::AGENT_PLACE,
+            Self::Report(_) => Kind::AGENT_REPORT,
+            Self::ApplyPolicies { .. } => Kind::POLICY_APPLY,
+            Self::Anchor { .. } => Kind::LEDGER_ANCHOR,
+            Self::RemoveNode { .. } => Kind::NODE_REMOVE,
+            Self::Finalize { .. } => Kind::UPGRADE_FINALIZE,
+            #[cfg(planted)]
+            Self::Mark { .. } => Kind::NEXT_MARK,
         }
     }
 }
@@ -227,6 +286,8 @@ pub struct Genesis {
     pub node_name: String,
     /// What the first node says of itself.
     pub profile: Profile,
+    /// The gate with which it begins.
+    pub gate: u32,
     /// SHA-256 of the first API token.
     pub admin_token: Hash,
     /// Policy set 1.

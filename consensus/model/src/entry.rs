@@ -1,8 +1,9 @@
 //! A log entry's payload: a batch of commands of one node, under one signature.
 
-use crate::codec::{self, blob};
+use crate::act::{self, Act, Salt, salted};
+use crate::codec::{blob, bytes};
 use crate::command::{Command, Genesis};
-use crate::hash::{Hash, put_bytes, put_u64};
+use crate::hash::{Hash, put_u64};
 use crate::ids::{ClusterId, GroupId, NodeId, RequestId};
 use crate::merkle;
 use crate::policy::PermitRef;
@@ -20,7 +21,7 @@ pub const AHEAD_MS: u64 = 2_000;
 pub const BEHIND_MS: u64 = 90_000;
 
 /// What the signed bytes of a batch begin with.
-pub const DOMAIN: &[u8] = b"symbi-entry-v1\0";
+pub const DOMAIN: &[u8] = b"symbi-entry-v2\0";
 /// What the bytes of a cluster's anchor begin with.
 pub const ANCHOR_DOMAIN: &[u8] = b"symbi-anchor-v1\0";
 /// The control group: the one whose entries [`crate::apply`] applies.
@@ -33,6 +34,8 @@ pub struct Item {
     pub request: Option<RequestId>,
     /// The permit under which it was proposed; none where [`crate::Command::needs_permit`] says so.
     pub permit: Option<PermitRef>,
+    /// What the command is hashed with in the audit.
+    pub salt: Salt,
     /// The encoded command (see [`crate::codec`]).
     #[serde(with = "blob")]
     pub command: Vec<u8>,
@@ -47,6 +50,8 @@ pub struct Batch {
     pub time_ms: u64,
     /// For a leader's batch: the term in which it was decided. The entry must carry the same term.
     pub decided_term: Option<u64>,
+    /// The version of the acts that the signature covers; at most what the gate allows.
+    pub acts: u16,
     /// The commands.
     pub items: Vec<Item>,
     /// Ed25519 over [`Batch::signed_bytes`]; 64 bytes.
@@ -55,17 +60,26 @@ pub struct Batch {
 }
 
 impl Item {
-    /// The Merkle leaf: request and decision as text behind their lengths, the policy set's number, and the hash of the
-    /// command, not the command, so that an export shows no secrets and can still be checked.
-    fn leaf(&self, command: &Hash) -> Hash {
-        let request = self.request.map(|request| request.to_string()).unwrap_or_default();
-        let decision = self.permit.map(|permit| permit.decision.to_string()).unwrap_or_default();
-        let mut data = Vec::with_capacity(160);
-        put_bytes(&mut data, request.as_bytes());
-        put_bytes(&mut data, decision.as_bytes());
-        put_u64(&mut data, self.permit.map_or(0, |permit| permit.policy_set.0));
-        data.extend_from_slice(&command.0);
-        merkle::leaf(&data)
+    /// A command of `request`, under `permit`, hashed with `salt`.
+    #[must_use]
+    pub fn new(request: Option<RequestId>, permit: Option<PermitRef>, salt: Salt, command: &Command) -> Self {
+        Self { request, permit, salt, command: bytes::encode(command) }
+    }
+
+    /// The act, in this act version, that this is when `command` is what its bytes say and `origin` proposes it.
+    #[must_use]
+    pub fn act(&self, command: &Command, origin: NodeId, acts: u16) -> Act {
+        let (actor, subject, details) = act::describe(command, origin, acts);
+        let hash = salted(&self.salt, &self.command);
+        Act { kind: command.kind(), actor, subject, details, request: self.request, permit: self.permit, command: hash }
+    }
+
+    /// The leaf of its act. One whose command cannot be read has that of its bytes: its batch is refused whole.
+    fn leaf(&self, origin: NodeId, acts: u16) -> Hash {
+        match bytes::decode(&self.command, COMMAND_BYTES) {
+            Ok(command) => self.act(&command, origin, acts).leaf(),
+            Err(_) => merkle::leaf(&self.command),
+        }
     }
 }
 
@@ -81,17 +95,27 @@ impl Batch {
         items: Vec<Item>,
     ) -> Self {
         let origin = NodeId(key.verifying_key().to_bytes());
-        let mut batch = Self { origin, time_ms, decided_term, items, signature: Vec::new() };
-        batch.signature = key.sign(&batch.signed_bytes(cluster, group)).to_bytes().to_vec();
-        batch
+        let batch = Self { origin, time_ms, decided_term, acts: act::VERSION, items, signature: Vec::new() };
+        batch.signed(cluster, group, key)
+    }
+
+    /// The same in another act version, signed anew.
+    #[must_use]
+    pub fn in_acts(self, acts: u16, cluster: ClusterId, group: GroupId, key: &SigningKey) -> Self {
+        Self { acts, ..self }.signed(cluster, group, key)
+    }
+
+    fn signed(mut self, cluster: ClusterId, group: GroupId, key: &SigningKey) -> Self {
+        self.signature = key.sign(&self.signed_bytes(cluster, group)).to_bytes().to_vec();
+        self
     }
 
     /// The entry that makes a cluster, signed by its first node; the cluster's id is the one it makes.
     #[must_use]
-    pub fn genesis(genesis: Genesis, key: &SigningKey, time_ms: u64) -> Self {
+    pub fn genesis(genesis: Genesis, salt: Salt, key: &SigningKey, time_ms: u64) -> Self {
         let cluster = genesis.cluster;
-        let command = codec::encode_command(&Command::Genesis(genesis));
-        Self::sign(cluster, CONTROL, key, time_ms, None, vec![Item { request: None, permit: None, command }])
+        let item = Item::new(None, None, salt, &Command::Genesis(genesis));
+        Self::sign(cluster, CONTROL, key, time_ms, None, vec![item])
     }
 
     /// Whether the signature is the origin's, over this batch, for this group of this cluster.
@@ -106,27 +130,17 @@ impl Batch {
         Hash::of(&[ANCHOR_DOMAIN, &self.signed_bytes(cluster, group), &self.signature])
     }
 
-    /// The bytes that are signed: [`DOMAIN`], cluster id, group, origin, time, decided term (0 for none), count of items and
-    /// [`Batch::root`], integers as eight big-endian bytes.
+    /// The bytes that are signed: [`DOMAIN`], cluster id, group, origin, time, decided term (0 for none), count of items, act
+    /// version and [`Batch::root`], integers as eight big-endian bytes.
     #[must_use]
     pub fn signed_bytes(&self, cluster: ClusterId, group: GroupId) -> Vec<u8> {
         self.signed_root(cluster, group, &self.root())
     }
 
-    /// The RFC 6962 root over the items' leaves.
+    /// The RFC 6962 root over the leaves of the items' acts.
     #[must_use]
     pub fn root(&self) -> Hash {
-        self.root_over(&self.command_hashes())
-    }
-
-    /// SHA-256 of each command.
-    pub(crate) fn command_hashes(&self) -> Vec<Hash> {
-        self.items.iter().map(|item| Hash::of(&[&item.command])).collect()
-    }
-
-    /// [`Batch::root`] when the commands' hashes are known.
-    pub(crate) fn root_over(&self, hashes: &[Hash]) -> Hash {
-        let leaves: Vec<Hash> = self.items.iter().zip(hashes).map(|(item, hash)| item.leaf(hash)).collect();
+        let leaves: Vec<Hash> = self.items.iter().map(|item| item.leaf(self.origin, self.acts)).collect();
         merkle::root(&leaves)
     }
 
@@ -146,6 +160,7 @@ impl Batch {
         put_u64(&mut out, self.time_ms);
         put_u64(&mut out, self.decided_term.unwrap_or(0));
         put_u64(&mut out, self.items.len() as u64);
+        put_u64(&mut out, u64::from(self.acts));
         out.extend_from_slice(&root.0);
         out
     }

@@ -3,17 +3,21 @@
 //! Pure: no clock, randomness, I/O, hash order or floats. Whatever is nondeterministic arrives inside the command.
 //! Not here: how agreement is reached (`consensus/raft`), and how bytes are kept (`storage`).
 
+pub mod act;
 pub mod agent;
 pub mod apply;
 pub mod codec;
 pub mod command;
 pub mod dedup;
 pub mod entry;
+pub mod field;
+pub mod gate;
 pub mod hash;
 pub mod ids;
 pub mod invariants;
 pub mod ledger;
 pub mod merkle;
+pub mod names;
 pub mod node;
 pub mod outcome;
 pub mod planted;

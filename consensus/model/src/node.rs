@@ -1,6 +1,7 @@
 //! A node's record, kept for ever: a removed node's key still verifies what it signed.
 
 use crate::agent::{Resources, Tier};
+use crate::gate;
 use crate::ids::TokenId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -71,6 +72,8 @@ pub struct Profile {
     pub labels: BTreeSet<String>,
     /// What it can isolate agents with.
     pub tiers: BTreeSet<Tier>,
+    /// The highest gate that its program speaks.
+    pub speaks: u32,
 }
 
 impl Profile {
@@ -84,6 +87,7 @@ impl Profile {
             max_agents: MAX_AGENTS,
             labels: BTreeSet::new(),
             tiers: BTreeSet::from([Tier::Process]),
+            speaks: gate::spoken(),
         }
     }
 }

@@ -1,10 +1,20 @@
-//! What became of a command.
+//! What became of a command. On disk, on the wire and in records it is a [`Coded`]: a number and typed values, no prose, so that
+//! replicas of two versions agree on its bytes and one that does not know a code can still pass it on.
 
-use crate::ids::{AgentId, Epoch, PolicyNumber};
+mod coded;
+mod limit;
+
+pub use coded::Coded;
+pub use limit::Limit;
+
+use crate::agent::Tier;
+use crate::ids::{AgentId, Epoch, NodeId, PolicyNumber};
+use crate::names::Code;
 use serde::{Deserialize, Serialize};
 
-/// What became of one command. The order of variants is the disk format: new ones go at the end.
+/// What became of one command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Coded", into = "Coded")]
 pub enum Outcome {
     /// It was done.
     Done,
@@ -18,17 +28,19 @@ pub enum Outcome {
         /// The new fence.
         epoch: Epoch,
     },
-    /// It was not done, and changed nothing.
-    Refused(Refusal),
     /// A policy set was made and is the current one.
     PoliciesApplied {
         /// Its number.
         number: PolicyNumber,
     },
+    /// It was not done, and changed nothing.
+    Refused(Refusal),
+    /// What a later version of this program made of it.
+    Unknown(Coded),
 }
 
-/// Why a command changed nothing. The order of variants is the disk format: new ones go at the end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+/// Why a command changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The permit's policy set is no longer current: judge again.
     #[error("the policies have changed since this was permitted; the current set is {current}")]
@@ -60,6 +72,9 @@ pub enum Refusal {
     /// Too many clients at once.
     #[error("too many clients within ten minutes")]
     TooManyClients,
+    /// One user has more clients than may be remembered for one.
+    #[error("too many clients of this user within ten minutes; other users are not affected")]
+    ClientShare,
     /// The cluster exists already.
     #[error("the cluster exists already")]
     ClusterExists,
@@ -100,25 +115,27 @@ pub enum Refusal {
     #[error("the node's reservations would exceed what it offers")]
     NoRoom,
     /// A bound of the model was exceeded.
-    #[error("over a limit: {what}")]
+    #[error("over a limit: {}", limit.in_words(*max))]
     Limit {
         /// Which.
-        what: String,
+        limit: Limit,
+        /// The most that is allowed.
+        max: u64,
     },
     /// An invariant would not hold afterwards: a defect, kept out of the state.
-    #[error("invariant {name} would not hold")]
+    #[error("invariant {invariant} would not hold")]
     InvariantBroken {
         /// Its name.
-        name: String,
+        invariant: String,
     },
     /// A node's own command came from another node.
     #[error("a node may say this of itself only")]
     ForeignNode,
     /// The node is not what the agent's spec asks for.
-    #[error("the node does not suit the agent: {what}")]
+    #[error("the node does not suit the agent: it has no {lacks}")]
     Unsuitable {
         /// What it lacks.
-        what: String,
+        lacks: Lack,
     },
     /// The anchor is not beyond the one before.
     #[error("the ledger was anchored as far as this before")]
@@ -126,52 +143,96 @@ pub enum Refusal {
     /// The node is up, or holds agents.
     #[error("the node is still in use: only a node that is down and holds no agent is removed")]
     NodeInUse,
+    /// The command, or the batch, belongs to a version that was not finalized.
+    #[error("this needs gate {gate}, which `upgrade finalize` has not opened yet")]
+    GateClosed {
+        /// The gate it needs.
+        gate: u32,
+    },
+    /// A member's program does not speak the gate.
+    #[error("node {node} speaks no higher gate than {speaks}: upgrade it first")]
+    GateUnspoken {
+        /// The node.
+        node: NodeId,
+        /// The highest gate that it speaks.
+        speaks: u32,
+    },
+}
+
+/// What a node lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// A tier, by name.
+    Tier(String),
+    /// A label.
+    Label(String),
+}
+
+impl Lack {
+    /// The lack of a tier.
+    #[must_use]
+    pub fn tier(tier: Tier) -> Self {
+        Self::Tier(tier.to_string())
+    }
+}
+
+impl std::fmt::Display for Lack {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tier(tier) => write!(formatter, "tier {tier}"),
+            Self::Label(label) => write!(formatter, "label {label}"),
+        }
+    }
 }
 
 impl Outcome {
-    /// What audit records show: `DONE`, or the code of the refusal.
+    /// The stable code that audit records, HTTP and the command line show: `DONE`, or that of the refusal.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::Done | Self::Created { .. } | Self::Placed { .. } | Self::PoliciesApplied { .. } => "DONE",
+            Self::Done | Self::Created { .. } | Self::Placed { .. } | Self::PoliciesApplied { .. } => Code::DONE,
             Self::Refused(refusal) => refusal.code(),
+            Self::Unknown(coded) => coded.code,
         }
     }
 }
 
 impl Refusal {
-    /// The stable code that audit records, HTTP and the CLI show, such as `NAME_TAKEN`.
+    /// The stable code, such as `NAME_TAKEN`.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::PolicyMoved { .. } => "POLICY_MOVED",
-            Self::OriginNotMember => "ORIGIN_NOT_MEMBER",
-            Self::BadSignature => "BAD_SIGNATURE",
-            Self::StaleTerm => "STALE_TERM",
-            Self::PermitMissing => "PERMIT_MISSING",
-            Self::KeyReused => "KEY_REUSED",
-            Self::KeyTooOld => "KEY_TOO_OLD",
-            Self::KeyFromFuture => "KEY_FROM_FUTURE",
-            Self::TooManyClients => "TOO_MANY_CLIENTS",
-            Self::ClusterExists => "CLUSTER_EXISTS",
-            Self::NameTaken => "NAME_TAKEN",
-            Self::NotFound => "NOT_FOUND",
-            Self::TokenUnknown => "TOKEN_UNKNOWN",
-            Self::TokenExpired => "TOKEN_EXPIRED",
-            Self::TokenUsed => "TOKEN_USED",
-            Self::TokenRevoked => "TOKEN_REVOKED",
-            Self::JoinExpired => "JOIN_EXPIRED",
-            Self::StaleEpoch => "STALE_EPOCH",
-            Self::StillHeld => "STILL_HELD",
-            Self::NotWanted => "NOT_WANTED",
-            Self::NodeUnavailable => "NODE_UNAVAILABLE",
-            Self::NoRoom => "NO_ROOM",
-            Self::Limit { .. } => "LIMIT",
-            Self::InvariantBroken { .. } => "INVARIANT_BROKEN",
-            Self::ForeignNode => "FOREIGN_NODE",
-            Self::Unsuitable { .. } => "UNSUITABLE",
-            Self::StaleAnchor => "STALE_ANCHOR",
-            Self::NodeInUse => "NODE_IN_USE",
+            Self::PolicyMoved { .. } => Code::POLICY_MOVED,
+            Self::OriginNotMember => Code::ORIGIN_NOT_MEMBER,
+            Self::BadSignature => Code::BAD_SIGNATURE,
+            Self::StaleTerm => Code::STALE_TERM,
+            Self::PermitMissing => Code::PERMIT_MISSING,
+            Self::KeyReused => Code::KEY_REUSED,
+            Self::KeyTooOld => Code::KEY_TOO_OLD,
+            Self::KeyFromFuture => Code::KEY_FROM_FUTURE,
+            Self::TooManyClients => Code::TOO_MANY_CLIENTS,
+            Self::ClientShare => Code::CLIENT_SHARE,
+            Self::ClusterExists => Code::CLUSTER_EXISTS,
+            Self::NameTaken => Code::NAME_TAKEN,
+            Self::NotFound => Code::NOT_FOUND,
+            Self::TokenUnknown => Code::TOKEN_UNKNOWN,
+            Self::TokenExpired => Code::TOKEN_EXPIRED,
+            Self::TokenUsed => Code::TOKEN_USED,
+            Self::TokenRevoked => Code::TOKEN_REVOKED,
+            Self::JoinExpired => Code::JOIN_EXPIRED,
+            Self::StaleEpoch => Code::STALE_EPOCH,
+            Self::StillHeld => Code::STILL_HELD,
+            Self::NotWanted => Code::NOT_WANTED,
+            Self::NodeUnavailable => Code::NODE_UNAVAILABLE,
+            Self::NoRoom => Code::NO_ROOM,
+            Self::Limit { .. } => Code::LIMIT,
+            Self::InvariantBroken { .. } => Code::INVARIANT_BROKEN,
+            Self::ForeignNode => Code::FOREIGN_NODE,
+            Self::Unsuitable { .. } => Code::UNSUITABLE,
+            Self::StaleAnchor => Code::STALE_ANCHOR,
+            Self::NodeInUse => Code::NODE_IN_USE,
+            Self::GateClosed { .. } => Code::GATE_CLOSED,
+            Self::GateUnspoken { .. } => Code::GATE_UNSPOKEN,
         }
     }
 }

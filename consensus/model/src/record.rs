@@ -1,16 +1,18 @@
-//! Audit records: what `apply` appends to the chain, one for each command of a batch and one for each entry of Raft's own.
+//! Audit records: what `apply` appends to the chain, exactly one for each command of a batch, one for a batch without any, and
+//! one for each entry of Raft's own. A record has two halves: the act, which its origin signed, and the result.
 //!
 //! The canonical form is documented here and implemented a second time by the verifier in `node/audit`, which shares no
 //! code with this crate so that it can judge it.
 
+use crate::act::Act;
 use crate::codec::blob;
 use crate::hash::{Hash, put_bytes, put_u64};
-use crate::ids::{NodeId, PolicyNumber};
+use crate::ids::NodeId;
+use crate::outcome::Coded;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// What a record's hash begins with.
-pub const DOMAIN: &[u8] = b"symbi-record-v1\0";
+pub const DOMAIN: &[u8] = b"symbi-record-v2\0";
 
 /// One line of the audit chain. Its id is `index.position`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,24 +27,10 @@ pub struct Record {
     pub time_ms: u64,
     /// The node that proposed; none for Raft's own entries.
     pub origin: Option<NodeId>,
-    /// What happened, such as `agent.create`.
-    pub kind: String,
-    /// Who asked, such as `user:admin` or `node:n1`.
-    pub actor: String,
-    /// To what, such as `agent:reviewer-1`.
-    pub subject: String,
-    /// `DONE`, or the code of the refusal.
-    pub outcome: String,
-    /// The client's key, `client:sequence`; empty for a node's own.
-    pub request: String,
-    /// The decision that permitted it; empty where none was needed.
-    pub decision: String,
-    /// The policy set of that decision; 0 where none was needed.
-    pub policy_set: PolicyNumber,
-    /// SHA-256 of the command's bytes; zeros for Raft's own entries.
-    pub command: Hash,
-    /// What else there is to know, by name.
-    pub details: BTreeMap<String, String>,
+    /// What was asked for.
+    pub act: Act,
+    /// What came of it.
+    pub result: Coded,
     /// The hash of the record before this one; zeros for the first.
     pub previous: Hash,
     /// This record's hash.
@@ -50,35 +38,33 @@ pub struct Record {
 }
 
 impl Record {
-    /// The bytes that are hashed: integers as eight big-endian bytes, texts and byte strings behind their length (the same
-    /// eight bytes), in the order of the fields; the origin as its 32 bytes, or as an empty string; the details as their
-    /// count, then name and value of each, by name.
+    /// The bytes of the result that are hashed: index, position, term and time as eight big-endian bytes each; the origin's 32 bytes, or
+    /// none, behind their length; the code as text behind its length; the values.
     #[must_use]
-    pub fn canonical(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
+    pub fn canonical_result(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(192);
         put_u64(&mut out, self.index);
         put_u64(&mut out, u64::from(self.position));
         put_u64(&mut out, self.term);
         put_u64(&mut out, self.time_ms);
         put_bytes(&mut out, self.origin.as_ref().map_or(&[], |node| &node.0));
-        for text in [&self.kind, &self.actor, &self.subject, &self.outcome, &self.request, &self.decision] {
-            put_bytes(&mut out, text.as_bytes());
-        }
-        put_u64(&mut out, self.policy_set.0);
-        put_bytes(&mut out, &self.command.0);
-        put_u64(&mut out, self.details.len() as u64);
-        for (name, value) in &self.details {
-            put_bytes(&mut out, name.as_bytes());
-            put_bytes(&mut out, value.as_bytes());
-        }
+        put_bytes(&mut out, self.result.code.name().as_bytes());
+        self.result.values.put_canonical(&mut out);
         out
     }
 
-    /// Sets `previous` and `hash`: SHA-256 over [`DOMAIN`], the canonical bytes, and the previous hash.
+    /// Sets `previous` and `hash`: SHA-256 over [`DOMAIN`], the act's leaf, the canonical result, and the previous hash.
     #[must_use]
-    pub fn chained(mut self, previous: Hash) -> Self {
+    pub fn chained(self, previous: Hash) -> Self {
+        let leaf = self.act.leaf();
+        self.chained_over(&leaf, previous)
+    }
+
+    /// [`Record::chained`] when the act's leaf is known.
+    #[must_use]
+    pub(crate) fn chained_over(mut self, leaf: &Hash, previous: Hash) -> Self {
         self.previous = previous;
-        self.hash = Hash::of(&[DOMAIN, &self.canonical(), &previous.0]);
+        self.hash = Hash::of(&[DOMAIN, &leaf.0, &self.canonical_result(), &previous.0]);
         self
     }
 }
@@ -96,7 +82,9 @@ pub struct BatchLine {
     pub decided_term: u64,
     /// How many commands.
     pub count: u32,
-    /// The RFC 6962 root over the commands' leaves.
+    /// The version of its acts.
+    pub acts: u16,
+    /// The RFC 6962 root over its acts' leaves.
     pub root: Hash,
     /// Ed25519; 64 bytes.
     #[serde(with = "blob")]

@@ -1,11 +1,11 @@
 //! What users ask of agents: recorded, stopped, removed, annotated.
 
-use super::batch::Context;
+use super::context::Context;
 use crate::agent::{self, Agent, AgentName, AgentState, Desired, Hold, Placement, RESOURCES, SPEC_BYTES, Spec, Status};
 use crate::codec;
 use crate::ids::{AgentId, Epoch, Incarnation};
 use crate::node;
-use crate::outcome::{Outcome, Refusal};
+use crate::outcome::{Limit, Outcome, Refusal};
 use crate::state::Change;
 use std::sync::Arc;
 
@@ -28,25 +28,24 @@ pub(super) fn create(context: &Context<'_>, id: AgentId, spec: &Spec, change: &m
 }
 
 fn check_spec(spec: &Spec) -> Result<(), Refusal> {
-    let limit = |what: &str| Err(Refusal::Limit { what: what.to_owned() });
+    let limit = |limit, max: usize| Err(Refusal::Limit { limit, max: max as u64 });
     if spec.name.as_str().parse::<AgentName>().is_err() {
-        return limit("an agent's name is a DNS label");
+        return limit(Limit::AgentName, agent::NAME_BYTES);
     }
     if spec.max_in_flight == 0 {
-        return limit("max_in_flight is at least 1");
+        return limit(Limit::MaxInFlight, 1);
     }
     if spec.command.is_empty() {
-        return limit("an agent has a command");
+        return limit(Limit::Command, 1);
     }
     if !spec.resources.fits(RESOURCES) {
-        return limit("an agent's resources");
+        return Err(Refusal::Limit { limit: Limit::Resources, max: RESOURCES.memory_mb });
     }
     if !node::valid_labels(&spec.labels) || !node::valid_labels(&spec.require) {
-        let (most, longest) = (node::LABELS, node::LABEL_BYTES);
-        return Err(Refusal::Limit { what: format!("an agent has at most {most} labels of at most {longest} bytes") });
+        return limit(Limit::AgentLabels, node::LABELS);
     }
     if codec::encode(spec).len() > SPEC_BYTES {
-        return Err(Refusal::Limit { what: format!("a spec has at most {SPEC_BYTES} bytes") });
+        return limit(Limit::Spec, SPEC_BYTES);
     }
     Ok(())
 }
@@ -83,15 +82,13 @@ pub(super) fn annotate(
 ) -> Result<Outcome, Refusal> {
     let old = known(context, name)?;
     if key.is_empty() || key.len() > agent::ANNOTATION_KEY_BYTES {
-        return Err(Refusal::Limit {
-            what: format!("an annotation's key has 1 to {} bytes", agent::ANNOTATION_KEY_BYTES),
-        });
+        return Err(Refusal::Limit { limit: Limit::AnnotationKey, max: agent::ANNOTATION_KEY_BYTES as u64 });
     }
     if value.len() > agent::ANNOTATION_BYTES {
-        return Err(Refusal::Limit { what: format!("an annotation has at most {} bytes", agent::ANNOTATION_BYTES) });
+        return Err(Refusal::Limit { limit: Limit::AnnotationValue, max: agent::ANNOTATION_BYTES as u64 });
     }
     if old.annotations.len() >= agent::ANNOTATIONS && !old.annotations.contains_key(key) {
-        return Err(Refusal::Limit { what: format!("an agent has at most {} annotations", agent::ANNOTATIONS) });
+        return Err(Refusal::Limit { limit: Limit::Annotations, max: agent::ANNOTATIONS as u64 });
     }
     let mut agent = old.clone();
     agent.version += 1;

@@ -1,15 +1,23 @@
 //! A batch: read, checked as a whole, then command by command.
 
-use super::{agents, append, describe, ledgers, nodes, placements, policies, tokens};
+use super::chain::{Line, append};
+use super::context::Context;
+use super::requests::{Known, look_up};
+use super::observe::observe;
+use super::{agents, gates, ledgers, nodes, placements, policies, tokens};
+use crate::act::{Act, Actor};
 use crate::codec::{self, Error};
 use crate::command::Command;
-use crate::dedup::{self, Known};
+use crate::dedup::LastWrite;
 use crate::entry::{Batch, CONTROL, Entry, Item};
+use crate::field::Fields;
 use crate::hash::Hash;
 use crate::ids::NodeId;
 use crate::invariants;
+use crate::merkle;
+use crate::names::{Field, Kind};
 use crate::node::Membership;
-use crate::outcome::{Outcome, Refusal};
+use crate::outcome::{Coded, Outcome, Refusal};
 use crate::planted::{self, Defect};
 use crate::record::{BatchLine, Record};
 use crate::state::{Change, Key, State};
@@ -21,8 +29,10 @@ pub(super) struct Opened {
     batch: Batch,
     /// Its commands.
     commands: Vec<Command>,
-    /// SHA-256 of each command's bytes.
-    hashes: Vec<Hash>,
+    /// What each asks for.
+    acts: Vec<Act>,
+    /// The leaf of each act.
+    leaves: Vec<Hash>,
     /// The root over its leaves.
     root: Hash,
 }
@@ -40,18 +50,6 @@ pub(super) struct Done {
     pub(super) touched: BTreeSet<Key>,
 }
 
-/// Where a command stands: what its conditions may look at beside the state.
-pub(super) struct Context<'a> {
-    /// The state before the command.
-    pub(super) state: &'a State,
-    /// The log index of its entry.
-    pub(super) index: u64,
-    /// The node that proposed it.
-    pub(super) origin: NodeId,
-    /// Its batch.
-    pub(super) batch: &'a Batch,
-}
-
 /// What a command comes to.
 struct Ending {
     /// What became of it.
@@ -64,10 +62,13 @@ impl Opened {
     /// Reads a batch and every command in it.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Error> {
         let batch = codec::decode_batch(bytes)?;
-        let commands = batch.items.iter().map(|item| codec::decode_command(&item.command)).collect::<Result<_, _>>()?;
-        let hashes = batch.command_hashes();
-        let root = batch.root_over(&hashes);
-        Ok(Self { batch, commands, hashes, root })
+        let commands: Vec<Command> =
+            batch.items.iter().map(|item| codec::decode_command(&item.command)).collect::<Result<_, _>>()?;
+        let described = batch.items.iter().zip(&commands);
+        let acts: Vec<Act> = described.map(|(item, command)| item.act(command, batch.origin, batch.acts)).collect();
+        let leaves: Vec<Hash> = acts.iter().map(Act::leaf).collect();
+        let root = merkle::root(&leaves);
+        Ok(Self { batch, commands, acts, leaves, root })
     }
 
     /// Why the batch is refused whole.
@@ -79,6 +80,9 @@ impl Opened {
         };
         if state.cluster.is_some() && membership(state, &self.batch.origin).is_none() {
             return Some(Refusal::OriginNotMember);
+        }
+        if let Some(gate) = gates::needed_by(self.batch.acts).filter(|gate| *gate > state.counters.gate.max(1)) {
+            return Some(Refusal::GateClosed { gate });
         }
         (!self.batch.verify_root(cluster, CONTROL, &self.root)).then_some(Refusal::BadSignature)
     }
@@ -96,6 +100,7 @@ impl Opened {
             time_ms: self.batch.time_ms,
             decided_term: self.batch.decided_term.unwrap_or(0),
             count: u32::try_from(self.batch.items.len()).unwrap_or(u32::MAX),
+            acts: self.batch.acts,
             root: self.root,
             signature: self.batch.signature.clone(),
         }
@@ -117,16 +122,18 @@ pub(super) fn apply(state: &mut State, entry: &Entry, opened: &Opened) -> Done {
         state.counters.log_time_ms = state.counters.log_time_ms.max(opened.batch.time_ms);
         state.expire_dedup(&mut done.touched);
     }
+    if opened.commands.is_empty() {
+        done.records.push(empty(state, entry, opened, whole));
+        return done;
+    }
     let leaders = opened.is_leaders_of(entry.term);
-    for (position, command) in opened.commands.iter().enumerate() {
-        let context = Context { state, index: entry.index, origin: opened.batch.origin, batch: &opened.batch };
-        let mut described = describe::describe(&context, command);
+    for position in 0..opened.commands.len() {
+        let seen = observe(state, &opened.commands[position]);
         let ending = match &whole {
             Some(refusal) => Ending::refused(refusal.clone()),
             None => carry_out(state, entry, opened, position, leaders, &mut done.touched),
         };
-        describe::ended(&mut described, &ending.outcome, ending.repeated);
-        done.records.push(record(state, entry, opened, position, described, &ending.outcome));
+        done.records.push(record(state, entry, opened, position, seen, &ending));
         done.outcomes.push(ending.outcome);
     }
     done
@@ -146,12 +153,14 @@ fn carry_out(
     leaders: bool,
     touched: &mut BTreeSet<Key>,
 ) -> Ending {
-    let (item, command, hash) = (&opened.batch.items[position], &opened.commands[position], opened.hashes[position]);
+    let (item, command) = (&opened.batch.items[position], &opened.commands[position]);
+    // Only a request is compared with earlier ones.
+    let hash = item.request.map(|_| Hash::of(&[&item.command])).unwrap_or_default();
     let context = Context { state, index: entry.index, origin: opened.batch.origin, batch: &opened.batch };
     if let Err(refusal) = may_say(&context, command, leaders) {
         return Ending::refused(refusal);
     }
-    match item.request.map(|request| dedup::look_up(state, request, &hash)) {
+    match item.request.map(|request| look_up(state, request, &hash)) {
         Some(Known::Done(outcome)) => {
             remember(state, item, hash, &outcome, touched);
             return Ending { outcome, repeated: true };
@@ -190,6 +199,7 @@ fn may_say(context: &Context<'_>, command: &Command, leaders: bool) -> Result<()
     if command.is_leaders() && !leaders {
         return Err(Refusal::StaleTerm);
     }
+    gates::check(context.state, command)?;
     match command {
         // Whatever the dedup row says: the joiner must start over, and its old success would mislead it.
         Command::Enrol(enrol) if is_cleared(context.state, &enrol.node) => Err(Refusal::JoinExpired),
@@ -213,7 +223,7 @@ fn check_permit(state: &State, item: &Item, command: &Command) -> Result<(), Ref
 
 /// What the command does to the state, if its conditions and the invariants allow it.
 fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change), Refusal> {
-    let mut change = Change::none(context.state);
+    let mut change = Change::none(&context.state.counters);
     let outcome = match command {
         Command::Genesis(genesis) => nodes::genesis(context, genesis, &mut change),
         Command::Enrol(enrol) => nodes::enrol(context, enrol, &mut change),
@@ -238,9 +248,12 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
         }
         Command::Anchor { node, anchor } => ledgers::anchor(context, *node, anchor, &mut change),
         Command::RemoveNode { node, .. } => nodes::remove(context, *node, &mut change),
+        Command::Finalize { gate, .. } => gates::finalize(context, *gate, &mut change),
+        #[cfg(planted)]
+        Command::Mark { key } => gates::mark(context, *key, &mut change),
     }?;
     match invariants::breached(context.state, &change) {
-        Some(name) => Err(Refusal::InvariantBroken { name: name.to_owned() }),
+        Some(name) => Err(Refusal::InvariantBroken { invariant: name.to_owned() }),
         None => Ok((outcome, change)),
     }
 }
@@ -248,43 +261,42 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
 /// Writes the client's row: this request, its outcome, used now.
 fn remember(state: &mut State, item: &Item, hash: Hash, outcome: &Outcome, touched: &mut BTreeSet<Key>) {
     let Some(request) = item.request else { return };
-    let row = dedup::Row {
+    let last = LastWrite {
         sequence: request.sequence,
         command: hash,
         outcome: outcome.clone(),
         used_ms: state.counters.log_time_ms,
     };
-    state.put_dedup(request.client, row, touched);
+    state.put_dedup(request.client, last, touched);
 }
 
+/// The record of a command.
 fn record(
     state: &mut State,
     entry: &Entry,
     opened: &Opened,
     position: usize,
-    described: describe::Described,
-    outcome: &Outcome,
+    seen: Fields,
+    ending: &Ending,
 ) -> Record {
-    let item = &opened.batch.items[position];
-    let record = Record {
-        index: entry.index,
-        position: u32::try_from(position).unwrap_or(u32::MAX),
-        term: entry.term,
-        time_ms: state.counters.log_time_ms,
-        origin: Some(opened.batch.origin),
-        kind: opened.commands[position].kind().to_owned(),
-        actor: described.actor,
-        subject: described.subject,
-        outcome: outcome.code().to_owned(),
-        request: item.request.map(|request| request.to_string()).unwrap_or_default(),
-        decision: item.permit.map(|permit| permit.decision.to_string()).unwrap_or_default(),
-        policy_set: item.permit.map(|permit| permit.policy_set).unwrap_or_default(),
-        command: opened.hashes[position],
-        details: described.details,
-        previous: Hash::default(),
-        hash: Hash::default(),
-    };
-    append(state, record)
+    let Coded { code, mut values } = Coded::from(ending.outcome.clone());
+    seen.iter().for_each(|(field, value)| values.put(field, value.clone()));
+    if ending.repeated {
+        values.put(Field::REPEATED, true);
+    }
+    let origin = Some(opened.batch.origin);
+    let position_in_batch = u32::try_from(position).unwrap_or(u32::MAX);
+    let act = opened.acts[position].clone();
+    append(state, entry, Line { position: position_in_batch, origin, act, result: Coded { code, values } }, &opened.leaves[position])
+}
+
+/// The record of a batch without commands.
+fn empty(state: &mut State, entry: &Entry, opened: &Opened, whole: Option<Refusal>) -> Record {
+    let origin = opened.batch.origin;
+    let act = Act::bare(Kind::BATCH_EMPTY, Actor::Node(origin), CONTROL, Fields::new());
+    let result = whole.map_or(Outcome::Done, Outcome::Refused).into();
+    let leaf = act.leaf();
+    append(state, entry, Line { position: 0, origin: Some(origin), act, result }, &leaf)
 }
 
 /// The membership of a node that is or was one; a removed one counts as none.

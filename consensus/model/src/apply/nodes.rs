@@ -1,12 +1,12 @@
 //! The cluster's making, and its nodes' coming.
 
-use super::batch::Context;
+use super::context::Context;
 use super::policies;
 use crate::command::{Enrol, Genesis};
 use crate::entry::CONTROL;
 use crate::ids::{NodeId, PolicyNumber};
 use crate::node::{self, Liveness, Membership, Node, Profile};
-use crate::outcome::{Outcome, Refusal};
+use crate::outcome::{Limit, Outcome, Refusal};
 use crate::policy::NO_ENTITIES;
 use crate::state::{Change, Cluster};
 use crate::token::{ApiToken, JoinToken};
@@ -28,6 +28,7 @@ pub(super) fn genesis(context: &Context<'_>, genesis: &Genesis, change: &mut Cha
         anchor: context.batch.anchor(genesis.cluster, CONTROL),
         generation: 0,
     });
+    change.counters.gate = genesis.gate;
     let node = new_node(context, &genesis.node_name, &genesis.profile, Membership::Member);
     change.nodes.push((genesis.node, node));
     let actor = format!("node:{}", genesis.node_name);
@@ -164,15 +165,13 @@ fn new_node(context: &Context<'_>, name: &str, profile: &Profile, membership: Me
 
 fn check_profile(name: &str, profile: &Profile) -> Result<(), Refusal> {
     if !node::valid_name(name) {
-        return Err(Refusal::Limit { what: "a node's name is a DNS label".to_owned() });
+        return Err(Refusal::Limit { limit: Limit::NodeName, max: node::NAME_BYTES as u64 });
     }
     if !node::valid_labels(&profile.labels) {
-        return Err(Refusal::Limit {
-            what: format!("a node has at most {} labels of at most {} bytes", node::LABELS, node::LABEL_BYTES),
-        });
+        return Err(Refusal::Limit { limit: Limit::NodeLabels, max: node::LABELS as u64 });
     }
     if profile.credential_key.len() != node::CREDENTIAL_KEY_BYTES {
-        return Err(Refusal::Limit { what: format!("a credential key has {} bytes", node::CREDENTIAL_KEY_BYTES) });
+        return Err(Refusal::Limit { limit: Limit::CredentialKey, max: node::CREDENTIAL_KEY_BYTES as u64 });
     }
     Ok(())
 }

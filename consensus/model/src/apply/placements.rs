@@ -1,13 +1,13 @@
 //! Placements: given by a leader, held by a node, and ended by that node's word or by its condemnation.
 
 use super::agents::{self, is_held};
-use super::batch::Context;
+use super::context::Context;
 use super::nodes;
 use crate::agent::{self, Agent, AgentName, Desired, Hold, Placement, Spec, Status};
 use crate::command::Report;
 use crate::ids::{AgentId, Epoch, NodeId};
 use crate::node::{Liveness, Membership, Node};
-use crate::outcome::{Outcome, Refusal};
+use crate::outcome::{Lack, Limit, Outcome, Refusal};
 use crate::state::Change;
 
 /// The parts of a `Place`.
@@ -55,10 +55,10 @@ pub(super) fn place(context: &Context<'_>, wanted: &Wanted<'_>, change: &mut Cha
 /// Whether the node has what the spec asks for beside room.
 fn check_suits(spec: &Spec, node: &Node) -> Result<(), Refusal> {
     if !node.profile.tiers.contains(&spec.tier) {
-        return Err(Refusal::Unsuitable { what: format!("it has no tier {}", spec.tier) });
+        return Err(Refusal::Unsuitable { lacks: Lack::tier(spec.tier) });
     }
     match spec.require.iter().find(|label| !node.profile.labels.contains(*label)) {
-        Some(label) => Err(Refusal::Unsuitable { what: format!("it has no label {label}") }),
+        Some(label) => Err(Refusal::Unsuitable { lacks: Lack::Label(label.clone()) }),
         None => Ok(()),
     }
 }
@@ -76,7 +76,7 @@ pub(super) fn report(context: &Context<'_>, report: &Report, change: &mut Change
         return Err(Refusal::StaleEpoch);
     }
     if report.detail.len() > agent::DETAIL_BYTES {
-        return Err(Refusal::Limit { what: format!("a report's detail has at most {} bytes", agent::DETAIL_BYTES) });
+        return Err(Refusal::Limit { limit: Limit::Report, max: agent::DETAIL_BYTES as u64 });
     }
     let hold = if report.released { Hold::Released } else { placement.hold };
     let status = Status {

@@ -1,8 +1,8 @@
 //! Policy sets: numbered, never changed, one of them current.
 
-use super::batch::Context;
+use super::context::Context;
 use crate::ids::PolicyNumber;
-use crate::outcome::{Outcome, Refusal};
+use crate::outcome::{Limit, Outcome, Refusal};
 use crate::policy::{PolicySet, TEXT_BYTES};
 use crate::state::Change;
 
@@ -18,7 +18,7 @@ pub(super) struct Wanted<'a> {
 
 pub(super) fn apply(context: &Context<'_>, wanted: &Wanted<'_>, change: &mut Change) -> Result<Outcome, Refusal> {
     if wanted.text.len() > TEXT_BYTES || wanted.entities.len() > TEXT_BYTES {
-        return Err(Refusal::Limit { what: format!("policies, and their entities, have at most {TEXT_BYTES} bytes") });
+        return Err(Refusal::Limit { limit: Limit::Policies, max: TEXT_BYTES as u64 });
     }
     let last = context.state.policy_sets.get_max().map_or(0, |(number, _)| number.0);
     let number = PolicyNumber(last.max(context.state.counters.policy_set.0) + 1);

@@ -1,9 +1,9 @@
 //! Join tokens: made and revoked.
 
-use super::batch::Context;
+use super::context::Context;
 use crate::command::CreateToken;
 use crate::ids::TokenId;
-use crate::outcome::{Outcome, Refusal};
+use crate::outcome::{Limit, Outcome, Refusal};
 use crate::state::Change;
 use crate::token::{self, JoinToken};
 use imbl::OrdMap;
@@ -13,7 +13,7 @@ pub(super) fn create(context: &Context<'_>, create: &CreateToken, change: &mut C
         return Err(Refusal::NameTaken);
     }
     if create.uses == 0 || create.uses > token::USES {
-        return Err(Refusal::Limit { what: format!("a join token has 1 to {} uses", token::USES) });
+        return Err(Refusal::Limit { limit: Limit::TokenUses, max: u64::from(token::USES) });
     }
     let token = JoinToken {
         verifier: create.verifier,

@@ -1,11 +1,11 @@
 //! What a table's rows add up to: the sum, modulo 2^256, of SHA-256 over each row, so that one changed row changes the
 //! state hash at the cost of that row.
 
-use super::row::{Row, Table};
+use super::table::{Row, Table};
 use crate::hash::{Hash, put_bytes};
 
 /// What the state hash begins with.
-const DOMAIN: &[u8] = b"symbi-state-v1\0";
+const DOMAIN: &[u8] = b"symbi-state-v2\0";
 /// How many tables there are.
 const TABLES: usize = Table::ALL.len();
 
@@ -41,10 +41,12 @@ impl Sums {
         *sum = sum.plus(Sum::of(table, key, value).negated());
     }
 
-    /// SHA-256 over the sums, table by table.
+    /// SHA-256 over number and sum of each table that is not empty, by number: a table that a later version adds makes no
+    /// difference before it has a row.
     pub(super) fn hash(&self) -> Hash {
         let mut out = DOMAIN.to_vec();
-        for sum in &self.0 {
+        for (table, sum) in Table::ALL.iter().zip(&self.0).filter(|(_, sum)| **sum != Sum::default()) {
+            out.push(*table as u8);
             for word in sum.0 {
                 out.extend_from_slice(&word.to_le_bytes());
             }

@@ -1,0 +1,137 @@
+//! What a command says, as act version 1 has it. Frozen: what a later version says more belongs to a later act version.
+
+use super::{Actor, Subject, VERSION};
+use crate::agent::Spec;
+use crate::command::{Command, Enrol, Genesis, Report};
+use crate::field::{Fields, Value};
+use crate::ids::{GroupId, NodeId};
+use crate::names::Field;
+use crate::node::Profile;
+use crate::policy::{NO_ENTITIES, PolicySet};
+
+/// The control group, of which commands without another subject are.
+const CONTROL: GroupId = GroupId(0);
+
+/// Who asks, of what, and the details, of a command that `origin` proposes, in this act version. The next one, which only builds
+/// for tests write, says its own number besides.
+#[must_use]
+pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject, Fields) {
+    let (subject, mut details) = match command {
+        Command::Genesis(genesis) => of_genesis(genesis),
+        Command::Enrol(enrol) => of_enrol(enrol),
+        Command::FinishJoin { node }
+        | Command::ClearJoin { node }
+        | Command::NodeDown { node }
+        | Command::NodeUp { node }
+        | Command::RemoveNode { node, .. } => (Subject::Node(*node), Fields::new()),
+        Command::Introduce { node, profile } => (Subject::Node(*node), of_profile(profile)),
+        Command::CreateToken(create) => {
+            let details = Fields::new().with(Field::USES, create.uses).with(Field::EXPIRES_MS, create.expires_ms);
+            (Subject::Token(create.token), details)
+        }
+        Command::RevokeToken { token, .. } => (Subject::Token(*token), Fields::new()),
+        Command::CreateAgent { id, spec, .. } => {
+            (Subject::agent(spec.name.as_str()), of_spec(spec).with(Field::ID, *id))
+        }
+        Command::StopAgent { name, .. } | Command::RemoveAgent { name, .. } => {
+            (Subject::agent(name.as_str()), Fields::new())
+        }
+        Command::Annotate { name, key, value, .. } => {
+            let details = Fields::new().with(Field::KEY, key.as_str()).with(Field::BYTES, value.len() as u64);
+            (Subject::agent(name.as_str()), details)
+        }
+        Command::Place { name, id, expected, node } => {
+            let mut details = Fields::new().with(Field::ID, *id).with(Field::NODE, *node);
+            if let Some(epoch) = expected {
+                details.put(Field::PREVIOUS_EPOCH, epoch.0);
+            }
+            (Subject::agent(name.as_str()), details)
+        }
+        Command::Report(report) => of_report(report),
+        Command::ApplyPolicies { text, entities, .. } => {
+            (Subject::Policies, Fields::new().with(Field::POLICY_HASH, PolicySet::hash_of(text, entities)))
+        }
+        Command::Anchor { node, anchor } => {
+            let details = Fields::new().with(Field::ENTRIES, anchor.entries).with(Field::HEAD, anchor.head);
+            (Subject::Node(*node), details.with(Field::ROOT, anchor.root))
+        }
+        Command::Finalize { gate, .. } => (Subject::Group(CONTROL), Fields::new().with(Field::GATE, *gate)),
+        #[cfg(planted)]
+        Command::Mark { key } => (Subject::Group(CONTROL), Fields::new().with(Field::KEY, u64::from(*key))),
+    };
+    if acts > VERSION {
+        details.put(Field::SEQUENCE, u64::from(acts));
+    }
+    (actor(command, origin), subject, details)
+}
+
+fn actor(command: &Command, origin: NodeId) -> Actor {
+    match command.actor() {
+        Some(actor) => Actor::named(actor),
+        None => Actor::Node(origin),
+    }
+}
+
+fn of_genesis(genesis: &Genesis) -> (Subject, Fields) {
+    let details = Fields::new()
+        .with(Field::NODE, genesis.node)
+        .with(Field::NAME, genesis.node_name.as_str())
+        .with(Field::CLUSTER, genesis.name.as_str())
+        .with(Field::DOMAIN, genesis.domain.as_str())
+        .with(Field::POLICY_HASH, PolicySet::hash_of(&genesis.policies, NO_ENTITIES))
+        .with(Field::CREDENTIAL_KEY, key(&genesis.profile));
+    (Subject::Cluster(genesis.cluster), details)
+}
+
+fn of_enrol(enrol: &Enrol) -> (Subject, Fields) {
+    let details = Fields::new()
+        .with(Field::NAME, enrol.name.as_str())
+        .with(Field::ADDR, addr(&enrol.profile))
+        .with(Field::CREDENTIAL_KEY, key(&enrol.profile))
+        .with(Field::TOKEN, enrol.token);
+    (Subject::Node(enrol.node), details)
+}
+
+fn of_profile(profile: &Profile) -> Fields {
+    let mut details = Fields::new()
+        .with(Field::ADDR, addr(profile))
+        .with(Field::CREDENTIAL_KEY, key(profile))
+        .with(Field::MEMORY_MB, profile.allocatable.memory_mb)
+        .with(Field::CPU_MILLIS, profile.allocatable.cpu_millis)
+        .with(Field::MAX_AGENTS, profile.max_agents);
+    if !profile.labels.is_empty() {
+        let labels = profile.labels.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        details.put(Field::LABELS, labels.as_str());
+    }
+    details
+}
+
+fn of_spec(spec: &Spec) -> Fields {
+    Fields::new()
+        .with(Field::OWNER, spec.owner.as_str())
+        .with(Field::TIER, spec.tier.to_string().as_str())
+        .with(Field::MEMORY_MB, spec.resources.memory_mb)
+        .with(Field::CPU_MILLIS, spec.resources.cpu_millis)
+}
+
+fn of_report(report: &Report) -> (Subject, Fields) {
+    let mut details = Fields::new()
+        .with(Field::EPOCH, report.epoch.0)
+        .with(Field::INCARNATION, report.incarnation.0)
+        .with(Field::STATE, report.state.to_string().as_str())
+        .with(Field::RESTARTS, report.restarts)
+        .with(Field::RELEASED, report.released);
+    if !report.detail.is_empty() {
+        details.put(Field::DETAIL, report.detail.as_str());
+    }
+    (Subject::agent(report.name.as_str()), details)
+}
+
+fn addr(profile: &Profile) -> Value {
+    Value::text(&profile.addr.to_string())
+}
+
+/// The credential key, or what a record holds of one that is too long to be one.
+fn key(profile: &Profile) -> Value {
+    Value::Bytes(profile.credential_key.iter().copied().take(crate::node::CREDENTIAL_KEY_BYTES).collect())
+}

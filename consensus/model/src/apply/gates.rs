@@ -1,0 +1,40 @@
+//! Gates at apply: nothing of a gate that is not open takes effect, and a gate opens when every member speaks it.
+
+use super::context::Context;
+use crate::act;
+use crate::command::Command;
+use crate::gate;
+use crate::node::Membership;
+use crate::outcome::{Outcome, Refusal};
+use crate::state::{Change, State};
+
+/// The gate that acts of this version need, if it is not the first.
+pub(super) fn needed_by(acts: u16) -> Option<u32> {
+    (acts != act::VERSION).then(|| gate::CURRENT + u32::from(acts.saturating_sub(act::VERSION)))
+}
+
+/// Whether the command's gate is open.
+pub(super) fn check(state: &State, command: &Command) -> Result<(), Refusal> {
+    let gate = command.gate();
+    if gate > state.counters.gate.max(gate::CURRENT) { Err(Refusal::GateClosed { gate }) } else { Ok(()) }
+}
+
+pub(super) fn finalize(context: &Context<'_>, gate: u32, change: &mut Change) -> Result<Outcome, Refusal> {
+    let members = context.state.nodes.iter().filter(|(_, node)| node.membership != Membership::Removed);
+    let behind = members.clone().find(|(_, node)| node.profile.speaks < gate);
+    if let Some((node, record)) = behind {
+        return Err(Refusal::GateUnspoken { node: *node, speaks: record.profile.speaks });
+    }
+    change.counters.gate = change.counters.gate.max(gate);
+    Ok(Outcome::Done)
+}
+
+/// The next gate's command: writes the next gate's table.
+#[cfg(planted)]
+pub(super) fn mark(context: &Context<'_>, key: u8, change: &mut Change) -> Result<Outcome, Refusal> {
+    if context.state.marks.contains_key(&key) {
+        return Err(Refusal::NameTaken);
+    }
+    change.marks.push((key, context.index));
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,54 @@
+//! Gates: which version's commands, outcomes, act versions and limits may be in the log. The state has the gate that is open;
+//! only `upgrade finalize` opens the next, once every member speaks it. Before that nothing is written that a member
+//! could not read, so a member can go back to its program of before; afterwards it cannot.
+//!
+//! Builds for tests can speak one gate more than they should, with a command, a table and an act version of its own, chosen at run
+//! time, to show that two versions live in one cluster.
+
+use crate::act;
+
+/// The gate of this version. A cluster that this program makes begins with it.
+pub const CURRENT: u32 = 1;
+/// The gate that builds for tests can speak besides.
+pub const NEXT: u32 = CURRENT + 1;
+
+/// The highest gate that this process speaks.
+#[must_use]
+pub fn spoken() -> u32 {
+    if next::is_spoken() { NEXT } else { CURRENT }
+}
+
+/// The act version of batches while this gate is open.
+#[must_use]
+pub fn acts(gate: u32) -> u16 {
+    if gate >= NEXT && next::is_spoken() { act::VERSION + 1 } else { act::VERSION }
+}
+
+/// Lets this process speak the next gate. Without effect in a release.
+pub fn speak_next() {
+    next::speak();
+}
+
+#[cfg(planted)]
+mod next {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static SPOKEN: AtomicBool = AtomicBool::new(false);
+
+    pub(super) fn is_spoken() -> bool {
+        SPOKEN.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn speak() {
+        SPOKEN.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(not(planted))]
+mod next {
+    pub(super) const fn is_spoken() -> bool {
+        false
+    }
+
+    pub(super) const fn speak() {}
+}
