@@ -40,7 +40,7 @@ fn session(session: ledger::Session) -> Session {
     }
 }
 
-fn batch(batch: ledger::Batch) -> Batch {
+fn batch(batch: ledger::MessageBatch) -> Batch {
     let messages = batch.messages.into_iter().map(message).collect();
     Batch { session: Hex(batch.session), attestation: batch.attestation.map(attestation), messages }
 }

@@ -7,7 +7,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use p256::ecdsa::signature::Signer as _;
 use symbi_audit::{Failure, What, verify};
 use symbi_model::hash::{put_bytes, put_u64};
-use symbi_model::ledger::{Attestation, Batch, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, Session};
+use symbi_model::ledger::{
+    Attestation, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, MessageBatch, Session,
+};
 use symbi_model::{DecisionId, Epoch, Hash, MessageId, PolicyNumber, merkle};
 use uuid::Uuid;
 
@@ -81,7 +83,7 @@ impl Way {
     }
 
     /// The next batch, signed.
-    fn batch(&mut self, world: &World, kind: Kind, ids: &[u64]) -> Batch {
+    fn batch(&mut self, world: &World, kind: Kind, ids: &[u64]) -> MessageBatch {
         let messages = self.messages(kind, ids);
         let leaves: Vec<_> = messages.iter().map(Message::leaf).collect();
         let last = self.sequence + ids.len() as u64 - 1;
@@ -100,7 +102,7 @@ impl Way {
         attestation.signature = cnf(self.from).sign(&bytes).to_bytes().to_vec();
         self.previous = Hash::of(&[&bytes, &attestation.signature]);
         (self.batch, self.sequence) = (self.batch + 1, last + 1);
-        Batch { session: SESSION, attestation: Some(attestation), messages }
+        MessageBatch { session: SESSION, attestation: Some(attestation), messages }
     }
 
     fn signed(&self, world: &World, attestation: &Attestation) -> Vec<u8> {
@@ -121,7 +123,7 @@ impl Way {
 }
 
 /// A batch as its receiver has it.
-fn received(sent: &Batch) -> Batch {
+fn received(sent: &MessageBatch) -> MessageBatch {
     let mut batch = sent.clone();
     for message in &mut batch.messages {
         (message.fate, message.decision) = (Fate::Taken, message.decision.map(|_| decision(0x99)));
@@ -147,7 +149,7 @@ fn session(began: bool, epoch: u64) -> Entry {
     })
 }
 
-fn ended(sent: &Batch, fate: Fate) -> Entry {
+fn ended(sent: &MessageBatch, fate: Fate) -> Entry {
     let attestation = sent.attestation.as_ref().expect("sent is signed");
     let end = |message: &Message| End { sequence: message.sequence, message: message.message, fate };
     Entry::Ended(Ended { session: SESSION, batch: attestation.batch, ends: sent.messages.iter().map(end).collect() })
@@ -317,7 +319,7 @@ fn a_line_changed_and_linked_anew_is_not_what_was_anchored_or_signed() {
     signature(refused(1, "sent", |entry| said(entry).previous = Hash([1; 32])));
 }
 
-fn of(entry: &mut Entry) -> &mut Batch {
+fn of(entry: &mut Entry) -> &mut MessageBatch {
     match entry {
         Entry::Sent(batch) | Entry::Received(batch) => batch,
         other => panic!("{other:?}"),
@@ -426,7 +428,7 @@ fn a_message_of_which_no_signature_came_is_there_without_one() {
     let told = there.batch(&world, Kind::Tell, &[1]);
     world.record(1, Entry::Sent(told.clone()));
     world.record(1, ended(&told, Fate::Taken));
-    world.record(2, Entry::Received(Batch { attestation: None, ..received(&told) }));
+    world.record(2, Entry::Received(MessageBatch { attestation: None, ..received(&told) }));
     world.anchor_ledger(1);
     world.anchor_ledger(2);
     let found = verify(world.bundle().as_slice(), None).expect("authenticated, and no more").ledgers;

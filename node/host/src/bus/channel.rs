@@ -11,7 +11,7 @@ use ed25519_dalek::VerifyingKey;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use symbi_model::ledger::{Attestation, Batch, Entry, Message};
+use symbi_model::ledger::{Attestation, Entry, Message, MessageBatch};
 use symbi_model::{Epoch, NodeId};
 use symbi_proto::session::{Id, Session, batch};
 use tokio::time::sleep;
@@ -104,7 +104,7 @@ impl Channel {
         let mut left = messages;
         left.extend(self.covered(u64::MAX));
         for messages in left.chunks(batch::MESSAGES) {
-            let batch = Batch { session: self.id.0, attestation: None, messages: messages.to_vec() };
+            let batch = MessageBatch { session: self.id.0, attestation: None, messages: messages.to_vec() };
             host.ledger.record(Entry::Received(batch));
         }
         if first {

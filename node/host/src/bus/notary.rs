@@ -6,7 +6,7 @@
 use super::channel::Channel;
 use crate::host::Host;
 use std::sync::Arc;
-use symbi_model::ledger::{Batch, Entry, Message};
+use symbi_model::ledger::{Entry, Message, MessageBatch};
 use symbi_proto::session::Claim;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +64,7 @@ impl Check {
         match claim.verify(&channel.peer.key) {
             Ok(attestation) => {
                 host.counters.messages_attested.add(messages.len() as u64);
-                let batch = Batch { session: channel.id.0, attestation: Some(attestation), messages };
+                let batch = MessageBatch { session: channel.id.0, attestation: Some(attestation), messages };
                 host.ledger.record(Entry::Received(batch));
             }
             Err(error) => channel.close(host, &error.to_string(), messages),

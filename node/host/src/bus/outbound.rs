@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use symbi_model::agent::AgentName;
-use symbi_model::ledger::{Batch, Entry, Fate, Message};
+use symbi_model::ledger::{Entry, Fate, Message, MessageBatch};
 use symbi_model::{PolicyNumber, State};
 use symbi_proto::session::{self, Header, Kind, Said};
 use symbi_proto::wire::message::USER_BYTES;
@@ -199,7 +199,7 @@ fn post(host: &Arc<Host>, outlet: &Arc<Outlet>, open: &Arc<Open>, route: Route, 
     }
     open.expect(calls);
     let session = open.channel.id;
-    host.ledger.record(Entry::Sent(Batch {
+    host.ledger.record(Entry::Sent(MessageBatch {
         session: session.0,
         attestation: Some(attestation.clone()),
         messages: lines,

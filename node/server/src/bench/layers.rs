@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use symbi_api::bench::tally::{Tally, Turn};
 use symbi_api::bench::{Figures, Hired, Layer, Order};
 use symbi_api::error::Error;
-use symbi_model::ledger::{Attestation, Batch, Entry};
+use symbi_model::ledger::{Attestation, Entry, MessageBatch};
 use symbi_model::{Incarnation, MessageId, NodeId, PolicyNumber};
 use symbi_policy::{Principal, Tell};
 use symbi_proto::session::batch::MESSAGES;
@@ -114,8 +114,11 @@ impl Sender {
         if layer >= Layer::Ledger {
             let rows = sealed.iter().zip(&headers).zip(&decisions);
             let messages = rows.map(|((sealed, header), decision)| sent(sealed, header, payload.len(), *decision));
-            let batch =
-                Batch { session: session.id().0, attestation: attestation.clone(), messages: messages.collect() };
+            let batch = MessageBatch {
+                session: session.id().0,
+                attestation: attestation.clone(),
+                messages: messages.collect(),
+            };
             self.trail.record((self.ports.wall_ms)(), Entry::Sent(batch)).await;
         }
         self.send(layer, sealed, &payload, attestation).await?;

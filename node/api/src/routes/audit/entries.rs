@@ -43,7 +43,7 @@ fn session(session: ledger::Session) -> Session {
     }
 }
 
-fn batch(number: u64, batch: ledger::Batch) -> Result<Batch, Error> {
+fn batch(number: u64, batch: ledger::MessageBatch) -> Result<Batch, Error> {
     let attestation = batch.attestation.map(|attestation| self::attestation(number, attestation)).transpose()?;
     let messages = batch.messages.into_iter().map(message).collect();
     Ok(Batch { session: Hex(batch.session), attestation, messages })
