@@ -11,7 +11,10 @@ use crate::hash::Hash;
 use crate::ids::*;
 use crate::ledger::{Anchor, Anchored};
 use crate::node::{Liveness, Membership, Node, Profile};
-use crate::outcome::Refusal;
+use crate::act::{Act, Actor, Subject};
+use crate::field::Fields;
+use crate::names::{Code, Field, Kind};
+use crate::outcome::{Coded, Lack, Limit, Refusal};
 use crate::policy::{PermitRef, PolicySet};
 use crate::state::{Cluster, Counters};
 use crate::token::{ApiToken, JoinToken};
@@ -95,6 +98,7 @@ fn commands() -> Vec<Command> {
             node: node(),
             node_name: "n1".to_owned(),
             profile: Profile { addr: "[::1]:7400".parse().expect("an address"), ..profile() },
+                gate: 1,
             admin_token: Hash([0x22; 32]),
             policies: "permit".to_owned(),
         }),
@@ -129,6 +133,7 @@ fn commands() -> Vec<Command> {
         Command::ApplyPolicies { text: "permit".to_owned(), entities: "[]".to_owned(), actor: actor() },
         Command::Anchor { node: node(), anchor: anchor() },
         Command::RemoveNode { node: node(), actor: actor() },
+        Command::Finalize { gate: 2, actor: actor() },
     ]
 }
 
@@ -136,14 +141,14 @@ fn commands() -> Vec<Command> {
 fn commands_keep_their_bytes() {
     let mut out = String::new();
     for command in commands() {
-        golden(&mut out, command.kind(), &command);
+        golden(&mut out, &command.kind().name(), &command);
     }
     expect![[r#"
-        cluster.genesis: 010010[00*15]c10573796d62690b73796d62692e6c6f63616c[11*32]026e3101[00*15]01fbe81c41[04*65]fb0008fbd007fb1027000100[22*32]067065726d6974
-        node.enrol: 0101[11*32]026e32000a000001fbe81c41[04*65]fb0008fbd007fb1027000100[77*6]
+        cluster.genesis: 010010[00*15]c10573796d62690b73796d62692e6c6f63616c[11*32]026e3101[00*15]01fbe81c41[04*65]fb0008fbd007fb10270001000101[22*32]067065726d6974
+        node.enrol: 0101[11*32]026e32000a000001fbe81c41[04*65]fb0008fbd007fb102700010001[77*6]
         node.join: 0102[11*32]
         node.clear: 0103[11*32]
-        node.introduce: 0104[11*32]000a000001fbe81c41[04*65]fb0008fbd007fb1027000100
+        node.introduce: 0104[11*32]000a000001fbe81c41[04*65]fb0008fbd007fb102700010001
         node.down: 0105[11*32]
         node.up: 0106[11*32]
         token.create: 0107[77*6][33*32]01fd00505c18a30100000a757365723a61646d696e
@@ -157,6 +162,7 @@ fn commands_keep_their_bytes() {
         policy.apply: 010f067065726d6974025b5d0a757365723a61646d696e
         ledger.anchor: 0110[11*32]fb2c01[88*32][99*32]
         node.remove: 01[11*33]0a757365723a61646d696e
+        upgrade.finalize: 0112020a757365723a61646d696e
     "#]].assert_eq(&out);
 }
 
@@ -184,10 +190,14 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::NotWanted,
         Refusal::NodeUnavailable,
         Refusal::NoRoom,
-        Refusal::Limit { what: "w".to_owned() },
-        Refusal::InvariantBroken { name: "i".to_owned() },
+        Refusal::Limit { limit: Limit::Command, max: 1 },
+        Refusal::InvariantBroken { invariant: "i".to_owned() },
         Refusal::ForeignNode,
-        Refusal::Unsuitable { what: "w".to_owned() },
+        Refusal::Unsuitable { lacks: Lack::Label("w".to_owned()) },
+        Refusal::Unsuitable { lacks: Lack::Tier("w".to_owned()) },
+        Refusal::GateClosed { gate: 2 },
+        Refusal::GateUnspoken { node: node(), speaks: 1 },
+        Refusal::ClientShare,
         Refusal::StaleAnchor,
         Refusal::NodeInUse,
     ];
@@ -200,41 +210,45 @@ fn outcomes() -> Vec<Outcome> {
 fn outcomes_keep_their_bytes_and_codes() {
     let mut out = String::new();
     for outcome in outcomes() {
-        golden(&mut out, outcome.code(), &outcome);
+        golden(&mut out, &outcome.code().name(), &outcome);
     }
     expect![[r#"
-        DONE: 0100
-        DONE: 010110[00*15]a1
-        DONE: 010201
-        POLICY_MOVED: 01030002
-        ORIGIN_NOT_MEMBER: 010301
-        BAD_SIGNATURE: 010302
-        STALE_TERM: 010303
-        PERMIT_MISSING: 010304
-        KEY_REUSED: 010305
-        KEY_TOO_OLD: 010306
-        KEY_FROM_FUTURE: 010307
-        TOO_MANY_CLIENTS: 010308
-        CLUSTER_EXISTS: 010309
-        NAME_TAKEN: 01030a
-        NOT_FOUND: 01030b
-        TOKEN_UNKNOWN: 01030c
-        TOKEN_EXPIRED: 01030d
-        TOKEN_USED: 01030e
-        TOKEN_REVOKED: 01030f
-        JOIN_EXPIRED: 010310
-        STALE_EPOCH: 010311
-        STILL_HELD: 010312
-        NOT_WANTED: 010313
-        NODE_UNAVAILABLE: 010314
-        NO_ROOM: 010315
-        LIMIT: 0103160177
-        INVARIANT_BROKEN: 0103170169
-        FOREIGN_NODE: 010318
-        UNSUITABLE: 0103190177
-        STALE_ANCHOR: 01031a
-        NODE_IN_USE: 01031b
-        DONE: 010402
+        DONE: 010000
+        DONE: 010001020510[00*15]a1
+        DONE: 0100010c0001
+        POLICY_MOVED: 010101080002
+        ORIGIN_NOT_MEMBER: 010200
+        BAD_SIGNATURE: 010300
+        STALE_TERM: 010400
+        PERMIT_MISSING: 010500
+        KEY_REUSED: 010600
+        KEY_TOO_OLD: 010700
+        KEY_FROM_FUTURE: 010800
+        TOO_MANY_CLIENTS: 010900
+        CLUSTER_EXISTS: 010a00
+        NAME_TAKEN: 010b00
+        NOT_FOUND: 010c00
+        TOKEN_UNKNOWN: 010d00
+        TOKEN_EXPIRED: 010e00
+        TOKEN_USED: 010f00
+        TOKEN_REVOKED: 011000
+        JOIN_EXPIRED: 011100
+        STALE_EPOCH: 011200
+        STILL_HELD: 011300
+        NOT_WANTED: 011400
+        NODE_UNAVAILABLE: 011500
+        NO_ROOM: 011600
+        LIMIT: 01170217020d6167656e742e636f6d6d616e64180001
+        INVARIANT_BROKEN: 01180112020169
+        FOREIGN_NODE: 011900
+        UNSUITABLE: 011a0115020177
+        UNSUITABLE: 011a0127020177
+        GATE_CLOSED: 011d010e0002
+        GATE_UNSPOKEN: 011e021c03[11*32]2f0001
+        CLIENT_SHARE: 012200
+        STALE_ANCHOR: 011b00
+        NODE_IN_USE: 011c00
+        DONE: 0100011f0002
     "#]]
     .assert_eq(&out);
     assert_eq!(decode_outcomes(&encode_outcomes(&outcomes())), Ok(outcomes()));
@@ -245,25 +259,26 @@ fn batches_and_records_keep_their_bytes() {
     let request = RequestId { client: ClientId(Uuid::from_u128(0xc1)), sequence: 7 };
     let permit =
         PermitRef { decision: DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xde) }, policy_set: PolicyNumber(1) };
-    let item = Item { request: Some(request), permit: Some(permit), command: vec![1, 2, 3] };
-    let bare = Item { request: None, permit: None, command: vec![] };
-    let batch =
-        Batch { origin: node(), time_ms: 5, decided_term: Some(3), items: vec![item, bare], signature: vec![0x55; 64] };
+    let item = Item { request: Some(request), permit: Some(permit), salt: [0x5a; 16], command: vec![1, 2, 3] };
+    let bare = Item { request: None, permit: None, salt: [0; 16], command: vec![] };
+    let (items, signature) = (vec![item, bare], vec![0x55; 64]);
+    let batch = Batch { origin: node(), time_ms: 5, decided_term: Some(3), acts: 1, items, signature };
     let record = Record {
         index: 9,
         position: 1,
         term: 2,
         time_ms: 5,
         origin: Some(node()),
-        kind: "agent.stop".to_owned(),
-        actor: actor(),
-        subject: "agent:a1".to_owned(),
-        outcome: "DONE".to_owned(),
-        request: request.to_string(),
-        decision: permit.decision.to_string(),
-        policy_set: PolicyNumber(1),
-        command: Hash([0x66; 32]),
-        details: BTreeMap::from([("epoch".to_owned(), "1".to_owned())]),
+        act: Act {
+            kind: Kind::AGENT_STOP,
+            actor: Actor::Named(actor()),
+            subject: Subject::agent("a1"),
+            details: Fields::new(),
+            request: Some(request),
+            permit: Some(permit),
+            command: Hash([0x66; 32]),
+        },
+        result: Coded { code: Code::DONE, values: Fields::new().with(Field::EPOCH, 1_u64).with(Field::NODE, node()) },
         previous: Hash::default(),
         hash: Hash::default(),
     }
@@ -274,6 +289,7 @@ fn batches_and_records_keep_their_bytes() {
         time_ms: 5,
         decided_term: 3,
         count: 2,
+        acts: 1,
         root: batch.root(),
         signature: batch.signature.clone(),
     };
@@ -283,15 +299,17 @@ fn batches_and_records_keep_their_bytes() {
     golden(&mut out, "batch line", &line);
     let signed = batch.signed_bytes(ClusterId(Uuid::from_u128(0xc1)), GroupId(0));
     writeln!(out, "signed bytes: {}", hex_of(&signed)).expect("a string");
-    writeln!(out, "canonical record: {}", hex_of(&record.canonical())).expect("a string");
+    writeln!(out, "canonical act: {}", hex_of(&record.act.canonical())).expect("a string");
+    writeln!(out, "canonical result: {}", hex_of(&record.canonical_result())).expect("a string");
     writeln!(out, "hash: {}", record.hash).expect("a string");
     expect![[r#"
-        batch: 01[11*32]050103020110[00*15]c10701d0d0d0d010[00*15]de010301020300000040[55*64]
-        record: 010901020501[11*32]0a6167656e742e73746f700a757365723a61646d696e086167656e743a613104444f4e4526[30*8]2d303030302d303030302d303030302d[30*10]63313a372d64306430643064302d[30*8]2d303030302d303030302d303030302d[30*10]646501[66*32]010565706f63680131[99*32]574fb1291c534e694653a348ed16ad7bdde33f73303f8c204bbf179988e29860
-        batch line: 0109[11*32]0503025263b6dcca633e37e1f851e82e8371421037417fb198a2000f3da3615f2e230840[55*64]
-        signed bytes: 73796d62692d656e7472792d7631[00*16]c1[00*8][11*32][00*7]05[00*7]03[00*7]025263b6dcca633e37e1f851e82e8371421037417fb198a2000f3da3615f2e2308
-        canonical record: [00*7]09[00*7]01[00*7]02[00*7]05[00*7]20[11*32][00*7]0a6167656e742e73746f70[00*7]0a757365723a61646d696e[00*7]086167656e743a6131[00*7]04444f4e45[00*7]26[30*8]2d303030302d303030302d303030302d[30*10]63313a37[00*7]2d64306430643064302d[30*8]2d303030302d303030302d303030302d[30*10]6465[00*7]01[00*7]20[66*32][00*7]01[00*7]0565706f6368[00*7]0131
-        hash: 574fb1291c534e694653a348ed16ad7bdde33f73303f8c204bbf179988e29860
+        batch: 01[11*32]05010301020110[00*15]c10701d0d0d0d010[00*15]de01[5a*16]03010203[00*19]40[55*64]
+        record: 010901020501[11*32]29020a757365723a61646d696e03026131000110[00*15]c10701d0d0d0d010[00*15]de01[66*32]00020c00011c03[11*32][99*32]4fef1583ac013ee770864a09b3d5a7058db4081dc6ae40e939e4135ad2591855
+        batch line: 0109[11*32]050302018d194e2a6225a608199185b7fb2ff57d4596d2674e929c790e40b2bdae98703a40[55*64]
+        signed bytes: 73796d62692d656e7472792d7632[00*16]c1[00*8][11*32][00*7]05[00*7]03[00*7]02[00*7]018d194e2a6225a608199185b7fb2ff57d4596d2674e929c790e40b2bdae98703a
+        canonical act: [00*7]0a6167656e742e73746f70[00*7]0a757365723a61646d696e[00*7]086167656e743a6131[00*15]26[30*8]2d303030302d303030302d303030302d[30*10]63313a37[00*7]2d64306430643064302d[30*8]2d303030302d303030302d303030302d[30*10]6465[00*7]01[66*32]
+        canonical result: [00*7]09[00*7]01[00*7]02[00*7]05[00*7]20[11*32][00*7]04444f4e45[00*7]02[00*7]0565706f6368[00*7]0131[00*7]046e6f6465[00*7]40[31*64]
+        hash: 4fef1583ac013ee770864a09b3d5a7058db4081dc6ae40e939e4135ad2591855
     "#]].assert_eq(&out);
 }
 
@@ -366,13 +384,13 @@ fn rows_of_the_state_keep_their_bytes() {
     golden(&mut out, "ledger", &Anchored { anchor: anchor(), index: 9, time_ms: 5 });
     expect![[r#"
         agent: 0110[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa000101067465616d3d78010367707501fb2c010001[11*32]0108000102010100016401016b01760207
-        node: 01026e31000a000001fbe81c41[04*65]fb0008fbd007fb1027000100010001[77*6]0205
+        node: 01026e31000a000001fbe81c41[04*65]fb0008fbd007fb102700010001010001[77*6]0205
         join token: 01[33*32]0101[11*32]0109000561646d696e04
         API token: 01[77*32]0561646d696e
         cluster: 0110[00*15]c10573796d62690b73796d62692e6c6f63616c[44*32]01
-        counters: 01010005[00*35]
+        counters: 01010005[00*36]
         policy set: 0101067065726d6974025b5d[55*32]0a757365723a61646d696e0205
-        dedup row: 0101[66*32]0005
+        dedup row: 0101[66*32]000005
         ledger: 01fb2c01[88*32][99*32]0905
     "#]].assert_eq(&out);
 }

@@ -3,8 +3,10 @@
 use crate::world::{CLUSTER, World, check, node, run};
 use expect_test::{expect, expect_file};
 use symbi_model::entry::Payload;
+use symbi_model::field::Value;
+use symbi_model::names::{Code, Field, Kind};
 use symbi_model::record::Record;
-use symbi_model::{ClusterId, GroupId, Hash, State, codec, hash, merkle};
+use symbi_model::{Batch, ClusterId, Command, GroupId, Hash, Item, State, codec, hash, merkle};
 
 #[test]
 fn a_cluster_is_made_once_and_by_nothing_else() {
@@ -148,7 +150,7 @@ fn an_entry_that_cannot_be_read_changes_nothing_and_says_so() {
         assert_eq!(world.state, before);
     }
     let mut batch = world.batch(1, None, vec![]);
-    batch.items.push(symbi_model::Item { request: None, permit: None, command: vec![1, 250] });
+    batch.items.push(symbi_model::Item { request: None, permit: None, salt: [0; 16], command: vec![1, 250] });
     let applied = world.apply(Payload::Batch(codec::encode_batch(&batch)));
     assert!(matches!(applied.error, Some(codec::Error::Malformed { .. })));
     assert_eq!(world.state, before);
@@ -203,11 +205,11 @@ fn records_tell_what_happened() {
     ];
     for line in script {
         for record in world.line(line).expect("an entry").records {
-            let details: Vec<_> = record.details.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let request = if record.request.is_empty() { "" } else { " by request" };
-            let Record { index, position, kind, actor, subject, outcome, .. } = &record;
-            out += &format!("{index}.{position} {kind} {actor} {subject} {outcome}{request}\n");
-            out.extend(details.iter().map(|detail| format!("    {detail}\n")));
+            let Record { index, position, act, result, .. } = &record;
+            let request = if act.request.is_none() { "" } else { " by request" };
+            out += &format!("{index}.{position} {} {} {} {}{request}\n", act.kind, act.actor, act.subject, result.code);
+            out.extend(act.details.texts().map(|(name, value)| format!("    {name}={value}\n")));
+            out.extend(result.values.texts().map(|(name, value)| format!("    -> {name}={value}\n")));
         }
     }
     expect_file!["golden/records.txt"].assert_eq(&out);
@@ -245,9 +247,12 @@ fn members_of_the_group_are_on_record() {
     let payload = Payload::Membership { voters: vec![vec![node(1)], vec![node(1), node(2)]], learners: vec![node(3)] };
     let applied = World::started().apply(payload);
     let [record] = applied.records.as_slice() else { panic!("one record") };
-    assert_eq!((record.kind.as_str(), record.origin, applied.batch_line), ("raft.membership", None, None));
-    expect![[r#"{"learners": "ed4928c6", "voters": "8a88e3dd and 8139770e,8a88e3dd"}"#]]
-        .assert_eq(&format!("{:?}", record.details));
+    assert_eq!((record.act.kind, record.origin, applied.batch_line), (Kind::RAFT_MEMBERSHIP, None, None));
+    let [first, second, third] = [1, 2, 3].map(node);
+    let voters = Value::Nodes(vec![vec![first], vec![first, second]]);
+    assert_eq!(voters.to_string(), format!("{first} and {first},{second}"), "in full");
+    assert_eq!(record.act.details.get(Field::VOTERS), Some(&voters));
+    assert_eq!(record.act.details.get(Field::LEARNERS), Some(&Value::Nodes(vec![vec![third]])));
 }
 
 #[test]
@@ -262,12 +267,65 @@ fn a_batch_line_is_enough_to_check_the_signature_with_the_records() {
     assert_eq!(merkle::root(&leaves), line.root);
 }
 
-/// A command's leaf, from its record alone.
+/// An act's leaf, from its record's texts alone.
 fn leaf(record: &Record) -> Hash {
+    let act = &record.act;
     let mut data = Vec::new();
-    hash::put_bytes(&mut data, record.request.as_bytes());
-    hash::put_bytes(&mut data, record.decision.as_bytes());
-    hash::put_u64(&mut data, record.policy_set.0);
-    data.extend_from_slice(&record.command.0);
+    for text in [act.kind.to_string(), act.actor.to_string(), act.subject.to_string()] {
+        hash::put_bytes(&mut data, text.as_bytes());
+    }
+    hash::put_u64(&mut data, act.details.iter().count() as u64);
+    for (name, value) in act.details.texts() {
+        hash::put_bytes(&mut data, name.as_bytes());
+        hash::put_bytes(&mut data, value.as_bytes());
+    }
+    let permit = act.permit.map(|permit| permit.decision.to_string());
+    for text in [act.request.map(|request| request.to_string()), permit] {
+        hash::put_bytes(&mut data, text.unwrap_or_default().as_bytes());
+    }
+    hash::put_u64(&mut data, act.permit.map_or(0, |permit| permit.policy_set.0));
+    data.extend_from_slice(&act.command.0);
     merkle::leaf(&data)
+}
+
+/// Without the salt nobody can try out what an annotation or an `env` may have been.
+#[test]
+fn equal_commands_have_unequal_hashes_on_record() {
+    let mut world = World::started();
+    world.line("n1: create a1");
+    let applied = world.line("n1: annotate a1 k v; annotate a1 k v").expect("an entry");
+    let [first, second] = applied.records.as_slice() else { panic!("two records") };
+    assert_eq!((&first.act.details, &first.act.subject), (&second.act.details, &second.act.subject));
+    assert_ne!(first.act.command, second.act.command);
+}
+
+#[test]
+fn an_act_is_the_origins_word_and_a_result_is_not() {
+    let mut world = World::started();
+    let mut batch = world.batch(1, None, Vec::new());
+    let proposed = |salt: u8| Item::new(None, None, [salt; 16], &Command::NodeUp { node: node(1) });
+    batch.items = vec![proposed(1)];
+    let batch = batch.in_acts(1, CLUSTER, GroupId(0), &super::world::key(1));
+    for changed in [
+        Batch { items: vec![proposed(2)], ..batch.clone() },
+        Batch { acts: 2, ..batch.clone() },
+        Batch { items: vec![proposed(1), proposed(1)], ..batch.clone() },
+    ] {
+        assert!(batch.verify(CLUSTER, GroupId(0)) && !changed.verify(CLUSTER, GroupId(0)));
+    }
+    let applied = world.apply(Payload::Batch(codec::encode_batch(&batch)));
+    assert_eq!(applied.records[0].act.leaf(), batch.root(), "one leaf is the root");
+    assert_eq!(applied.records[0].result.code, Code::STALE_TERM);
+}
+
+#[test]
+fn a_batch_of_nothing_has_one_record() {
+    let mut world = World::started();
+    let records = world.state.counters.audit_records;
+    let applied = world.propose(1, None, vec![]);
+    let [record] = applied.records.as_slice() else { panic!("one record") };
+    assert_eq!((record.act.kind, record.result.code, record.position), (Kind::BATCH_EMPTY, Code::DONE, 0));
+    assert_eq!((world.state.counters.audit_records, applied.batch_line.expect("a batch").count), (records + 1, 0));
+    let stranger = world.propose(7, None, vec![]);
+    assert_eq!(stranger.records[0].result.code, Code::ORIGIN_NOT_MEMBER);
 }

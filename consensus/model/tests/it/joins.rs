@@ -106,7 +106,7 @@ fn a_token_is_refused_for_its_reason() {
               TOKEN_UNKNOWN: no such join token
               TOKEN_REVOKED: the join token was revoked
               NAME_TAKEN: the name is taken
-              LIMIT: over a limit: a node's name is a DNS label
+              LIMIT: over a limit: a node's name is a DNS label of at most 63 bytes
             > time 60
             > n1: token t4 uses 1 until 600
               done

@@ -3,6 +3,7 @@
 mod agents;
 mod batches;
 mod dedup;
+mod gates;
 mod joins;
 mod leaders;
 mod ledgers;

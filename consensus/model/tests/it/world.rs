@@ -22,7 +22,7 @@ use symbi_model::policy::PermitRef;
 use symbi_model::state::{Row, Table};
 use symbi_model::{
     Applied, Batch, ClusterId, Command, DecisionId, GroupId, Hash, Item, NodeId, PolicyNumber, RequestId, State, apply,
-    codec, invariants,
+    codec, gate, invariants,
 };
 use uuid::Uuid;
 
@@ -73,7 +73,7 @@ impl World {
 
     /// Applies n1's genesis.
     pub fn genesis(&mut self) -> Applied {
-        let batch = Batch::genesis(genesis(), &key(1), self.time_ms);
+        let batch = Batch::genesis(genesis(), [7; 16], &key(1), self.time_ms);
         self.apply(Payload::Batch(codec::encode_batch(&batch)))
     }
 
@@ -101,7 +101,7 @@ impl World {
 
     /// A signed batch.
     pub fn batch(&self, origin: u8, decided: Option<u64>, commands: Vec<Proposed>) -> Batch {
-        let items = commands.into_iter().map(Proposed::into_item).collect();
+        let items = (0..).zip(commands).map(|(salt, proposed)| proposed.into_item(salt)).collect();
         Batch::sign(CLUSTER, GroupId(0), &key(origin), self.time_ms, decided, items)
     }
 
@@ -126,13 +126,10 @@ impl World {
 }
 
 impl Proposed {
-    fn into_item(self) -> Item {
+    fn into_item(self, salt: u8) -> Item {
         let decision = DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xde) };
-        Item {
-            request: self.request,
-            permit: self.set.map(|set| PermitRef { decision, policy_set: PolicyNumber(set) }),
-            command: codec::encode_command(&self.command),
-        }
+        let permit = self.set.map(|set| PermitRef { decision, policy_set: PolicyNumber(set) });
+        Item::new(self.request, permit, [salt; 16], &self.command)
     }
 }
 
@@ -177,6 +174,7 @@ pub fn genesis() -> Genesis {
         node: node(1),
         node_name: "n1".to_owned(),
         profile: profile(1),
+        gate: gate::CURRENT,
         admin_token: Hash([7; 32]),
         policies: "permit(principal, action, resource);".to_owned(),
     }

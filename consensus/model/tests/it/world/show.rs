@@ -4,6 +4,7 @@ use std::fmt::Write;
 use symbi_model::agent::Agent;
 use symbi_model::dedup::LastWrite;
 use symbi_model::ledger::Anchored;
+use symbi_model::names::Field;
 use symbi_model::node::Node;
 use symbi_model::state::{Row, Table};
 use symbi_model::token::JoinToken;
@@ -13,7 +14,7 @@ use symbi_model::{Applied, NodeId, Outcome, codec};
 pub fn applied(out: &mut String, applied: &Applied) {
     assert_eq!(applied.error, None);
     for (outcome, record) in applied.outcomes.iter().zip(&applied.records) {
-        let repeated = if record.details.contains_key("repeated") { " (repeated)" } else { "" };
+        let repeated = if record.result.values.get(Field::REPEATED).is_some() { " (repeated)" } else { "" };
         writeln!(out, "  {}{repeated}", show_outcome(outcome)).expect("a string");
     }
     for row in &applied.rows {
@@ -31,6 +32,7 @@ fn show_outcome(outcome: &Outcome) -> String {
         Outcome::PoliciesApplied { number } => format!("policy set {number}"),
         Outcome::Done => "done".to_owned(),
         Outcome::Refused(refusal) => format!("{}: {refusal}", refusal.code()),
+        Outcome::Unknown(coded) => format!("unknown {coded:?}"),
     }
 }
 
@@ -49,6 +51,8 @@ fn show_row(row: &Row) -> String {
             let anchored: Anchored = codec::decode(value, value.len()).expect("an anchor");
             format!("{} entries at {}", anchored.anchor.entries, anchored.index)
         }
+        #[cfg(planted)]
+        (Table::Marks, Some(value)) => format!("{value:?}"),
         (Table::Meta | Table::PolicySets | Table::ApiTokens, Some(value)) => format!("{} bytes", value.len()),
     };
     format!("{:?}/{}: {shown}", row.table, show_key(row))
@@ -61,6 +65,8 @@ fn show_key(row: &Row) -> String {
         Table::JoinTokens => format!("t{}", row.key[0]),
         Table::PolicySets => row.key[7].to_string(),
         Table::Dedup => format!("c{}", row.key[15]),
+        #[cfg(planted)]
+        Table::Marks => row.key[0].to_string(),
         Table::ApiTokens => hex::encode(&row.key[..4]),
     }
 }
