@@ -9,15 +9,17 @@ use crate::error::storage;
 use crate::types::{self, Types};
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use symbi_model::codec;
 use symbi_store::{Batch, Engine};
 
 mod reader;
 mod recent;
+mod shared;
 
 pub use reader::{Reader, SHIPMENT_BYTES};
 use recent::Recent;
+use shared::{Inner, Shared, lock};
 
 /// The log of one group.
 ///
@@ -29,32 +31,6 @@ use recent::Recent;
 pub struct Log {
     /// What readers share with it.
     shared: Arc<Shared>,
-}
-
-/// What the log and its readers share.
-struct Shared {
-    /// The group's keys.
-    keys: Keys,
-    /// What changes. On its own, because callbacks hold it: one that held the engine might be the last to, on the engine's
-    /// own thread.
-    inner: Arc<Mutex<Inner>>,
-    /// The disk.
-    engine: Disk,
-}
-
-/// The log's bounds and newest entries.
-#[derive(Default)]
-struct Inner {
-    /// The vote on disk.
-    vote: Option<Vote>,
-    /// The committed id on disk.
-    committed: Option<LogId>,
-    /// The last entry purged.
-    purged: Option<LogId>,
-    /// The last entry, or the last purged.
-    last: Option<LogId>,
-    /// The newest entries.
-    recent: Recent,
 }
 
 impl Log {
@@ -177,32 +153,6 @@ impl RaftLogStorage<Types> for Log {
         batch.put(keys.purged(), codec::encode(&upto));
         self.shared.engine.write(batch).map_err(storage)
     }
-}
-
-impl Shared {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        lock(&self.inner)
-    }
-
-    /// Takes entries into memory and into `batch`; says where the log ends now.
-    fn take(&self, entries: impl IntoIterator<Item = types::Entry>, batch: &mut Batch) -> io::Result<u64> {
-        let mut inner = self.inner();
-        for entry in entries {
-            let id = LogId::from(&entry.log_id);
-            if inner.last.is_some_and(|last| last.index + 1 != id.index) {
-                return Err(io::Error::other(format!("entry {} would leave a hole in the log", id.index)));
-            }
-            let bytes = format::encode_entry(&entry);
-            inner.recent.push(entry, bytes.len());
-            inner.last = Some(id);
-            batch.put(self.keys.entry(id.index), bytes);
-        }
-        Ok(inner.recent.end())
-    }
-}
-
-fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
-    inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A small row, if it is there.

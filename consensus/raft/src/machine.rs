@@ -15,27 +15,27 @@ use openraft::EntryPayload;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use symbi_model::state::{Row, Table};
+use symbi_model::state::Row;
 use symbi_model::{State, codec};
-use symbi_store::{Batch, Engine};
+use symbi_store::Batch;
 use tokio::sync::watch;
 
 mod filling;
 pub mod frames;
 pub mod generation;
+mod rows;
 mod snapshot;
 mod unsaved;
 
 pub use filling::Filling;
 pub use generation::{Generation, Generations};
+use rows::load;
 use snapshot::Slot;
 pub use snapshot::{Builder, Image};
 use unsaved::Unsaved;
 
 /// The most entries that are applied in one write.
 const CHUNK: usize = 64;
-/// How many rows are read at a time at a start.
-const STEP: usize = 1024;
 
 /// How far the state machine is.
 #[derive(Clone)]
@@ -287,35 +287,9 @@ impl Step {
     }
 }
 
-/// Adds a row of the state to `batch`.
-fn put_row(batch: &mut Batch, keys: &Keys, generation: u64, row: &Row) {
-    let key = keys.row(generation, row.table as u8, &row.key);
-    match &row.value {
-        Some(value) => batch.put(key, value.as_slice()),
-        None => batch.delete(key),
-    };
-}
-
 /// What is on a new disk.
 fn nothing() -> Applied {
     Applied { generation: 0, last: None, membership: Membership::default(), root: State::default().hash() }
-}
-
-/// Reads the state's rows of a generation.
-fn load(engine: &dyn Engine, keys: &Keys, generation: u64) -> io::Result<State> {
-    let [(mut from, end), _] = keys.generations(generation, generation + 1);
-    let mut rows = Vec::new();
-    loop {
-        let page = engine.scan(&from, &end, STEP).map_err(storage)?;
-        let Some((last, _)) = page.last() else { break };
-        from = [last.as_slice(), &[0]].concat();
-        for (key, value) in page {
-            let (table, key) = keys.split_row(&key).ok_or_else(|| io::Error::other("a row's key is malformed"))?;
-            let table = Table::from_number(table).ok_or_else(|| io::Error::other("a row of an unknown table"))?;
-            rows.push(Row { table, key: key.to_vec(), value: Some(value) });
-        }
-    }
-    State::load(rows).map_err(storage)
 }
 
 #[cfg(test)]

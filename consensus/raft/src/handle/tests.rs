@@ -1,14 +1,14 @@
 //! What a replica does with a disk that lost what it promised. The rest of the handle is tested in `tests/it`.
 
 use super::*;
-use crate::memory::Network;
+use crate::memory::Mesh;
 use symbi_store::Batch;
 use symbi_store::memory::{self, Memory};
 
 const NODE: NodeId = NodeId([1; 32]);
 
 async fn open(engine: Arc<dyn Engine>) -> Result<Handle, Error> {
-    start(Options::new(NODE), engine, Network::new(Duration::ZERO).link(NODE)).await
+    start(Options::new(NODE), engine, Mesh::new(Duration::ZERO).link(NODE)).await
 }
 
 /// A replica of one that has a few entries, and then was shut down.

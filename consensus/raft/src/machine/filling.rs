@@ -1,9 +1,11 @@
 //! A snapshot that is being received: its frames go to disk under a generation of their own and are checked as they come.
 
 use super::frames::{Frame, Header};
-use super::{Generation, Image, put_row};
-use crate::audit::{Chain, Position, Row as Line};
+use super::rows::put_row;
+use super::{Generation, Image};
+use crate::audit::{AuditRow, Chain};
 use crate::error::storage;
+use crate::position::Position;
 use std::io;
 use std::sync::Arc;
 use symbi_model::State;
@@ -64,7 +66,7 @@ impl Filling {
     fn take_audit(&mut self, lines: Vec<(u64, u32, Vec<u8>)>, batch: &mut Batch) -> io::Result<()> {
         for (index, line, value) in lines {
             let position = Position { index, line };
-            let row = Line::decode(position, &value).map_err(storage)?;
+            let row = AuditRow::decode(position, &value).map_err(storage)?;
             if row.position() != position || !self.chain.follow(&row) {
                 return Err(broken("an audit line does not follow the one before it"));
             }

@@ -3,7 +3,7 @@
 //! Some rows change with every batch, such as the memory of a busy client's last request: they are written once for many
 //! changes. The log has what a crash takes of them, so they must be saved before a snapshot lets entries be purged.
 
-use super::put_row;
+use super::rows::put_row;
 use crate::disk::Keys;
 use std::collections::BTreeMap;
 use symbi_model::state::{Row, Table};

@@ -28,10 +28,10 @@ pub async fn raft(
 ) {
     while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
         let lane = match request.lane {
-            symbi_net::Lane::Append => symbi_raft::Lane::Append,
-            symbi_net::Lane::Heartbeat => symbi_raft::Lane::Heartbeat,
-            symbi_net::Lane::Snapshot => symbi_raft::Lane::Snapshot,
-            _ => symbi_raft::Lane::Vote,
+            symbi_net::Lane::Append => symbi_raft::link::Kind::Append,
+            symbi_net::Lane::Heartbeat => symbi_raft::link::Kind::Heartbeat,
+            symbi_net::Lane::Snapshot => symbi_raft::link::Kind::Snapshot,
+            _ => symbi_raft::link::Kind::Vote,
         };
         let served = raft.serve(request.from, lane, request.body);
         tasks.spawn(async move {
