@@ -6,7 +6,7 @@ use std::io;
 use symbi_model::codec::{self, Error};
 use symbi_model::record::{BatchLine, Record};
 use symbi_model::{Applied, Hash};
-use symbi_store::{Batch, Engine};
+use symbi_store::{Engine, WriteBatch};
 
 /// A place in the chain, before or at a line. Ordered as the log is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ impl Row {
 }
 
 /// Adds what an entry left in the chain to `batch`.
-pub(crate) fn put(batch: &mut Batch, keys: &Keys, generation: u64, applied: &Applied) {
+pub(crate) fn put(batch: &mut WriteBatch, keys: &Keys, generation: u64, applied: &Applied) {
     if let Some(line) = &applied.batch_line {
         batch.put(keys.audit(generation, line.index, 0), codec::encode_batch_line(line));
     }

@@ -5,13 +5,13 @@ use crate::families::{Families, Part};
 use crate::layout;
 use crate::options::Options;
 use crate::writer::{self, Append};
-use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIterator, ReadOptions, WriteBatch};
+use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIterator, ReadOptions};
 use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use symbi_store::{Batch, Engine, Error, OnDurable, Op, Pair};
+use symbi_store::{Engine, Error, OnDurable, Op, Pair, WriteBatch};
 
 /// An open database.
 ///
@@ -80,7 +80,7 @@ impl Drop for Rocks {
 }
 
 impl Engine for Rocks {
-    fn append(&self, batch: Batch, on_durable: OnDurable) {
+    fn append(&self, batch: WriteBatch, on_durable: OnDurable) {
         let queue = self.queue.as_ref().expect("the queue is there until the drop");
         if let Err(unsent) = queue.send(Append { batch, on_durable }) {
             // The writer thread has panicked, in a callback or in RocksDB.
@@ -88,8 +88,8 @@ impl Engine for Rocks {
         }
     }
 
-    fn write(&self, batch: Batch) -> Result<(), Error> {
-        let mut group = WriteBatch::default();
+    fn write(&self, batch: WriteBatch) -> Result<(), Error> {
+        let mut group = rocksdb::WriteBatch::default();
         self.shared.fill(&mut group, batch.ops());
         self.shared.write(group)
     }
@@ -131,7 +131,7 @@ impl Engine for Rocks {
 
 impl Shared {
     /// Writes, unless something has failed before. What is written is durable when the log is synced.
-    pub(crate) fn write(&self, group: WriteBatch) -> Result<(), Error> {
+    pub(crate) fn write(&self, group: rocksdb::WriteBatch) -> Result<(), Error> {
         if let Some(error) = self.failed.get() {
             return Err(error.clone());
         }
@@ -144,7 +144,7 @@ impl Shared {
     }
 
     /// Adds operations to a write, in order.
-    pub(crate) fn fill(&self, group: &mut WriteBatch, ops: &[Op]) {
+    pub(crate) fn fill(&self, group: &mut rocksdb::WriteBatch, ops: &[Op]) {
         for op in ops {
             match op {
                 Op::Put { key, value } => group.put_cf(self.family(self.families.of(key)), key, value),

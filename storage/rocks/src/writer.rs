@@ -4,15 +4,14 @@
 //! the disk takes, and with it every write that need not be durable, such as what applying a committed entry changes.
 
 use crate::engine::Shared;
-use rocksdb::WriteBatch;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use symbi_store::{Batch, OnDurable};
+use symbi_store::{OnDurable, WriteBatch};
 
 /// An append on its way.
 pub(crate) struct Append {
     /// What to write.
-    pub(crate) batch: Batch,
+    pub(crate) batch: WriteBatch,
     /// Whom to tell.
     pub(crate) on_durable: OnDurable,
 }
@@ -37,8 +36,8 @@ fn gather(
     first: Append,
     queue: &Receiver<Append>,
     group_bytes: usize,
-) -> (WriteBatch, Vec<OnDurable>) {
-    let mut group = WriteBatch::default();
+) -> (rocksdb::WriteBatch, Vec<OnDurable>) {
+    let mut group = rocksdb::WriteBatch::default();
     let mut callbacks = Vec::new();
     let mut next = Some(first);
     while let Some(append) = next {

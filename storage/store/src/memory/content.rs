@@ -1,12 +1,12 @@
-//! One image of a disk's content. Values are shared between the volatile and the durable one.
+//! What a disk holds, as a running host or as a crash would leave it. Values are shared between the volatile and the durable one.
 
-use crate::batch::{Batch, Op};
 use crate::engine::Pair;
+use crate::write_batch::{Op, WriteBatch};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// An operation whose bytes can be put into both images without a copy.
+/// An operation whose bytes can be put into both contents without a copy.
 #[derive(Clone, Debug)]
 pub(super) enum Shared {
     /// Sets a value.
@@ -18,7 +18,7 @@ pub(super) enum Shared {
 }
 
 /// Makes a batch's operations shareable.
-pub(super) fn share(batch: Batch) -> Vec<Shared> {
+pub(super) fn share(batch: WriteBatch) -> Vec<Shared> {
     let ops = batch.into_ops().into_iter();
     ops.map(|op| match op {
         Op::Put { key, value } => Shared::Put(key.into(), value.into()),
@@ -30,12 +30,12 @@ pub(super) fn share(batch: Batch) -> Vec<Shared> {
 
 /// Keys with their values.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Image {
+pub(super) struct Content {
     /// The pairs.
     pairs: BTreeMap<Bytes, Bytes>,
 }
 
-impl Image {
+impl Content {
     /// Carries out operations, in order.
     pub(super) fn apply(&mut self, ops: &[Shared]) {
         for op in ops {
