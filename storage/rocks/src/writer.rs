@@ -3,7 +3,7 @@
 //! It writes without a sync and then syncs the log. A write that syncs would hold RocksDB's queue of writers for as long as
 //! the disk takes, and with it every write that need not be durable, such as what applying a committed entry changes.
 
-use crate::engine::Shared;
+use crate::database::Database;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use symbi_store::{OnDurable, WriteBatch};
@@ -17,7 +17,7 @@ pub(crate) struct Append {
 }
 
 /// Writes until every sender is gone and the queue is empty.
-pub(crate) fn run(shared: &Arc<Shared>, queue: &Receiver<Append>, group_bytes: usize) {
+pub(crate) fn run(shared: &Arc<Database>, queue: &Receiver<Append>, group_bytes: usize) {
     while let Ok(first) = queue.recv() {
         let (group, callbacks) = gather(shared, first, queue, group_bytes);
         let result = shared.write(group).and_then(|()| shared.sync());
@@ -32,7 +32,7 @@ pub(crate) fn run(shared: &Arc<Shared>, queue: &Receiver<Append>, group_bytes: u
 
 /// The first append and those that wait behind it, up to about `group_bytes`.
 fn gather(
-    shared: &Shared,
+    shared: &Database,
     first: Append,
     queue: &Receiver<Append>,
     group_bytes: usize,

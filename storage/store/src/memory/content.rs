@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 /// An operation whose bytes can be put into both contents without a copy.
 #[derive(Clone, Debug)]
-pub(super) enum Shared {
+pub(super) enum SharedOp {
     /// Sets a value.
     Put(Bytes, Bytes),
     /// Removes a key.
@@ -18,12 +18,12 @@ pub(super) enum Shared {
 }
 
 /// Makes a batch's operations shareable.
-pub(super) fn share(batch: WriteBatch) -> Vec<Shared> {
+pub(super) fn share(batch: WriteBatch) -> Vec<SharedOp> {
     let ops = batch.into_ops().into_iter();
     ops.map(|op| match op {
-        Op::Put { key, value } => Shared::Put(key.into(), value.into()),
-        Op::Delete { key } => Shared::Delete(key.into()),
-        Op::DeleteRange { from, to } => Shared::DeleteRange(from.into(), to.into()),
+        Op::Put { key, value } => SharedOp::Put(key.into(), value.into()),
+        Op::Delete { key } => SharedOp::Delete(key.into()),
+        Op::DeleteRange { from, to } => SharedOp::DeleteRange(from.into(), to.into()),
     })
     .collect()
 }
@@ -37,16 +37,16 @@ pub(super) struct Content {
 
 impl Content {
     /// Carries out operations, in order.
-    pub(super) fn apply(&mut self, ops: &[Shared]) {
+    pub(super) fn apply(&mut self, ops: &[SharedOp]) {
         for op in ops {
             match op {
-                Shared::Put(key, value) => {
+                SharedOp::Put(key, value) => {
                     self.pairs.insert(key.clone(), value.clone());
                 }
-                Shared::Delete(key) => {
+                SharedOp::Delete(key) => {
                     self.pairs.remove(key);
                 }
-                Shared::DeleteRange(from, to) => self.remove_range(from, to),
+                SharedOp::DeleteRange(from, to) => self.remove_range(from, to),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The disk of the memory engine: its volatile and durable content, the batches between them, and the faults it is told to have.
 
-use super::content::{Content, Shared, share};
+use super::content::{Content, SharedOp, share};
 use crate::engine::OnDurable;
 use crate::error::Error;
 use crate::write_batch::WriteBatch;
@@ -29,9 +29,9 @@ struct Inner {
     /// What a crash leaves.
     durable: Content,
     /// What the volatile content has and the durable one has not, in order.
-    unsynced: Vec<Shared>,
+    unsynced: Vec<SharedOp>,
     /// Appended while stalled, in order.
-    waiting: VecDeque<(Vec<Shared>, OnDurable)>,
+    waiting: VecDeque<(Vec<SharedOp>, OnDurable)>,
     /// Callbacks that are due, in order.
     due: VecDeque<(OnDurable, Result<(), Error>)>,
     /// Whether some thread is calling the due callbacks.
@@ -191,13 +191,13 @@ impl Inner {
         Err(error)
     }
 
-    fn take_in(&mut self, ops: Vec<Shared>) {
+    fn take_in(&mut self, ops: Vec<SharedOp>) {
         self.volatile.apply(&ops);
         self.unsynced.extend(ops);
     }
 
     /// Writes and syncs one appended batch, or fails it.
-    fn carry_out(&mut self, ops: Vec<Shared>, on_durable: OnDurable) {
+    fn carry_out(&mut self, ops: Vec<SharedOp>, on_durable: OnDurable) {
         let failed = self.failed.clone().map_or(Ok(()), Err);
         let result = failed.and_then(|()| self.meet_injected()).map(|()| {
             self.take_in(ops);
