@@ -7,7 +7,7 @@ use std::io;
 use symbi_model::codec::{self, Error};
 use symbi_model::record::{BatchLine, Record};
 use symbi_model::{Applied, Hash};
-use symbi_store::{Batch, Engine};
+use symbi_store::{Engine, WriteBatch};
 
 /// A line of the chain.
 #[expect(
@@ -49,7 +49,7 @@ impl AuditRow {
 }
 
 /// Adds what an entry left in the chain to `batch`.
-pub(crate) fn put(batch: &mut Batch, keys: &Keys, generation: u64, applied: &Applied) {
+pub(crate) fn put(batch: &mut WriteBatch, keys: &Keys, generation: u64, applied: &Applied) {
     if let Some(line) = &applied.batch_line {
         batch.put(keys.audit(generation, line.index, 0), codec::encode_batch_line(line));
     }

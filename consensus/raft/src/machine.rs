@@ -146,7 +146,7 @@ impl Machine {
     }
 
     /// Adds to `batch` the rows that are not on disk yet, and that with them all rows are `state` as of `progress`.
-    fn save(&mut self, batch: &mut Batch, state: &State, progress: &Progress) {
+    fn save(&mut self, batch: &mut WriteBatch, state: &State, progress: &Progress) {
         let generation = progress.generation.number();
         self.unsaved.save(batch, &self.keys, generation);
         let (last, membership) = (progress.applied, Membership::from(&self.membership));
@@ -197,7 +197,7 @@ impl RaftStateMachine<Types> for Machine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
-        let (mut batch, state, progress) = (Batch::new(), self.state.clone(), self.progress.borrow().clone());
+        let (mut batch, state, progress) = (WriteBatch::new(), self.state.clone(), self.progress.borrow().clone());
         self.save(&mut batch, &state, &progress);
         let saved = self.engine.write(batch).map_err(storage);
         Builder::new(saved.map(|()| self.snapshot()), self.current.clone())
@@ -212,7 +212,7 @@ impl RaftStateMachine<Types> for Machine {
             membership: Membership::from(&meta.last_membership),
             root: image.state.hash(),
         };
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(self.keys.applied(), codec::encode(&row));
         // The disk may make it the state, whatever becomes of this call. If it does not, the next start deletes it.
         image.generation.keep();
@@ -244,7 +244,7 @@ struct Step {
     /// How far it is.
     progress: Progress,
     /// The audit lines, to be written.
-    batch: Batch,
+    batch: WriteBatch,
     /// The rows that each entry has changed.
     rows: Vec<Vec<Row>>,
     /// Whom to answer once it is written.
@@ -257,7 +257,7 @@ impl Step {
             state: machine.state.clone(),
             membership: machine.membership.clone(),
             progress: machine.progress.borrow().clone(),
-            batch: Batch::new(),
+            batch: WriteBatch::new(),
             rows: Vec::new(),
             answers: Vec::new(),
         }

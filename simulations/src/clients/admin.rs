@@ -1,6 +1,6 @@
 //! The administrator: makes join tokens, and the agents once every node is a member.
 
-use crate::host::Setup;
+use crate::setup::Setup;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;

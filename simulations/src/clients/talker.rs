@@ -2,7 +2,7 @@
 //! gateway, and the gateway's tells, to any agent of the cluster.
 
 use crate::history::{Ban, How, Key, Kind, Sent, Stream};
-use crate::host::Setup;
+use crate::setup::Setup;
 use crate::trace::Event;
 use rand::Rng;
 use rand::rngs::StdRng;

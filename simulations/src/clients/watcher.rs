@@ -1,7 +1,7 @@
 //! Watches the node's replica: role, term and leader; what is applied with the hash of its state; placements; policies.
 
 use crate::history::Ban;
-use crate::host::Setup;
+use crate::setup::Setup;
 use crate::trace::Event;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};

@@ -47,7 +47,7 @@ impl Shared {
     }
 
     /// Takes entries into memory and into `batch`; says where the log ends now.
-    pub(super) fn take(&self, entries: impl IntoIterator<Item = types::Entry>, batch: &mut Batch) -> io::Result<u64> {
+    pub(super) fn take(&self, entries: impl IntoIterator<Item = types::Entry>, batch: &mut WriteBatch) -> io::Result<u64> {
         let mut inner = self.inner();
         for entry in entries {
             let id = LogId::from(&entry.log_id);

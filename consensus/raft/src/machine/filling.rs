@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use symbi_model::State;
 use symbi_model::state::{Row, Table};
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 
 /// A snapshot on its way in. Dropped before it is installed, its rows are deleted.
 pub struct Filling {
@@ -32,7 +32,7 @@ impl Filling {
 
     /// Takes the next frame.
     pub fn take(&mut self, frame: Frame) -> io::Result<()> {
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         match frame {
             Frame::Rows(rows) => self.take_rows(rows, &mut batch)?,
             Frame::Audit(lines) => self.take_audit(lines, &mut batch)?,
@@ -53,7 +53,7 @@ impl Filling {
         Ok(Image { state, last, generation: self.generation })
     }
 
-    fn take_rows(&mut self, rows: Vec<(u8, Vec<u8>, Vec<u8>)>, batch: &mut Batch) -> io::Result<()> {
+    fn take_rows(&mut self, rows: Vec<(u8, Vec<u8>, Vec<u8>)>, batch: &mut WriteBatch) -> io::Result<()> {
         for (table, key, value) in rows {
             let table = Table::from_number(table).ok_or_else(|| broken("a row is of an unknown table"))?;
             let row = Row { table, key, value: Some(value) };
@@ -63,7 +63,7 @@ impl Filling {
         Ok(())
     }
 
-    fn take_audit(&mut self, lines: Vec<(u64, u32, Vec<u8>)>, batch: &mut Batch) -> io::Result<()> {
+    fn take_audit(&mut self, lines: Vec<(u64, u32, Vec<u8>)>, batch: &mut WriteBatch) -> io::Result<()> {
         for (index, line, value) in lines {
             let position = Position { index, line };
             let row = AuditRow::decode(position, &value).map_err(storage)?;

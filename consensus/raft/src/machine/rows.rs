@@ -5,13 +5,13 @@ use crate::error::storage;
 use std::io;
 use symbi_model::State;
 use symbi_model::state::{Row, Table};
-use symbi_store::{Batch, Engine};
+use symbi_store::{Engine, WriteBatch};
 
 /// How many rows are read at a time.
 const STEP: usize = 1024;
 
 /// Adds a row of the state to `batch`.
-pub fn put_row(batch: &mut Batch, keys: &Keys, generation: u64, row: &Row) {
+pub fn put_row(batch: &mut WriteBatch, keys: &Keys, generation: u64, row: &Row) {
     let key = keys.row(generation, row.table as u8, &row.key);
     match &row.value {
         Some(value) => batch.put(key, value.as_slice()),

@@ -72,7 +72,7 @@ async fn rows_that_are_not_those_that_were_saved_are_refused() {
 
 /// Puts another value in a row's place, or none.
 fn change(disk: &Arc<memory::Disk>, key: &[u8], value: Option<Vec<u8>>) {
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     match value {
         Some(value) => batch.put(key, value),
         None => batch.delete(key),

@@ -3,7 +3,7 @@
 //!
 //! A frozen host is beyond it: its lease clock stood still, so its gates cannot know, and only sinks protect.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::trace::{Event, Seen};
 use std::collections::{BTreeMap, BTreeSet};
 use symbi_model::Epoch;
@@ -11,14 +11,14 @@ use symbi_model::agent::AgentName;
 
 /// The property's memory.
 #[derive(Default)]
-pub struct Gate {
+pub struct PassedEpochs {
     /// The highest epoch that has passed, and where, by agent.
     highest: BTreeMap<AgentName, (Epoch, String)>,
     /// Hosts that were frozen.
     frozen: BTreeSet<String>,
 }
 
-impl Oracle for Gate {
+impl Oracle for PassedEpochs {
     fn see(&mut self, seen: &Seen) -> Result<(), String> {
         match &seen.event {
             Event::Fault(text) => {

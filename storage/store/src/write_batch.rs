@@ -26,12 +26,12 @@ pub enum Op {
 
 /// Operations that take effect together, in the order in which they were added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
+pub struct WriteBatch {
     /// The operations so far.
     ops: Vec<Op>,
 }
 
-impl Batch {
+impl WriteBatch {
     /// A batch that does nothing.
     #[must_use]
     pub fn new() -> Self {

@@ -24,7 +24,7 @@ pub struct Write {
 
 /// One writer's promises.
 #[derive(Clone, Debug)]
-pub struct Ledger {
+pub struct Acknowledged {
     /// The agent whose notes it writes.
     pub agent: AgentName,
     /// Who it is to the cluster, once it has written.
@@ -37,7 +37,7 @@ pub struct Ledger {
     notes: BTreeMap<String, String>,
 }
 
-impl Ledger {
+impl Acknowledged {
     /// Nothing promised yet.
     #[must_use]
     pub fn new(agent: AgentName) -> Self {
@@ -109,22 +109,22 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use super::Ledger;
+    use super::Acknowledged;
     use std::sync::Arc;
     use symbi_model::agent::{Agent, Desired, Spec};
     use symbi_model::{AgentId, ClientId, State};
 
-    fn ledger(acked: u64) -> Ledger {
-        let mut ledger = Ledger::new("count-1".parse().expect("a name"));
+    fn acknowledged(acked: u64) -> Acknowledged {
+        let mut acknowledged = Acknowledged::new("count-1".parse().expect("a name"));
         for _ in 0..acked {
-            write(&mut ledger);
-            ledger.acked();
+            write(&mut acknowledged);
+            acknowledged.acked();
         }
-        ledger
+        acknowledged
     }
 
-    fn write(ledger: &mut Ledger) {
-        ledger.next(|| ClientId("01a19467-e997-77ff-b6c6-a3bc4c4f3f7c".parse().expect("a UUID")));
+    fn write(acknowledged: &mut Acknowledged) {
+        acknowledged.next(|| ClientId("01a19467-e997-77ff-b6c6-a3bc4c4f3f7c".parse().expect("a UUID")));
     }
 
     /// A state in which the notes `1..=written` were written, in `versions` writes.
@@ -151,20 +151,20 @@ mod tests {
 
     #[test]
     fn what_was_acknowledged_must_be_there_once() {
-        assert_eq!(ledger(3).check(&state(3, 3)), Ok(()));
-        assert!(ledger(3).check(&state(2, 2)).is_err(), "one is lost");
-        assert!(ledger(3).check(&state(3, 4)).is_err(), "one was done twice");
-        assert!(ledger(3).check(&state(2, 3)).is_err(), "a note is missing though its version was counted");
-        assert!(ledger(3).check(&State::default()).is_err(), "the agent is gone");
+        assert_eq!(acknowledged(3).check(&state(3, 3)), Ok(()));
+        assert!(acknowledged(3).check(&state(2, 2)).is_err(), "one is lost");
+        assert!(acknowledged(3).check(&state(3, 4)).is_err(), "one was done twice");
+        assert!(acknowledged(3).check(&state(2, 3)).is_err(), "a note is missing though its version was counted");
+        assert!(acknowledged(3).check(&State::default()).is_err(), "the agent is gone");
     }
 
     #[test]
     fn a_write_of_unknown_fate_may_be_there_or_not() {
-        let mut ledger = ledger(3);
-        write(&mut ledger);
-        assert!(!ledger.settled());
-        assert_eq!(ledger.check(&state(3, 3)), Ok(()));
-        assert_eq!(ledger.check(&state(4, 4)), Ok(()));
-        assert!(ledger.check(&state(4, 5)).is_err(), "it was done twice");
+        let mut acknowledged = acknowledged(3);
+        write(&mut acknowledged);
+        assert!(!acknowledged.settled());
+        assert_eq!(acknowledged.check(&state(3, 3)), Ok(()));
+        assert_eq!(acknowledged.check(&state(4, 4)), Ok(()));
+        assert!(acknowledged.check(&state(4, 5)).is_err(), "it was done twice");
     }
 }

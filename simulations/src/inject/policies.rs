@@ -1,10 +1,8 @@
 //! A policy change in flight: the current set with a ban beside it, and the current set again.
 
-use super::id;
 use crate::history::Ban;
-use crate::run::HEALED_WITHIN;
 use crate::trace::What;
-use crate::world::{HOSTS, World};
+use crate::world::{HEALED_WITHIN, HOSTS, World};
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::time::Duration;
@@ -51,9 +49,9 @@ pub(super) fn change(
 
 fn apply(world: &mut World, by: usize, text: String, entities: String) -> Result<(), String> {
     let actor = "user:admin".to_owned();
-    match world.errand(by, Command::ApplyPolicies { text, entities, actor })? {
+    match world.command(by, Command::ApplyPolicies { text, entities, actor })? {
         Outcome::PoliciesApplied { .. } => Ok(()),
-        other => Err(format!("to apply policies on {} came to {other:?}", id(world, by).short())),
+        other => Err(format!("to apply policies on {} came to {other:?}", world.node(by).short())),
     }
 }
 

@@ -2,7 +2,7 @@
 //! when the policies have moved meanwhile, and under the same key while its fate is unknown.
 
 use crate::clients::admin;
-use crate::host::Setup;
+use crate::setup::{AdminCommand, Setup};
 use crate::trace::Event;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,24 +20,17 @@ const DEADLINE_MS: u64 = 4_000;
 /// How often it is tried.
 const ATTEMPTS: u32 = 50;
 
-/// Something to be done.
-#[derive(Clone, Debug)]
-pub struct Errand {
-    /// By which host.
-    pub host: usize,
-    /// The command.
-    pub command: Command,
-}
-
-/// Does errands as long as the node lives.
+/// Carries out commands as long as the node lives.
 pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
-    let mut errands = setup.shared.errand.subscribe();
-    errands.mark_unchanged();
-    while errands.changed().await.is_ok() {
-        let errand = errands.borrow_and_update().clone();
-        let Some(Errand { command, .. }) = errand.filter(|errand| errand.host == setup.number) else { continue };
+    let mut commands = setup.shared.command.subscribe();
+    commands.mark_unchanged();
+    while commands.changed().await.is_ok() {
+        let command = commands.borrow_and_update().clone();
+        let Some(AdminCommand { command, .. }) = command.filter(|command| command.host == setup.number) else {
+            continue;
+        };
         let done = carry_out(&node, &setup, &command).await;
-        setup.view(|view| view.errand = Some(done));
+        setup.view(|view| view.command = Some(done));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The sink oracle: no node accepts an effect of an agent under an epoch below the highest that it has accepted.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::trace::{Event, Seen};
 use std::collections::BTreeMap;
 use symbi_model::Epoch;
@@ -8,12 +8,12 @@ use symbi_model::agent::AgentName;
 
 /// The property's memory.
 #[derive(Default)]
-pub struct Sink {
+pub struct AcceptedEpochs {
     /// The highest epoch accepted, by host and agent. A crash does not make a host forget it here.
     highest: BTreeMap<(String, AgentName), Epoch>,
 }
 
-impl Oracle for Sink {
+impl Oracle for AcceptedEpochs {
     fn see(&mut self, seen: &Seen) -> Result<(), String> {
         let Event::Effect(symbi_host::Event::SinkAccepted { agent, epoch }) = &seen.event else { return Ok(()) };
         let highest = self.highest.entry((seen.host.clone(), agent.clone())).or_insert(*epoch);

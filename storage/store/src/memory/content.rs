@@ -1,14 +1,14 @@
-//! One image of a disk's content. Values are shared between the volatile and the durable one.
+//! What a disk holds, as a running host or as a crash would leave it. Values are shared between the volatile and the durable one.
 
-use crate::batch::{Batch, Op};
 use crate::engine::Pair;
+use crate::write_batch::{Op, WriteBatch};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// An operation whose bytes can be put into both images without a copy.
+/// An operation whose bytes can be put into both contents without a copy.
 #[derive(Clone, Debug)]
-pub(super) enum Shared {
+pub(super) enum SharedOp {
     /// Sets a value.
     Put(Bytes, Bytes),
     /// Removes a key.
@@ -18,35 +18,35 @@ pub(super) enum Shared {
 }
 
 /// Makes a batch's operations shareable.
-pub(super) fn share(batch: Batch) -> Vec<Shared> {
+pub(super) fn share(batch: WriteBatch) -> Vec<SharedOp> {
     let ops = batch.into_ops().into_iter();
     ops.map(|op| match op {
-        Op::Put { key, value } => Shared::Put(key.into(), value.into()),
-        Op::Delete { key } => Shared::Delete(key.into()),
-        Op::DeleteRange { from, to } => Shared::DeleteRange(from.into(), to.into()),
+        Op::Put { key, value } => SharedOp::Put(key.into(), value.into()),
+        Op::Delete { key } => SharedOp::Delete(key.into()),
+        Op::DeleteRange { from, to } => SharedOp::DeleteRange(from.into(), to.into()),
     })
     .collect()
 }
 
 /// Keys with their values.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Image {
+pub(super) struct Content {
     /// The pairs.
     pairs: BTreeMap<Bytes, Bytes>,
 }
 
-impl Image {
+impl Content {
     /// Carries out operations, in order.
-    pub(super) fn apply(&mut self, ops: &[Shared]) {
+    pub(super) fn apply(&mut self, ops: &[SharedOp]) {
         for op in ops {
             match op {
-                Shared::Put(key, value) => {
+                SharedOp::Put(key, value) => {
                     self.pairs.insert(key.clone(), value.clone());
                 }
-                Shared::Delete(key) => {
+                SharedOp::Delete(key) => {
                     self.pairs.remove(key);
                 }
-                Shared::DeleteRange(from, to) => self.remove_range(from, to),
+                SharedOp::DeleteRange(from, to) => self.remove_range(from, to),
             }
         }
     }

@@ -1,16 +1,15 @@
-//! Faults as they happen: to whom, for how long, and the check that what each is about did happen.
+//! Fault injection: to which host a fault happens, for how long, and the check that what it is about did happen.
 
 mod policies;
 
-use crate::run::{HEALED_WITHIN, progress};
 use crate::scenario::{Fault, Target};
 use crate::trace::What;
-use crate::world::{HOSTS, World};
+use crate::world::{HEALED_WITHIN, HOSTS, World};
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::time::Duration;
 use symbi_model::node::{Liveness, Membership};
-use symbi_model::{Command, NodeId, Outcome, Refusal, State};
+use symbi_model::{Command, Outcome, Refusal, State};
 
 /// How long a silent node's agents may take to run elsewhere: 10 s of silence, after the election of another leader.
 const MOVED_WITHIN: Duration = Duration::from_secs(20);
@@ -23,51 +22,51 @@ const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// What does not hold, where it was not an oracle that found it.
-pub fn strike(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(), String> {
+pub fn inject(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(), String> {
     match fault {
         Fault::Cut(time) => {
-            let at = whom(world, Target::Leader, random)?;
+            let at = target(world, Target::Leader, random)?;
             cut(world, at, *time)
         }
         Fault::Crash(target, down) => {
-            let at = whom(world, *target, random)?;
+            let at = target(world, *target, random)?;
             crash(world, at, *down)
         }
         Fault::Silence { freeze, longer, stall, partly } => {
-            let at = whom(world, Target::Holder, random)?;
+            let at = target(world, Target::Holder, random)?;
             // A leader's silence is everybody's.
             let unheard = world.leader().filter(|leader| *partly && *leader != at);
             silence(world, at, &Silence { freeze: *freeze, longer: *longer, stall: *stall, unheard })
         }
-        Fault::OneWay { target, deaf, time } => {
-            let at = whom(world, *target, random)?;
+        Fault::OneWay { target, inbound, time } => {
+            let at = target(world, *target, random)?;
             let other = another(at, random);
-            if *deaf { one_way(world, at, other, *time) } else { one_way(world, other, at, *time) }
+            if *inbound { one_way(world, at, other, *time) } else { one_way(world, other, at, *time) }
         }
         Fault::Loss { target, bursts } => {
-            let at = whom(world, *target, random)?;
+            let at = target(world, *target, random)?;
             lose(world, at, bursts, random)
         }
         Fault::Slow { target, longest, time } => {
-            let at = whom(world, *target, random)?;
+            let at = target(world, *target, random)?;
             world.slow(at, *longest);
             world.run_for(*time)?;
-            world.quicken(at);
+            world.restore_latency(at);
             Ok(())
         }
         Fault::Clock { target, ms, time } => {
-            let at = whom(world, *target, random)?;
+            let at = target(world, *target, random)?;
             world.jump(at, *ms);
             world.run_for(*time)?;
             world.jump(at, -ms);
             Ok(())
         }
         Fault::Policy { at_receiver, unheard, time } => {
-            whom(world, Target::Leader, random)?;
+            target(world, Target::Leader, random)?;
             policies::change(world, *at_receiver, *unheard, *time, random)
         }
         Fault::Remove { target, longer } => {
-            let at = whom(world, *target, random)?;
+            let at = target(world, *target, random)?;
             remove(world, at, another(at, random))?;
             turn_away(world, at, *longer)
         }
@@ -75,7 +74,7 @@ pub fn strike(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(
 }
 
 /// The host that a fault meets: one that holds agents, if it is not only for its leading that it is meant.
-fn whom(world: &mut World, target: Target, random: &mut StdRng) -> Result<usize, String> {
+fn target(world: &mut World, target: Target, random: &mut StdRng) -> Result<usize, String> {
     if !world.run_until(HEALED_WITHIN, |world| world.leader().is_some() && world.agents_run())? {
         return Err("between two faults no leader was found that has every agent run".to_owned());
     }
@@ -92,10 +91,6 @@ fn whom(world: &mut World, target: Target, random: &mut StdRng) -> Result<usize,
 /// Another host.
 fn another(at: usize, random: &mut StdRng) -> usize {
     (at + random.random_range(1..HOSTS)) % HOSTS
-}
-
-fn id(world: &World, at: usize) -> NodeId {
-    world.hosts[at].files().node()
 }
 
 fn cut(world: &mut World, at: usize, time: Duration) -> Result<(), String> {
@@ -143,10 +138,10 @@ struct Silence {
 fn silence(world: &mut World, at: usize, silence: &Silence) -> Result<(), String> {
     let Silence { freeze, longer, stall, unheard } = *silence;
     let name = world.hosts[at].name.clone();
-    let node = id(world, at);
+    let node = world.node(at);
     // What an earlier fault has done to its grant must be over: a gate that is shut anyway shows nothing.
-    let (_, before) = progress(&world.hosts[at]);
-    if !world.run_until(HEALED_WITHIN, |world| progress(&world.hosts[at]).1 > before)? {
+    let (_, before) = world.hosts[at].progress();
+    if !world.run_until(HEALED_WITHIN, |world| world.hosts[at].progress().1 > before)? {
         return Err(format!("between two faults the agents of {name} were not heard"));
     }
     let held: Vec<_> = world.newest(None).held_by(&node).cloned().collect();
@@ -191,9 +186,9 @@ fn silence(world: &mut World, at: usize, silence: &Silence) -> Result<(), String
 
 /// What `from` sends does not come to `to`.
 fn one_way(world: &mut World, to: usize, from: usize, time: Duration) -> Result<(), String> {
-    world.deafen(to, from);
+    world.hold_one_way(to, from);
     world.run_for(time)?;
-    if world.undeafen() == 0 {
+    if world.release_one_way() == 0 {
         return Err(format!("vacuous: {} sent nothing to {}", world.hosts[from].name, world.hosts[to].name));
     }
     Ok(())
@@ -212,11 +207,11 @@ fn lose(world: &mut World, at: usize, bursts: &[(Duration, Duration)], random: &
 
 /// A node goes down, and is removed through another: not before the cluster has missed it and moved its agents.
 fn remove(world: &mut World, at: usize, by: usize) -> Result<(), String> {
-    let (node, name) = (id(world, at), world.hosts[at].name.clone());
+    let (node, name) = (world.node(at), world.hosts[at].name.clone());
     world.crash(at);
     world.hosts[at].view(|view| view.state = State::default());
     let command = Command::RemoveNode { node, actor: "user:admin".to_owned() };
-    match world.errand(by, command.clone())? {
+    match world.command(by, command.clone())? {
         Outcome::Refused(Refusal::NodeInUse) => {}
         other => return Err(format!("to remove {name}, which was just up, came to {other:?}")),
     }
@@ -228,7 +223,7 @@ fn remove(world: &mut World, at: usize, by: usize) -> Result<(), String> {
     if !world.run_until(MOVED_WITHIN, gone)? {
         return Err(format!("{name} is not down, or holds agents, long after its crash"));
     }
-    match world.errand(by, command)? {
+    match world.command(by, command)? {
         Outcome::Done => world.removed(at),
         other => return Err(format!("to remove {name}, which is down, came to {other:?}")),
     }
