@@ -17,7 +17,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use symbi_model::state::Row;
 use symbi_model::{State, codec};
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 use tokio::sync::watch;
 
 mod filling;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::memory::Mesh;
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 use symbi_store::memory::{self, Memory};
 
 const NODE: NodeId = NodeId([1; 32]);
