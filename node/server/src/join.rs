@@ -12,9 +12,8 @@
 //! | 8 | catch up with the log | `JOIN_CATCH_UP` | 28 |
 //!
 //! This file is phases 1 to 7, over a running network; phase 8 needs the running node and is [`catch_up`]. The member's side is
-//! [`handler`].
+//! [`crate::admission`].
 
-pub mod handler;
 mod refusal;
 
 use crate::clock::WallMs;

@@ -1,5 +1,6 @@
 //! The node as a library: it wires the crates together. The program of the same name and the simulations start it.
 
+pub mod admission;
 pub mod bench;
 pub mod bootstrap;
 pub mod clock;

@@ -4,10 +4,10 @@
 
 mod introduce;
 
+use crate::admission;
 use crate::bench::{self, Bench};
 use crate::clock::Clocks;
 use crate::failure::{self, Failure};
-use crate::join;
 use crate::proposer::{self, LeaderClocks};
 use crate::wiring::{calls, inbound, leading, ledgers, link, peers, remote, roster, view};
 use bytes::Bytes;
@@ -171,7 +171,7 @@ impl Node {
         core.part("the control inbox", inbound::control(inbox.control, server, tasks.clone(), cancel.clone()));
         core.part("the message inbox", inbound::messages(inbox.message, host.clone(), tasks.clone(), cancel.clone()));
         core.part("vouching", inbound::vouch(inbox.vouch, remote.clone(), tasks.clone(), cancel.clone()));
-        let joins = join::handler::Handler::new(
+        let joins = admission::Handler::new(
             core.raft.clone(),
             core.gate.clone(),
             proposals.clone(),

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use symbi_model::NodeId;
 
 use crate::lane::caller::Caller;
-use crate::lane::pulse::Heard;
+use crate::lane::keepalive::Heard;
 use crate::{CallError, Lane};
 
 /// The lanes of one connection, in the order of [`Lane::ALL`].
@@ -18,9 +18,9 @@ pub(crate) type Lanes = [Caller; 6];
 
 /// All lanes, of the connection in use with each node, and what is heard on it.
 #[derive(Default)]
-pub(crate) struct Switchboard(RwLock<BTreeMap<NodeId, (Lanes, Heard)>>);
+pub(crate) struct Routes(RwLock<BTreeMap<NodeId, (Lanes, Heard)>>);
 
-impl Switchboard {
+impl Routes {
     /// Queues a call; see [`crate::Handle::call`].
     pub(crate) fn call(
         &self,

@@ -1,5 +1,6 @@
-//! The member's side of a join: it proves that it knows the token, checks the joiner's proof, has the gate judge
-//! `node::admit` for the token's maker, and commits the enrolment. It changes no membership: that is the leader's reconciler's.
+//! The member's side of a join (the new node's is [`crate::join`]): it proves that it knows the token, checks the joiner's
+//! proof, has the gate judge `node::admit` for the token's maker, and commits the enrolment. It changes no membership: that is
+//! the leader's reconciler's.
 
 use crate::clock::WallMs;
 use crate::wiring::remote::Remote;

@@ -1,4 +1,4 @@
-//! The door: fixes the standing of each new connection, and keeps strangers few.
+//! The listener: fixes the standing of each new connection, and keeps strangers few.
 //!
 //! It comes before every other behaviour, so that they find the standing in the table. It refuses peers whose key is
 //! not an Ed25519 key, since they can be no node, a peer that has its connections already, and an inbound stranger when
@@ -20,9 +20,9 @@ use crate::identity::node_of;
 use crate::options::Limits;
 use crate::roster::{Shared, Standing};
 
-/// Why the door stayed shut.
+/// Why a connection is refused.
 #[derive(Debug, thiserror::Error)]
-enum Shut {
+enum Refused {
     /// The peer's key is of another kind.
     #[error("the peer's key is not an Ed25519 key")]
     NotANode,
@@ -35,7 +35,7 @@ enum Shut {
 }
 
 /// The behaviour.
-pub(crate) struct Door {
+pub(crate) struct Listener {
     /// Who is who.
     table: Shared,
     /// Inbound connections of strangers.
@@ -46,21 +46,21 @@ pub(crate) struct Door {
     per_peer: usize,
 }
 
-impl Door {
-    /// A door with these limits.
+impl Listener {
+    /// One with these limits.
     pub(crate) fn new(table: Shared, limits: Limits) -> Self {
         let Limits { strangers: max_strangers, per_peer, .. } = limits;
         Self { table, strangers: BTreeSet::new(), max_strangers, per_peer }
     }
 
     /// Fixes a connection's standing, or refuses it.
-    fn admit(&self, connection: ConnectionId, peer: &PeerId) -> Result<Standing, Shut> {
+    fn admit(&self, connection: ConnectionId, peer: &PeerId) -> Result<Standing, Refused> {
         if node_of(peer).is_none() {
-            return Err(Shut::NotANode);
+            return Err(Refused::NotANode);
         }
         let mut table = self.table.lock();
         if table.count(peer) >= self.per_peer {
-            return Err(Shut::TooManyOfOne);
+            return Err(Refused::TooManyOfOne);
         }
         Ok(table.admit(connection, peer))
     }
@@ -72,7 +72,7 @@ impl Door {
     }
 }
 
-impl NetworkBehaviour for Door {
+impl NetworkBehaviour for Listener {
     type ConnectionHandler = dummy::ConnectionHandler;
     type ToSwarm = Infallible;
 
@@ -88,7 +88,7 @@ impl NetworkBehaviour for Door {
             self.strangers.insert(connection);
             if self.strangers.len() > self.max_strangers {
                 self.forget(connection);
-                return Err(ConnectionDenied::new(Shut::TooManyStrangers));
+                return Err(ConnectionDenied::new(Refused::TooManyStrangers));
             }
         }
         debug_assert!(self.strangers.len() <= self.max_strangers);
