@@ -1,4 +1,4 @@
-//! The effect gate: whether this node may act at all, by the grants it holds. Tested at each effect, not by a timer.
+//! The grant guard: whether this node may act at all, by the grants it holds. Tested at each effect, not by a timer.
 //!
 //! A grant is open while less than [`GRANT_LIFE`] has passed on the boot clock since it was *asked for*, and the node has
 //! applied its `read_index`. The first half ends a node's acts before the leader may condemn it; the second keeps a
@@ -37,7 +37,7 @@ pub struct Grant {
     pub read_index: u64,
 }
 
-/// Why the gate is shut.
+/// Why the guard refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shut {
     /// No grant since this boot.
@@ -71,28 +71,28 @@ impl fmt::Display for Shut {
 /// How the node stands, for those who are suspended and resumed by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// The gate is open.
+    /// Effects pass.
     Open,
-    /// It is shut, and not yet for long: effects are refused, nothing is suspended.
+    /// Effects are refused, and not yet for long: nothing is suspended.
     Shut,
     /// No grant for [`SUSPEND_AFTER`], or none since boot.
     Silent,
 }
 
-/// The gate of one node.
+/// The guard of one node.
 ///
 /// Invariants:
 /// - grants are kept in the order in which they were asked for, at most [`KEPT`], none older than [`GRANT_LIFE`] but the last.
 #[derive(Clone)]
-pub(crate) struct EffectGate {
+pub(crate) struct GrantGuard {
     /// The grants that may still be open, oldest first.
     grants: Arc<Mutex<VecDeque<Grant>>>,
     /// The time since this machine booted, sleep included.
     boottime: Arc<dyn Fn() -> Duration + Send + Sync>,
 }
 
-impl EffectGate {
-    /// A gate without a grant: shut.
+impl GrantGuard {
+    /// A guard without a grant: it refuses everything.
     pub(crate) fn new(boottime: Arc<dyn Fn() -> Duration + Send + Sync>) -> Self {
         Self { grants: Arc::default(), boottime }
     }
@@ -164,15 +164,15 @@ fn covered(grant: &Grant, applied: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{EffectGate, Grant, Shut, Standing};
+    use super::{Grant, GrantGuard, Shut, Standing};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
-    fn gate() -> (Arc<AtomicU64>, EffectGate) {
+    fn guard() -> (Arc<AtomicU64>, GrantGuard) {
         let clock = Arc::new(AtomicU64::new(100_000));
         let read = Arc::clone(&clock);
-        (clock, EffectGate::new(Arc::new(move || Duration::from_millis(read.load(Ordering::Relaxed)))))
+        (clock, GrantGuard::new(Arc::new(move || Duration::from_millis(read.load(Ordering::Relaxed)))))
     }
 
     fn grant(requested_ms: u64, read_index: u64) -> Grant {
@@ -181,47 +181,47 @@ mod tests {
 
     #[test]
     fn open_for_six_seconds_from_the_request_and_not_a_millisecond_longer() {
-        let (clock, gate) = gate();
-        assert_eq!(gate.check(9), Err(Shut::Never));
-        gate.granted(grant(99_000, 9));
-        assert_eq!(gate.check(9), Ok(()));
+        let (clock, guard) = guard();
+        assert_eq!(guard.check(9), Err(Shut::Never));
+        guard.granted(grant(99_000, 9));
+        assert_eq!(guard.check(9), Ok(()));
         clock.store(104_999, Ordering::Relaxed);
-        assert_eq!(gate.check(9), Ok(()));
+        assert_eq!(guard.check(9), Ok(()));
         clock.store(105_000, Ordering::Relaxed);
-        assert_eq!(gate.check(9), Err(Shut::Expired { silent_ms: 6_000 }));
-        assert_eq!(gate.standing(9), Standing::Shut);
+        assert_eq!(guard.check(9), Err(Shut::Expired { silent_ms: 6_000 }));
+        assert_eq!(guard.standing(9), Standing::Shut);
         clock.store(107_000, Ordering::Relaxed);
-        assert_eq!(gate.standing(9), Standing::Silent);
+        assert_eq!(guard.standing(9), Standing::Silent);
     }
 
     #[test]
     fn shut_until_the_read_index_is_applied() {
-        let (_, gate) = gate();
-        gate.granted(grant(100_000, 50));
-        assert_eq!(gate.check(49), Err(Shut::Behind { applied: 49, read_index: 50 }));
-        assert_eq!(gate.check(50), Ok(()));
-        assert!(gate.covers(50, 50));
-        assert!(!gate.covers(51, 51), "the grant was given before this placement was made");
+        let (_, guard) = guard();
+        guard.granted(grant(100_000, 50));
+        assert_eq!(guard.check(49), Err(Shut::Behind { applied: 49, read_index: 50 }));
+        assert_eq!(guard.check(50), Ok(()));
+        assert!(guard.covers(50, 50));
+        assert!(!guard.covers(51, 51), "the grant was given before this placement was made");
     }
 
     #[test]
     fn an_older_grant_stays_open_while_the_newer_ones_index_is_not_applied() {
-        let (clock, gate) = gate();
-        gate.granted(grant(100_000, 50));
+        let (clock, guard) = guard();
+        guard.granted(grant(100_000, 50));
         clock.store(101_000, Ordering::Relaxed);
-        gate.granted(grant(101_000, 60));
-        assert_eq!(gate.check(55), Ok(()));
+        guard.granted(grant(101_000, 60));
+        assert_eq!(guard.check(55), Ok(()));
         clock.store(106_000, Ordering::Relaxed);
-        assert_eq!(gate.check(55), Err(Shut::Behind { applied: 55, read_index: 60 }));
+        assert_eq!(guard.check(55), Err(Shut::Behind { applied: 55, read_index: 60 }));
     }
 
     #[test]
     fn answers_out_of_order_do_not_shorten_what_is_held() {
-        let (clock, gate) = gate();
+        let (clock, guard) = guard();
         clock.store(102_000, Ordering::Relaxed);
-        gate.granted(grant(102_000, 5));
-        gate.granted(grant(100_000, 4));
+        guard.granted(grant(102_000, 5));
+        guard.granted(grant(100_000, 4));
         clock.store(107_999, Ordering::Relaxed);
-        assert_eq!(gate.check(5), Ok(()));
+        assert_eq!(guard.check(5), Ok(()));
     }
 }

@@ -1,4 +1,4 @@
-//! The notary: checks the signatures over batches that came, one after the other and off the path of delivery, and has the
+//! Checks the signatures over batches that came, one after the other and off the path of delivery, and has the
 //! ledger record them.
 //!
 //! At most [`QUEUE`] batches wait; with more, whoever brings one checks it itself, which holds back its peer.
@@ -24,14 +24,14 @@ pub(crate) struct Check {
     pub(super) messages: Vec<Message>,
 }
 
-/// The way to the notary.
-pub(crate) struct Notary {
+/// The way to the task that checks.
+pub(crate) struct AttestationChecks {
     /// What is to be checked.
     checks: mpsc::Sender<Check>,
 }
 
-impl Notary {
-    /// The way to a notary, and what it is to [`run`] with.
+impl AttestationChecks {
+    /// The way to the task, and what it is to [`run`] with.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Check>) {
         let (checks, checked) = mpsc::channel(QUEUE);
         (Self { checks }, checked)

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 64;
 
 /// The end of a session, as it is to be told.
-pub(super) struct Farewell {
+pub(super) struct SessionClose {
     /// The session.
     session: Id,
     /// The other side.
@@ -32,7 +32,7 @@ pub(super) struct Farewell {
     why: Parting,
 }
 
-impl Farewell {
+impl SessionClose {
     /// Of a session that is kept no longer: for `why`, or because what came in it was not attested.
     pub(super) fn new(channel: &Channel, why: Parting) -> Self {
         let why = if channel.is_closed() { Parting::Unattested } else { why };
@@ -47,16 +47,16 @@ impl Farewell {
 }
 
 /// Tells of the ends of sessions, and goes on.
-pub(super) fn tell(host: &Host, ended: impl IntoIterator<Item = Farewell>) {
-    let ended: Vec<Farewell> = ended.into_iter().collect();
+pub(super) fn tell(host: &Host, ended: impl IntoIterator<Item = SessionClose>) {
+    let ended: Vec<SessionClose> = ended.into_iter().collect();
     if !ended.is_empty() {
         host.spawn(carry(Arc::clone(&host.ports.peers), ended, PATIENCE));
     }
 }
 
 /// Tells of the ends of sessions, [`AT_ONCE`] at a time; whoever does not hear it within `patience` finds out.
-async fn carry(peers: Peers, ended: Vec<Farewell>, patience: Duration) {
-    let told = stream::iter(ended).for_each_concurrent(AT_ONCE, |farewell| farewell.tell(&peers, patience));
+async fn carry(peers: Peers, ended: Vec<SessionClose>, patience: Duration) {
+    let told = stream::iter(ended).for_each_concurrent(AT_ONCE, |close| close.tell(&peers, patience));
     let _ = timeout(patience, told).await;
 }
 
@@ -64,19 +64,19 @@ async fn carry(peers: Peers, ended: Vec<Farewell>, patience: Duration) {
 pub(crate) fn forget(host: &Host, state: &State) {
     host.gateway.sessions.forget();
     host.instances.all().iter().for_each(|instance| instance.sessions.forget());
-    tell(host, host.opened.forget(host, state));
-    tell(host, host.desk.forget());
+    tell(host, host.outbound_sessions.forget(host, state));
+    tell(host, host.router.forget());
 }
 
 /// Lets go of every session because the node stops, and waits up to `patience` for the others to hear of it.
 pub(crate) async fn leave(host: &Host, patience: Duration) {
-    let ended = host.opened.leave().into_iter().chain(host.desk.leave());
+    let ended = host.outbound_sessions.leave().into_iter().chain(host.router.leave());
     carry(Arc::clone(&host.ports.peers), ended.collect(), patience).await;
 }
 
 /// Takes note that the node `from` keeps a session no longer.
 pub(super) fn take(host: &Host, from: NodeId, session: Id, why: Parting) -> MessageReply {
-    let (held, open) = (host.desk.close(session, from), host.opened.get(session, from));
+    let (held, open) = (host.router.close(session, from), host.outbound_sessions.get(session, from));
     if let Some(open) = &open {
         open.part();
     }
@@ -90,7 +90,7 @@ pub(super) fn take(host: &Host, from: NodeId, session: Id, why: Parting) -> Mess
 
 #[cfg(test)]
 mod tests {
-    use super::{AT_ONCE, Farewell, PATIENCE, carry};
+    use super::{AT_ONCE, PATIENCE, SessionClose, carry};
     use crate::ports::Peers;
     use bytes::Bytes;
     use futures::FutureExt;
@@ -120,7 +120,7 @@ mod tests {
             }
             .boxed()
         });
-        let one = || Farewell { session: Id([1; 16]), peer: NodeId([2; 32]), why: Parting::Unused };
+        let one = || SessionClose { session: Id([1; 16]), peer: NodeId([2; 32]), why: Parting::Unused };
         let began = Instant::now();
         carry(peers, std::iter::repeat_with(one).take(count).collect(), PATIENCE).await;
         let most = *most.lock().unwrap();

@@ -1,10 +1,10 @@
-//! A session that a sender here has opened: what was sent in it and has not ended yet, and the table by which what comes
+//! A session that a sender here has outbound_sessions: what was sent in it and has not ended yet, and the table by which what comes
 //! back finds it.
 
 use super::arrival::Answerer;
 use super::channel::Channel;
-use super::farewell::Farewell;
-use super::outlet::Sent;
+use super::send_queue::Sent;
+use super::session_close::SessionClose;
 use super::{Route, fate};
 use crate::ending::Ending;
 use crate::host::Host;
@@ -24,7 +24,7 @@ use tokio::time::Instant;
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// A session as its opener holds it.
-pub(crate) struct Open {
+pub(crate) struct OutboundSession {
     /// The session.
     pub(super) channel: Arc<Channel>,
     /// The name of the sender, as its credential has it.
@@ -51,7 +51,7 @@ pub(super) struct Call {
     pub(super) told: oneshot::Sender<Sent>,
 }
 
-impl Open {
+impl OutboundSession {
     /// A session in which nothing was sent yet.
     pub(super) fn new(channel: Arc<Channel>, name: String, peer: Answerer) -> Arc<Self> {
         let (calls, parted, ended) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
@@ -151,46 +151,46 @@ impl Open {
 
 /// The sessions that senders of this node have opened, while anything is sent or may come back in them.
 #[derive(Default)]
-pub(crate) struct Opened {
+pub(crate) struct OutboundSessions {
     /// By id.
-    sessions: Mutex<BTreeMap<Id, Arc<Open>>>,
+    sessions: Mutex<BTreeMap<Id, Arc<OutboundSession>>>,
 }
 
-impl Opened {
+impl OutboundSessions {
     /// Adds a session.
-    pub(super) fn insert(&self, open: &Arc<Open>) {
+    pub(super) fn insert(&self, open: &Arc<OutboundSession>) {
         self.lock().insert(open.channel.id, Arc::clone(open));
     }
 
     /// The session `id`, if `from` is its other side.
-    pub(super) fn get(&self, id: Id, from: NodeId) -> Option<Arc<Open>> {
+    pub(super) fn get(&self, id: Id, from: NodeId) -> Option<Arc<OutboundSession>> {
         self.lock().get(&id).filter(|open| open.channel.peer.node == from).cloned()
     }
 
     /// Lets go of what nobody waits for. The ends of sessions, to be told to those who have not told them.
-    pub(super) fn forget(&self, host: &Host, state: &State) -> Vec<Farewell> {
-        let all: Vec<Arc<Open>> = self.lock().values().cloned().collect();
+    pub(super) fn forget(&self, host: &Host, state: &State) -> Vec<SessionClose> {
+        let all: Vec<Arc<OutboundSession>> = self.lock().values().cloned().collect();
         all.iter().for_each(|open| open.forget(host, state));
         drop(all);
-        let unused = |open: &mut Arc<Open>| Arc::strong_count(open) == 1 && open.calls().is_empty();
+        let unused = |open: &mut Arc<OutboundSession>| Arc::strong_count(open) == 1 && open.calls().is_empty();
         let over = self.lock().extract_if(.., |_, open| unused(open)).collect();
-        farewells(over, Parting::Unused)
+        closes(over, Parting::Unused)
     }
 
     /// Lets go of everything.
-    pub(super) fn leave(&self) -> Vec<Farewell> {
-        farewells(std::mem::take(&mut *self.lock()), Parting::Stopping)
+    pub(super) fn leave(&self) -> Vec<SessionClose> {
+        closes(std::mem::take(&mut *self.lock()), Parting::Stopping)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Id, Arc<Open>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Id, Arc<OutboundSession>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The ends of sessions that the other side does not know of.
-fn farewells(over: BTreeMap<Id, Arc<Open>>, why: Parting) -> Vec<Farewell> {
+fn closes(over: BTreeMap<Id, Arc<OutboundSession>>, why: Parting) -> Vec<SessionClose> {
     let untold = over.into_values().filter(|open| !open.parted.load(Ordering::Relaxed));
-    untold.map(|open| Farewell::new(&open.channel, why)).collect()
+    untold.map(|open| SessionClose::new(&open.channel, why)).collect()
 }
 
 impl Answerer {

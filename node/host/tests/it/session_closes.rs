@@ -2,7 +2,7 @@
 
 use crate::messages::answer;
 use crate::programs;
-use crate::world::{Way, World, agent};
+use crate::world::{Direction, World, agent};
 use bytes::Bytes;
 use serde_json::json;
 use std::time::Duration;
@@ -136,7 +136,7 @@ async fn a_sender_whose_signatures_do_not_hold_is_told_so() {
     let world = World::new(programs::all()).await;
     world.run("far", "demo", "scribe", 1).await;
     assert_eq!(world.tell(0, "far", json!(1)).await, TellStatus::Delivered);
-    *world.nodes[0].way.lock().unwrap() = Way::Cut;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Cut;
     assert!(matches!(world.tell(0, "far", json!("changed")).await, TellStatus::NotDelivered { .. }));
     let mut frame = frames(&world, 0).pop().unwrap();
     match &mut frame {
@@ -147,7 +147,7 @@ async fn a_sender_whose_signatures_do_not_hold_is_told_so() {
     a_moment().await;
     assert_eq!(told(&world, 1), [Parting::Unattested]);
     // One that is told so while it still has the session counts it, and does not send in it again.
-    *world.nodes[0].way.lock().unwrap() = Way::Open;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Open;
     assert_eq!(world.tell(0, "far", json!(2)).await, TellStatus::Delivered);
     let session = match frames(&world, 0).pop().unwrap() {
         MessageFrame::Batch { session, .. } => session,

@@ -4,7 +4,7 @@ use crate::dispatch;
 use crate::host::Host;
 use crate::instance::Instance;
 use crate::lifecycle::Action;
-use crate::speech;
+use crate::requests;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_sandbox::driver::ended;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A process and what serves it.
-pub(crate) struct Life {
+pub(crate) struct Process {
     /// The host it runs in.
     host: Arc<Host>,
     /// Its identity towards others.
@@ -35,19 +35,19 @@ pub(crate) struct Life {
     /// Reads its log.
     listener: JoinSet<()>,
     /// Carries what it says.
-    speaker: JoinSet<()>,
+    requests: JoinSet<()>,
     /// Hands it its messages; none before its gates first open.
     dispatcher: JoinSet<()>,
 }
 
-impl Life {
+impl Process {
     /// Takes over a process that has just been started.
-    pub(crate) fn new(host: Arc<Host>, instance: Arc<Instance>, process: symbi_sandbox::Instance) -> Self {
-        let symbi_sandbox::Instance { stdin, stdout, stderr, exit, stopper } = process;
+    pub(crate) fn new(host: Arc<Host>, instance: Arc<Instance>, sandbox: symbi_sandbox::Instance) -> Self {
+        let symbi_sandbox::Instance { stdin, stdout, stderr, exit, stopper } = sandbox;
         let (client, inbound) = rpc::connect(stdin, stdout, stopper.clone());
-        let (mut listener, mut speaker) = (JoinSet::new(), JoinSet::new());
+        let (mut listener, mut requests) = (JoinSet::new(), JoinSet::new());
         listener.spawn(listen(Arc::clone(&host), Arc::clone(&instance), stderr));
-        speaker.spawn(speech::carry(Arc::clone(&host), Arc::clone(&instance), inbound));
+        requests.spawn(requests::carry(Arc::clone(&host), Arc::clone(&instance), inbound));
         let since = Instant::now();
         Self {
             host,
@@ -58,7 +58,7 @@ impl Life {
             exit,
             client,
             listener,
-            speaker,
+            requests,
             dispatcher: JoinSet::new(),
         }
     }
@@ -130,7 +130,7 @@ impl Life {
         self.instance.set_open(false);
         self.instance.ended.cancel();
         self.dispatcher.shutdown().await;
-        self.speaker.shutdown().await;
+        self.requests.shutdown().await;
         let _ = timeout(LAST_WORDS, self.listener.join_next()).await;
     }
 

@@ -11,7 +11,7 @@ use symbi_proto::session::Kind;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-/// What a letter says.
+/// What a delivery says.
 pub(crate) struct Content {
     /// The message's id.
     pub(crate) message: MessageId,
@@ -28,7 +28,7 @@ pub(crate) struct Content {
 }
 
 /// A message on its way into an agent.
-pub(crate) struct Letter {
+pub(crate) struct Delivery {
     /// What it says.
     pub(crate) content: Content,
     /// What allows the receiver to be given it.
@@ -39,7 +39,7 @@ pub(crate) struct Letter {
     handed: Arc<OnceLock<bool>>,
 }
 
-/// The other end of a letter.
+/// The other end of a delivery.
 pub(crate) struct Receipt {
     /// Brings the ending.
     ending: oneshot::Receiver<Ending>,
@@ -47,8 +47,8 @@ pub(crate) struct Receipt {
     handed: Arc<OnceLock<bool>>,
 }
 
-impl Letter {
-    /// A letter and its receipt.
+impl Delivery {
+    /// A delivery and its receipt.
     pub(crate) fn new(content: Content, permit: Permit<Receive>) -> (Self, Receipt) {
         let (reply, ending) = oneshot::channel();
         let handed = Arc::<OnceLock<bool>>::default();
@@ -100,7 +100,7 @@ impl Receipt {
         }
     }
 
-    /// The letter was dropped without a word: its incarnation has ended.
+    /// The delivery was dropped without a word: its incarnation has ended.
     fn abandoned(&self) -> Ending {
         if self.handed.get() == Some(&true) {
             return Ending::OutcomeUnknown;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 pub(super) const BEHIND: Duration = Duration::from_secs(2);
 
 /// One for whom this node vouches.
-pub(crate) struct Bearer<'a> {
+pub(crate) struct Identity<'a> {
     /// Who it is.
     pub(super) subject: Subject,
     /// The key that its credential names.
@@ -25,7 +25,7 @@ pub(crate) struct Bearer<'a> {
     index: u64,
 }
 
-impl<'a> Bearer<'a> {
+impl<'a> Identity<'a> {
     /// An agent that runs here.
     pub(super) fn agent(instance: &'a Instance) -> Self {
         let assignment = &instance.assignment;

@@ -1,10 +1,10 @@
-//! The way out of one sender to one receiver: what waits to be sealed, in the order in which it came.
+//! The send queue of one sender to one receiver: what waits to be sealed, in the order in which it came.
 //!
 //! One task at a time drives it ([`super::outbound`]) while anything waits. Each message is told its end once, and taken out
 //! by whoever sent it if its time is up while it waits: then it was certainly not sent.
 
-use super::open::Open;
-use super::{Cleared, Parcel, Route, Sender, not_delivered};
+use super::outbound_session::OutboundSession;
+use super::{Cleared, Envelope, Route, Sender, not_delivered};
 use crate::ending::Ending;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,12 +23,12 @@ pub(super) const UNDER_WAY: u32 = 8;
 /// What the header, the seal and all else take of a frame for one message, at most.
 const SEAL_BYTES: usize = 4_096 + AROUND_BYTES;
 
-/// How a message left its outlet.
+/// How a message left its queue.
 pub(super) enum Sent {
     /// It has ended.
     Ended(Ending),
     /// Its receiver runs on this node by now.
-    Here(Box<(Parcel, Cleared)>),
+    Here(Box<(Envelope, Cleared)>),
 }
 
 /// A message that waits.
@@ -36,7 +36,7 @@ pub(super) struct Outgoing {
     /// Who sends it.
     pub(super) sender: Sender,
     /// What is sent.
-    pub(super) parcel: Parcel,
+    pub(super) envelope: Envelope,
     /// What was asked before it leaves; none if that must be asked again.
     pub(super) cleared: Option<Cleared>,
     /// How often it was sent in vain.
@@ -54,16 +54,16 @@ impl Outgoing {
 
     /// Whether nobody waits for it, or its time is up.
     pub(super) fn is_stale(&self) -> bool {
-        self.told.is_closed() || self.parcel.remaining().is_zero()
+        self.told.is_closed() || self.envelope.remaining().is_zero()
     }
 }
 
-/// The outlet.
+/// The queue.
 ///
 /// Invariants:
 /// - messages leave it by rising number, and come back to it under the number that they had;
 /// - while anything waits, one task drives it.
-pub(crate) struct Outlet {
+pub(crate) struct SendQueue {
     /// What waits.
     inner: Mutex<Inner>,
     /// Batches that may leave before a reply comes.
@@ -79,14 +79,14 @@ struct Inner {
     /// Whether a task drives it.
     driven: bool,
     /// The session that new messages take.
-    open: Option<Arc<Open>>,
+    open: Option<Arc<OutboundSession>>,
     /// Where the last session went.
     last: Option<Route>,
 }
 
 /// For whom a session is to be set up.
 pub(super) struct Wanted {
-    /// Any of those who wait: all are one bearer.
+    /// Any of those who wait: all are one identity.
     pub(super) sender: Sender,
     /// The receiver.
     pub(super) to: AgentName,
@@ -100,12 +100,12 @@ pub(super) enum Next {
     Idle,
     /// This message has to be cleared again.
     Clear(u64, Box<Outgoing>),
-    /// Messages wait for this way.
+    /// Messages wait for this route.
     Send(Route),
 }
 
-impl Outlet {
-    /// An outlet where nothing waits.
+impl SendQueue {
+    /// A queue where nothing waits.
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self { inner: Mutex::default(), window: Arc::new(Semaphore::new(UNDER_WAY as usize)) })
     }
@@ -164,8 +164,8 @@ impl Outlet {
         let (mut taken, mut bytes, mut policy_set) = (Vec::new(), 0, PolicyNumber::default());
         while let Some(first) = inner.waiting.first_entry() {
             let Some(cleared) = first.get().cleared.as_ref().filter(|cleared| cleared.route == route) else { break };
-            let judged_by = cleared.sanction.reference().policy_set;
-            bytes += first.get().parcel.payload.len() + SEAL_BYTES;
+            let judged_by = cleared.send_permit.reference().policy_set;
+            bytes += first.get().envelope.payload.len() + SEAL_BYTES;
             let fits = bytes <= FRAME_BYTES - AROUND_BYTES && judged_by == policy_set && taken.len() < batch::MESSAGES;
             if !taken.is_empty() && !fits {
                 break;
@@ -193,23 +193,23 @@ impl Outlet {
     pub(super) fn wanted(&self) -> Option<Wanted> {
         let inner = self.lock();
         let (_, first) = inner.waiting.first_key_value()?;
-        let remaining = inner.waiting.values().map(|outgoing| outgoing.parcel.remaining()).max().unwrap_or_default();
-        Some(Wanted { sender: first.sender.clone(), to: first.parcel.to.clone(), remaining })
+        let remaining = inner.waiting.values().map(|outgoing| outgoing.envelope.remaining()).max().unwrap_or_default();
+        Some(Wanted { sender: first.sender.clone(), to: first.envelope.to.clone(), remaining })
     }
 
     /// The session that messages for `route` may take.
-    pub(super) fn open_for(&self, route: Route, now_ms: u64) -> Option<Arc<Open>> {
+    pub(super) fn open_for(&self, route: Route, now_ms: u64) -> Option<Arc<OutboundSession>> {
         self.lock().open.as_ref().filter(|open| open.fits(route, now_ms)).cloned()
     }
 
     /// Has new messages take `open`.
-    pub(super) fn set_open(&self, open: Arc<Open>, route: Route) {
+    pub(super) fn set_open(&self, open: Arc<OutboundSession>, route: Route) {
         let mut inner = self.lock();
         (inner.open, inner.last) = (Some(open), Some(route));
     }
 
     /// Has no new message take `open`.
-    pub(super) fn drop_open(&self, open: &Arc<Open>) {
+    pub(super) fn drop_open(&self, open: &Arc<OutboundSession>) {
         let mut inner = self.lock();
         inner.open.take_if(|held| Arc::ptr_eq(held, open));
     }

@@ -1,9 +1,9 @@
-//! The desk: the sessions that others have opened with agents of this node.
+//! Routes what comes from other nodes to its session: the sessions that others have opened with agents of this node.
 
 use super::arrival::Origin;
 use super::channel::Channel;
-use super::farewell::Farewell;
 use super::returns::Returns;
+use super::session_close::SessionClose;
 use crate::instance::Instance;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use symbi_policy::credential::{Subject, Verified};
 use symbi_proto::session::Id;
 use symbi_proto::wire::message::Parting;
 
-/// The desk.
-pub(crate) struct Desk {
+/// The table by which a frame finds its session.
+pub(crate) struct Router {
     /// By id.
     sessions: Mutex<Used>,
     /// How many are kept.
@@ -21,10 +21,10 @@ pub(crate) struct Desk {
 }
 
 /// A count of uses, and sessions with the count at which each was last used.
-type Used = (u64, BTreeMap<Id, (u64, Arc<Held>)>);
+type Used = (u64, BTreeMap<Id, (u64, Arc<InboundSession>)>);
 
 /// A session as the receiver's node holds it.
-pub(super) struct Held {
+pub(super) struct InboundSession {
     /// The session.
     pub(super) channel: Arc<Channel>,
     /// The sender, as its credential says.
@@ -35,7 +35,7 @@ pub(super) struct Held {
     pub(super) returns: Returns,
 }
 
-impl Held {
+impl InboundSession {
     /// As whom its messages are received; `user` is for whom a gateway speaks.
     pub(super) fn origin(&self, user: &str) -> Result<Origin, &'static str> {
         match &self.sender.subject {
@@ -53,7 +53,7 @@ impl Held {
     }
 }
 
-impl Desk {
+impl Router {
     /// None yet, and at most `capacity`.
     pub(crate) fn new(capacity: usize) -> Self {
         assert!(capacity > 0, "there is room for a session");
@@ -62,7 +62,7 @@ impl Desk {
 
     /// Adds a session. The one unused for longest makes room, and its sender will set up another: its end, if nothing of it is to
     /// go back any more.
-    pub(super) fn insert(&self, held: Held) -> Option<Farewell> {
+    pub(super) fn insert(&self, held: InboundSession) -> Option<SessionClose> {
         let mut sessions = self.lock();
         let (count, sessions) = &mut *sessions;
         *count += 1;
@@ -72,11 +72,11 @@ impl Desk {
             oldest = id.and_then(|id| sessions.remove(&id)).filter(|(_, held)| is_quiet(held));
         }
         sessions.insert(held.channel.id, (*count, Arc::new(held)));
-        oldest.map(|(_, held)| Farewell::new(&held.channel, Parting::Unused))
+        oldest.map(|(_, held)| SessionClose::new(&held.channel, Parting::Unused))
     }
 
     /// The session `id` of `peer`, if its receiver still runs.
-    pub(super) fn get(&self, id: Id, peer: NodeId) -> Option<Arc<Held>> {
+    pub(super) fn get(&self, id: Id, peer: NodeId) -> Option<Arc<InboundSession>> {
         let mut sessions = self.lock();
         let (count, sessions) = &mut *sessions;
         *count += 1;
@@ -87,16 +87,16 @@ impl Desk {
     }
 
     /// Lets go of sessions that are over, when all has gone back in them: their ends.
-    pub(super) fn forget(&self) -> Vec<Farewell> {
+    pub(super) fn forget(&self) -> Vec<SessionClose> {
         let mut sessions = self.lock();
         let over = sessions.1.extract_if(.., |_, (_, held)| held.is_over() && is_quiet(held));
-        over.map(|(_, (_, held))| Farewell::new(&held.channel, Parting::Ended)).collect()
+        over.map(|(_, (_, held))| SessionClose::new(&held.channel, Parting::Ended)).collect()
     }
 
     /// Lets go of everything.
-    pub(super) fn leave(&self) -> Vec<Farewell> {
+    pub(super) fn leave(&self) -> Vec<SessionClose> {
         let all = std::mem::take(&mut self.lock().1);
-        all.into_values().map(|(_, held)| Farewell::new(&held.channel, Parting::Stopping)).collect()
+        all.into_values().map(|(_, held)| SessionClose::new(&held.channel, Parting::Stopping)).collect()
     }
 
     /// Lets go of the session `id` of `peer`; whether there was one.
@@ -112,6 +112,6 @@ impl Desk {
 }
 
 /// Whether nothing of it is under way: whoever still has it is the table.
-fn is_quiet(held: &Arc<Held>) -> bool {
+fn is_quiet(held: &Arc<InboundSession>) -> bool {
     Arc::strong_count(held) == 1
 }

@@ -3,7 +3,7 @@
 //! Each request carries its own time, so a late answer counts from when it was asked for. An answer that would be
 //! worthless (older than a grant lives) is no longer waited for.
 
-use super::{EffectGate, GRANT_LIFE, Grant, RENEW_EVERY, Standing};
+use super::{GRANT_LIFE, Grant, GrantGuard, RENEW_EVERY, Standing};
 use crate::ports::GrantCall;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 /// The task.
 pub(crate) struct Renewal {
     /// What it keeps open.
-    pub(crate) gate: EffectGate,
+    pub(crate) guard: GrantGuard,
     /// What judges by policies only while a leader is heard.
     pub(crate) policies: symbi_policy::Gate,
     /// The node's boot count, which the request carries.
@@ -71,7 +71,7 @@ impl Renewal {
 
     fn take(&self, answer: Option<Grant>) {
         if let Some(grant) = answer {
-            self.gate.granted(grant);
+            self.guard.granted(grant);
             // A grant follows a round in which a majority confirmed the leader: no other sign of life means as much.
             self.policies.heard(grant.requested_at);
             self.granted.send_modify(|count| *count += 1);
@@ -80,15 +80,15 @@ impl Renewal {
 
     fn tell(&mut self) {
         let applied = self.state.borrow_and_update().counters.applied_index;
-        let standing = self.gate.standing(applied);
+        let standing = self.guard.standing(applied);
         self.standing.send_if_modified(|told| std::mem::replace(told, standing) != standing);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EffectGate, Renewal};
-    use crate::gate::Standing;
+    use super::{GrantGuard, Renewal};
+    use crate::grants::Standing;
     use std::sync::Arc;
     use std::time::Duration;
     use symbi_model::State;
@@ -100,7 +100,7 @@ mod tests {
     async fn an_answer_that_comes_late_counts_from_when_it_was_asked_for() {
         let since = Instant::now();
         let boottime: Arc<dyn Fn() -> Duration + Send + Sync> = Arc::new(move || since.elapsed());
-        let gate = EffectGate::new(Arc::clone(&boottime));
+        let guard = GrantGuard::new(Arc::clone(&boottime));
         let (calls, mut asked) = mpsc::channel(2);
         let (_state, state) = watch::channel(State::default());
         let (standing, stands) = watch::channel(Standing::Silent);
@@ -108,18 +108,18 @@ mod tests {
         let cancel = CancellationToken::new();
         let clocks = symbi_policy::Clocks { wall_ms: Arc::new(|| 0), boottime: Arc::clone(&boottime) };
         let policies = symbi_policy::Gate::new(symbi_policy::Options::new(symbi_model::NodeId([1; 32])), clocks);
-        let (gate_, cancel_) = (gate.clone(), cancel.clone());
+        let (guard_, cancel_) = (guard.clone(), cancel.clone());
         let renewal =
-            Renewal { gate: gate_, policies, boot: 7, calls, state, standing, granted, boottime, cancel: cancel_ };
+            Renewal { guard: guard_, policies, boot: 7, calls, state, standing, granted, boottime, cancel: cancel_ };
         let task = tokio::spawn(renewal.run());
         let first = asked.recv().await.unwrap();
-        assert_eq!((first.boot, gate.check(0).is_ok()), (7, false));
+        assert_eq!((first.boot, guard.check(0).is_ok()), (7, false));
         sleep(Duration::from_millis(4_500)).await;
         first.reply.send(Some((1, 0))).unwrap();
         sleep(Duration::from_millis(10)).await;
         assert_eq!(*stands.borrow(), Standing::Open);
         sleep(Duration::from_millis(1_500)).await;
-        assert!(gate.check(0).is_err(), "six seconds after the request, not after the answer");
+        assert!(guard.check(0).is_err(), "six seconds after the request, not after the answer");
         sleep(Duration::from_secs(3)).await;
         assert_eq!(*stands.borrow(), Standing::Silent);
         cancel.cancel();
