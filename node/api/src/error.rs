@@ -189,7 +189,7 @@ impl From<ProposeError> for Error {
 
 impl From<symbi_policy::Denied> for Error {
     fn from(denied: symbi_policy::Denied) -> Self {
-        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason, deaf: denied.deaf }
+        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason, deaf: denied.leaderless }
     }
 }
 

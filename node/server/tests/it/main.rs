@@ -7,6 +7,7 @@ mod directories;
 mod failures;
 mod help;
 mod joins;
+mod loops;
 mod nodes;
 mod program;
 mod proofs;

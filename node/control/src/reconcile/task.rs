@@ -1,4 +1,4 @@
-//! Errands: what is asked of others and takes time, each a task that ends with a [`Done`].
+//! What is asked of others and takes time: each is a task that ends with a [`Done`].
 
 use super::{Change, ChangeRequest, ConfirmLead, Proposals};
 use crate::grants::{Event, Verdict};
@@ -7,7 +7,7 @@ use symbi_model::{Command, Committed, NodeId, Outcome, Proposal, ProposeError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-/// How an errand ended.
+/// How a task ended.
 #[derive(Debug)]
 pub(super) enum Done {
     /// A confirmation round, or a node's fall or rise: what the grants wait for.
