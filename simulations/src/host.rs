@@ -21,12 +21,12 @@ use symbi_model::agent::Resources;
 use symbi_model::node::Profile;
 use symbi_model::{NodeId, Outcome, State};
 use symbi_net::Member;
-use symbi_node::failure::Failure;
-use symbi_node::join::{self, Ended, Progress};
-use symbi_node::node::{self, Config, Network, Node, Parts};
-use symbi_node::options::Options;
 use symbi_policy::credential::IssuerKey;
 use symbi_proto::wire::Usage;
+use symbi_server::failure::Failure;
+use symbi_server::join::{self, Ended, Progress};
+use symbi_server::node::{self, Config, Network, Node, Parts};
+use symbi_server::options::Options;
 use symbi_store::memory::{Disk, Memory};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -212,7 +212,7 @@ async fn restart(setup: &Arc<Setup>, files: &Files, cluster: &Cluster) -> Result
 async fn bootstrap(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {
     let network = network(setup, files, BTreeMap::new()).await?;
     let profile = profile(&network, files);
-    let (genesis, _) = symbi_node::bootstrap::genesis(&options(&setup.name), files.node(), profile.clone());
+    let (genesis, _) = symbi_server::bootstrap::genesis(&options(&setup.name), files.node(), profile.clone());
     let key = ed25519_dalek::SigningKey::from_bytes(&files.seed);
     let (bytes, _) = node::genesis(genesis, &key, (clocks(&setup.lease, &setup.wall).wall_ms)());
     let cluster = Cluster { genesis: Some(bytes), ..Cluster::default() };

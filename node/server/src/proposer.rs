@@ -21,7 +21,6 @@ mod successor;
 mod tests;
 
 pub use door::{Clocks as LeaderClocks, Door, DoorError};
-pub use drive::ATTEMPT;
 pub use successor::successor;
 
 use crate::clock::WallMs;

@@ -4,7 +4,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 use std::ffi::OsString;
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 
 /// The code and exit code of every one.
 const USAGE: (u8, &str) = (2, "USAGE");

@@ -1,6 +1,21 @@
 //! The `symbi-node` program: `start` runs a node, every other verb is a client of a running one.
 
-mod cli;
+mod agent;
+mod atomic_file;
+mod audit;
+mod bench;
+mod cluster;
+mod context;
+mod msg;
+mod output;
+mod policy;
+mod progress;
+mod start;
+mod style;
+mod token;
+mod usage;
+mod value;
+mod verbs;
 
 use std::process::ExitCode;
 
@@ -8,10 +23,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match cli::parse(std::env::args_os().collect()).and_then(cli::run) {
+    match verbs::parse(std::env::args_os().collect()).and_then(verbs::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprint!("{}", cli::shown(&failure));
+            eprint!("{}", style::failure(&failure));
             ExitCode::from(failure.exit)
         }
     }

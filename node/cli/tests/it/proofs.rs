@@ -3,7 +3,7 @@
 //!
 //! What is in no line fails, and so does a line of what is gone, a proof that is gone, and one that does not even name what it
 //! proves: a verb behind its group and a flag as arguments of their own, in the test or in what of its file it uses. Whether
-//! it proves it, only a reader can say. (Wrong values are in `cli/tests.rs`, helps in `help/`.)
+//! it proves it, only a reader can say. (Wrong values are in `verbs/tests.rs`, helps in `help/`.)
 
 use crate::help;
 use crate::program::Place;
@@ -19,7 +19,7 @@ mod routes;
 const PROOFS: &str = include_str!("proofs.txt");
 /// Where the tests of the crates are.
 const CRATES: &[(&str, &str)] =
-    &[("api", "node/api/tests/it"), ("cluster", "cluster-tests/tests/it"), ("server", "node/server/tests/it")];
+    &[("api", "node/api/tests/it"), ("cluster", "cluster-tests/tests/it"), ("cli", "node/cli/tests/it")];
 /// Headers that the interface reads beside HTTP's own.
 const HEADERS: [&str; 2] = ["idempotency-key", "symbi-timeout-ms"];
 

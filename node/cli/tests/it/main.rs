@@ -1,4 +1,4 @@
-//! The node's own tests: the rules of the house, and the command line as golden text.
+//! The program's tests, the command line as golden text; and the rules of the house, for the whole workspace.
 
 mod answers;
 mod audit;

@@ -1,12 +1,12 @@
 //! `msg`: what became of a message, as the ledgers of all nodes have it.
 
-use super::context::{Context, failure};
-use super::output::{Output, cell, pairs, table, time};
-use super::value;
+use crate::context::{Context, failure};
+use crate::output::{Output, cell, pairs, table, time};
+use crate::value;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use symbi_api::client::segment;
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 
 /// The verbs of `msg`.
 #[derive(Subcommand)]

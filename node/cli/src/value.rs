@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use symbi_model::agent::{ANNOTATION_BYTES, ANNOTATION_KEY_BYTES, NAME_BYTES};
 use symbi_model::node::{LABEL_BYTES, valid_label, valid_name};
-use symbi_node::options::NODE_LABEL;
+use symbi_server::options::NODE_LABEL;
 
 /// Where a node's HTTP interface is: HOST:PORT, with or without `http://`.
 pub fn address(text: &str) -> Result<String, String> {

@@ -1,6 +1,6 @@
 //! Tables for people, JSON for scripts: what a script reads never has a letter that only a terminal understands.
 
-use super::style;
+use crate::style;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 

@@ -1,14 +1,14 @@
 //! How a verb finds its node and its token, and what the node's refusals mean as exit codes.
 
-use super::output::Output;
-use super::value;
+use crate::output::Output;
+use crate::value;
 use clap::Args;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use symbi_api::client::{Client, Error, Target};
-use symbi_node::failure::Failure;
-use symbi_node::options::{DATA_DIR, HTTP};
+use symbi_server::failure::Failure;
+use symbi_server::options::{DATA_DIR, HTTP};
 
 /// Where the node is, and the token that opens it.
 #[derive(Args, Clone)]
@@ -59,7 +59,7 @@ impl Context {
     /// The headers of a write: its deadline, and a key so that a repetition does it only once.
     pub fn write_headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = self.deadline_header();
-        let key = symbi_api::keys::uuid_v7(symbi_node::clock::wall_ms());
+        let key = symbi_api::keys::uuid_v7(symbi_server::clock::wall_ms());
         headers.push((symbi_api::write::KEY_HEADER, key.to_string()));
         headers
     }

@@ -1,9 +1,9 @@
 //! `agent`: run agents and talk to them.
 
-use super::context::{Context, Plain, failure, unreadable};
-use super::output::{Output, cell, pairs, print_json, table};
-use super::progress::Progress;
-use super::value;
+use crate::context::{Context, Plain, failure, unreadable};
+use crate::output::{Output, cell, pairs, print_json, table};
+use crate::progress::Progress;
+use crate::value;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use symbi_api::client::{Client, segment};
 use symbi_api::dto::spec::{Spec, with_suggestion};
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 
 /// How often a waiting verb looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(150);

@@ -1,8 +1,8 @@
 //! A run whose clients are here, each with one connection to the node that it keeps.
 
 use super::{Plan, meanwhile};
-use crate::cli::context::failure;
-use crate::cli::output::cell;
+use crate::context::failure;
+use crate::output::cell;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use symbi_api::bench::tally::{Turn, measure};
 use symbi_api::bench::{BYTES, Figures, Found, Order, Work, note};
 use symbi_api::client::{Client, Connection, Error, Target};
 use symbi_api::dto::bench::{Agents, Report, Run, report};
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 use tokio::sync::Mutex;
 
 /// The most clients: a node takes 512 connections on its socket.

@@ -4,7 +4,7 @@
 use super::{Arguments, parse, run};
 use clap::{Arg, Command, CommandFactory};
 use std::ffi::OsString;
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 
 /// Longer than a note may be.
 const LONG: &str = const {

@@ -3,16 +3,16 @@
 mod cases;
 mod source;
 
-use super::context::{Context, Plain, failure};
-use super::output::{Output, cell, pairs, table, time};
-use super::value;
+use crate::context::{Context, Plain, failure};
+use crate::output::{Output, cell, pairs, table, time};
+use crate::value;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 use source::Source;
 use std::path::PathBuf;
 use symbi_api::client::{Error, segment};
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 
 /// The verbs of `policy`.
 #[derive(Subcommand)]

@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The file. Dropped before it is [`Draft::put`], it is removed.
-pub struct Draft {
+/// The file. Dropped before it is [`AtomicFile::put`], it is removed.
+pub struct AtomicFile {
     /// What is written to.
     file: File,
     /// Where that is, if it is to be renamed.
@@ -17,7 +17,7 @@ pub struct Draft {
     place: PathBuf,
 }
 
-impl Draft {
+impl AtomicFile {
     /// An empty one for `place`.
     pub fn new(place: &Path) -> io::Result<Self> {
         // Behind a link it is the file itself that is written anew.
@@ -47,7 +47,7 @@ impl Draft {
     }
 }
 
-impl Write for Draft {
+impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -57,7 +57,7 @@ impl Write for Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for AtomicFile {
     fn drop(&mut self) {
         if let Some(beside) = &self.beside {
             // Whoever is told of the failure that led here needs no second one.
@@ -68,7 +68,7 @@ impl Drop for Draft {
 
 #[cfg(test)]
 mod tests {
-    use super::Draft;
+    use super::AtomicFile;
     use std::fs;
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
@@ -83,14 +83,14 @@ mod tests {
     fn a_file_is_whole_or_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("b.jsonl");
-        let mut draft = Draft::new(&place).unwrap();
-        draft.write_all(b"half").unwrap();
+        let mut file = AtomicFile::new(&place).unwrap();
+        file.write_all(b"half").unwrap();
         assert!(!place.exists());
-        drop(draft);
+        drop(file);
         assert_eq!(names(folder.path()), [""; 0]);
-        let mut draft = Draft::new(&place).unwrap();
-        draft.write_all(b"whole").unwrap();
-        draft.put().unwrap();
+        let mut file = AtomicFile::new(&place).unwrap();
+        file.write_all(b"whole").unwrap();
+        file.put().unwrap();
         assert_eq!((names(folder.path()), fs::read(&place).unwrap()), (vec!["b.jsonl".to_owned()], b"whole".to_vec()));
     }
 
@@ -101,22 +101,22 @@ mod tests {
         fs::write(&place, "old").unwrap();
         fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
         std::os::unix::fs::symlink(&place, &link).unwrap();
-        let mut draft = Draft::new(&link).unwrap();
-        draft.write_all(b"half").unwrap();
-        drop(draft);
+        let mut file = AtomicFile::new(&link).unwrap();
+        file.write_all(b"half").unwrap();
+        drop(file);
         assert_eq!(fs::read(&place).unwrap(), b"old");
-        let mut draft = Draft::new(&link).unwrap();
-        draft.write_all(b"new").unwrap();
-        draft.put().unwrap();
+        let mut file = AtomicFile::new(&link).unwrap();
+        file.write_all(b"new").unwrap();
+        file.put().unwrap();
         assert_eq!((fs::read(&place).unwrap(), fs::read_link(&link).unwrap()), (b"new".to_vec(), place.clone()));
         assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o600, "it is as private as it was");
     }
 
     #[test]
     fn a_device_is_written_to_and_no_folder_is() {
-        let mut draft = Draft::new(Path::new("/dev/full")).unwrap();
-        assert!(draft.write_all(b"more than it has").is_err());
-        assert!(Draft::new(Path::new("/dev")).is_err());
-        assert!(Draft::new(Path::new("/no/such/folder/b.jsonl")).is_err());
+        let mut file = AtomicFile::new(Path::new("/dev/full")).unwrap();
+        assert!(file.write_all(b"more than it has").is_err());
+        assert!(AtomicFile::new(Path::new("/dev")).is_err());
+        assert!(AtomicFile::new(Path::new("/no/such/folder/b.jsonl")).is_err());
     }
 }

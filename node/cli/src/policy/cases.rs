@@ -2,16 +2,16 @@
 
 use super::source::Source;
 use super::{Test, clauses};
-use crate::cli::context::{failure, unreadable};
-use crate::cli::output::cell;
+use crate::context::{failure, unreadable};
+use crate::output::cell;
 use hyper::Method;
 use serde_json::Value;
 use std::path::Path;
 use symbi_api::dto::cases::{Cases, report};
 use symbi_api::dto::spec::with_suggestion;
 use symbi_model::PolicyNumber;
-use symbi_node::failure::Failure;
 use symbi_policy::Candidate;
+use symbi_server::failure::Failure;
 
 /// Does it; a case that fails is a failure.
 pub async fn run(test: Test) -> Result<(), Failure> {

@@ -1,15 +1,15 @@
 //! `cluster` and `node`: what the cluster looks like to the node that answers, and the removal of a node.
 
-use super::context::{Context, Plain, failure};
-use super::output::{cell, print_json, table};
-use super::value;
+use crate::context::{Context, Plain, failure};
+use crate::output::{cell, print_json, table};
+use crate::value;
 use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::io::{BufRead, Write};
 use symbi_api::client::segment;
-use symbi_node::failure::Failure;
-use symbi_node::options::NODE_LABEL;
+use symbi_server::failure::Failure;
+use symbi_server::options::NODE_LABEL;
 
 /// The columns of the nodes.
 const COLUMNS: &[&str] = &["node", "role", "state", "addr", "ver", "rtt", "cpu", "mem", "agents", "sandbox", "last"];

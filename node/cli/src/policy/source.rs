@@ -2,11 +2,11 @@
 //!
 //! The files of a folder are one set, in the order of their names; what is below it in other folders is not looked at.
 
-use crate::cli::context::unreadable;
+use crate::context::unreadable;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 
 /// What a folder's entities are in.
 const ENTITIES: &str = "entities.json";

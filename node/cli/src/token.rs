@@ -1,13 +1,13 @@
 //! `token`: what lets nodes join.
 
-use super::context::{Context, Plain, failure};
-use super::output::{Output, print_json, table, time};
-use super::value;
+use crate::context::{Context, Plain, failure};
+use crate::output::{Output, print_json, table, time};
+use crate::value;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 
 /// The verbs of `token`.
 #[derive(Subcommand)]

@@ -1,14 +1,14 @@
 //! `bench`: how fast a running cluster is.
 
-use super::context::{Context, failure};
-use super::output::{Output, cell, table};
-use super::progress::Progress;
+use crate::context::{Context, failure};
+use crate::output::{Output, cell, table};
+use crate::progress::Progress;
 use clap::{Args, Subcommand, ValueEnum};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use symbi_api::bench::{Layer, Work};
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 
 mod http;
 

@@ -1,14 +1,14 @@
 //! `start`: a node, until it is told to stop.
 
-use super::{context, style, value};
+use crate::{context, style, value};
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use symbi_model::node::{LABELS, MAX_AGENTS};
-use symbi_node::failure::Failure;
-use symbi_node::options::{DATA_DIR, HTTP, Join, LISTEN, Options, Token};
-use symbi_node::run::Stopped;
+use symbi_server::failure::Failure;
+use symbi_server::options::{DATA_DIR, HTTP, Join, LISTEN, Options, Token};
+use symbi_server::run::Stopped;
 use tracing_subscriber::EnvFilter;
 
 /// What `start --help` ends with.
@@ -83,7 +83,7 @@ pub fn run(start: Start) -> Result<(), Failure> {
     let options = options(start)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| context::no_runtime(&error))?;
-    let ended = runtime.block_on(symbi_node::run::run(options));
+    let ended = runtime.block_on(symbi_server::run::run(options));
     runtime.shutdown_timeout(Duration::from_secs(2));
     match ended? {
         Stopped::Terminated => Ok(()),

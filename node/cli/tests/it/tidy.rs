@@ -29,15 +29,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("node/api", &["audit", "control", "host", "model", "policy", "proto"]),
     (
         "node/server",
-        &["api", "audit", "control", "host", "model", "net", "policy", "proto", "raft", "rocks", "sandbox", "store"],
+        &["api", "control", "host", "model", "net", "policy", "proto", "raft", "rocks", "sandbox", "store"],
     ),
+    ("node/cli", &["api", "audit", "model", "policy", "sandbox", "server"]),
 ];
 
 /// Crates that may depend on anything: they prove the others.
 const HARNESS: &[&str] = &["cluster-tests", "simulations", "benches"];
 
 /// Dev-dependencies between crates, beyond their arrows.
-const DEV_ARROWS: &[(&str, &[&str])] = &[("consensus/raft", &["rocks"]), ("node/audit", &["model"])];
+const DEV_ARROWS: &[(&str, &[&str])] =
+    &[("consensus/raft", &["rocks"]), ("node/audit", &["model"]), ("node/cli", &["host", "proto"])];
 
 /// Heavy dependencies, and the one crate that may name each (harness crates may too).
 const HEAVY: &[(&str, &str)] = &[
@@ -47,7 +49,7 @@ const HEAVY: &[(&str, &str)] = &[
     ("cedar-policy", "node/policy"),
     ("agentpin", "node/policy"),
     ("axum", "node/api"),
-    ("clap", "node/server"),
+    ("clap", "node/cli"),
     ("turmoil", "simulations"),
     ("mad-turmoil", "simulations"),
 ];

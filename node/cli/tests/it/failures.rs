@@ -65,7 +65,9 @@ impl<'ast> Visit<'ast> for Made {
 #[test]
 fn every_failure_says_what_to_do() {
     let mut wrong = Vec::new();
-    for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("node/server/src") && !is_test(path))
+    for (path, text) in sources()
+        .into_iter()
+        .filter(|(path, _)| ["node/server/src", "node/cli/src"].iter().any(|of| path.starts_with(of)) && !is_test(path))
     {
         let whole = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(&text);
         let file = syn::parse_file(whole).unwrap_or_else(|error| panic!("{path}: {error}"));

@@ -1,7 +1,7 @@
 //! Colour, for people only: where a stream is a terminal and `NO_COLOR` does not say otherwise (<https://no-color.org>).
 
 use rustix::fd::AsFd;
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 
 /// Bold.
 const BOLD: &str = "\x1b[1m";

@@ -1,10 +1,10 @@
 //! `audit`: the chain and the ledgers, read, exported and verified. Verifying a file needs no node.
 
-use super::context::{Context, failure, unreadable};
-use super::draft::Draft;
-use super::output::{Output, cell, pairs, table, time};
-use super::progress::Progress;
-use super::value;
+use crate::atomic_file::AtomicFile;
+use crate::context::{Context, failure, unreadable};
+use crate::output::{Output, cell, pairs, table, time};
+use crate::progress::Progress;
+use crate::value;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use std::io::{BufReader, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use symbi_api::pieces::Reader;
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 use tokio::sync::mpsc;
 
 /// Pieces of a bundle that wait to be verified.
@@ -107,15 +107,15 @@ async fn export(bundle: &Path, context: &Context) -> Result<(), Failure> {
             .why(error.to_string())
             .fix("name a file that this user can write, on a disk with room, with --bundle")
     };
-    let mut draft = Draft::new(bundle).map_err(unwritable)?;
+    let mut file = AtomicFile::new(bundle).map_err(unwritable)?;
     let (mut lines, mut bytes) = (0, 0);
     fetch(context, async |piece| {
         lines += piece.iter().filter(|byte| **byte == b'\n').count();
         bytes += piece.len();
-        draft.write_all(&piece).map(|()| ControlFlow::Continue(())).map_err(unwritable)
+        file.write_all(&piece).map(|()| ControlFlow::Continue(())).map_err(unwritable)
     })
     .await?;
-    draft.put().map_err(unwritable)?;
+    file.put().map_err(unwritable)?;
     eprintln!("wrote {lines} lines, {bytes} bytes to {}", bundle.display());
     Ok(())
 }

@@ -1,26 +1,9 @@
 //! The command line: noun, then verb. Parsing and printing only; what a verb means is decided by the node that it asks.
 
-mod agent;
-mod audit;
-mod bench;
-mod cluster;
-mod context;
-mod draft;
-mod msg;
-mod output;
-mod policy;
-mod progress;
-mod start;
-mod style;
-mod token;
-mod usage;
-mod value;
-
-pub use style::failure as shown;
-
+use crate::{agent, audit, bench, cluster, context, msg, policy, start, token, usage};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 
 /// A node of a cluster that runs AI agents.
 ///
