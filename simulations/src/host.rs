@@ -25,7 +25,8 @@ use symbi_policy::credential::IssuerKey;
 use symbi_proto::wire::Usage;
 use symbi_server::failure::Failure;
 use symbi_server::join::{self, Ended, Progress};
-use symbi_server::node::{self, Config, Network, Node, Parts};
+use symbi_server::membership;
+use symbi_server::node::{self, Config, Endpoint, Node, Parts};
 use symbi_server::options::Options;
 use symbi_store::memory::{Disk, Memory};
 use tokio::sync::watch;
@@ -184,7 +185,7 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     tokio::select! {
         biased;
         why = node.stopped() => setup.recorder.tell(&setup.name, Event::Wrong(format!("the node stopped: {why}"))),
-        failure = join::removed(&node) => setup.failed(failure),
+        failure = membership::removed(&node) => setup.failed(failure),
     }
 }
 
@@ -257,7 +258,7 @@ async fn join(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {
         files.pending = false;
     }
     let node = Node::start(setup.config(files, profile, &cluster), parts, network).await?;
-    join::catch_up(&node, until, &progress).await?;
+    membership::catch_up(&node, until, &progress).await?;
     Ok(node)
 }
 
@@ -270,16 +271,16 @@ fn progress(setup: &Arc<Setup>) -> Progress {
     })
 }
 
-async fn network(setup: &Setup, files: &Files, members: BTreeMap<NodeId, Member>) -> Result<Network, Failure> {
+async fn network(setup: &Setup, files: &Files, members: BTreeMap<NodeId, Member>) -> Result<Endpoint, Failure> {
     let transport = symbi_net::secure(
         Tcp::of_host(turmoil::lookup(setup.name.as_str())),
         &symbi_net::Identity::from_seed(files.seed),
     );
     let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
-    node::network(files.seed, any, Some(transport), members).await
+    node::bind(files.seed, any, Some(transport), members).await
 }
 
-fn profile(network: &Network, files: &Files) -> Profile {
+fn profile(network: &Endpoint, files: &Files) -> Profile {
     let issuer = IssuerKey::from_bytes(&files.issuer).expect("generated");
     let allocatable = Resources { memory_mb: 4_096, cpu_millis: 4_000 };
     Profile::plain(network.handle.listen_addr(), issuer.public(), allocatable)

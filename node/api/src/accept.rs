@@ -6,7 +6,7 @@
 
 mod paced;
 
-use crate::auth::Door;
+use crate::auth::Listener;
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -143,7 +143,7 @@ impl Service {
                         let mut first = [0];
                         let looking = tokio::time::timeout(service.options.first_byte, stream.peek(&mut first));
                         if matches!(looking.await, Ok(Ok(1))) {
-                            service.connection(stream, reset, Door::Tcp).await;
+                            service.connection(stream, reset, Listener::Tcp).await;
                         }
                         drop(place);
                     });
@@ -166,7 +166,7 @@ impl Service {
                 if let Some(place) = own.then(|| self.place(None)).flatten() {
                     let service = self.clone();
                     tracker.spawn(async move {
-                        service.connection(stream, |_| (), Door::Unix).await;
+                        service.connection(stream, |_| (), Listener::Unix).await;
                         drop(place);
                     });
                 }
@@ -189,11 +189,11 @@ impl Service {
         Some(Place { address, open: self.open.clone() })
     }
 
-    async fn connection<S>(&self, stream: S, abort: fn(&S), door: Door)
+    async fn connection<S>(&self, stream: S, abort: fn(&S), listener: Listener)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let routes = self.router.clone().layer(axum::Extension(door));
+        let routes = self.router.clone().layer(axum::Extension(listener));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.options.headers)

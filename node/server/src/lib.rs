@@ -7,6 +7,7 @@ mod datadir;
 pub mod failure;
 pub mod join;
 mod measure;
+pub mod membership;
 pub mod node;
 pub mod options;
 mod proposer;

@@ -37,9 +37,9 @@ pub async fn measure_here(plan: &Plan) -> Result<Value, Failure> {
     };
     let order = run.clone().order(String::new()).map_err(|error| Failure::new(2, "USAGE", error.to_string()))?;
     let body = serde_json::to_value(&run).expect("numbers and texts");
-    let hired = client.send(Method::POST, "/api/v1/bench/agents", Some(&body), &[]).await;
-    let hired = hired.map_err(|error| failure(&error))?;
-    let figures = work_through(&order, &client, hired).await;
+    let agents = client.send(Method::POST, "/api/v1/bench/agents", Some(&body), &[]).await;
+    let agents = agents.map_err(|error| failure(&error))?;
+    let figures = work_through(&order, &client, agents).await;
     let dismissed = client.send(Method::DELETE, "/api/v1/bench/agents", None, &[]).await;
     let report: Report = report(&order, "http", &Found::Whole(figures?));
     dismissed.map_err(|error| failure(&error))?;
@@ -61,9 +61,9 @@ fn fits(plan: &Plan, client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn work_through(order: &Order, client: &Client, hired: Value) -> Result<Figures, Failure> {
+async fn work_through(order: &Order, client: &Client, agents: Value) -> Result<Figures, Failure> {
     let garbled = |error: serde_json::Error| Error::Garbled(error.to_string());
-    let agents: Agents = serde_json::from_value(hired).map_err(garbled).map_err(|error| failure(&error))?;
+    let agents: Agents = serde_json::from_value(agents).map_err(garbled).map_err(|error| failure(&error))?;
     let mut connections = Vec::new();
     for _ in 0..order.clients {
         connections.push(Mutex::new(client.connect().await.map_err(|error| failure(&error))?));

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use symbi_api::error::Error;
-use symbi_api::write::Way;
+use symbi_api::write::Writer;
 use symbi_model::command::Enrol as EnrolCommand;
 use symbi_model::node::Membership;
 use symbi_model::token::JoinToken;
@@ -137,8 +137,8 @@ impl Handler {
         let labels = enrol.profile.labels.clone();
         let admit = AdmitNode { user: record.user.clone(), name: name.clone(), labels };
         let command = Command::Enrol(EnrolCommand { node: joiner, name, profile: enrol.profile, token });
-        let way = Way { state: self.raft.state(), gate: self.gate.clone(), proposals: self.proposals.clone() };
-        let committed = outcome(way.permitted(&admit, enrol.request, command, ENROL_MS).await)?;
+        let writer = Writer { state: self.raft.state(), gate: self.gate.clone(), proposals: self.proposals.clone() };
+        let committed = outcome(writer.permitted(&admit, enrol.request, command, ENROL_MS).await)?;
         let state = self.raft.wait_applied(committed.index, Duration::from_secs(3)).await.map_err(|_| starting())?;
         enrolled(&state, &joiner)
     }

@@ -9,7 +9,7 @@ use symbi_net::CallError;
 use symbi_raft::{Lane, Link, LinkError};
 
 /// The link between this node's Raft and the others'.
-pub struct Network(pub symbi_net::Handle);
+pub struct RaftLink(pub symbi_net::Handle);
 
 /// The network's lane for one of Raft's.
 #[must_use]
@@ -22,7 +22,7 @@ pub fn lane(lane: Lane) -> symbi_net::Lane {
     }
 }
 
-impl Link for Network {
+impl Link for RaftLink {
     fn call(
         &self,
         to: NodeId,

@@ -1,8 +1,9 @@
-//! One batch on its way: signed once, attempted until its fate is known or nobody waits any more.
+//! One batch that is submitted: signed once, attempted until its fate is known or nobody waits any more.
 
-use super::audience::{Audience, Fate};
-use super::lane::Queued;
-use super::{DoorError, Ports};
+use super::Ports;
+use super::admission::AdmissionError;
+use super::queue::Queued;
+use super::waiters::{Fate, Waiters};
 use bytes::Bytes;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,15 +20,15 @@ pub const ATTEMPT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// A batch and those who wait for it.
-pub struct Drive {
-    /// Its way.
-    way: Way,
+pub struct Submission {
+    /// Its attempts.
+    attempts: Attempts,
     /// Those who wait.
-    audience: Audience,
+    waiters: Waiters,
 }
 
-/// A batch's way to the log.
-struct Way {
+/// A signed batch, tried again until its fate is known.
+struct Attempts {
     /// What it works with.
     ports: Ports,
     /// The signed batch, encoded.
@@ -51,58 +52,58 @@ enum Attempt {
     Final(ProposeError),
 }
 
-impl Drive {
+impl Submission {
     /// Signs a batch; none if it is empty, or the cluster is not known yet.
     pub fn new(ports: Ports, batch: Vec<Queued>) -> Option<Self> {
         let decided_term = batch.first()?.decided_term;
-        let (mut items, mut audience) = (Vec::new(), Audience::default());
+        let (mut items, mut waiters) = (Vec::new(), Waiters::default());
         for queued in batch {
             items.push(queued.item);
-            audience.push(queued.deadline, queued.reply);
+            waiters.push(queued.deadline, queued.reply);
         }
         let cluster = *ports.cluster.borrow();
         let Some(cluster) = cluster else {
-            audience.fail(&ProposeError::NotLeading);
+            waiters.fail(&ProposeError::NotLeading);
             return None;
         };
         let time_ms = (ports.wall_ms)();
         let batch = Batch::sign(cluster, GroupId(0), &ports.key, time_ms, decided_term, items);
         let bytes = Bytes::from(codec::encode_batch(&batch));
-        let way = Way { ports, bytes, leaders: decided_term.is_some(), appended: AtomicBool::new(false) };
-        Some(Self { way, audience })
+        let attempts = Attempts { ports, bytes, leaders: decided_term.is_some(), appended: AtomicBool::new(false) };
+        Some(Self { attempts, waiters })
     }
 
     /// Takes the batch where it belongs, and answers each who waits in time.
     pub async fn run(self) {
-        let Self { way, mut audience } = self;
-        let mut journey = pin!(way.travel());
+        let Self { attempts, mut waiters } = self;
+        let mut settled = pin!(attempts.settle());
         loop {
-            let deadline = audience.next_deadline();
+            let deadline = waiters.next_deadline();
             // A leader's batch keeps its place to the end: the next must not overtake it, nor copies of it pile up.
-            if deadline.is_none() && !way.leaders {
+            if deadline.is_none() && !attempts.leaders {
                 return;
             }
             tokio::select! {
                 biased;
-                end = &mut journey => return match end {
-                    Ok((index, outcomes)) => audience.answer(index, &outcomes),
-                    Err(error) => audience.fail(&error),
+                end = &mut settled => return match end {
+                    Ok((index, outcomes)) => waiters.answer(index, &outcomes),
+                    Err(error) => waiters.fail(&error),
                 },
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    audience.expire(Instant::now(), way.fate());
+                    waiters.expire(Instant::now(), attempts.fate());
                 }
             }
         }
     }
 }
 
-impl Way {
+impl Attempts {
     fn fate(&self) -> Fate {
         if self.appended.load(Ordering::Relaxed) { Fate::Unknown } else { Fate::NotAppended }
     }
 
     /// Ends when the batch's fate is known.
-    async fn travel(&self) -> Result<(u64, Vec<Outcome>), ProposeError> {
+    async fn settle(&self) -> Result<(u64, Vec<Outcome>), ProposeError> {
         loop {
             let before = self.fate();
             let attempt = if self.leaders { self.local().await } else { self.attempt().await };
@@ -132,11 +133,11 @@ impl Way {
     async fn local(&self) -> Attempt {
         let mut status = self.ports.raft.status();
         let term = status.borrow().term;
-        match self.ports.door.admit(self.ports.node, &self.bytes).await {
+        match self.ports.admission.admit(self.ports.node, &self.bytes).await {
             Ok(()) => {}
-            Err(DoorError::NotYet) => return Attempt::NotAppended,
-            Err(DoorError::Refused(ms)) => return Attempt::Final(skew(ms)),
-            Err(DoorError::Foreign) => return Attempt::Final(ProposeError::NotLeading),
+            Err(AdmissionError::NotYet) => return Attempt::NotAppended,
+            Err(AdmissionError::Refused(ms)) => return Attempt::Final(skew(ms)),
+            Err(AdmissionError::Foreign) => return Attempt::Final(ProposeError::NotLeading),
         }
         self.appended.store(true, Ordering::Relaxed);
         let node = self.ports.node;

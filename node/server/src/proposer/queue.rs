@@ -1,9 +1,9 @@
 //! Commands that wait for a batch, in their order.
 //!
-//! [`Lane::gather`] keeps three rules: (A) what goes together was decided in the same term; (B) a batch has at most
+//! [`Queue::gather`] keeps three rules: (A) what goes together was decided in the same term; (B) a batch has at most
 //! [`BATCH_COMMANDS`] commands and [`BATCH_BYTES`] of them, except that a longer command goes alone; (C) the order stays.
 
-use super::{QUEUE, Reply};
+use super::{QUEUED_COMMANDS, Reply};
 use std::collections::VecDeque;
 use std::time::Duration;
 use symbi_model::codec;
@@ -52,27 +52,27 @@ impl Queued {
 
 /// Commands that wait.
 #[derive(Default)]
-pub struct Lane {
+pub struct Queue {
     /// In the order of their arrival.
     waiting: VecDeque<Queued>,
     /// No deadline is earlier. It may be that of a command that is gone, so that gathering need not look at all the others.
     look_at: Option<Instant>,
 }
 
-impl Lane {
+impl Queue {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// When [`Lane::expire`] is to be called next.
+    /// When [`Queue::expire`] is to be called next.
     pub fn look_at(&self) -> Option<Instant> {
         self.look_at
     }
 
-    /// Adds a command; when [`QUEUE`] wait already it is refused, as certainly not carried out.
+    /// Adds a command; when [`QUEUED_COMMANDS`] wait already it is refused, as certainly not carried out.
     pub fn push(&mut self, next: Queued) {
-        if self.waiting.len() >= QUEUE {
+        if self.waiting.len() >= QUEUED_COMMANDS {
             return next.fail(ProposeError::Full);
         }
         self.look_at = self.look_at.into_iter().chain([next.deadline]).min();

@@ -9,8 +9,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::drive::ATTEMPT;
-use super::flights::Flights;
+use super::in_flight::InFlight;
+use super::submission::ATTEMPT;
 use super::successor::successor;
 use crate::clock::WallMs;
 use futures::FutureExt;
@@ -34,9 +34,9 @@ const COMPARE_EVERY: Duration = Duration::from_secs(5);
 /// How long a voter has to tell its time.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
-/// The check at the leader's door.
+/// The leader's check of what is proposed.
 #[derive(Clone)]
-pub struct Door {
+pub struct Admission {
     /// This node.
     node: NodeId,
     /// The leader's clock.
@@ -47,13 +47,13 @@ pub struct Door {
     good_in_term: watch::Receiver<u64>,
     /// Whether this node leads, and in which term.
     status: watch::Receiver<symbi_raft::Status>,
-    /// Forwarded batches that were let in.
-    flights: Flights,
+    /// Forwarded batches that were admitted.
+    in_flight: InFlight,
 }
 
 /// Why a batch is not taken.
 #[derive(Debug)]
-pub enum DoorError {
+pub enum AdmissionError {
     /// The clock is not yet compared in this term, or the log of the terms before it not yet applied: ask again.
     NotYet,
     /// It will never be taken: its time is this many ms ahead of the leader's clock (behind, if negative).
@@ -63,19 +63,19 @@ pub enum DoorError {
     Foreign,
 }
 
-impl Door {
+impl Admission {
     /// Checks an encoded batch that comes from `from`; waits for a comparison that is on its way.
     ///
     /// # Errors
     /// Why it is not taken.
-    pub async fn admit(&self, from: NodeId, bytes: &[u8]) -> Result<(), DoorError> {
+    pub async fn admit(&self, from: NodeId, bytes: &[u8]) -> Result<(), AdmissionError> {
         self.compared().await?;
-        let batch = codec::decode_batch(bytes).map_err(|_| DoorError::Foreign)?;
+        let batch = codec::decode_batch(bytes).map_err(|_| AdmissionError::Foreign)?;
         self.readable(from, &batch)?;
         self.timely(batch.time_ms)?;
         let cluster = self.members(&batch.origin)?;
         // What this node has just signed itself each replica still verifies.
-        if from == self.node || batch.verify(cluster, GroupId(0)) { Ok(()) } else { Err(DoorError::Foreign) }
+        if from == self.node || batch.verify(cluster, GroupId(0)) { Ok(()) } else { Err(AdmissionError::Foreign) }
     }
 
     /// Proposes a forwarded batch that was admitted; one that is on its way already is awaited instead. After [`ATTEMPT`]
@@ -86,35 +86,35 @@ impl Door {
     pub async fn propose(&self, raft: &symbi_raft::Handle, batch: Vec<u8>) -> Result<BatchApplied, WriteError> {
         let (term, raft) = (self.status.borrow().term, raft.clone());
         let propose = |batch| async move { raft.propose(batch).await }.boxed();
-        self.flights.board(term, batch, ATTEMPT, propose).await
+        self.in_flight.join_or_propose(term, batch, ATTEMPT, propose).await
     }
 
     /// Waits until the clock was compared in this term.
-    async fn compared(&self) -> Result<(), DoorError> {
+    async fn compared(&self) -> Result<(), AdmissionError> {
         let term = self.status.borrow().term;
         let mut good = self.good_in_term.clone();
         let compared = tokio::time::timeout(2 * ANSWER_WITHIN, good.wait_for(|good| *good >= term)).await;
-        if matches!(compared, Ok(Ok(_))) { Ok(()) } else { Err(DoorError::NotYet) }
+        if matches!(compared, Ok(Ok(_))) { Ok(()) } else { Err(AdmissionError::NotYet) }
     }
 
-    fn timely(&self, time_ms: u64) -> Result<(), DoorError> {
+    fn timely(&self, time_ms: u64) -> Result<(), AdmissionError> {
         let ahead_ms = time_ms.cast_signed().saturating_sub((self.wall_ms)().cast_signed());
         let timely = -BEHIND_MS.cast_signed()..=AHEAD_MS.cast_signed();
-        if timely.contains(&ahead_ms) { Ok(()) } else { Err(DoorError::Refused(ahead_ms)) }
+        if timely.contains(&ahead_ms) { Ok(()) } else { Err(AdmissionError::Refused(ahead_ms)) }
     }
 
-    fn readable(&self, from: NodeId, batch: &Batch) -> Result<(), DoorError> {
+    fn readable(&self, from: NodeId, batch: &Batch) -> Result<(), AdmissionError> {
         let mut leaders = batch.decided_term.is_some();
         for item in &batch.items {
-            let command = codec::decode_command(&item.command).map_err(|_| DoorError::Foreign)?;
+            let command = codec::decode_command(&item.command).map_err(|_| AdmissionError::Foreign)?;
             leaders |= command.is_leaders();
         }
         let foreign = batch.origin != from || batch.items.is_empty() || (leaders && from != self.node);
-        if foreign { Err(DoorError::Foreign) } else { Ok(()) }
+        if foreign { Err(AdmissionError::Foreign) } else { Ok(()) }
     }
 
     /// The cluster, if `origin` is a member of it.
-    fn members(&self, origin: &NodeId) -> Result<ClusterId, DoorError> {
+    fn members(&self, origin: &NodeId) -> Result<ClusterId, AdmissionError> {
         let (cluster, membership) = {
             let state = self.state.borrow();
             let membership = state.nodes.get(origin).map(|node| node.membership);
@@ -123,8 +123,8 @@ impl Door {
         match (cluster, membership) {
             (Some(cluster), Some(Membership::Joining | Membership::Member)) => Ok(cluster),
             // A new leader may not have applied yet what made the origin a member.
-            (_, None) if self.status.borrow().first_index_of_term.is_none() => Err(DoorError::NotYet),
-            _ => Err(DoorError::Foreign),
+            (_, None) if self.status.borrow().first_index_of_term.is_none() => Err(AdmissionError::NotYet),
+            _ => Err(AdmissionError::Foreign),
         }
     }
 }
@@ -144,14 +144,14 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// The comparison, and the door that it opens.
+    /// The comparison, and the admission that waits for it.
     #[must_use]
-    pub fn new(node: NodeId, wall_ms: WallMs, raft: symbi_raft::Handle, net: symbi_net::Handle) -> (Self, Door) {
+    pub fn new(node: NodeId, wall_ms: WallMs, raft: symbi_raft::Handle, net: symbi_net::Handle) -> (Self, Admission) {
         let (good_in_term, good) = watch::channel(0);
         let (state, status) = (raft.state(), raft.status());
-        let flights = Flights::default();
-        let door = Door { node, wall_ms: wall_ms.clone(), state, good_in_term: good, status, flights };
-        (Self { node, wall_ms, raft, net, good_in_term }, door)
+        let in_flight = InFlight::default();
+        let admission = Admission { node, wall_ms: wall_ms.clone(), state, good_in_term: good, status, in_flight };
+        (Self { node, wall_ms, raft, net, good_in_term }, admission)
     }
 
     /// Compares at each new leadership and every five seconds of it.

@@ -38,9 +38,9 @@ struct Waiting {
 
 /// Those who wait, in the order of the batch's commands.
 #[derive(Default)]
-pub struct Audience(Vec<Waiting>);
+pub struct Waiters(Vec<Waiting>);
 
-impl Audience {
+impl Waiters {
     /// Adds the next.
     pub fn push(&mut self, deadline: Instant, reply: Reply) {
         self.0.push(Waiting { deadline, reply: Some(reply) });

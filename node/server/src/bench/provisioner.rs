@@ -28,7 +28,7 @@ const AT_ONCE: usize = 64;
 
 /// Makes and removes agents.
 #[derive(Clone)]
-pub struct Crew {
+pub struct Provisioner {
     /// The rest of the node.
     ports: Ports,
     /// For whom.
@@ -39,7 +39,7 @@ pub struct Crew {
     made: Arc<AtomicU64>,
 }
 
-impl Crew {
+impl Provisioner {
     /// Nobody yet.
     pub fn new(ports: Ports, user: String) -> Self {
         let prefix = format!("bench-{}-", ports.here.node.short().to_ascii_lowercase());
@@ -67,7 +67,7 @@ impl Crew {
     }
 
     /// Records `count` agents and waits until they run.
-    pub async fn hire(&self, node: Option<&str>, count: usize) -> Result<Vec<AgentName>, Error> {
+    pub async fn provision(&self, node: Option<&str>, count: usize) -> Result<Vec<AgentName>, Error> {
         let making: Vec<_> = (0..count).map(|_| self.make(node).boxed()).collect();
         let making = futures::stream::iter(making);
         let made: Vec<_> = futures::StreamExt::collect(futures::StreamExt::buffered(making, AT_ONCE)).await;
@@ -95,7 +95,7 @@ impl Crew {
     }
 
     /// Removes all agents of this node's runs, and waits until they are gone.
-    pub async fn dismiss(&self) {
+    pub async fn teardown(&self) {
         let ended = timeout(END_WITHIN, async {
             let mut asked = BTreeSet::new();
             loop {

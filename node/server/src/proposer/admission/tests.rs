@@ -1,6 +1,6 @@
-//! What the door lets in, decided over a state made by hand.
+//! What is admitted, decided over a state made by hand.
 
-use super::{Door, DoorError, Flights};
+use super::{Admission, AdmissionError, InFlight};
 use ed25519_dalek::SigningKey;
 use std::sync::Arc;
 use symbi_model::agent::Resources;
@@ -56,22 +56,22 @@ fn state() -> State {
     state
 }
 
-/// A door whose clock is good in `good_in_term`, at a leader of term 7.
-fn door(good_in_term: u64, first_index_of_term: Option<u64>) -> Door {
+/// An admission whose clock is good in `good_in_term`, at a leader of term 7.
+fn admission(good_in_term: u64, first_index_of_term: Option<u64>) -> Admission {
     let status =
         Status { term: 7, role: Role::Leader, leader: Some(id(LEADER)), first_index_of_term, ..Status::default() };
-    Door {
+    Admission {
         node: id(LEADER),
         wall_ms: Arc::new(|| NOW_MS),
         state: watch::channel(state()).1,
         good_in_term: watch::channel(good_in_term).1,
         status: watch::channel(status).1,
-        flights: Flights::default(),
+        in_flight: InFlight::default(),
     }
 }
 
-fn open() -> Door {
-    door(7, Some(10))
+fn open() -> Admission {
+    admission(7, Some(10))
 }
 
 fn ordinary() -> Vec<u8> {
@@ -87,12 +87,12 @@ fn batch(origin: u8, time_ms: u64, decided_term: Option<u64>, commands: Vec<Vec<
     Batch::sign(CLUSTER, GroupId(0), &key(origin), time_ms, decided_term, items)
 }
 
-async fn admitted(door: &Door, from: u8, batch: &Batch) -> String {
-    match door.admit(id(from), &codec::encode_batch(batch)).await {
+async fn admitted(admission: &Admission, from: u8, batch: &Batch) -> String {
+    match admission.admit(id(from), &codec::encode_batch(batch)).await {
         Ok(()) => "taken".to_owned(),
-        Err(DoorError::NotYet) => "not yet".to_owned(),
-        Err(DoorError::Foreign) => "foreign".to_owned(),
-        Err(DoorError::Refused(ms)) => format!("skew {ms}"),
+        Err(AdmissionError::NotYet) => "not yet".to_owned(),
+        Err(AdmissionError::Foreign) => "foreign".to_owned(),
+        Err(AdmissionError::Refused(ms)) => format!("skew {ms}"),
     }
 }
 
@@ -109,7 +109,7 @@ async fn members_and_those_who_join_are_let_in_others_are_not() {
 #[tokio::test(start_paused = true)]
 async fn a_new_leader_that_has_not_applied_its_log_calls_nobody_a_stranger() {
     let batch = batch(STRANGER, NOW_MS, None, vec![ordinary()]);
-    assert_eq!(admitted(&door(7, None), STRANGER, &batch).await, "not yet");
+    assert_eq!(admitted(&admission(7, None), STRANGER, &batch).await, "not yet");
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,7 +140,7 @@ async fn what_a_replica_could_not_read_is_kept_out() {
         }
     }
     assert_eq!(admitted(&open(), MEMBER, &batch(MEMBER, NOW_MS, None, Vec::new())).await, "foreign");
-    assert!(matches!(open().admit(id(MEMBER), b"no batch").await, Err(DoorError::Foreign)));
+    assert!(matches!(open().admit(id(MEMBER), b"no batch").await, Err(AdmissionError::Foreign)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,6 +158,6 @@ async fn a_batch_is_of_now_and_the_leaders_clock_is_compared_first() {
     for (ahead_ms, expected) in times {
         let batch = batch(MEMBER, NOW_MS.saturating_add_signed(ahead_ms), None, vec![ordinary()]);
         assert_eq!(admitted(&open(), MEMBER, &batch).await, expected);
-        assert_eq!(admitted(&door(6, Some(10)), MEMBER, &batch).await, "not yet");
+        assert_eq!(admitted(&admission(6, Some(10)), MEMBER, &batch).await, "not yet");
     }
 }
