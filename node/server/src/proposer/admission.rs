@@ -9,8 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::in_flight::InFlight;
-use super::submission::ATTEMPT;
+use super::in_flight::{ATTEMPT, InFlight};
 use super::successor::successor;
 use crate::clock::WallMs;
 use futures::FutureExt;

@@ -13,6 +13,8 @@ use symbi_model::Hash;
 use symbi_raft::{BatchApplied, WriteError};
 use tokio::time::Instant;
 
+/// How long a leader has to answer for a batch that another node has forwarded.
+pub const ATTEMPT: Duration = Duration::from_secs(3);
 /// How long a batch that nobody asks for is remembered.
 const KEPT: Duration = Duration::from_secs(95);
 

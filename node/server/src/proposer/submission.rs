@@ -2,6 +2,7 @@
 
 use super::Ports;
 use super::admission::AdmissionError;
+use super::in_flight::ATTEMPT;
 use super::queue::Queued;
 use super::waiters::{Fate, Waiters};
 use bytes::Bytes;
@@ -14,8 +15,6 @@ use symbi_proto::wire::{ControlReply, ControlRequest};
 use symbi_raft::WriteError;
 use tokio::time::{Instant, sleep_until};
 
-/// How long another node that leads has to answer for a batch.
-pub const ATTEMPT: Duration = Duration::from_secs(3);
 /// How long to wait for news of a leader before trying again.
 const PAUSE: Duration = Duration::from_millis(25);
 
