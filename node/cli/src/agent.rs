@@ -1,6 +1,7 @@
 //! `agent`: run agents and talk to them.
 
 use crate::context::{Context, Plain, failure, unreadable};
+use crate::lookup::{self, path};
 use crate::output::{Output, cell, pairs, print_json, table};
 use crate::progress::Progress;
 use crate::value;
@@ -34,7 +35,7 @@ pub enum Verb {
     /// Print the last lines that an agent wrote
     #[command(after_help = "Examples:\n  symbi-node agent logs reviewer-1 --lines 20")]
     Logs {
-        /// The agent: its name, its id, or a unique beginning of either
+        /// The agent: its name or id, or the beginning of one that fits no other
         #[arg(value_parser = value::agent)]
         name: String,
         /// How many lines
@@ -53,7 +54,7 @@ pub enum Verb {
     /// Set a note on an agent, at most 4 KiB
     #[command(after_help = "Examples:\n  symbi-node agent annotate reviewer-1 ticket OPS-7")]
     Annotate {
-        /// The agent: its name, its id, or a unique beginning of either
+        /// The agent: its whole name or id
         #[arg(value_parser = value::agent)]
         name: String,
         /// The note's key
@@ -93,7 +94,7 @@ pub struct Run {
 /// The flags of a read of one agent.
 #[derive(Args)]
 pub struct Named {
-    /// The agent: its name, its id, or a unique beginning of either
+    /// The agent: its name or id, or the beginning of one that fits no other
     #[arg(value_parser = value::agent)]
     name: String,
     /// The node.
@@ -107,7 +108,7 @@ pub struct Named {
 /// The flags of a write to one agent.
 #[derive(Args)]
 pub struct Target {
-    /// The agent: its name, its id, or a unique beginning of either
+    /// The agent: its whole name or id
     #[arg(value_parser = value::agent)]
     name: String,
     /// The node.
@@ -118,7 +119,7 @@ pub struct Target {
 /// The flags of a message.
 #[derive(Args)]
 pub struct Message {
-    /// The agent: its name, its id, or a unique beginning of either
+    /// The agent: its whole name or id
     #[arg(value_parser = value::agent)]
     name: String,
     /// JSON, @FILE, or - for standard input
@@ -141,12 +142,12 @@ pub async fn run(verb: Verb) -> Result<(), Failure> {
             Ok(())
         }
         Verb::Show(named) => {
-            let agent = get(&named.context, &path(&named.name, "")).await?;
+            let agent = lookup::read(&named.context.client()?, &named.name, "").await?;
             named.output.print(&agent, show);
             Ok(())
         }
         Verb::Logs { name, lines, context } => {
-            let logs = get(&context, &path(&name, &format!("/logs?lines={lines}"))).await?;
+            let logs = lookup::read(&context.client()?, &name, &format!("/logs?lines={lines}")).await?;
             for line in logs["lines"].as_array().into_iter().flatten() {
                 // What an agent writes must not steer the terminal.
                 println!("{}", cell(line).replace(|letter: char| letter.is_control() && letter != '\t', "\u{fffd}"));
@@ -162,10 +163,6 @@ pub async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Ask(message) => ask(message).await,
         Verb::Tell(message) => tell(message).await,
     }
-}
-
-fn path(name: &str, rest: &str) -> String {
-    format!("/api/v1/agents/{}{rest}", segment(name))
 }
 
 async fn get(context: &Context, path: &str) -> Result<Value, Failure> {

@@ -35,7 +35,7 @@ pub enum NodeVerb {
         after_help = "Examples:\n  symbi-node node remove n3\n  symbi-node node remove n3 --yes\n\nExit codes: 0 removed, 3 no such node, 4 denied, 5 no quorum, 7 it is up, holds agents, or is needed for a majority."
     )]
     Remove {
-        /// The node: its name, its id, or a unique beginning of either
+        /// The node: its whole name or id
         #[arg(value_parser = value::node)]
         name: String,
         /// Do not ask

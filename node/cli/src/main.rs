@@ -6,6 +6,7 @@ mod audit;
 mod bench;
 mod cluster;
 mod context;
+mod lookup;
 mod msg;
 mod output;
 mod policy;

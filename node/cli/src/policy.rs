@@ -4,6 +4,7 @@ mod cases;
 mod source;
 
 use crate::context::{Context, Plain, failure};
+use crate::lookup;
 use crate::output::{Output, cell, pairs, table, time};
 use crate::value;
 use clap::{Args, Subcommand};
@@ -131,7 +132,7 @@ pub enum Why {
     /// Explain where an agent is, or why it is nowhere
     #[command(after_help = "Examples:\n  symbi-node why agent reviewer-1")]
     Agent {
-        /// The agent: its name, its id, or a unique beginning of either
+        /// The agent: its name or id, or the beginning of one that fits no other
         #[arg(value_parser = value::agent)]
         name: String,
         /// The node.
@@ -243,16 +244,16 @@ fn diff(diff: &Value) -> String {
 
 /// Does it.
 pub async fn run_why(why: Why) -> Result<(), Failure> {
-    let (path, context, output, print): (String, Context, Output, fn(&Value) -> String) = match why {
+    match why {
         Why::Decision { id, context, output } => {
-            (format!("/api/v1/decisions/{}", segment(&id)), context, output, decision)
+            let found = context.client()?.get(&format!("/api/v1/decisions/{}", segment(&id))).await;
+            output.print(&found.map_err(|error| failure(&error))?, decision);
         }
         Why::Agent { name, context, output } => {
-            (format!("/api/v1/agents/{}/why", segment(&name)), context, output, agent)
+            let found = lookup::read(&context.client()?, &name, "/why").await?;
+            output.print(&found, agent);
         }
-    };
-    let answer = context.client()?.get(&path).await.map_err(|error| failure(&error))?;
-    output.print(&answer, print);
+    }
     Ok(())
 }
 

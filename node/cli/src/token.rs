@@ -18,11 +18,11 @@ pub enum Verb {
     /// List join tokens
     #[command(after_help = "Examples:\n  symbi-node token ls")]
     Ls(Plain),
-    /// Revoke a join token, by its id or the beginning of it
-    #[command(after_help = "Examples:\n  symbi-node token revoke 4f2a")]
+    /// Revoke a join token
+    #[command(after_help = "Examples:\n  symbi-node token revoke 4f2a91c07be3")]
     Revoke {
-        /// The token's id, as `token ls` shows it, or a unique beginning of it
-        #[arg(value_parser = value::id)]
+        /// The token's id, 12 hex digits, as `token ls` prints it
+        #[arg(value_parser = value::token_id)]
         id: String,
         /// The node.
         #[command(flatten)]

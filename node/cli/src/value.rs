@@ -20,7 +20,7 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("a path is wanted, and this is empty".to_owned()) } else { Ok(text.into()) }
 }
 
-/// An agent: its name, its id, or the beginning of either.
+/// An agent: its name or its id; or the beginning of either, for a verb that takes one.
 pub fn agent(text: &str) -> Result<String, String> {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_one = (1..=NAME_BYTES).contains(&text.len()) && text.bytes().all(letter);
@@ -49,7 +49,7 @@ pub fn node_label(text: &str) -> Result<String, String> {
     Err(format!("a label is a word without spaces, of printable ASCII and at most {LABEL_BYTES} bytes, such as zone=a"))
 }
 
-/// A node: its name, its id, or the beginning of either.
+/// A node: its name or its id.
 pub fn node(text: &str) -> Result<String, String> {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_one = (1..=64).contains(&text.len()) && text.bytes().all(letter);
@@ -68,6 +68,13 @@ pub fn domain(text: &str) -> Result<String, String> {
 pub fn hash(text: &str) -> Result<String, String> {
     let is_one = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_one { Ok(text.to_ascii_lowercase()) } else { Err("a hash has 64 hex digits".to_owned()) }
+}
+
+/// A join token's id.
+pub fn token_id(text: &str) -> Result<String, String> {
+    let is_one = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let wrong = || "a token's id is 12 hex digits, as 'symbi-node token ls' prints it".to_owned();
+    if is_one { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
 }
 
 /// An id that is of hex digits, with or without dashes, or its beginning.

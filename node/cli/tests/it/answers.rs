@@ -3,6 +3,7 @@
 use crate::program::{Place, Ran};
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::mpsc;
 use std::thread;
 
 /// Something that answers one connection with `bytes`, and then closes it: its address, and the head of what it was asked.
@@ -23,6 +24,32 @@ pub fn node_that_says(bytes: &str) -> (String, thread::JoinHandle<String>) {
         String::from_utf8_lossy(&request).into_owned()
     });
     (addr, node)
+}
+
+/// Runs a verb against something that answers one connection after the other, each with one of `answers`; and the first line of
+/// what each was asked.
+pub fn against_all(answers: &[String], arguments: &[&str]) -> (Ran, Vec<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let (asked, heard) = mpsc::channel();
+    let answers = answers.to_vec();
+    thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+                request.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&request).lines().next().unwrap_or_default().to_owned();
+            asked.send(head.trim_end_matches(" HTTP/1.1").to_owned()).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    let ran = Place::new().run(&[arguments, &["--addr", &addr]].concat());
+    (ran, heard.try_iter().collect())
 }
 
 /// Runs a verb against something that answers one connection with `bytes`.
@@ -59,6 +86,42 @@ fn a_refusal_has_its_exit_code() {
         assert_eq!(ran.code, exit, "{code}: {}", ran.err);
         assert!(ran.err.starts_with(&format!("error[{code}]: in words\n")), "{}", ran.err);
     }
+}
+
+#[test]
+fn only_verbs_that_read_take_the_beginning_of_a_name() {
+    let missing = refusal("404 Not Found", "NOT_FOUND");
+    let one = http("200 OK", r#"[{"name": "worker-10"}]"#);
+    let two = http("200 OK", r#"[{"name": "worker-1"}, {"name": "worker-10"}]"#);
+    let shown = http("200 OK", r#"{"name": "worker-10", "lines": []}"#);
+    let list = "GET /api/v1/agents?prefix=work";
+    for (verb, rest) in
+        [(&["agent", "show"][..], ""), (&["agent", "logs"], "/logs?lines=100"), (&["why", "agent"], "/why")]
+    {
+        let verb = [verb, &["work"]].concat();
+        let (ran, asked) = against_all(&[missing.clone(), one.clone(), shown.clone()], &verb);
+        assert_eq!(ran.code, 0, "{verb:?}: {}", ran.err);
+        let [exact, found] = ["work", "worker-10"].map(|name| format!("GET /api/v1/agents/{name}{rest}"));
+        assert_eq!(asked, [exact.as_str(), list, &found], "{verb:?}");
+        let (ran, _) = against_all(&[missing.clone(), two.clone()], &verb);
+        assert_eq!(ran.code, 2, "{verb:?}: {}", ran.err);
+        assert!(ran.err.starts_with("error[AMBIGUOUS]: 2 agents begin with \"work\"\n"), "{}", ran.err);
+        assert!(ran.err.contains("they are worker-1, worker-10"), "{}", ran.err);
+        let (ran, _) = against_all(&[missing.clone(), http("200 OK", "[]")], &verb);
+        assert_eq!(ran.code, 3, "{verb:?}: {}", ran.err);
+    }
+    for verb in [
+        &["agent", "rm", "work"][..],
+        &["agent", "stop", "work"],
+        &["agent", "annotate", "work", "k", "v"],
+        &["agent", "ask", "work", "1"],
+        &["agent", "tell", "work", "1"],
+        &["node", "remove", "work", "--yes"],
+    ] {
+        let (ran, asked) = against_all(&[missing.clone(), one.clone()], verb);
+        assert_eq!((ran.code, asked.len()), (3, 1), "{verb:?}: {asked:?} {}", ran.err);
+    }
+    assert_eq!(Place::new().run(&["token", "revoke", "4f2a"]).code, 2, "of a token's id neither");
 }
 
 #[test]
