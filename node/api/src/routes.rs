@@ -14,6 +14,7 @@ mod traces;
 pub use object::Json;
 pub use tokens::first as first_token;
 
+use crate::accept::connections::{Full, Place};
 use crate::auth::{self, Listener};
 use crate::error::Error;
 use crate::keys::Pool;
@@ -165,8 +166,15 @@ async fn guard(
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
+    let place = request.extensions().get::<Arc<Place>>().cloned();
+    let _answering = place.as_ref().map(|place| place.answering());
     if listener == Listener::Tcp {
         is_for_here(&request, &app.hosts)?;
+        if let Some(place) = place.as_ref().filter(|place| place.is_anonymous())
+            && auth::user(&app.ports.state.borrow(), listener, request.headers()).is_ok()
+        {
+            place.authenticate().map_err(|Full| Error::TooManyConnections)?;
+        }
     }
     if !request.body().is_end_stream() {
         // Nobody's body is kept in memory before it is known whose it is.

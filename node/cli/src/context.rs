@@ -125,9 +125,11 @@ pub fn failure(error: &Error) -> Failure {
         Error::Garbled(what) => Failure::new(1, "GARBLED", "this is not the HTTP port of a node")
             .why(what.clone())
             .fix("give --addr the address that the node's 'start' printed after http://"),
-        Error::CutOff(reason) => Failure::new(5, "CUT_OFF", "the node ended its answer before its end")
-            .why(reason.clone())
-            .fix("ask again; the log of the node that answered says why"),
+        Error::CutOff(reason) => {
+            Failure::new(5, "CUT_OFF", "the connection was closed before the whole answer had come")
+                .why(reason.clone())
+                .fix("ask again; the node's log says why, if it is one that listens there")
+        }
         Error::Refused { code, message, details, status } => refused(*status, code, message, details),
     }
 }
@@ -136,7 +138,7 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
     let exit = match (code, status) {
         ("NOT_FOUND" | "TOKEN_UNKNOWN", _) | (_, 404) => 3,
         ("DENIED" | "UNAUTHENTICATED", _) => 4,
-        ("NO_QUORUM" | "UNAVAILABLE" | "STOPPING", _) => 5,
+        ("NO_QUORUM" | "UNAVAILABLE" | "STOPPING" | "TOO_MANY_CONNECTIONS", _) => 5,
         ("DEADLINE" | "OUTCOME_UNKNOWN", _) => 6,
         ("LIMIT" | "BAD_REQUEST" | "AMBIGUOUS" | "POLICY_INVALID", _) => 2,
         ("NODE_IN_USE" | "QUORUM_AT_RISK" | "LOCKOUT", _) => 7,
@@ -167,6 +169,9 @@ fn way_on(code: &str) -> &'static str {
         "OUTCOME_UNKNOWN" => "look before you repeat it: symbi-node audit tail",
         "DEADLINE" => "give it longer with --timeout; a write's fate shows in 'symbi-node audit tail'",
         "NO_QUORUM" => "see who is missing: symbi-node cluster status",
+        "TOO_MANY_CONNECTIONS" => {
+            "close some, or ask through the node's own socket, which has connections of its own: --data-dir DIR"
+        }
         "UNAVAILABLE" | "STOPPING" | "NOT_LEADING" => "ask again in a moment, or another node with --addr",
         "NOT_FOUND" | "TOKEN_UNKNOWN" => "list what there is with the noun's 'ls'",
         "AMBIGUOUS" => "give more of it, or all of it",

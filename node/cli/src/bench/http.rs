@@ -9,15 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use symbi_api::bench::tally::{Turn, measure};
 use symbi_api::bench::{BYTES, Figures, Found, Order, Work, note};
-use symbi_api::client::{Client, Connection, Error, Target};
+use symbi_api::client::{Client, Connection, Error};
 use symbi_api::dto::bench::{Agents, Report, Run, report};
 use symbi_server::failure::Failure;
 use tokio::sync::Mutex;
 
-/// The most clients: a node takes 512 connections on its socket.
+/// The most clients: a node takes 512 connections, and others need some too.
 const CLIENTS: u16 = 256;
-/// The most clients over TCP: a node takes 32 connections from one address, and this is one more.
-const CLIENTS_OVER_TCP: u16 = 31;
 /// How often a client looks whether its agent is placed.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long an agent may take to be placed.
@@ -26,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Runs it, and answers as the node would.
 pub async fn measure_here(plan: &Plan) -> Result<Value, Failure> {
     let client = plan.run.context.client()?;
-    fits(plan, &client)?;
+    fits(plan)?;
     let Plan { work, run, sessions, .. } = plan;
     let run = Run {
         bench: work.name().to_owned(),
@@ -46,17 +44,16 @@ pub async fn measure_here(plan: &Plan) -> Result<Value, Failure> {
     Ok(serde_json::to_value(report).expect("numbers and texts"))
 }
 
-fn fits(plan: &Plan, client: &Client) -> Result<(), Failure> {
-    let most = if matches!(client.target, Target::Tcp(_)) { CLIENTS_OVER_TCP } else { CLIENTS };
+fn fits(plan: &Plan) -> Result<(), Failure> {
     if plan.work == Work::Policy {
         return Err(Failure::new(2, "USAGE", "a decision of the gate is no call of the interface")
             .fix("leave --http out: the gate is measured inside the node"));
     }
-    if plan.run.clients > most {
-        let what = format!("with --http there are at most {most} clients here, not {}", plan.run.clients);
+    if plan.run.clients > CLIENTS {
+        let what = format!("with --http there are at most {CLIENTS} clients here, not {}", plan.run.clients);
         return Err(Failure::new(2, "USAGE", what)
-            .why("a node takes 512 connections on its own socket, and 32 from one address")
-            .fix("name fewer --clients, or talk to the node's socket with --data-dir"));
+            .why("a node takes 512 connections, and others need some too")
+            .fix("name fewer --clients"));
     }
     Ok(())
 }
@@ -66,7 +63,11 @@ async fn work_through(order: &Order, client: &Client, agents: Value) -> Result<F
     let agents: Agents = serde_json::from_value(agents).map_err(garbled).map_err(|error| failure(&error))?;
     let mut connections = Vec::new();
     for _ in 0..order.clients {
-        connections.push(Mutex::new(client.connect().await.map_err(|error| failure(&error))?));
+        let mut connection = client.connect().await.map_err(|error| failure(&error))?;
+        // Shows its token: only few connections may be open without.
+        let shown = connection.send(Method::GET, "/api/v1/policies/schema", None).await;
+        shown.map_err(|error| failure(&error))?;
+        connections.push(Mutex::new(connection));
     }
     let clients = Arc::new(Clients { work: order.work, agents, connections });
     let measured = measure(order.clients, order.length, move |client, done| {

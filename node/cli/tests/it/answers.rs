@@ -77,6 +77,7 @@ fn a_refusal_has_its_exit_code() {
         ("403 Forbidden", "DENIED", 4),
         ("503 Service Unavailable", "NO_QUORUM", 5),
         ("503 Service Unavailable", "UNAVAILABLE", 5),
+        ("503 Service Unavailable", "TOO_MANY_CONNECTIONS", 5),
         ("504 Gateway Timeout", "OUTCOME_UNKNOWN", 6),
         ("504 Gateway Timeout", "DEADLINE", 6),
         ("409 Conflict", "NAME_TAKEN", 1),
@@ -149,10 +150,19 @@ fn each_ending_of_an_ask_has_its_exit_code() {
 
 #[test]
 fn what_is_no_node_is_said_to_be_none() {
-    for garbage in ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", ""] {
+    for garbage in ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"] {
         let ran = against(garbage, &["cluster", "status"]);
         assert_eq!(ran.code, 1, "{garbage:?}: {}", ran.err);
         assert!(ran.err.starts_with("error[GARBLED]"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_connection_that_is_closed_is_said_to_be_closed() {
+    for cut in ["", "HTTP/1.1 200 OK\r\ncontent-le", "HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{"] {
+        let ran = against(cut, &["cluster", "status"]);
+        assert_eq!(ran.code, 5, "{cut:?}: {}", ran.err);
+        assert!(ran.err.starts_with("error[CUT_OFF]: the connection was closed before"), "{}", ran.err);
     }
 }
 
