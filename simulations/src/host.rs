@@ -19,12 +19,13 @@ use symbi_model::NodeId;
 use symbi_model::agent::Resources;
 use symbi_model::node::Profile;
 use symbi_net::Member;
-use symbi_node::failure::Failure;
-use symbi_node::join::{self, Ended, Progress};
-use symbi_node::node::{self, Config, Network, Node, Parts};
-use symbi_node::options::Options;
 use symbi_policy::credential::IssuerKey;
 use symbi_proto::wire::Usage;
+use symbi_server::failure::Failure;
+use symbi_server::join::{self, Ended, Progress};
+use symbi_server::membership;
+use symbi_server::node::{self, Config, Endpoint, Node, Parts};
+use symbi_server::options::Options;
 use symbi_store::memory::Memory;
 use tokio::time::Instant;
 
@@ -68,7 +69,7 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     tokio::select! {
         biased;
         why = node.stopped() => setup.recorder.tell(&setup.name, Event::Wrong(format!("the node stopped: {why}"))),
-        failure = join::removed(&node) => setup.failed(failure),
+        failure = membership::removed(&node) => setup.failed(failure),
     }
 }
 
@@ -96,7 +97,7 @@ async fn restart(setup: &Arc<Setup>, files: &Files, cluster: &Cluster) -> Result
 async fn bootstrap(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {
     let network = network(setup, files, BTreeMap::new()).await?;
     let profile = profile(&network, files);
-    let (genesis, _) = symbi_node::bootstrap::genesis(&options(&setup.name), files.node(), profile.clone());
+    let (genesis, _) = symbi_server::bootstrap::genesis(&options(&setup.name), files.node(), profile.clone());
     let key = ed25519_dalek::SigningKey::from_bytes(&files.seed);
     let (bytes, _) = node::genesis(genesis, &key, (clocks(&setup.lease, &setup.wall).wall_ms)());
     let cluster = Cluster { genesis: Some(bytes), ..Cluster::default() };
@@ -141,7 +142,7 @@ async fn join(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {
         files.pending = false;
     }
     let node = Node::start(config(setup, files, profile, &cluster), parts, network).await?;
-    join::catch_up(&node, until, &progress).await?;
+    membership::catch_up(&node, until, &progress).await?;
     Ok(node)
 }
 
@@ -154,16 +155,16 @@ fn progress(setup: &Arc<Setup>) -> Progress {
     })
 }
 
-async fn network(setup: &Setup, files: &Files, members: BTreeMap<NodeId, Member>) -> Result<Network, Failure> {
+async fn network(setup: &Setup, files: &Files, members: BTreeMap<NodeId, Member>) -> Result<Endpoint, Failure> {
     let transport = symbi_net::secure(
         Tcp::of_host(turmoil::lookup(setup.name.as_str())),
         &symbi_net::Identity::from_seed(files.seed),
     );
     let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
-    node::network(files.seed, any, Some(transport), members).await
+    node::bind(files.seed, any, Some(transport), members).await
 }
 
-fn profile(network: &Network, files: &Files) -> Profile {
+fn profile(network: &Endpoint, files: &Files) -> Profile {
     let issuer = IssuerKey::from_bytes(&files.issuer).expect("generated");
     let allocatable = Resources { memory_mb: 4_096, cpu_millis: 4_000 };
     Profile::plain(network.handle.listen_addr(), issuer.public(), allocatable)

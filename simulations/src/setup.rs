@@ -16,7 +16,7 @@ use rand::rngs::StdRng;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use symbi_model::{Outcome, State};
-use symbi_node::failure::Failure;
+use symbi_server::failure::Failure;
 use symbi_store::memory::Disk;
 
 /// What a host keeps outside of its starts.

@@ -8,8 +8,8 @@ use symbi_model::agent::{Resources, Spec};
 use symbi_model::ids::RequestId;
 use symbi_model::node::Membership;
 use symbi_model::{AgentId, ClientId, Command, Proposal};
-use symbi_node::node::Node;
 use symbi_policy::{CreateAgent, Principal};
+use symbi_server::node::Node;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 

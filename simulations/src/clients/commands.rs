@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::ids::RequestId;
 use symbi_model::{Command, Outcome, Proposal, Refusal};
-use symbi_node::node::Node;
 use symbi_policy::Administer;
+use symbi_server::node::Node;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use symbi_host::{Caller, Ending};
 use symbi_model::agent::AgentName;
-use symbi_node::node::Node;
+use symbi_server::node::Node;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 

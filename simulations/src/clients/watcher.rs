@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use symbi_model::agent::AgentName;
 use symbi_model::{Epoch, PolicyNumber, State};
-use symbi_node::node::Node;
+use symbi_server::node::Node;
 
 /// Watches until the replica is gone.
 pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {

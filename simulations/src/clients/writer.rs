@@ -9,8 +9,8 @@ use rand::rngs::StdRng;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::{Command, Outcome, Proposal, Refusal};
-use symbi_node::node::Node;
 use symbi_policy::Administer;
+use symbi_server::node::Node;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
