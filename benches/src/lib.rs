@@ -19,7 +19,7 @@ use symbi_model::node::{CREDENTIAL_KEY_BYTES, Liveness, Membership, Node, Profil
 use symbi_model::policy::{NO_ENTITIES, PermitRef, PolicySet};
 use symbi_model::state::Cluster;
 use symbi_model::{
-    Batch, ClusterId, Command, DecisionId, Epoch, Hash, Item, NodeId, PolicyNumber, RequestId, State, codec,
+    Batch, ClusterId, Command, DecisionId, Epoch, Hash, Item, NodeId, PolicyNumber, RequestId, State,
 };
 
 /// How many nodes the cluster has.
@@ -165,11 +165,9 @@ pub fn annotates() -> Vec<Command> {
 pub fn signed(commands: &[Command]) -> Batch {
     let item = |(number, command): (u64, &Command)| {
         let decision = DecisionId { node: [1; 4], id: uuid(number) };
-        Item {
-            request: Some(RequestId { client: uuid(number), sequence: 1 }),
-            permit: Some(PermitRef { decision, policy_set: PolicyNumber(1) }),
-            command: codec::encode_command(command),
-        }
+        let request = RequestId { client: uuid(number), sequence: 1 };
+        let permit = PermitRef { decision, policy_set: PolicyNumber(1) };
+        Item::new(Some(request), Some(permit), [7; 16], command)
     };
     Batch::sign(cluster(), CONTROL, &key(), NOW_MS, None, (0..).zip(commands).map(item).collect())
 }

@@ -17,12 +17,21 @@ macro_rules! names {
             /// Every one that this program knows, by number.
             pub const ALL: &'static [Self] = &[$(Self($number),)*];
 
+            /// Its text, if this program knows it.
+            #[must_use]
+            pub const fn known(self) -> Option<&'static str> {
+                match self.0 {
+                    $($number => Some($text),)*
+                    _ => None,
+                }
+            }
+
             /// Its text.
             #[must_use]
             pub fn name(self) -> Cow<'static, str> {
-                match self.0 {
-                    $($number => Cow::Borrowed($text),)*
-                    unknown => Cow::Owned(format!("unknown-{unknown}")),
+                match self.known() {
+                    Some(text) => Cow::Borrowed(text),
+                    None => Cow::Owned(format!("unknown-{}", self.0)),
                 }
             }
         }

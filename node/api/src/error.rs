@@ -65,6 +65,9 @@ pub enum Error {
     /// The replicated state refused it.
     #[error("{0}")]
     Refused(Refusal),
+    /// It was decided, as a later version of this program has it.
+    #[error("the cluster answered {0}, which this node's program is too old to know: ask a node of the newer version")]
+    UnknownOutcome(String),
     /// Nothing was decided, or nobody knows.
     #[error("{0}")]
     Undecided(ProposeError),
@@ -108,7 +111,8 @@ impl Error {
             Self::NotFound(_) => "NOT_FOUND",
             Self::Ambiguous { .. } => "AMBIGUOUS",
             Self::AtRisk(_) => "QUORUM_AT_RISK",
-            Self::Refused(refusal) => refusal.code(),
+            Self::Refused(refusal) => refusal.code().known().unwrap_or("REFUSED"),
+            Self::UnknownOutcome(_) => "OUTCOME_UNREADABLE",
             Self::Undecided(error) => match error {
                 ProposeError::NoLeader => "NO_QUORUM",
                 ProposeError::Unknown => "OUTCOME_UNKNOWN",
@@ -135,7 +139,7 @@ impl Error {
             Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::NotFound(_) | Self::Refused(Refusal::NotFound) => StatusCode::NOT_FOUND,
-            Self::Refused(Refusal::TooManyClients) | Self::Undecided(ProposeError::Full) => {
+            Self::Refused(Refusal::TooManyClients | Refusal::ClientShare) | Self::Undecided(ProposeError::Full) => {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::Refused(Refusal::Limit { .. }) => StatusCode::BAD_REQUEST,
@@ -144,7 +148,7 @@ impl Error {
             Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Undecided(ProposeError::Unknown) | Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Undecided(_) | Self::Unavailable(_) | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Internal(_) | Self::UnknownOutcome(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

@@ -124,6 +124,7 @@ async fn submit(
 pub fn accepted(committed: Committed) -> Result<Committed, Error> {
     match committed.outcome {
         Outcome::Refused(refusal) => Err(refusal.into()),
+        Outcome::Unknown(coded) => Err(Error::UnknownOutcome(coded.code.to_string())),
         _ => Ok(committed),
     }
 }

@@ -131,6 +131,10 @@ fn settles(outcome: &Outcome, name: &str) -> bool {
             tracing::error!(agent = name, %refusal, "a report was refused and is tried again");
             false
         }
+        Outcome::Unknown(coded) => {
+            tracing::error!(agent = name, code = %coded.code, "a report came to what this program does not know");
+            true
+        }
         _ => true,
     }
 }

@@ -459,7 +459,7 @@ fn cluster_id(
 #[must_use]
 pub fn genesis(genesis: symbi_model::command::Genesis, key: &SigningKey, time_ms: u64) -> (Bytes, symbi_model::Hash) {
     let cluster = genesis.cluster;
-    let batch = symbi_model::Batch::genesis(genesis, key, time_ms);
+    let batch = symbi_model::Batch::genesis(genesis, rand::random(), key, time_ms);
     let anchor = batch.anchor(cluster, GroupId(0));
     (Bytes::from(codec::encode_batch(&batch)), anchor)
 }

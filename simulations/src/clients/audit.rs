@@ -43,13 +43,13 @@ pub fn check_permits(lines: &[Line]) -> Result<(), String> {
     let mut current = FIRST_SET;
     for line in lines {
         let Line::Record(record) = line else { continue };
-        let done = record.outcome == DONE && !record.details.contains_key("repeated");
+        let done = record.code == DONE && !record.values.contains_key("repeated");
         if done && !record.decision.is_empty() && record.policy_set != current {
             let (kind, index, set) = (&record.kind, record.index, record.policy_set);
             return Err(format!("permits: {kind} at {index} was done by set {set}, when {current} was current"));
         }
         if done && record.kind == "policy.apply" {
-            let number = record.details.get("policy_set").and_then(|number| number.parse().ok());
+            let number = record.values.get("policy_set").and_then(|number| number.parse().ok());
             current = number.ok_or_else(|| format!("the policies applied at {} have no number", record.index))?;
         }
     }
@@ -79,27 +79,30 @@ fn batch(line: record::BatchLine) -> Result<Batch, String> {
         time_ms: line.time_ms,
         decided_term: line.decided_term,
         count: line.count,
+        acts: u32::from(line.acts),
         root: Hex(line.root.0),
         signature: signature.map_err(|_| format!("batch {} has no signature", line.index))?,
     })
 }
 
 fn record(record: record::Record) -> Record {
+    let (act, result) = (record.act, record.result);
     Record {
         index: record.index,
         position: record.position,
         term: record.term,
         time_ms: record.time_ms,
         origin: record.origin.as_ref().map_or(Origin::Raft, |origin| Origin::Node(node(origin))),
-        kind: record.kind,
-        actor: record.actor,
-        subject: record.subject,
-        outcome: record.outcome,
-        request: record.request,
-        decision: record.decision,
-        policy_set: record.policy_set.0,
-        command: Hex(record.command.0),
-        details: record.details,
+        kind: act.kind.to_string(),
+        actor: act.actor.to_string(),
+        subject: act.subject.to_string(),
+        details: act.details.texts().collect(),
+        request: act.request.map(|request| request.to_string()).unwrap_or_default(),
+        decision: act.permit.map(|permit| permit.decision.to_string()).unwrap_or_default(),
+        policy_set: act.permit.map_or(0, |permit| permit.policy_set.0),
+        command: Hex(act.command.0),
+        code: result.code.to_string(),
+        values: result.values.texts().collect(),
         previous: Hex(record.previous.0),
         hash: Hex(record.hash.0),
     }

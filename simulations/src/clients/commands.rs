@@ -52,7 +52,7 @@ async fn carry_out(node: &Node, setup: &Setup, command: &Command) -> Result<Outc
 
 async fn attempt(node: &Node, command: &Command, request: RequestId) -> Result<Outcome, String> {
     let state = node.raft.state().borrow().clone();
-    let judged = Administer { principal: admin::principal(), what: command.kind() };
+    let judged = Administer { principal: admin::principal(), what: command.kind().known().expect("this program proposes it") };
     let permit = node.gate.judge(&state, judged).map_err(|denied| denied.to_string())?;
     let (reply, answer) = oneshot::channel();
     let proposal = Proposal {

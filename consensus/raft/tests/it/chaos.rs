@@ -6,6 +6,7 @@ use crate::cluster::{Cluster, LONG, audit};
 use crate::seeds::seeds;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use symbi_model::names::Kind;
 use symbi_raft::{AuditRow, Handle, Options};
 
 /// The pause between two looks at who leads.
@@ -157,7 +158,7 @@ impl Run {
 
     fn check(&self) {
         let commands = |row: AuditRow| match row {
-            AuditRow::Record(record) if record.kind == "node.introduce" => Some(record.command),
+            AuditRow::Record(record) if record.act.kind == Kind::NODE_INTRODUCE => Some(record.act.command),
             _ => None,
         };
         let there: Vec<_> = audit(self.cluster.replica(0)).into_iter().filter_map(commands).collect();

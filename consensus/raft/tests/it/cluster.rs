@@ -8,6 +8,7 @@ use std::time::Duration;
 use symbi_model::agent::Resources;
 use symbi_model::codec::{encode_batch, encode_command};
 use symbi_model::command::Genesis;
+use symbi_model::names::Kind;
 use symbi_model::node::Profile;
 use symbi_model::{Batch, ClusterId, Command, GroupId, Hash, Item, NodeId, Outcome, State};
 use symbi_raft::memory::Mesh;
@@ -130,7 +131,7 @@ impl Cluster {
     /// The same, with the hash by which the audit knows its command.
     pub async fn try_write_hashed(&self, index: usize) -> (Hash, Result<BatchApplied, WriteError>) {
         let number = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
-        (Hash::of(&[&command(number)]), self.replica(index).propose(write(number)).await)
+        (symbi_model::act::salted(&[0; 16], &command(number)), self.replica(index).propose(write(number)).await)
     }
 
     /// Whether a node runs.
@@ -192,7 +193,7 @@ pub fn audit(replica: &Handle) -> Vec<AuditRow> {
 
 /// How many of these lines record one of [`write`]'s.
 pub fn writes_in(rows: &[AuditRow]) -> usize {
-    rows.iter().filter(|row| matches!(row, AuditRow::Record(record) if record.kind == "node.introduce")).count()
+    rows.iter().filter(|row| matches!(row, AuditRow::Record(record) if record.act.kind == Kind::NODE_INTRODUCE)).count()
 }
 
 fn key(number: u8) -> SigningKey {
@@ -225,10 +226,11 @@ pub fn genesis() -> Bytes {
         node: node(0),
         node_name: "n0".to_owned(),
         profile: profile(1),
+        gate: symbi_model::gate::CURRENT,
         admin_token: Hash([9; 32]),
         policies: "permit(principal, action, resource);".to_owned(),
     };
-    encode_batch(&Batch::genesis(genesis, &key(0), 1_000)).into()
+    encode_batch(&Batch::genesis(genesis, [0; 16], &key(0), 1_000)).into()
 }
 
 /// A batch of one command, which changes the first node's record. Any node may carry it.
@@ -238,7 +240,7 @@ pub fn write(number: u64) -> Vec<u8> {
 
 /// A batch of as many such commands.
 pub fn batch(number: u64, count: u64) -> Vec<u8> {
-    let item = |position| Item { request: None, permit: None, command: command(number + position) };
+    let item = |position| Item { request: None, permit: None, salt: [0; 16], command: command(number + position) };
     let items = (0..count).map(item).collect();
     encode_batch(&Batch::sign(cluster_id(), GroupId(0), &key(0), 1_000 + number, None, items))
 }

@@ -19,6 +19,8 @@ pub struct Line {
     pub subject: String,
     /// `DONE`, or the refusal's code.
     pub outcome: String,
+    /// What it gave, or what it was refused for, by name.
+    pub values: BTreeMap<String, String>,
     /// The node that proposed, or `raft`.
     pub origin: String,
     /// The decision that permitted it; empty where none was needed.
@@ -51,17 +53,19 @@ pub struct Verified {
 /// The JSON of a record.
 #[must_use]
 pub fn line(record: &Record) -> Line {
+    let act = &record.act;
     Line {
         id: format!("{}.{}", record.index, record.position),
         time_ms: record.time_ms,
-        kind: record.kind.clone(),
-        actor: record.actor.clone(),
-        subject: record.subject.clone(),
-        outcome: record.outcome.clone(),
+        kind: act.kind.to_string(),
+        actor: act.actor.to_string(),
+        subject: act.subject.to_string(),
+        outcome: record.result.code.to_string(),
+        values: record.result.values.texts().collect(),
         origin: record.origin.map_or_else(|| "raft".to_owned(), |node| node.to_string()),
-        decision: record.decision.clone(),
-        request: record.request.clone(),
-        details: record.details.clone(),
+        decision: act.permit.map(|permit| permit.decision.to_string()).unwrap_or_default(),
+        request: act.request.map(|request| request.to_string()).unwrap_or_default(),
+        details: act.details.texts().collect(),
         hash: record.hash.to_string(),
     }
 }

@@ -56,13 +56,14 @@ async fn only(app: &App, wanted: &str) -> Result<DecisionId, Error> {
 /// The record of the command that a decision permitted, if there is one: from a little before the time of the id, since clocks
 /// differ, to where no leader would have taken the command any more.
 async fn recorded(app: &App, id: DecisionId) -> Result<Option<Record>, Error> {
-    let (wanted, time_ms) = (id.to_string(), id.time_ms());
+    let time_ms = id.time_ms();
+    let permits = |record: &Record| record.act.permit.is_some_and(|permit| permit.decision == id);
     let mut place = Place { index: first_at(app, time_ms.saturating_sub(AHEAD_MS)).await?, line: 0 };
     for _ in 0..CHUNKS {
         let chunk = audit::read(app, place).await?;
         for line in &chunk {
             match line {
-                AuditLine::Record(record) if record.decision == wanted => return Ok(Some(record.clone())),
+                AuditLine::Record(record) if permits(record) => return Ok(Some(record.clone())),
                 AuditLine::Record(record) if record.time_ms > time_ms.saturating_add(BEHIND_MS) => return Ok(None),
                 _ => {}
             }
@@ -94,17 +95,19 @@ async fn first_at(app: &App, time_ms: u64) -> Result<u64, Error> {
 
 /// What a record says of the decision that permitted its command.
 fn of_record(id: DecisionId, record: Record) -> Verdict {
-    let Record { index, position, kind, actor, subject, outcome, policy_set, details, .. } = record;
+    let Record { index, position, act, result, .. } = record;
+    let policy_set = act.permit.map(|permit| permit.policy_set).unwrap_or_default();
+    let (actor, kind, subject) = (act.actor.to_string(), act.kind.to_string(), act.subject.to_string());
     Verdict {
         decision: id.to_string(),
         verdict: "allow".to_owned(),
         at_ms: id.time_ms(),
         policy_set: policy_set.0,
-        reason: format!("policy set {policy_set} permitted {actor} to {kind} {subject}; the outcome was {outcome}"),
+        reason: format!("policy set {policy_set} permitted {actor} to {kind} {subject}; the outcome was {}", result.code),
         principal: actor,
         action: kind,
         resource: subject,
-        values: details,
+        values: act.details.texts().collect(),
         policies: Vec::new(),
         nearest: Vec::new(),
         errors: Vec::new(),

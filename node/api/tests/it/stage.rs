@@ -112,7 +112,7 @@ impl Replica {
     }
 
     fn propose(&mut self, command: &Command, request: Option<RequestId>, permit: Option<PermitRef>) -> Committed {
-        let item = Item { request, permit, command: codec::encode_command(command) };
+        let item = Item::new(request, permit, [0; 16], command);
         self.apply(&Batch::sign(CLUSTER, GroupId(0), &self.key, NOW_MS, None, vec![item]))
     }
 
@@ -216,6 +216,7 @@ fn genesis(node: NodeId) -> Genesis {
             vec![4; 65],
             Resources { memory_mb: 1000, cpu_millis: 4000 },
         ),
+        gate: symbi_model::gate::CURRENT,
         admin_token: Hash::of(&[ADMIN.as_bytes()]),
         policies: symbi_policy::STARTER.to_owned(),
     }
@@ -228,7 +229,7 @@ impl Stage {
         let node = NodeId(key.verifying_key().to_bytes());
         let (state, watched) = watch::channel(State::default());
         let mut replica = Replica { key, state: state.clone(), chain: Vec::new() };
-        replica.apply(&Batch::genesis(genesis(node), &replica.key, NOW_MS));
+        replica.apply(&Batch::genesis(genesis(node), [0; 16], &replica.key, NOW_MS));
         let view = View {
             term: 1,
             leader: Some(node),

@@ -129,7 +129,7 @@ pub(super) async fn place(proposer: Proposer, commands: Vec<Command>) -> Done {
 pub(super) async fn finish(proposer: Proposer, command: Command) -> Done {
     let kind = command.kind();
     let result = proposer.propose(command).await;
-    tracing::info!(kind, ?result, "the end of a join was proposed");
+    tracing::info!(%kind, ?result, "the end of a join was proposed");
     let done = matches!(&result, Ok(committed) if committed.outcome == Outcome::Done);
     Done::Stepped { end: if done { End::Done } else { End::Failed } }
 }

@@ -146,7 +146,7 @@ impl Inner {
     fn new(nodes: &str) -> Self {
         let key = key();
         let mut state = State::default();
-        let genesis = Batch::genesis(genesis(&key), &key, 1_000);
+        let genesis = Batch::genesis(genesis(&key), [0; 16], &key, 1_000);
         let payload = Payload::Batch(codec::encode_batch(&genesis));
         let applied = apply(&mut state, &Entry { term: 1, index: 1, payload });
         assert!(applied.error.is_none() && state.cluster.is_some(), "{:?}", applied.outcomes);
@@ -165,7 +165,7 @@ impl Inner {
 
     fn carry_out(&mut self, proposal: Asked) {
         let cluster = self.state.cluster.as_ref().expect("a cluster").id;
-        let item = Item { request: None, permit: None, command: codec::encode_command(&proposal.command) };
+        let item = Item::new(None, None, [0; 16], &proposal.command);
         let batch = Batch::sign(cluster, GroupId(0), &self.key, 2_000, proposal.decided_term, vec![item]);
         let mut applied = self.apply_payload(Payload::Batch(codec::encode_batch(&batch)));
         let outcome = applied.outcomes.pop().expect("one command, one outcome");
@@ -285,6 +285,7 @@ fn genesis(key: &SigningKey) -> Genesis {
         node: NodeId(key.verifying_key().to_bytes()),
         node_name: "a".to_owned(),
         profile: profile(),
+        gate: symbi_model::gate::CURRENT,
         admin_token: Hash::default(),
         policies: String::new(),
     }

@@ -67,10 +67,11 @@ impl Bench {
                 vec![4; 65],
                 Resources { memory_mb: 1_000, cpu_millis: 1_000 },
             ),
+            gate: symbi_model::gate::CURRENT,
             admin_token: Hash::of(&[b"token"]),
             policies: String::new(),
         };
-        let (mut state, batch) = (State::default(), Batch::genesis(genesis, &key, WALL_MS));
+        let (mut state, batch) = (State::default(), Batch::genesis(genesis, [0; 16], &key, WALL_MS));
         let payload = Payload::Batch(codec::encode_batch(&batch));
         assert_eq!(apply(&mut state, &LogEntry { term: 1, index: 1, payload }).outcomes, [Outcome::Done]);
         Self { key, plate: Plate::new(), state: watch::Sender::new(state), told: Arc::default(), boot: 0 }
@@ -102,7 +103,7 @@ impl Bench {
     fn agree(&self, asked: Asked) -> Outcome {
         let mut state = self.state.borrow().clone();
         let index = state.counters.applied_index + 1;
-        let items = vec![Item { request: None, permit: None, command: codec::encode_command(&asked.command) }];
+        let items = vec![Item::new(None, None, [0; 16], &asked.command)];
         let cluster = state.cluster.as_ref().expect("there is one").id;
         let batch = Batch::sign(cluster, CONTROL, &self.key, WALL_MS, None, items);
         let payload = Payload::Batch(codec::encode_batch(&batch));
@@ -264,7 +265,7 @@ async fn an_anchor_whose_outcome_is_unknown_is_proposed_again_until_the_state_ha
     let command = Command::Anchor { node: bench.node(), anchor: wanted };
     drop(second);
     let mut state = bench.state.borrow().clone();
-    let items = vec![Item { request: None, permit: None, command: codec::encode_command(&command) }];
+    let items = vec![Item::new(None, None, [0; 16], &command)];
     let cluster = state.cluster.as_ref().expect("there is one").id;
     let batch = Batch::sign(cluster, CONTROL, &bench.key, WALL_MS, None, items);
     let index = state.counters.applied_index + 1;

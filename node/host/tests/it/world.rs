@@ -277,9 +277,9 @@ impl Log {
     ) -> Outcome {
         let time_ms = EPOCH_MS + self.index;
         let batch = match (&self.state.cluster, command) {
-            (None, Command::Genesis(genesis)) => Batch::genesis(genesis, key, time_ms),
+            (None, Command::Genesis(genesis)) => Batch::genesis(genesis, [0; 16], key, time_ms),
             (Some(cluster), command) => {
-                let items = vec![Item { request: None, permit, command: codec::encode_command(&command) }];
+                let items = vec![Item::new(None, permit, [0; 16], &command)];
                 Batch::sign(cluster.id, CONTROL, key, time_ms, decided_term, items)
             }
             (None, other) => panic!("no cluster yet for {other:?}"),
@@ -324,6 +324,7 @@ fn found(log: &Mutex<Log>, keys: &[SigningKey; 2], issuers: &[Arc<IssuerKey>; 2]
         node: first,
         node_name: "n1".to_owned(),
         profile: profile(&issuers[0], 1),
+        gate: symbi_model::gate::CURRENT,
         admin_token: Hash::of(&[b"token"]),
         policies: policies.to_owned(),
     };

@@ -6,7 +6,6 @@
 use super::{QUEUED_COMMANDS, Reply};
 use std::collections::VecDeque;
 use std::time::Duration;
-use symbi_model::codec;
 use symbi_model::entry::{BATCH_BYTES, COMMAND_BYTES};
 use symbi_model::{Item, Proposal, ProposeError};
 use tokio::time::Instant;
@@ -30,14 +29,15 @@ impl Queued {
     /// Takes a proposal up at `now`; one that is too long is answered, and there is none.
     pub fn new(proposal: Proposal<Reply>, now: Instant) -> Option<Self> {
         let Proposal { command, request, permit, decided_term, deadline_ms, reply } = proposal;
-        let command = codec::encode_command(&command);
-        if command.len() > COMMAND_BYTES {
-            let _ = reply.send(Err(ProposeError::TooLarge { bytes: command.len() }));
+        let item = Item::new(request, permit, rand::random(), &command);
+        let bytes = item.command.len();
+        if bytes > COMMAND_BYTES {
+            let _ = reply.send(Err(ProposeError::TooLarge { bytes }));
             return None;
         }
         // A deadline beyond what the clock can tell is none; a day is as good.
         let patience = Duration::from_millis(deadline_ms).min(Duration::from_secs(86_400));
-        Some(Self { item: Item { request, permit, command }, decided_term, deadline: now + patience, reply })
+        Some(Self { item, decided_term, deadline: now + patience, reply })
     }
 
     /// Whether its sender waits no longer.

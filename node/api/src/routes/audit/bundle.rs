@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use std::io;
 use std::time::Duration;
 use symbi_audit::entry::{LedgerHeader, Missing};
-use symbi_audit::{Batch, Cluster, Encoder, Hex, Key, Origin, Record};
+use symbi_audit::{About, Batch, Cluster, Encoder, Hex, Key, Origin, Record};
 use symbi_model::node::Membership;
 use symbi_model::record;
 use symbi_model::{NodeId, State};
@@ -58,7 +58,15 @@ pub async fn export(app: &App, state: &State, ledgers: Ledgers, pieces: mpsc::Se
     let cluster = state.cluster.as_ref();
     let cluster = cluster.ok_or_else(|| Error::Unavailable("the cluster does not exist yet".to_owned()))?;
     let id = Cluster(*cluster.id.0.as_bytes());
-    let encoder = Encoder::new(Vec::new(), id, &cluster.name, GROUP, node(&app.ports.node)).map_err(broken)?;
+    let about = About {
+        cluster: id,
+        cluster_name: &cluster.name,
+        group: GROUP,
+        generation: u64::from(cluster.generation),
+        exporter: node(&app.ports.node),
+        time_ms: (app.ports.wall_ms)(),
+    };
+    let encoder = Encoder::new(Vec::new(), about).map_err(broken)?;
     let mut export = Export { app, state, encoder, pieces };
     export.chain().await?;
     export.keys_and_policies()?;
@@ -180,27 +188,30 @@ fn batch(line: record::BatchLine) -> Result<Batch, Error> {
         time_ms: line.time_ms,
         decided_term: line.decided_term,
         count: line.count,
+        acts: u32::from(line.acts),
         root: Hex(line.root.0),
         signature: signature.map_err(|_| Error::Internal(format!("batch {} has no signature", line.index)))?,
     })
 }
 
 fn record(record: record::Record) -> Record {
+    let (act, result) = (record.act, record.result);
     Record {
         index: record.index,
         position: record.position,
         term: record.term,
         time_ms: record.time_ms,
         origin: record.origin.as_ref().map_or(Origin::Raft, |origin| Origin::Node(node(origin))),
-        kind: record.kind,
-        actor: record.actor,
-        subject: record.subject,
-        outcome: record.outcome,
-        request: record.request,
-        decision: record.decision,
-        policy_set: record.policy_set.0,
-        command: Hex(record.command.0),
-        details: record.details,
+        kind: act.kind.to_string(),
+        actor: act.actor.to_string(),
+        subject: act.subject.to_string(),
+        details: act.details.texts().collect(),
+        request: act.request.map(|request| request.to_string()).unwrap_or_default(),
+        decision: act.permit.map(|permit| permit.decision.to_string()).unwrap_or_default(),
+        policy_set: act.permit.map_or(0, |permit| permit.policy_set.0),
+        command: Hex(act.command.0),
+        code: result.code.to_string(),
+        values: result.values.texts().collect(),
         previous: Hex(record.previous.0),
         hash: Hex(record.hash.0),
     }
