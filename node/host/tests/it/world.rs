@@ -37,7 +37,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What may be between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// Frames arrive, and so do replies.
     Open,
     /// Nothing arrives.
@@ -75,7 +75,7 @@ pub struct Node {
     /// What its host has told of effects.
     pub events: Arc<Mutex<Vec<Event>>>,
     /// The way from it to others.
-    pub way: Arc<Mutex<Way>>,
+    pub direction: Arc<Mutex<Direction>>,
     /// Whether what it proposes is committed.
     pub commits: Arc<AtomicBool>,
     /// The frames that it has sent.
@@ -348,7 +348,7 @@ fn node(
     let id = NodeId(key.verifying_key().to_bytes());
     let [granted, hears, commits] = [(); 3].map(|()| Arc::new(AtomicBool::new(true)));
     let events: Arc<Mutex<Vec<Event>>> = Arc::default();
-    let (way, sent) = (Arc::new(Mutex::new(Way::Open)), Arc::new(Mutex::new(Vec::new())));
+    let (direction, sent) = (Arc::new(Mutex::new(Direction::Open)), Arc::new(Mutex::new(Vec::new())));
     let state = {
         let mut log = log.lock().unwrap();
         let (watcher, state) = watch::channel(log.state.clone());
@@ -368,7 +368,7 @@ fn node(
         proposals: proposals(Arc::clone(log), key.clone(), Arc::clone(&commits)),
         driver: Arc::clone(driver),
         gate,
-        peers: peers(Arc::clone(handles), id, Arc::clone(&way), Arc::clone(&sent)),
+        peers: peers(Arc::clone(handles), id, Arc::clone(&direction), Arc::clone(&sent)),
         grants: grants(Arc::clone(log), Arc::clone(&granted)),
         wall_ms,
         boottime,
@@ -378,7 +378,7 @@ fn node(
     let engine = Arc::new(Memory::open(Arc::clone(disk)).expect("nobody else has it open"));
     let handle = symbi_host::spawn(ports, options, engine, CancellationToken::new());
     handles.lock().unwrap().insert(id, handle.clone());
-    Node { key, id, handle, granted, hears, events, way, commits, sent }
+    Node { key, id, handle, granted, hears, events, direction, commits, sent }
 }
 
 fn proposals(log: Arc<Mutex<Log>>, key: SigningKey, commits: Arc<AtomicBool>) -> symbi_control::Proposals {
@@ -409,21 +409,21 @@ fn grants(log: Arc<Mutex<Log>>, granted: Arc<AtomicBool>) -> mpsc::Sender<GrantC
     sender
 }
 
-fn peers(handles: Handles, from: NodeId, way: Arc<Mutex<Way>>, sent: Arc<Mutex<Vec<Bytes>>>) -> Peers {
+fn peers(handles: Handles, from: NodeId, direction: Arc<Mutex<Direction>>, sent: Arc<Mutex<Vec<Bytes>>>) -> Peers {
     Arc::new(move |to: NodeId, frame: Bytes, within: Duration| {
         sent.lock().unwrap().push(frame.clone());
         let unreachable = || Err(PeerError::Unreachable("the wire is cut".to_owned()));
-        let (now, target) = (*way.lock().unwrap(), handles.lock().unwrap().get(&to).cloned());
-        let (Some(target), true) = (target, now != Way::Cut) else {
+        let (now, target) = (*direction.lock().unwrap(), handles.lock().unwrap().get(&to).cloned());
+        let (Some(target), true) = (target, now != Direction::Cut) else {
             return async move { unreachable() }.boxed();
         };
-        if now == Way::Silent {
+        if now == Direction::Silent {
             return tokio::time::sleep(within).map(|()| Err(PeerError::TimedOut)).boxed();
         }
         // As the network does: in order, and once sent no longer stopped by who sent it.
         let received = tokio::spawn(target.receive(from, frame));
         async move {
-            if now == Way::BreaksAfter {
+            if now == Direction::BreaksAfter {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 return Err(PeerError::Broken);
             }
