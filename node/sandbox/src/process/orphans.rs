@@ -1,7 +1,7 @@
 //! Finds and ends processes that nobody watches: of an earlier life, or left by an agent that ended.
 //!
 //! A process is ours if it bears our mark in its environment, or belongs to the group of a process that a pid file
-//! names with its time of birth. It is signalled through a descriptor that was opened before it was looked at, so that
+//! names with its start time. It is signalled through a descriptor that was opened before it was looked at, so that
 //! a pid that goes to somebody else in between harms nobody.
 
 use super::pidfd::Pidfd;

@@ -1,4 +1,4 @@
-//! The thread that gives birth to agents' processes.
+//! The thread that starts agents' processes.
 //!
 //! The kernel ties "kill me when my parent dies" to the parent's *thread*, and async runtimes come and go with theirs.
 //! So one thread, which lives exactly as long as the driver, starts every process and does nothing else.
@@ -14,13 +14,13 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, mpsc};
-use tokio::sync::oneshot;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Holds the agents' own directories, under the run directory.
 pub(super) const AGENTS: &str = "agents";
-/// Orders that wait for the thread; one more is refused. A birth takes milliseconds.
-const ORDERS: usize = 1024;
+/// Orders that wait for the thread; whoever brings one more waits until there is room. A start takes milliseconds.
+const ORDERS: usize = 64;
 /// Waits for one line, then becomes the command. A shell reads its input a byte at a time, so the agent misses nothing.
 const GATE: &str = r#"IFS= read -r go || exit 125; unset go; exec "$@""#;
 /// The line it waits for.
@@ -41,7 +41,7 @@ pub(super) struct Order {
 }
 
 /// A process that runs, and what was ordered.
-pub(super) struct Born {
+pub(super) struct Spawned {
     /// The process, with its pipes.
     pub child: Child,
     /// What was ordered.
@@ -49,37 +49,37 @@ pub(super) struct Born {
 }
 
 /// An order, and where its outcome goes.
-type Delivery = (Order, oneshot::Sender<Result<Born, Error>>);
+type Delivery = (Order, oneshot::Sender<Result<Spawned, Error>>);
 
 /// The thread's other end. Dropping the last clone ends the thread.
 #[derive(Debug, Clone)]
-pub(super) struct Nursery {
+pub(super) struct Spawner {
     /// The way to the thread, which runs as long as there is one.
-    orders: mpsc::SyncSender<Delivery>,
+    orders: mpsc::Sender<Delivery>,
 }
 
-impl Nursery {
+impl Spawner {
     pub(super) fn open() -> Result<Self, Error> {
-        let (orders, received) = mpsc::sync_channel::<Delivery>(ORDERS);
+        let (orders, mut received) = mpsc::channel::<Delivery>(ORDERS);
         let serve = move || {
-            for (order, reply) in received {
+            while let Some((order, reply)) = received.blocking_recv() {
                 // Nobody waits for it any more: the async runtime has ended before the driver.
-                if let Err(Ok(unwanted)) = reply.send(bear(order)) {
+                if let Err(Ok(unwanted)) = reply.send(spawn(order)) {
                     abandon(unwanted.child, &unwanted.order);
                 }
             }
         };
         std::thread::Builder::new()
-            .name("sandbox-births".to_owned())
+            .name("sandbox-starts".to_owned())
             .spawn(serve)
-            .map_err(|source| Error::Spawn { command: "sandbox-births".to_owned(), source })?;
+            .map_err(|source| Error::Spawn { command: "sandbox-starts".to_owned(), source })?;
         Ok(Self { orders })
     }
 
-    pub(super) async fn bear(&self, order: Order) -> Result<Born, Error> {
-        let (reply, born) = oneshot::channel();
-        self.orders.try_send((order, reply)).map_err(|_| Error::Closed)?;
-        born.await.map_err(|_| Error::Closed)?
+    pub(super) async fn spawn(&self, order: Order) -> Result<Spawned, Error> {
+        let (reply, spawned) = oneshot::channel();
+        self.orders.send((order, reply)).await.map_err(|_| Error::Closed)?;
+        spawned.await.map_err(|_| Error::Closed)?
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn directory(options: &Options, launch: &Launch) -> PathBuf {
     options.run_dir.join(AGENTS).join(&launch.agent)
 }
 
-fn bear(order: Order) -> Result<Born, Error> {
+fn spawn(order: Order) -> Result<Spawned, Error> {
     let directory = directory(&order.options, &order.launch);
     std::fs::create_dir_all(&directory).map_err(|source| Error::RunDir { path: directory, source })?;
     let failed = |source| Error::Spawn { command: order.command[0].clone(), source };
@@ -98,7 +98,7 @@ fn bear(order: Order) -> Result<Born, Error> {
         .and_then(|identity| pidfile::write(&order.options.run_dir, &order.run, &identity))
         .and_then(|()| release(&mut child).map_err(failed));
     match released {
-        Ok(()) => Ok(Born { child, order }),
+        Ok(()) => Ok(Spawned { child, order }),
         Err(error) => {
             abandon(child, &order);
             Err(error)

@@ -1,8 +1,8 @@
-//! Watches one process from its birth until nothing of it is left.
+//! Watches one process from its start until nothing of it is left.
 
-use super::birth::{Born, Order};
 use super::pidfd::{Ending, Pidfd};
-use super::{Living, Options, Run, birth, orphans, pidfile};
+use super::spawner::{Order, Spawned};
+use super::{Living, Options, Run, orphans, pidfile, spawner};
 use crate::driver::{DriverEnds, Exit, Wish};
 use crate::error::Error;
 use crate::lines::{Excess, LINE, LOG_LINE, LineError, Lines, LogSender};
@@ -59,8 +59,8 @@ struct Refused {
 
 impl Watch {
     /// Takes a newborn's pipes. On an error it is killed.
-    pub(super) fn new(born: Born, living: Living, ends: DriverEnds) -> Result<Self, Error> {
-        let Born { mut child, order } = born;
+    pub(super) fn new(spawned: Spawned, living: Living, ends: DriverEnds) -> Result<Self, Error> {
+        let Spawned { mut child, order } = spawned;
         match Self::pipes(&mut child, ends.stdin, ends.stdout, ends.stderr) {
             Ok((pid, ending, pipes)) => {
                 let Order { options, run, .. } = order;
@@ -68,7 +68,7 @@ impl Watch {
                 Ok(Self { child, pid, ending, options, run, living, exit: ends.exit, wishes: ends.wishes, done, pipes })
             }
             Err(source) => {
-                birth::abandon(child, &order);
+                spawner::abandon(child, &order);
                 Err(Error::Spawn { command: order.run.name, source })
             }
         }
