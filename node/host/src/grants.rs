@@ -20,7 +20,7 @@ pub const GRANT_LIFE: Duration = Duration::from_secs(6);
 /// After this long without a grant, agents are suspended.
 pub const SUSPEND_AFTER: Duration = Duration::from_secs(8);
 /// After this long without a grant, the node no longer judges for callers from outside either: its policies may be old.
-pub const DEAF_AFTER: Duration = symbi_policy::DEAF_AFTER;
+pub const DEAF_AFTER: Duration = symbi_policy::LEADERLESS_AFTER;
 /// How often a grant is asked for.
 pub const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// Grants kept: one a second for the life of one, and some for answers that arrive together.

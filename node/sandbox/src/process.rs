@@ -27,6 +27,8 @@ use watch::Watch;
 
 /// The tier, as specs name it.
 pub(crate) const TIER: &str = "process";
+/// Holds the agents' own directories, under the run directory.
+const AGENTS: &str = "agents";
 /// The longest name of an agent.
 const NAME: usize = 128;
 
@@ -54,6 +56,11 @@ impl Options {
             lang: own("LANG", "C.UTF-8"),
         }
     }
+
+    /// Where an agent's process starts.
+    fn directory_of(&self, launch: &Launch) -> PathBuf {
+        self.run_dir.join(AGENTS).join(&launch.agent)
+    }
 }
 
 /// The driver.
@@ -67,7 +74,7 @@ pub struct Process {
     options: Arc<Options>,
     /// Starts processes.
     spawner: Spawner,
-    /// What this life has started and not yet buried.
+    /// What this life has started and not yet ended.
     living: Living,
     /// Set once nothing of an earlier life can run.
     swept: OnceCell<()>,
@@ -114,7 +121,7 @@ impl Process {
     /// The run directory cannot be made, or the thread not be started.
     pub fn new(options: Options) -> Result<Self, Error> {
         let mut options = options;
-        for directory in [pidfile::directory(&options.run_dir), options.run_dir.join(spawner::AGENTS)] {
+        for directory in [pidfile::directory(&options.run_dir), options.run_dir.join(AGENTS)] {
             std::fs::create_dir_all(&directory).map_err(|source| Error::RunDir { path: directory.clone(), source })?;
         }
         let path = options.run_dir.clone();
@@ -161,8 +168,8 @@ impl Process {
 async fn begin(order: Order, spawner: Spawner, living: Living, watches: TaskTracker) -> Result<Instance, Error> {
     let (instance, ends) = driver::channels();
     let mark = order.run.mark.clone();
-    let spawned = spawner.spawn(order).await;
-    match spawned.and_then(|spawned| Watch::new(spawned, living.clone(), ends)) {
+    let started = spawner.start(order).await;
+    match started.and_then(|started| Watch::new(started, living.clone(), ends)) {
         Ok(watch) => {
             watches.spawn(watch.run());
             Ok(instance)

@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::observer::Event;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::ledger::{Attestation, Batch, Entry, Message};
+use symbi_model::ledger::{Attestation, Entry, Message, MessageBatch};
 use symbi_proto::session::batch;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -42,7 +42,7 @@ fn carry_out(check: Check, host: &Host) {
     match claim.verify(&channel.peer.key) {
         Ok(attestation) => {
             host.counters.messages_attested.add(messages.len() as u64);
-            let batch = Batch { session: channel.id.0, attestation: Some(attestation), messages };
+            let batch = MessageBatch { session: channel.id.0, attestation: Some(attestation), messages };
             host.ledger.record(Entry::Received(batch));
         }
         Err(error) => close(&channel, host, &error.to_string(), messages),
@@ -75,7 +75,7 @@ pub(super) fn close(channel: &Channel, host: &Host, why: &str, messages: Vec<Mes
     let mut left = messages;
     left.extend(channel.covered(u64::MAX));
     for messages in left.chunks(batch::MESSAGES) {
-        let batch = Batch { session: channel.id.0, attestation: None, messages: messages.to_vec() };
+        let batch = MessageBatch { session: channel.id.0, attestation: None, messages: messages.to_vec() };
         host.ledger.record(Entry::Received(batch));
     }
     if first {

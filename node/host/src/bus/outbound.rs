@@ -21,7 +21,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::ledger::{Batch, Entry, Fate, Message};
+use symbi_model::ledger::{Entry, Fate, Message, MessageBatch};
 use symbi_model::{PolicyNumber, State};
 use symbi_proto::session::{self, Header, Kind, Said};
 use symbi_proto::wire::message::USER_BYTES;
@@ -189,7 +189,7 @@ fn post(
     }
     open.expect(calls);
     let session = open.channel.id;
-    host.ledger.record(Entry::Sent(Batch {
+    host.ledger.record(Entry::Sent(MessageBatch {
         session: session.0,
         attestation: Some(attestation.clone()),
         messages: lines,

@@ -16,7 +16,7 @@ use crate::host::Host;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::ledger::{Attestation, Batch, Entry, Fate, Message};
+use symbi_model::ledger::{Attestation, Entry, Fate, Message, MessageBatch};
 use symbi_model::{Hash, MessageId, NodeId};
 use symbi_proto::session::{Header, Id, Kind, Opened, Said, batch};
 use symbi_proto::wire::{Blob, MessageFrame, MessageReply, Word};
@@ -92,7 +92,7 @@ fn seal(host: &Host, held: &InboundSession, portion: Vec<Return>) -> Bytes {
         host.counters.messages_sent.add(lines.len() as u64);
         host.counters.batches_sent.add(1);
         let attestation = Some(attestation.clone());
-        host.ledger.record(Entry::Sent(Batch { session: session.0, attestation, messages: lines }));
+        host.ledger.record(Entry::Sent(MessageBatch { session: session.0, attestation, messages: lines }));
     }
     MessageFrame::Returns { session, answers, attestation: attestation.map(Box::new), endings }.encode().into()
 }

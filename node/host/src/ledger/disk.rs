@@ -8,7 +8,7 @@ use symbi_model::ledger::entry::LINE_MAX;
 use symbi_model::ledger::{Anchor, Entry, Line};
 use symbi_model::{DecisionId, Hash, codec};
 use symbi_proto::wire::ledger::Chunk;
-use symbi_store::{Batch, Engine};
+use symbi_store::{Engine, WriteBatch};
 
 /// So many lines stay; a line is a message of this node's own or a batch of up to 64, at most some 9 KiB.
 pub const KEPT: u64 = 1 << 20;
@@ -193,7 +193,7 @@ impl Disk {
     /// Adds to `batch` the next step that lets the oldest lines go, if there are more than `kept` of them up to an anchored
     /// head. Of an anchor over more lines than go at once, the rows that lead to them go first, step by step, and the lines
     /// with the last of these: what is left always follows from an anchor.
-    pub fn let_go(&self, retired: Retired, anchored: u64, kept: u64, batch: &mut Batch) -> Result<Retired, Error> {
+    pub fn let_go(&self, retired: Retired, anchored: u64, kept: u64, batch: &mut WriteBatch) -> Result<Retired, Error> {
         let (before, end) = (retired.before.number, anchored.saturating_sub(kept));
         let until = end.min(retired.rows + LET_GO);
         let Some((number, head)) = self.next_head(before, until, end)? else { return Ok(retired) };
@@ -232,7 +232,7 @@ impl Disk {
 }
 
 /// Adds a line, and the rows that lead to it. Its length in bytes.
-pub fn put(batch: &mut Batch, line: &Line) -> usize {
+pub fn put(batch: &mut WriteBatch, line: &Line) -> usize {
     let bytes = codec::encode(line);
     let length = bytes.len();
     batch.put(keys::line(line.number), bytes);

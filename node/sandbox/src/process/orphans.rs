@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// The variable of the mark.
 pub(super) const MARK: &str = "SYMBI_RUN";
-/// A process may be born of one that is being killed; so often is looked again.
+/// A process that is being killed may fork another; so often is looked again.
 const ROUNDS: usize = 20;
 /// How long the killed of one round may take to be gone. Only a process in the kernel's hands takes longer than moments.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -12,13 +12,10 @@ use crate::error::Error;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// Holds the agents' own directories, under the run directory.
-pub(super) const AGENTS: &str = "agents";
 /// Orders that wait for the thread; whoever brings one more waits until there is room. A start takes milliseconds.
 const ORDERS: usize = 64;
 /// Waits for one line, then becomes the command. A shell reads its input a byte at a time, so the agent misses nothing.
@@ -41,7 +38,7 @@ pub(super) struct Order {
 }
 
 /// A process that runs, and what was ordered.
-pub(super) struct Spawned {
+pub(super) struct Started {
     /// The process, with its pipes.
     pub child: Child,
     /// What was ordered.
@@ -49,7 +46,7 @@ pub(super) struct Spawned {
 }
 
 /// An order, and where its outcome goes.
-type Delivery = (Order, oneshot::Sender<Result<Spawned, Error>>);
+type Delivery = (Order, oneshot::Sender<Result<Started, Error>>);
 
 /// The thread's other end. Dropping the last clone ends the thread.
 #[derive(Debug, Clone)]
@@ -64,32 +61,27 @@ impl Spawner {
         let serve = move || {
             while let Some((order, reply)) = received.blocking_recv() {
                 // Nobody waits for it any more: the async runtime has ended before the driver.
-                if let Err(Ok(unwanted)) = reply.send(spawn(order)) {
+                if let Err(Ok(unwanted)) = reply.send(start(order)) {
                     abandon(unwanted.child, &unwanted.order);
                 }
             }
         };
         std::thread::Builder::new()
-            .name("sandbox-starts".to_owned())
+            .name("sandbox-spawner".to_owned())
             .spawn(serve)
-            .map_err(|source| Error::Spawn { command: "sandbox-starts".to_owned(), source })?;
+            .map_err(|source| Error::Spawn { command: "sandbox-spawner".to_owned(), source })?;
         Ok(Self { orders })
     }
 
-    pub(super) async fn spawn(&self, order: Order) -> Result<Spawned, Error> {
-        let (reply, spawned) = oneshot::channel();
+    pub(super) async fn start(&self, order: Order) -> Result<Started, Error> {
+        let (reply, started) = oneshot::channel();
         self.orders.send((order, reply)).await.map_err(|_| Error::Closed)?;
-        spawned.await.map_err(|_| Error::Closed)?
+        started.await.map_err(|_| Error::Closed)?
     }
 }
 
-/// Where an agent's process starts.
-pub(super) fn directory(options: &Options, launch: &Launch) -> PathBuf {
-    options.run_dir.join(AGENTS).join(&launch.agent)
-}
-
-fn spawn(order: Order) -> Result<Spawned, Error> {
-    let directory = directory(&order.options, &order.launch);
+fn start(order: Order) -> Result<Started, Error> {
+    let directory = order.options.directory_of(&order.launch);
     std::fs::create_dir_all(&directory).map_err(|source| Error::RunDir { path: directory, source })?;
     let failed = |source| Error::Spawn { command: order.command[0].clone(), source };
     let mut child = command(&order).spawn().map_err(failed)?;
@@ -98,7 +90,7 @@ fn spawn(order: Order) -> Result<Spawned, Error> {
         .and_then(|identity| pidfile::write(&order.options.run_dir, &order.run, &identity))
         .and_then(|()| release(&mut child).map_err(failed));
     match released {
-        Ok(()) => Ok(Spawned { child, order }),
+        Ok(()) => Ok(Started { child, order }),
         Err(error) => {
             abandon(child, &order);
             Err(error)
@@ -129,7 +121,7 @@ fn command(order: &Order) -> Command {
     process.env("PATH", &options.path).env("HOME", &options.home).env("LANG", &options.lang);
     process.envs(&launch.env).env("SYMBI_AGENT", &launch.agent);
     process.env("SYMBI_EPOCH", launch.epoch.to_string()).env("SYMBI_INCARNATION", launch.incarnation.to_string());
-    process.env(MARK, &run.mark).current_dir(directory(options, launch)).process_group(0);
+    process.env(MARK, &run.mark).current_dir(options.directory_of(launch)).process_group(0);
     process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     process
 }
