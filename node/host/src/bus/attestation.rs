@@ -32,7 +32,7 @@ pub(crate) async fn run(host: Arc<Host>, mut checks: mpsc::Receiver<Check>, stop
 
 /// Has a batch checked.
 fn check(host: &Host, check: Check) {
-    if let Err(check) = host.attestation_checks.push(check) {
+    if let Some(check) = host.attestation_checks.push(check) {
         carry_out(check, host);
     }
 }

@@ -35,9 +35,10 @@ impl AttestationChecks {
     }
 
     /// Has a batch checked; gives it back if too many wait, or nobody checks any more.
-    pub(super) fn push(&self, check: Check) -> Result<(), Check> {
-        self.checks.try_send(check).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(check) | mpsc::error::TrySendError::Closed(check) => check,
-        })
+    pub(super) fn push(&self, check: Check) -> Option<Check> {
+        match self.checks.try_send(check) {
+            Ok(()) => None,
+            Err(mpsc::error::TrySendError::Full(check) | mpsc::error::TrySendError::Closed(check)) => Some(check),
+        }
     }
 }
