@@ -1,5 +1,6 @@
 //! Reads the replica's whole audit chain, has the independent verifier judge it, and judges the permits in it.
 
+use std::collections::BTreeMap;
 use symbi_audit::{Batch, Cluster, Hex, Line, Origin, Record};
 use symbi_model::{NodeId, record};
 use symbi_raft::{AuditPosition, AuditRow};
@@ -8,6 +9,8 @@ use symbi_raft::{AuditPosition, AuditRow};
 const FIRST_SET: u64 = 1;
 /// The outcome of what was done.
 const DONE: &str = "DONE";
+/// The version of acts that batches have.
+const ACTS: u32 = 1;
 /// Lines read at once.
 const CHUNK: usize = 512;
 
@@ -43,13 +46,13 @@ pub fn check_permits(lines: &[Line]) -> Result<(), String> {
     let mut current = FIRST_SET;
     for line in lines {
         let Line::Record(record) = line else { continue };
-        let done = record.outcome == DONE && !record.details.contains_key("repeated");
+        let done = record.code == DONE && !record.values.contains_key("repeated");
         if done && !record.decision.is_empty() && record.policy_set != current {
             let (kind, index, set) = (&record.kind, record.index, record.policy_set);
             return Err(format!("permits: {kind} at {index} was done by set {set}, when {current} was current"));
         }
         if done && record.kind == "policy.apply" {
-            let number = record.details.get("policy_set").and_then(|number| number.parse().ok());
+            let number = record.values.get("policy_set").and_then(|number| number.parse().ok());
             current = number.ok_or_else(|| format!("the policies applied at {} have no number", record.index))?;
         }
     }
@@ -79,6 +82,7 @@ fn batch(line: record::BatchLine) -> Result<Batch, String> {
         time_ms: line.time_ms,
         decided_term: line.decided_term,
         count: line.count,
+        acts: ACTS,
         root: Hex(line.root.0),
         signature: signature.map_err(|_| format!("batch {} has no signature", line.index))?,
     })
@@ -94,12 +98,13 @@ fn record(record: record::Record) -> Record {
         kind: record.kind,
         actor: record.actor,
         subject: record.subject,
-        outcome: record.outcome,
+        details: record.details,
         request: record.request,
         decision: record.decision,
         policy_set: record.policy_set.0,
         command: Hex(record.command.0),
-        details: record.details,
+        code: record.outcome,
+        values: BTreeMap::new(),
         previous: Hex(record.previous.0),
         hash: Hex(record.hash.0),
     }

@@ -8,10 +8,11 @@ use super::{App, CHUNK, after, entries};
 use crate::error::Error;
 use crate::ports::{AuditLine, Call, Place};
 use axum::body::Bytes;
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 use symbi_audit::entry::{LedgerHeader, Missing};
-use symbi_audit::{Batch, Cluster, Encoder, Hex, Key, Origin, Record};
+use symbi_audit::{About, Batch, Cluster, Encoder, Hex, Key, Origin, Record};
 use symbi_model::node::Membership;
 use symbi_model::record;
 use symbi_model::{NodeId, State};
@@ -20,6 +21,10 @@ use tokio::sync::mpsc;
 
 /// The group whose chain it is.
 const GROUP: u64 = 0;
+/// The generation of every cluster that was not recovered.
+const GENERATION: u64 = 1;
+/// The version of acts that batches have.
+const ACTS: u32 = 1;
 /// A piece is sent when it has so many bytes.
 const PIECE: usize = 256 * 1024;
 /// How often a node is asked for the same lines before the export ends without them.
@@ -57,8 +62,15 @@ struct Export<'a> {
 pub async fn export(app: &App, state: &State, ledgers: Ledgers, pieces: mpsc::Sender<Bytes>) -> Result<(), Error> {
     let cluster = state.cluster.as_ref();
     let cluster = cluster.ok_or_else(|| Error::Unavailable("the cluster does not exist yet".to_owned()))?;
-    let id = Cluster(*cluster.id.0.as_bytes());
-    let encoder = Encoder::new(Vec::new(), id, &cluster.name, GROUP, node(&app.ports.node)).map_err(broken)?;
+    let about = About {
+        cluster: Cluster(*cluster.id.0.as_bytes()),
+        cluster_name: &cluster.name,
+        group: GROUP,
+        generation: GENERATION,
+        exporter: node(&app.ports.node),
+        time_ms: (app.ports.wall_ms)(),
+    };
+    let encoder = Encoder::new(Vec::new(), about).map_err(broken)?;
     let mut export = Export { app, state, encoder, pieces };
     export.chain().await?;
     export.keys_and_policies()?;
@@ -180,6 +192,7 @@ fn batch(line: record::BatchLine) -> Result<Batch, Error> {
         time_ms: line.time_ms,
         decided_term: line.decided_term,
         count: line.count,
+        acts: ACTS,
         root: Hex(line.root.0),
         signature: signature.map_err(|_| Error::Internal(format!("batch {} has no signature", line.index)))?,
     })
@@ -195,12 +208,13 @@ fn record(record: record::Record) -> Record {
         kind: record.kind,
         actor: record.actor,
         subject: record.subject,
-        outcome: record.outcome,
+        details: record.details,
         request: record.request,
         decision: record.decision,
         policy_set: record.policy_set.0,
         command: Hex(record.command.0),
-        details: record.details,
+        code: record.outcome,
+        values: BTreeMap::new(),
         previous: Hex(record.previous.0),
         hash: Hex(record.hash.0),
     }
