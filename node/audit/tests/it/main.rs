@@ -4,6 +4,7 @@ mod bundle;
 mod bytes;
 mod chain;
 mod checkpoints;
+mod corpus;
 mod entries;
 mod export;
 mod forged;
