@@ -25,48 +25,48 @@ const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(10);
 pub fn inject(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(), String> {
     match fault {
         Fault::Cut(time) => {
-            let at = target(world, Target::Leader, random)?;
+            let at = locate(world, Target::Leader, random)?;
             cut(world, at, *time)
         }
         Fault::Crash(target, down) => {
-            let at = target(world, *target, random)?;
+            let at = locate(world, *target, random)?;
             crash(world, at, *down)
         }
         Fault::Silence { freeze, longer, stall, partly } => {
-            let at = target(world, Target::Holder, random)?;
+            let at = locate(world, Target::Holder, random)?;
             // A leader's silence is everybody's.
             let unheard = world.leader().filter(|leader| *partly && *leader != at);
             silence(world, at, &Silence { freeze: *freeze, longer: *longer, stall: *stall, unheard })
         }
         Fault::OneWay { target, inbound, time } => {
-            let at = target(world, *target, random)?;
+            let at = locate(world, *target, random)?;
             let other = another(at, random);
             if *inbound { one_way(world, at, other, *time) } else { one_way(world, other, at, *time) }
         }
         Fault::Loss { target, bursts } => {
-            let at = target(world, *target, random)?;
+            let at = locate(world, *target, random)?;
             lose(world, at, bursts, random)
         }
         Fault::Slow { target, longest, time } => {
-            let at = target(world, *target, random)?;
+            let at = locate(world, *target, random)?;
             world.slow(at, *longest);
             world.run_for(*time)?;
             world.restore_latency(at);
             Ok(())
         }
         Fault::Clock { target, ms, time } => {
-            let at = target(world, *target, random)?;
+            let at = locate(world, *target, random)?;
             world.jump(at, *ms);
             world.run_for(*time)?;
             world.jump(at, -ms);
             Ok(())
         }
         Fault::Policy { at_receiver, unheard, time } => {
-            target(world, Target::Leader, random)?;
+            locate(world, Target::Leader, random)?;
             policies::change(world, *at_receiver, *unheard, *time, random)
         }
         Fault::Remove { target, longer } => {
-            let at = target(world, *target, random)?;
+            let at = locate(world, *target, random)?;
             remove(world, at, another(at, random))?;
             turn_away(world, at, *longer)
         }
@@ -74,7 +74,7 @@ pub fn inject(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(
 }
 
 /// The host that a fault meets: one that holds agents, if it is not only for its leading that it is meant.
-fn target(world: &mut World, target: Target, random: &mut StdRng) -> Result<usize, String> {
+fn locate(world: &mut World, target: Target, random: &mut StdRng) -> Result<usize, String> {
     if !world.run_until(HEALED_WITHIN, |world| world.leader().is_some() && world.agents_run())? {
         return Err("between two faults no leader was found that has every agent run".to_owned());
     }

@@ -4,9 +4,9 @@
 
 mod introduce;
 
-use crate::enrolment;
 use crate::bench::{self, Bench};
 use crate::clock::Clocks;
+use crate::enrolment;
 use crate::failure::{self, Failure};
 use crate::proposer::{self, LeaderClocks};
 use crate::wiring::{calls, inbound, leading, ledgers, link, peers, remote, roster, view};
