@@ -1,13 +1,16 @@
 //! A bundle, verified with nothing but itself and, if there is one, the cluster's anchor.
 
-use crate::chain::{Chain, Report};
+use crate::chain::Chain;
 use crate::failure::{Failure, What};
 use crate::hex::Hex;
 use crate::ledger::sides::Sides;
 use crate::ledger::{self, Check};
-use crate::line::{Header, Key, Line, Manifest, Policy, VERSION};
+use crate::line::{Checkpoint, Header, Key, Line, Manifest, Policy, VERSION};
+use crate::report::Report;
 use crate::summary::Summary;
+use crate::trust::Trust;
 use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
 use std::io::{BufRead, Read};
 
 /// The longest line: a policy set of the greatest length, every letter of it escaped.
@@ -19,20 +22,38 @@ const LINE_BYTES: u64 = 4 * 1024 * 1024;
 /// # Errors
 /// The first line, from 1, at which something does not hold.
 pub fn verify(reader: impl BufRead, anchor: Option<&str>) -> Result<Report, Failure> {
+    verify_pinned(reader, anchor, None)
+}
+
+/// The same; and one of the checkpoints must be the one whose digest, 64 hex digits, was kept elsewhere as `pin`: then nobody can
+/// have written another past than the one up to it.
+///
+/// # Errors
+/// The first line, from 1, at which something does not hold.
+pub fn verify_pinned(reader: impl BufRead, anchor: Option<&str>, pin: Option<&str>) -> Result<Report, Failure> {
     let mut lines = Lines { reader, line: 0, digest: Sha256::new() };
     let header = read_header(&mut lines)?;
-    let mut chain = Chain::new(header.cluster, header.group);
-    // The chain counts its lines in the bundle.
-    chain.line = lines.line;
-    let after = read_chain(&mut lines, &mut chain)?;
+    // A pin that is no digest is that of no checkpoint.
+    let pin = match pin.map(|pin| Hex::parse(pin.trim()).ok_or(What::Pin)).transpose() {
+        Ok(pin) => pin,
+        Err(what) => return Err(lines.here(what)),
+    };
+    let (checkpoints, after) = read_checkpoints(&mut lines)?;
+    let count = checkpoints.len() as u64;
+    let trust = Trust::new(checkpoints, (header.group, header.generation), pin);
+    let mut chain = Chain::with(header.cluster, header.group, trust);
+    let after = read_chain(&mut lines, &mut chain, after)?;
+    // What is missing at the end of the chain is missing where the next line stands.
     let mut report = chain.end()?;
     check_genesis(&chain, &header, &report, anchor)?;
     report.anchored = anchor.is_some();
+    report.generation = header.generation;
+    report.exporter = chain.name(&header.exporter).to_owned();
     let (keys, after) = read_keys(&mut lines, &chain, after)?;
     let (policies, after) = read_policies(&mut lines, &chain, after)?;
     let (ledgers, after) = read_ledgers(&mut lines, &chain, after)?;
     report.ledgers = ledgers;
-    read_end(&mut lines, &chain, &header, (keys, policies, &report.ledgers), after)?;
+    read_end(&mut lines, &chain, &header, (count, keys, policies, &report.ledgers), after)?;
     Ok(report)
 }
 
@@ -92,14 +113,41 @@ fn read_header<R: BufRead>(lines: &mut Lines<R>) -> Result<Header, Failure> {
     }
 }
 
-/// Reads the chain, and the line after it.
-fn read_chain<R: BufRead>(lines: &mut Lines<R>, chain: &mut Chain) -> Result<Next, Failure> {
+/// Checkpoints, each with its line.
+type Checkpoints = VecDeque<(Checkpoint, u64)>;
+
+/// Reads the checkpoints, and the line after them.
+fn read_checkpoints<R: BufRead>(lines: &mut Lines<R>) -> Result<(Checkpoints, Next), Failure> {
+    let mut checkpoints = Checkpoints::new();
     loop {
         match lines.next()? {
+            Some((Line::Checkpoint(checkpoint), _)) => {
+                let size = checkpoint.size;
+                if checkpoints.back().is_some_and(|(last, _)| last.size >= size) {
+                    return Err(lines.here(What::CheckpointPlace { size }));
+                }
+                checkpoints.push_back((checkpoint, lines.line));
+            }
+            other => return Ok((checkpoints, other)),
+        }
+    }
+}
+
+/// Reads the chain, and the line after it.
+fn read_chain<R: BufRead>(lines: &mut Lines<R>, chain: &mut Chain, mut next: Next) -> Result<Next, Failure> {
+    loop {
+        // The chain counts its lines in the bundle.
+        chain.line = lines.line.saturating_sub(1);
+        match next {
             Some((Line::Batch(batch), _)) => chain.batch(batch)?,
             Some((Line::Record(record), _)) => chain.record(record)?,
+            None => {
+                chain.line = lines.line;
+                return Ok(None);
+            }
             other => return Ok(other),
         }
+        next = lines.next()?;
     }
 }
 
@@ -184,7 +232,7 @@ fn read_end<R: BufRead>(
     lines: &mut Lines<R>,
     chain: &Chain,
     header: &Header,
-    (keys, policies, ledgers): (u64, u64, &Summary),
+    (checkpoints, keys, policies, ledgers): (u64, u64, u64, &Summary),
     next: Next,
 ) -> Result<(), Failure> {
     let (manifest, before) = match next {
@@ -194,7 +242,8 @@ fn read_end<R: BufRead>(
         }
         None => return Err(lines.missing("the manifest")),
     };
-    let counts = Counts { records: chain.records, batches: chain.batches, keys, policies, ledgers, head: chain.head() };
+    let (records, batches, head) = (chain.records, chain.batches, chain.head());
+    let counts = Counts { checkpoints, records, batches, keys, policies, ledgers, head };
     check_manifest(chain, header, &manifest, &counts, &before).map_err(|what| lines.here(what))?;
     match lines.next()? {
         None => Ok(()),
@@ -204,6 +253,8 @@ fn read_end<R: BufRead>(
 
 /// What a manifest must say.
 struct Counts<'s> {
+    /// How many checkpoint lines.
+    checkpoints: u64,
     /// How many record lines.
     records: u64,
     /// How many batch lines.
@@ -226,6 +277,7 @@ fn check_manifest(
     before: &Hex<32>,
 ) -> Result<(), What> {
     let fields = [
+        (manifest.checkpoints == counts.checkpoints, "checkpoints"),
         (manifest.records == counts.records, "records"),
         (manifest.batches == counts.batches, "batches"),
         (manifest.keys == counts.keys, "keys"),
@@ -250,6 +302,7 @@ fn check_manifest(
 fn name(line: &Line) -> &'static str {
     match line {
         Line::Bundle(_) => "bundle",
+        Line::Checkpoint(_) => "checkpoint",
         Line::Batch(_) => "batch",
         Line::Record(_) => "record",
         Line::Key(_) => "key",

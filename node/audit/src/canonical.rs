@@ -2,24 +2,19 @@
 
 mod ledger;
 
+use crate::hash::sha256;
 use crate::hex::Hex;
-use crate::line::{Batch, Cluster, Header, Manifest, Origin, Policy, Record};
+use crate::line::{Batch, Checkpoint, Cluster, Header, Manifest, Origin, Policy, Record};
+use crate::tree::leaf;
 use ed25519_dalek::{Signature, VerifyingKey};
-use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
-const RECORD: &[u8] = b"symbi-record-v1\0";
-const ENTRY: &[u8] = b"symbi-entry-v1\0";
+const RECORD: &[u8] = b"symbi-record-v2\0";
+const ENTRY: &[u8] = b"symbi-entry-v2\0";
 const ANCHOR: &[u8] = b"symbi-anchor-v1\0";
-const BUNDLE: &[u8] = b"symbi-bundle-v2\0";
-
-/// SHA-256 over `parts`, one after the other.
-pub(crate) fn sha256(parts: &[&[u8]]) -> Hex<32> {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update(part);
-    }
-    Hex(digest.finalize().into())
-}
+const BUNDLE: &[u8] = b"symbi-bundle-v3\0";
+const CHECKPOINT: &[u8] = b"symbi-checkpoint-v1\0";
+const WITNESS: &[u8] = b"symbi-witness-v1\0";
 
 fn number(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&value.to_be_bytes());
@@ -30,10 +25,37 @@ fn lp(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+fn texts(out: &mut Vec<u8>, texts: &BTreeMap<String, String>) {
+    number(out, texts.len() as u64);
+    for (name, value) in texts {
+        lp(out, name.as_bytes());
+        lp(out, value.as_bytes());
+    }
+}
+
+fn nodes(out: &mut Vec<u8>, nodes: &[Hex<32>]) {
+    number(out, nodes.len() as u64);
+    nodes.iter().for_each(|node| out.extend_from_slice(&node.0));
+}
+
 impl Record {
-    /// What its hash must be: SHA-256 over the domain, its fields, and the previous hash.
+    /// The act's leaf in the tree of its batch.
+    pub(crate) fn act_leaf(&self) -> Hex<32> {
+        let mut out = Vec::with_capacity(384);
+        for text in [&self.kind, &self.actor, &self.subject] {
+            lp(&mut out, text.as_bytes());
+        }
+        texts(&mut out, &self.details);
+        lp(&mut out, self.request.as_bytes());
+        lp(&mut out, self.decision.as_bytes());
+        number(&mut out, self.policy_set);
+        out.extend_from_slice(&self.command.0);
+        leaf(&out)
+    }
+
+    /// What its hash must be: SHA-256 over the domain, the act's leaf, the result, and the previous hash.
     pub(crate) fn digest(&self) -> Hex<32> {
-        let mut out = Vec::with_capacity(512);
+        let mut out = Vec::with_capacity(192);
         number(&mut out, self.index);
         number(&mut out, u64::from(self.position));
         number(&mut out, self.term);
@@ -42,41 +64,43 @@ impl Record {
             Origin::Raft => lp(&mut out, &[]),
             Origin::Node(node) => lp(&mut out, &node.0),
         }
-        for text in [&self.kind, &self.actor, &self.subject, &self.outcome, &self.request, &self.decision] {
-            lp(&mut out, text.as_bytes());
-        }
-        number(&mut out, self.policy_set);
-        lp(&mut out, &self.command.0);
-        number(&mut out, self.details.len() as u64);
-        for (name, value) in &self.details {
-            lp(&mut out, name.as_bytes());
-            lp(&mut out, value.as_bytes());
-        }
-        sha256(&[RECORD, &out, &self.previous.0])
-    }
-
-    /// Its command's Merkle leaf: the request, the decision, the policy set, and the command's hash, so that the command need
-    /// not be shown.
-    pub(crate) fn leaf(&self) -> Hex<32> {
-        let mut out = vec![0x00];
-        lp(&mut out, self.request.as_bytes());
-        lp(&mut out, self.decision.as_bytes());
-        number(&mut out, self.policy_set);
-        out.extend_from_slice(&self.command.0);
-        sha256(&[&out])
+        lp(&mut out, self.code.as_bytes());
+        texts(&mut out, &self.values);
+        sha256(&[RECORD, &self.act_leaf().0, &out, &self.previous.0])
     }
 }
 
-/// The RFC 6962 (section 2.1) root over leaves, which are hashes already.
-pub(crate) fn root(leaves: &[Hex<32>]) -> Hex<32> {
-    match leaves {
-        [] => sha256(&[]),
-        [leaf] => *leaf,
-        _ => {
-            let split = 1 << (leaves.len() - 1).ilog2();
-            let (left, right) = (root(&leaves[..split]), root(&leaves[split..]));
-            sha256(&[&[0x01], &left.0, &right.0])
+impl Checkpoint {
+    /// SHA-256 of what its voters sign.
+    pub(crate) fn digest(&self, cluster: Cluster) -> Hex<32> {
+        let mut out = CHECKPOINT.to_vec();
+        out.extend_from_slice(&cluster.0);
+        for value in [self.generation, self.group, self.gate, self.size] {
+            number(&mut out, value);
         }
+        out.extend_from_slice(&self.root.0);
+        out.extend_from_slice(&self.head.0);
+        for value in [self.index, self.term, self.time_ms] {
+            number(&mut out, value);
+        }
+        out.extend_from_slice(&self.state.0);
+        number(&mut out, self.voters.len() as u64);
+        self.voters.iter().for_each(|set| nodes(&mut out, set));
+        number(&mut out, u64::from(self.next.is_some()));
+        if let Some(next) = &self.next {
+            nodes(&mut out, next);
+        }
+        out.extend_from_slice(&self.hop.0);
+        sha256(&[&out])
+    }
+
+    /// Whether a node has signed the checkpoint that has this digest.
+    pub(crate) fn is_signed(&self, digest: &Hex<32>, node: &Hex<32>, signature: &Hex<64>) -> bool {
+        let mut out = WITNESS.to_vec();
+        number(&mut out, self.generation);
+        number(&mut out, self.size);
+        out.extend_from_slice(&digest.0);
+        is_signed(node, &out, signature)
     }
 }
 
@@ -90,6 +114,7 @@ impl Batch {
         number(&mut out, self.time_ms);
         number(&mut out, self.decided_term);
         number(&mut out, u64::from(self.count));
+        number(&mut out, u64::from(self.acts));
         out.extend_from_slice(&self.root.0);
         out
     }
@@ -120,8 +145,9 @@ impl Manifest {
     pub(crate) fn signed(&self) -> Vec<u8> {
         let mut out = BUNDLE.to_vec();
         out.extend_from_slice(&self.sha256.0);
-        let counts = [self.records, self.batches, self.keys, self.policies, self.ledgers, self.entries, self.missing];
-        counts.into_iter().for_each(|count| number(&mut out, count));
+        let chain = [self.checkpoints, self.records, self.batches, self.keys, self.policies];
+        let counts = chain.into_iter().chain([self.ledgers, self.entries, self.missing]);
+        counts.for_each(|count| number(&mut out, count));
         out.extend_from_slice(&self.head.0);
         out.extend_from_slice(&self.exporter.0);
         out

@@ -3,6 +3,7 @@
 //! A batch is judged when its last record is there. Its origin, if it was enrolled and not removed then, must have signed
 //! exactly these commands, or else its records must say that they were refused for that; a joining node may only
 //! introduce itself. Hashes, indices, positions, terms and times leave no room for a record more or less.
+//! What became of the commands, and what comes last, is held against the checkpoints that voters have signed.
 
 mod batch;
 mod facts;
@@ -11,44 +12,18 @@ mod members;
 use crate::failure::{Failure, What};
 use crate::hex::Hex;
 use crate::line::{Batch, Cluster, Line, Origin, Record};
+use crate::report::Report;
 use crate::summary::Summary;
+use crate::tree::{Frontier, leaf};
+use crate::trust::{Place, Trust, Voting};
 use batch::Open;
 pub(crate) use facts::Anchor;
 use facts::Facts;
 use members::{Members, Membership};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-/// What a check found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The cluster's id.
-    pub cluster: String,
-    /// The cluster's name.
-    pub cluster_name: String,
-    /// What the cluster is known by.
-    pub anchor: String,
-    /// Whether the anchor was compared with one given, so that this is known to be that cluster's chain; else it is known to
-    /// be consistent, and no more.
-    pub anchored: bool,
-    /// How many records were checked.
-    pub records: u64,
-    /// How many batches were checked.
-    pub batches: u64,
-    /// The hash of the last record.
-    pub head: String,
-    /// The log index of the first record.
-    pub first_index: u64,
-    /// The log index of the last record.
-    pub last_index: u64,
-    /// The term of the first record.
-    pub first_term: u64,
-    /// The term of the last record.
-    pub last_term: u64,
-    /// How many nodes were ever enrolled.
-    pub nodes: u64,
-    /// What was found of the ledgers; nothing of a chain alone.
-    pub ledgers: Summary,
-}
+/// The outcome of what took effect.
+const DONE: &str = "DONE";
 
 /// The check of a chain under way.
 pub struct Chain {
@@ -72,6 +47,12 @@ pub struct Chain {
     members: Members,
     /// What else the ledgers are held against.
     facts: Facts,
+    /// The tree over the records from the genesis on.
+    tree: Frontier,
+    /// What the entry under way says of voters.
+    voting: Voting,
+    /// The checkpoints.
+    trust: Trust,
     /// How many records.
     pub(crate) records: u64,
     /// How many batches.
@@ -114,6 +95,7 @@ pub fn verify_chain(cluster: Cluster, group: u64, lines: impl IntoIterator<Item 
             Line::Batch(batch) => chain.batch(batch)?,
             Line::Record(record) => chain.record(record)?,
             Line::Bundle(_) => return Err(chain.misplaced("bundle")),
+            Line::Checkpoint(_) => return Err(chain.misplaced("checkpoint")),
             Line::Key(_) => return Err(chain.misplaced("key")),
             Line::Policy(_) => return Err(chain.misplaced("policy")),
             Line::Ledger(_) => return Err(chain.misplaced("ledger")),
@@ -129,6 +111,11 @@ impl Chain {
     /// The check of the chain of `group` (0 for the control group) of `cluster`, from its first line on.
     #[must_use]
     pub fn new(cluster: Cluster, group: u64) -> Self {
+        Self::with(cluster, group, Trust::new(VecDeque::new(), (group, 0), None))
+    }
+
+    /// The same, held against checkpoints.
+    pub(crate) fn with(cluster: Cluster, group: u64, trust: Trust) -> Self {
         Self {
             cluster,
             group,
@@ -140,6 +127,9 @@ impl Chain {
             genesis: None,
             members: Members::default(),
             facts: Facts::default(),
+            tree: Frontier::default(),
+            voting: Voting::default(),
+            trust,
             records: 0,
             batches: 0,
         }
@@ -172,7 +162,10 @@ impl Chain {
                 open.take(record, self.last_term(), self.line)?;
                 self.take(open)
             }
-            None => self.raft(&record).map_err(|what| self.here(what)),
+            None => {
+                self.raft(&record).map_err(|what| self.here(what))?;
+                self.entry_ended([&record])
+            }
         }
     }
 
@@ -186,6 +179,8 @@ impl Chain {
             return Err(missing(What::Missing { wanted: "a record" }));
         }
         let (Some(genesis), Some(last)) = (&self.genesis, &self.last) else { return Err(missing(What::NoGenesis)) };
+        let (witnessed, weakest) = self.trust.end(|node| self.name(node).to_owned())?;
+        let covered = witnessed.as_ref().map_or(0, |witnessed| witnessed.records);
         Ok(Report {
             cluster: self.cluster.to_string(),
             cluster_name: genesis.name.clone(),
@@ -199,6 +194,11 @@ impl Chain {
             first_term: self.first.1,
             last_term: last.term,
             nodes: self.members.names().count() as u64,
+            generation: 0,
+            exporter: String::new(),
+            after: self.tree.size().saturating_sub(covered),
+            witnessed,
+            weakest,
             ledgers: Summary::default(),
         })
     }
@@ -277,10 +277,23 @@ impl Chain {
 
     /// Entries follow each other without a gap.
     fn check_index(&self, found: u64) -> Result<(), What> {
-        match &self.last {
-            Some(last) if found != last.index + 1 => Err(What::Index { found, wanted: last.index + 1 }),
-            _ => Ok(()),
+        let Some(last) = &self.last else { return Ok(()) };
+        let wanted = last.index.checked_add(1).ok_or(What::Greatest("entry"))?;
+        if found == wanted { Ok(()) } else { Err(What::Index { found, wanted }) }
+    }
+
+    /// Takes the end of an entry that was judged: its records are in the tree now, and a checkpoint may have been closed.
+    fn entry_ended<'r>(&mut self, records: impl IntoIterator<Item = &'r Record>) -> Result<(), Failure> {
+        if self.genesis.is_some() {
+            records.into_iter().for_each(|record| self.tree.append(leaf(&record.hash.0)));
         }
+        let (size, voting) = (self.tree.size(), std::mem::take(&mut self.voting));
+        let Some(last) = self.last.as_ref().filter(|_| voting != Voting::default() || self.trust.wants(size)) else {
+            return Ok(());
+        };
+        let (root, time_ms) = (self.tree.root(), self.time_ms);
+        let place = Place { size, root, head: last.hash, index: last.index, term: last.term, time_ms };
+        self.trust.entry(self.cluster, &place, voting)
     }
 
     /// A record is what its hash says, and follows the one before it.
@@ -310,6 +323,7 @@ impl Chain {
         }
         let is_rafts = record.origin == Origin::Raft
             && record.kind.starts_with("raft.")
+            && record.code == DONE
             && record.command == Hex([0; 32])
             && record.request.is_empty()
             && record.decision.is_empty()

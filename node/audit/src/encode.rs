@@ -1,11 +1,11 @@
-//! Writes a bundle: the chain as it comes, then keys and policy sets, then ledgers, then the manifest, which the exporter signs.
+//! Writes a bundle: checkpoints, the chain as it comes, then keys and policy sets, then ledgers, then the manifest, which the exporter signs.
 //!
 //! The chain must be written up to one log index, and keys and policy sets as of that same index: a node that was enrolled
 //! after it has no line, one that was removed has.
 
 use crate::hex::Hex;
 use crate::line::ledger::{Entry, LedgerHeader, Missing};
-use crate::line::{Batch, Cluster, Header, Key, Line, Manifest, Policy, Record, VERSION};
+use crate::line::{Batch, Checkpoint, Cluster, Header, Key, Line, Manifest, Policy, Record, VERSION};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 
@@ -25,6 +25,23 @@ pub struct Encoder<W> {
     manifest: Manifest,
 }
 
+/// What a bundle is of, and who makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The cluster's name.
+    pub cluster_name: &'a str,
+    /// The Raft group whose chain it is; 0 is the control group.
+    pub group: u64,
+    /// The cluster's generation.
+    pub generation: u64,
+    /// The node that makes it.
+    pub exporter: Hex<32>,
+    /// When, by the exporter's clock, ms since the Unix epoch.
+    pub time_ms: u64,
+}
+
 /// A bundle that lacks its manifest's signature.
 pub struct Unsigned<W> {
     /// Where to.
@@ -36,7 +53,9 @@ pub struct Unsigned<W> {
 /// How far a bundle has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
-    /// The chain is being written.
+    /// The checkpoints are being written.
+    Checkpoints,
+    /// The chain is.
     Chain,
     /// The keys are.
     Keys,
@@ -47,12 +66,14 @@ enum Stage {
 }
 
 impl<W: Write> Encoder<W> {
-    /// Begins a bundle of `group` (0 for the control group) of the cluster, made by the node `exporter`.
+    /// Begins a bundle of what, and by whom, `about` says.
     ///
     /// # Errors
     /// When `out` does not take it.
-    pub fn new(out: W, cluster: Cluster, cluster_name: &str, group: u64, exporter: Hex<32>) -> io::Result<Self> {
+    pub fn new(out: W, about: About<'_>) -> io::Result<Self> {
+        let About { cluster, cluster_name, group, generation, exporter, time_ms } = about;
         let manifest = Manifest {
+            checkpoints: 0,
             records: 0,
             batches: 0,
             keys: 0,
@@ -65,11 +86,20 @@ impl<W: Write> Encoder<W> {
             exporter,
             signature: Hex([0; 64]),
         };
-        let mut encoder = Self { out, digest: Sha256::new(), stage: Stage::Chain, manifest };
+        let mut encoder = Self { out, digest: Sha256::new(), stage: Stage::Checkpoints, manifest };
         let cluster_name = cluster_name.to_owned();
-        encoder
-            .write(Stage::Chain, &Line::Bundle(Header { version: VERSION, cluster, cluster_name, group, exporter }))?;
+        let header = Header { version: VERSION, cluster, cluster_name, group, generation, exporter, time_ms };
+        encoder.write(Stage::Checkpoints, &Line::Bundle(header))?;
         Ok(encoder)
+    }
+
+    /// Writes a checkpoint's line; checkpoints come in the order of their sizes: every hop, and at least the last witnessed one.
+    ///
+    /// # Errors
+    /// When the writer does not take it.
+    pub fn checkpoint(&mut self, checkpoint: Checkpoint) -> io::Result<()> {
+        self.manifest.checkpoints += 1;
+        self.write(Stage::Checkpoints, &Line::Checkpoint(checkpoint))
     }
 
     /// Writes a batch line; its records come next.

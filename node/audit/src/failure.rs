@@ -35,7 +35,7 @@ pub enum What {
     #[error("the line is not in the form in which it is written")]
     NotCanonical,
     /// The bundle is of another version of the format.
-    #[error("version {found} of the format; this program knows version 2")]
+    #[error("version {found} of the format; this program knows version 3")]
     Version {
         /// The version found.
         found: u32,
@@ -89,6 +89,9 @@ pub enum What {
     /// The record names another predecessor.
     #[error("the record does not follow the one before it")]
     Previous,
+    /// No number follows the greatest one.
+    #[error("no {0} can follow the one before it")]
+    Greatest(&'static str),
     /// The record is not what its hash says.
     #[error("the record is not what its hash says")]
     Hash,
@@ -123,6 +126,33 @@ pub enum What {
     /// The cluster is made a second time, or by another node than the one that signs.
     #[error("not a genesis: {0}")]
     Genesis(&'static str),
+    /// The record of a batch without commands says what no command could have said.
+    #[error("a batch without commands has another record than its own")]
+    Empty,
+    /// A checkpoint says something else than the chain.
+    #[error("the checkpoint's {0} is not what follows from the chain")]
+    Checkpoint(&'static str),
+    /// A checkpoint is out of order, or ends within an entry or after the end.
+    #[error("no entry ends with record {size}, or the checkpoints do not rise")]
+    CheckpointPlace {
+        /// How many records it says there are.
+        size: u64,
+    },
+    /// A checkpoint between this one and the one before it is left out, which named or settled voters.
+    #[error("the checkpoint does not follow the last one that named or settled voters")]
+    Hop,
+    /// A checkpoint names voters whom those before them have not let in.
+    #[error("the checkpoint's voters are not those whom the voters before them have witnessed")]
+    Voters,
+    /// A signature under a checkpoint is not the node's.
+    #[error("node {node} has not signed this checkpoint, or is named twice")]
+    Witness {
+        /// The node.
+        node: Hex<32>,
+    },
+    /// No checkpoint is the one that was kept elsewhere.
+    #[error("no checkpoint of this bundle is the one that was pinned")]
+    Pin,
     /// There is no genesis.
     #[error("the chain has no genesis")]
     NoGenesis,

@@ -5,11 +5,12 @@
 pub(crate) mod credential;
 pub(crate) mod sides;
 
-use crate::canonical::root;
 use crate::chain::{Anchor, Chain};
 use crate::failure::What;
 use crate::hex::Hex;
 use crate::line::ledger::{Attestation, Entry, Event, Fate, LedgerHeader, MessageBatch, Missing, Session};
+use crate::summary::MissingLedger;
+use crate::tree::root;
 use sides::{Key, Sides, Standing};
 use std::collections::BTreeMap;
 
@@ -124,8 +125,9 @@ impl<'c> Check<'c> {
 
     /// Takes the next entry, at a line of the bundle.
     pub(crate) fn entry(&mut self, entry: &Entry, line: u64, sides: &mut Sides) -> Result<(), What> {
-        if entry.number != self.number + 1 {
-            return Err(What::Number { found: entry.number, wanted: self.number + 1 });
+        let wanted = self.number.checked_add(1).ok_or(What::Greatest("entry"))?;
+        if entry.number != wanted {
+            return Err(What::Number { found: entry.number, wanted });
         }
         if entry.digest(&self.head) != entry.hash {
             return Err(What::Unchained);
@@ -152,7 +154,7 @@ impl<'c> Check<'c> {
     /// Ends it: how it stands, and whether something is missing at its end.
     pub(crate) fn end(self, sides: &mut Sides, line: u64) {
         sides.summary.ledgers += 1;
-        sides.summary.entries += self.number - self.after;
+        sides.summary.entries += self.number.saturating_sub(self.after);
         sides.summary.unanchored += self.number.saturating_sub(self.anchored);
         if let Some(anchor) = self.anchors.first() {
             sides.cut(line, What::Cut { node: self.node, entries: self.number, anchored: anchor.entries });
@@ -326,7 +328,9 @@ impl Direction {
         if !follows {
             return Err(What::BatchLink { batch });
         }
-        (self.batch, self.first, self.previous) = (batch + 1, link.last + 1, Some(link.hash));
+        let following = batch.checked_add(1).zip(link.last.checked_add(1));
+        let (next, first) = following.ok_or(What::Greatest("batch of messages"))?;
+        (self.batch, self.first, self.previous) = (next, first, Some(link.hash));
         Ok(())
     }
 }
@@ -338,7 +342,8 @@ pub(crate) fn missing(chain: &Chain, missing: &Missing, sides: &mut Sides) -> Re
     if (missing.entries, missing.head) != anchored {
         return Err(What::NotAnchored { entries: anchored.0 });
     }
-    sides.summary.missing.push((chain.name(&missing.node).to_owned(), missing.entries));
+    let (node, head) = (chain.name(&missing.node).to_owned(), missing.head.to_string());
+    sides.summary.missing.push(MissingLedger { node, entries: missing.entries, head });
     sides.stands(missing.node, Standing::Missing);
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The lines of a bundle. Each has exactly one encoding: compact JSON, fields in the order in which they stand here.
 //!
-//! In this order: one `bundle` line; the chain, in log order, each `batch` line before its `record` lines, and Raft's own
-//! records without one; `key` lines by node; `policy` lines by number; the ledgers by node ([`ledger`]); one `manifest` line.
+//! In this order: one `bundle` line; `checkpoint` lines by size; the chain, in log order, each `batch` line before its `record`
+//! lines, and Raft's own records without one; `key` lines by node; `policy` lines by number; the ledgers by node ([`ledger`]);
+//! one `manifest` line.
 
 pub mod ledger;
 
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The version of the format.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// Any line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub(crate) const VERSION: u32 = 2;
 pub enum Line {
     /// The first: what the bundle is of.
     Bundle(Header),
+    /// A checkpoint, and who has witnessed it.
+    Checkpoint(Checkpoint),
     /// What the chain keeps of a batch.
     Batch(Batch),
     /// A record.
@@ -52,8 +55,48 @@ pub struct Header {
     pub cluster_name: String,
     /// The Raft group whose chain it is; 0 is the control group.
     pub group: u64,
+    /// The cluster's generation: one more after each recovery.
+    pub generation: u64,
     /// The node that made it.
     pub exporter: Hex<32>,
+    /// When, by the exporter's clock, ms since the Unix epoch.
+    pub time_ms: u64,
+}
+
+/// What the voters sign of the chain up to one record and of the state after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// The cluster's generation.
+    pub generation: u64,
+    /// The Raft group; 0 is the control group.
+    pub group: u64,
+    /// The gate: which versions of the formats may be written.
+    pub gate: u64,
+    /// How many records there are from the genesis on.
+    pub size: u64,
+    /// The RFC 6962 root over these records.
+    pub root: Hex<32>,
+    /// The hash of the last of them.
+    pub head: Hex<32>,
+    /// The log index of the entry that closed it.
+    pub index: u64,
+    /// The term of that entry.
+    pub term: u64,
+    /// Log time, ms since the Unix epoch.
+    pub time_ms: u64,
+    /// The hash of the state.
+    pub state: Hex<32>,
+    /// The sets of voters that rule: one, or two while one follows the other. Ids rise.
+    pub voters: Vec<Vec<Hex<32>>>,
+    /// The set that is named to follow. Ids rise.
+    pub next: Option<Vec<Hex<32>>>,
+    /// The digest of the hop before this checkpoint; zeros for the first.
+    pub hop: Hex<32>,
+    /// Whether it is a hop itself: one that names or settles voters.
+    pub hops: bool,
+    /// Who has signed it, by node, and the signature.
+    pub witnesses: Vec<(Hex<32>, Hex<64>)>,
 }
 
 /// What the chain keeps of a batch of commands.
@@ -68,15 +111,17 @@ pub struct Batch {
     pub time_ms: u64,
     /// The term in which a leader's batch was decided; 0 for any other.
     pub decided_term: u64,
-    /// How many commands, and so records.
+    /// How many commands, and so records; one without commands has a record too.
     pub count: u32,
-    /// The RFC 6962 root over the commands' leaves.
+    /// The version of its acts.
+    pub acts: u32,
+    /// The RFC 6962 root over the acts' leaves.
     pub root: Hex<32>,
     /// Ed25519 over the signed bytes.
     pub signature: Hex<64>,
 }
 
-/// A record of the chain.
+/// A record of the chain. From `kind` to `command` stands the act, which the origin has signed; the rest is the result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -96,18 +141,20 @@ pub struct Record {
     pub actor: String,
     /// To what.
     pub subject: String,
-    /// `DONE`, or the code of the refusal.
-    pub outcome: String,
+    /// What else the command says, by name.
+    pub details: BTreeMap<String, String>,
     /// The client's key; empty for a node's own.
     pub request: String,
     /// The decision that permitted it; empty where none was needed.
     pub decision: String,
     /// The policy set of that decision; 0 where none was needed.
     pub policy_set: u64,
-    /// SHA-256 of the command's bytes; zeros for Raft's own.
+    /// The salted hash of the command's bytes; zeros where there is no command.
     pub command: Hex<32>,
-    /// What else there is to know, by name.
-    pub details: BTreeMap<String, String>,
+    /// `DONE`, or the code of the refusal.
+    pub code: String,
+    /// What it gave, or what it was refused for, by name.
+    pub values: BTreeMap<String, String>,
     /// The hash of the record before this one; zeros for the first.
     pub previous: Hex<32>,
     /// This record's hash.
@@ -144,6 +191,8 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// How many checkpoint lines.
+    pub checkpoints: u64,
     /// How many record lines.
     pub records: u64,
     /// How many batch lines.

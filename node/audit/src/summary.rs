@@ -23,6 +23,17 @@ pub struct Summary {
     pub one_sided: u64,
     /// How many batches have no other side because its node lost its last moments, or has let them go.
     pub excused: u64,
-    /// The ledgers that are missing: node, and how many entries are anchored.
-    pub missing: Vec<(String, u64)>,
+    /// The ledgers that are missing.
+    pub missing: Vec<MissingLedger>,
+}
+
+/// A ledger that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingLedger {
+    /// The name of its node.
+    pub node: String,
+    /// How many of its entries are anchored.
+    pub entries: u64,
+    /// The hash of the last of them; zeros if there is none.
+    pub head: String,
 }

@@ -2,20 +2,24 @@
 
 use crate::atomic_file::AtomicFile;
 use crate::context::{Context, failure, unreadable};
-use crate::output::{Output, cell, pairs, table, time};
+use crate::output::{Output, pairs, table, time};
 use crate::progress::Progress;
 use crate::value;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use symbi_api::pieces::Reader;
+use symbi_audit::Report;
+use symbi_audit::answer::{self, Refusal};
 use symbi_server::failure::Failure;
 use tokio::sync::mpsc;
 
+/// What a node without a file is asked for.
+const EXPORTED: &str = "what the node exports";
 /// Pieces of a bundle that wait to be verified.
 const PIECES: usize = 4;
 
@@ -49,7 +53,7 @@ pub enum Verb {
     },
     /// Verify a bundle offline, or without a file what a node exports now
     #[command(
-        after_help = "Examples:\n  symbi-node audit verify b.jsonl --anchor HASH\n  symbi-node audit verify --anchor HASH\n\nWithout a file the node is asked for a bundle, which is verified here as it comes, ledgers included,\nand not kept. Exit code 10 and the first bad line when something does not hold."
+        after_help = "Examples:\n  symbi-node audit verify b.jsonl --anchor HASH\n  symbi-node audit verify --anchor HASH\n\nWithout a file the node is asked for a bundle, which is verified here as it comes, ledgers included,\nand not kept. Exit code 10 and the first bad line when something does not hold;\n8 when all of it holds, but a ledger is missing or the last witnessed checkpoint is too old."
     )]
     Verify(Verify),
 }
@@ -63,6 +67,12 @@ pub struct Verify {
     /// The cluster's anchor, as `start` and `cluster status` print it; without it only consistency is shown
     #[arg(long, value_name = "HASH", value_parser = value::hash)]
     anchor: Option<String>,
+    /// A checkpoint of this cluster that was kept elsewhere: the bundle must contain it
+    #[arg(long, value_name = "HASH", value_parser = value::hash)]
+    pin: Option<String>,
+    /// The last checkpoint that voters have witnessed must not be older, e.g. 2027-01-15T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = value::time_ms)]
+    not_before: Option<u64>,
     /// The node.
     #[command(flatten)]
     context: Context,
@@ -123,8 +133,10 @@ async fn export(bundle: &Path, context: &Context) -> Result<(), Failure> {
 /// Verifies what a node exports, as it comes.
 async fn verify_node(verify: &Verify) -> Result<(), Failure> {
     let (pieces, written) = mpsc::channel(PIECES);
-    let anchor = verify.anchor.clone();
-    let checking = tokio::task::spawn_blocking(move || symbi_audit::verify(Reader::new(written), anchor.as_deref()));
+    let (anchor, pin) = (verify.anchor.clone(), verify.pin.clone());
+    let checking = tokio::task::spawn_blocking(move || {
+        symbi_audit::verify_pinned(Reader::new(written), anchor.as_deref(), pin.as_deref())
+    });
     fetch(&verify.context, async move |piece| {
         // Whoever has found something that does not hold takes no more.
         let taken = pieces.send(piece).await;
@@ -132,19 +144,15 @@ async fn verify_node(verify: &Verify) -> Result<(), Failure> {
     })
     .await?;
     let checked = checking.await.expect("the verifier does not panic");
-    let report = checked.map_err(|broken| {
-        Failure::new(10, "AUDIT_BROKEN", "what the node exports does not hold")
-            .why(broken.to_string())
-            .fix("keep it as evidence with 'symbi-node audit export', and ask another node with --addr")
-    })?;
+    let fix = "keep it as evidence with 'symbi-node audit export', and ask another node with --addr";
+    let report = checked.map_err(|broken| refused(Refusal::broken(EXPORTED, &broken, fix)))?;
     let says = match verify.anchor {
         Some(_) => "the whole chain and the ledgers below, as the node exports them, and it is this cluster's",
         None => {
             "the whole chain and the ledgers below, as the node exports them, are consistent; give --anchor to see that it is your cluster's"
         }
     };
-    verify.output.print(&of_report(says, &report), found);
-    Ok(())
+    tell(verify, EXPORTED, says, &report)
 }
 
 /// Has a node export a bundle, and hands on its pieces until one breaks off.
@@ -170,80 +178,24 @@ async fn fetch(
 pub fn verify_file(verify: &Verify) -> Result<(), Failure> {
     let path = verify.file.as_ref().expect("only called with a file");
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let report = symbi_audit::verify(BufReader::new(file), verify.anchor.as_deref()).map_err(|broken| {
-        Failure::new(10, "AUDIT_BROKEN", format!("{} does not hold", path.display()))
-            .why(broken.to_string())
-            .fix("export again from a node, and keep this copy as evidence")
-    })?;
-    let says = match verify.anchor {
-        Some(_) => "the bundle is whole, and it is this cluster's",
-        None => "the bundle is consistent; give --anchor to see that it is your cluster's",
-    };
-    verify.output.print(&of_report(says, &report), found);
-    Ok(())
+    let name = path.display().to_string();
+    let checked = symbi_audit::verify_pinned(BufReader::new(file), verify.anchor.as_deref(), verify.pin.as_deref());
+    let fix = "export again from a node, and keep this copy as evidence";
+    let report = checked.map_err(|broken| refused(Refusal::broken(&name, &broken, fix)))?;
+    tell(verify, &name, answer::says(&report), &report)
 }
 
-/// What a bundle that holds has shown.
-fn of_report(says: &str, report: &symbi_audit::Report) -> Value {
-    json!({
-        "ok": true,
-        "says": says,
-        "records": report.records,
-        "batches": report.batches,
-        "head": report.head.to_string(),
-        "anchor": report.anchor.to_string(),
-        "ledgers": ledgers(&report.ledgers),
-    })
-}
-
-/// What was found of the ledgers, by name.
-fn ledgers(found: &symbi_audit::Summary) -> Value {
-    let missing = found.missing.iter().map(|(node, entries)| json!({ "node": node, "anchored_entries": entries }));
-    json!({
-        "checked": found.ledgers,
-        "entries": found.entries,
-        "unanchored_entries": found.unanchored,
-        "attested_batches": found.attested,
-        "unverified_batches": found.unverified,
-        "unattested_messages": found.unattested,
-        "two_sided_batches": found.two_sided,
-        "unconfirmed_batches": found.unconfirmed,
-        "one_sided_batches": found.one_sided,
-        "excused_batches": found.excused,
-        "missing": missing.collect::<Vec<_>>(),
-    })
-}
-
-/// The same in sentences: what was checked, then each thing that could not be, if there is any.
-fn of_ledgers(found: &Value) -> Vec<(&'static str, String)> {
-    let count = |name: &str| found[name].as_u64().unwrap_or_default();
-    let mut lines = vec![
-        ("ledgers", format!("{} with {} entries", count("checked"), count("entries"))),
-        (
-            "messages",
-            format!(
-                "{} batches signed, {} the same on both sides",
-                count("attested_batches"),
-                count("two_sided_batches")
-            ),
-        ),
-    ];
-    let open = [
-        ("unanchored_entries", "entries after their ledger's last anchor"),
-        ("unverified_batches", "batches whose session was let go: signature not checked"),
-        ("unattested_messages", "messages taken in without a signature"),
-        ("unconfirmed_batches", "batches sent and not known to have arrived"),
-        ("one_sided_batches", "batches whose other side is in a missing ledger"),
-        ("excused_batches", "batches of moments that a node lost when it was cut off, or has let go"),
-    ];
-    lines.extend(
-        open.iter().filter(|(name, _)| count(name) > 0).map(|(name, says)| ("note", format!("{} {says}", count(name)))),
-    );
-    for missing in found["missing"].as_array().into_iter().flatten() {
-        let (node, entries) = (cell(&missing["node"]), cell(&missing["anchored_entries"]));
-        lines.push(("missing", format!("the ledger of {node}, of which {entries} entries are anchored")));
+/// Prints what a bundle that holds has shown, and fails if that is not everything that was asked for.
+fn tell(verify: &Verify, what: &str, says: &str, report: &Report) -> Result<(), Failure> {
+    verify.output.print(&report.json(says), |_| pairs(&report.lines(says)));
+    match Refusal::lacking(what, &report.lacks(verify.not_before)) {
+        Some(refusal) => Err(refused(refusal)),
+        None => Ok(()),
     }
-    lines
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    Failure::new(refusal.exit, refusal.code, refusal.what).why(refusal.why).fix(refusal.fix)
 }
 
 fn tail(lines: &Value) -> String {
@@ -252,16 +204,4 @@ fn tail(lines: &Value) -> String {
         row["time"] = Value::String(time(&row["time_ms"]));
     }
     table(&rows, &["id", "time", "kind", "actor", "subject", "outcome"])
-}
-
-fn found(found: &Value) -> String {
-    let mut fields = vec![
-        ("verified", cell(&found["says"])),
-        ("records", cell(&found["records"])),
-        ("batches", cell(&found["batches"])),
-        ("head", cell(&found["head"])),
-        ("anchor", cell(&found["anchor"])),
-    ];
-    fields.extend(of_ledgers(&found["ledgers"]));
-    pairs(&fields)
 }

@@ -70,6 +70,14 @@ pub fn hash(text: &str) -> Result<String, String> {
     if is_one { Ok(text.to_ascii_lowercase()) } else { Err("a hash has 64 hex digits".to_owned()) }
 }
 
+/// A time as RFC 3339 has it, in ms since the Unix epoch.
+pub fn time_ms(text: &str) -> Result<u64, String> {
+    let wrong = || "a time is written as 2027-01-15T08:00:00Z".to_owned();
+    let time = humantime::parse_rfc3339_weak(text).map_err(|_| wrong())?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).map_err(|_| wrong())?;
+    u64::try_from(since.as_millis()).map_err(|_| wrong())
+}
+
 /// A join token's id.
 pub fn token_id(text: &str) -> Result<String, String> {
     let is_one = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -1,9 +1,11 @@
 //! The bytes of ledgers that are hashed and signed.
 
-use super::{is_signed, lp, number, sha256};
+use super::{is_signed, lp, number};
+use crate::hash::sha256;
 use crate::hex::Hex;
 use crate::line::Cluster;
 use crate::line::ledger::{Attestation, Denied, Ended, Entry, Event, Local, Message, MessageBatch, Session};
+use crate::tree::leaf;
 
 const LEDGER: &[u8] = b"symbi-ledger-v1\0";
 const BATCH: &[u8] = b"symbi-batch-v1\0";
@@ -99,12 +101,12 @@ impl Message {
 
     /// Its leaf in the Merkle tree of its batch.
     pub(crate) fn leaf(&self) -> Hex<32> {
-        let mut out = vec![0x00];
+        let mut out = Vec::with_capacity(128);
         number(&mut out, self.sequence);
         lp(&mut out, self.kind.name().as_bytes());
         lp(&mut out, &self.message.0);
         lp(&mut out, &self.header.0);
-        sha256(&[&out])
+        leaf(&out)
     }
 }
 

@@ -1,20 +1,27 @@
 //! A batch and its records, judged together.
 
 use super::members::subject;
-use super::{Chain, Genesis, Last, Membership};
-use crate::canonical::root;
+use super::{Chain, DONE, Genesis, Last, Membership};
 use crate::failure::{Failure, What};
 use crate::hex::Hex;
 use crate::line::{Batch, Cluster, Origin, Record};
+use crate::tree::root;
+use crate::trust::Change;
 
-/// The outcome of what took effect.
-const DONE: &str = "DONE";
 /// The outcome when the origin was no member.
 const NOT_MEMBER: &str = "ORIGIN_NOT_MEMBER";
 /// The outcome when the origin had not signed it.
 const BAD_SIGNATURE: &str = "BAD_SIGNATURE";
+/// The outcome when the cluster does not write acts of this version yet.
+const GATE_CLOSED: &str = "GATE_CLOSED";
+/// The version of acts that every gate lets through.
+const FIRST_ACTS: u32 = 1;
+/// The kind of a batch without commands.
+const EMPTY: &str = "batch.empty";
+/// The kind of what changes voters.
+const VOTERS: &str = "audit.voters";
 /// The kinds of commands that only a leader decides.
-const LEADERS: [&str; 5] = ["node.join", "node.clear", "node.down", "node.up", "agent.place"];
+const LEADERS: [&str; 7] = ["node.join", "node.clear", "node.down", "node.up", "agent.place", "audit.seal", VOTERS];
 
 /// A batch whose records are still coming.
 pub(super) struct Open {
@@ -31,9 +38,35 @@ impl Open {
         Self { batch, line, records: Vec::new() }
     }
 
-    /// Whether every record is there.
+    /// Whether every record is there: one a command, and one where there is none.
     pub(super) fn is_whole(&self) -> bool {
-        self.records.len() as u64 == u64::from(self.batch.count)
+        self.records.len() as u64 == u64::from(self.batch.count.max(1))
+    }
+
+    /// Whether a batch without commands has the record of such a batch, and every other one has none.
+    fn is_empty_as_said(&self, group: u64) -> bool {
+        self.records.iter().all(|(record, _)| {
+            let is_bare = record.kind == EMPTY
+                && record.actor == format!("node:{}", self.batch.origin)
+                && record.subject == format!("group:{group}")
+                && record.details.is_empty()
+                && record.request.is_empty()
+                && record.decision.is_empty()
+                && record.policy_set == 0
+                && record.command == Hex([0; 32]);
+            if self.batch.count == 0 { is_bare } else { record.kind != EMPTY }
+        })
+    }
+
+    /// The leaves of its commands' acts.
+    fn leaves(&self) -> Vec<Hex<32>> {
+        let commands = self.records.iter().take(usize::try_from(self.batch.count).unwrap_or(usize::MAX));
+        commands.map(|(record, _)| record.act_leaf()).collect()
+    }
+
+    /// Whether every record says so.
+    fn is_refused_for(&self, code: &str) -> bool {
+        self.records.iter().all(|(record, _)| record.code == code)
     }
 
     /// The hash of its last record so far.
@@ -76,8 +109,10 @@ impl Chain {
     /// Judges a batch all of whose records are there.
     pub(super) fn close(&mut self, open: Open) -> Result<(), Failure> {
         let at_batch = |what| Failure { line: open.line, what };
-        let leaves: Vec<_> = open.records.iter().map(|(record, _)| record.leaf()).collect();
-        if root(&leaves) != open.batch.root {
+        if !open.is_empty_as_said(self.group) {
+            return Err(at_batch(What::Empty));
+        }
+        if root(&open.leaves()) != open.batch.root {
             return Err(at_batch(What::Root));
         }
         let whole = self.whole_refusal(&open).map_err(at_batch)?;
@@ -87,11 +122,10 @@ impl Chain {
         for (record, line) in &open.records {
             self.judge(&open, record, whole).map_err(|what| Failure { line: *line, what })?;
         }
-        // A batch without records leaves nothing that the next one could follow but its index.
-        let term = open.records.last().map_or(self.last_term(), |(record, _)| record.term);
-        let hash = open.head().or_else(|| self.head()).unwrap_or(Hex([0; 32]));
-        self.last = Some(Last { index: open.batch.index, term, hash });
-        Ok(())
+        if let Some((record, _)) = open.records.last() {
+            self.last = Some(Last { index: open.batch.index, term: record.term, hash: record.hash });
+        }
+        self.entry_ended(open.records.iter().map(|(record, _)| record))
     }
 
     /// For what the batch must have been refused whole, by the chain before it.
@@ -104,13 +138,14 @@ impl Chain {
         if self.genesis.is_some() && self.members.present(&open.batch.origin).is_none() {
             return Ok(Some(NOT_MEMBER));
         }
+        if open.batch.acts > FIRST_ACTS && open.is_refused_for(GATE_CLOSED) {
+            return Ok(Some(GATE_CLOSED));
+        }
         if open.batch.is_signed(cluster, self.group) {
             return Ok(None);
         }
         // The cluster itself recorded that it did not verify: that is how an attempt at forgery looks in an honest chain.
-        // So does a batch without commands, which had no effect to begin with.
-        let recorded =
-            open.records.is_empty() || open.records.iter().any(|(record, _)| record.outcome == BAD_SIGNATURE);
+        let recorded = open.records.iter().any(|(record, _)| record.code == BAD_SIGNATURE);
         if recorded { Ok(Some(BAD_SIGNATURE)) } else { Err(What::Signature) }
     }
 
@@ -120,7 +155,7 @@ impl Chain {
             Some(code) => Some(code),
             None => (!self.may_say(open, record)?).then_some(NOT_MEMBER),
         };
-        let outcome = record.outcome.as_str();
+        let outcome = record.code.as_str();
         let wanted = match refused {
             Some(wanted) if outcome != wanted => Some(wanted),
             None if [NOT_MEMBER, BAD_SIGNATURE].contains(&outcome) => Some("that a member signed it"),
@@ -132,7 +167,8 @@ impl Chain {
         if record.time_ms != self.time_ms {
             return Err(What::Time { found: record.time_ms, wanted: self.time_ms });
         }
-        let repeats = record.details.get("repeated").is_some_and(|repeated| repeated == "true");
+        self.voting.is_about_voters |= record.kind == VOTERS;
+        let repeats = record.values.get("repeated").is_some_and(|repeated| repeated == "true");
         if outcome != DONE || repeats {
             return Ok(());
         }
@@ -146,6 +182,8 @@ impl Chain {
         }
         Ok(match self.members.present(&open.batch.origin) {
             Some(Membership::Member) => true,
+            // It may say nothing at all, too.
+            Some(Membership::Joining) if record.kind == EMPTY => true,
             Some(Membership::Joining) => {
                 record.kind == "node.introduce" && subject(record, "node.introduce")? == open.batch.origin
             }
@@ -163,6 +201,9 @@ impl Chain {
         }
         if record.kind == "ledger.anchor" && subject(record, "ledger.anchor")? != open.batch.origin {
             return Err(What::Field { kind: "ledger.anchor", field: "subject" });
+        }
+        if record.kind == VOTERS {
+            self.voting.changes.push(change(record)?);
         }
         self.facts.follow(record)?;
         self.members.follow(record)
@@ -189,6 +230,22 @@ impl Chain {
         let key = Hex::parse(detail("credential_key")?);
         let key = key.ok_or(What::Field { kind: "cluster.genesis", field: "credential_key" })?;
         self.members.found(open.batch.origin, detail("name")?.clone(), key);
+        self.voting.changes.push(Change::Founded(open.batch.origin));
         Ok(())
+    }
+}
+
+/// The change of voters that a record says.
+fn change(record: &Record) -> Result<Change, What> {
+    let field = |field| What::Field { kind: VOTERS, field };
+    let voters = || {
+        let ids = record.details.get("voters").map(|voters| voters.split(',').map(Hex::parse).collect());
+        ids.flatten().ok_or(field("voters"))
+    };
+    match record.details.get("phase").map(String::as_str) {
+        Some("next") => voters().map(Change::Next),
+        Some("settled") => voters().map(Change::Settled),
+        Some("aborted") => Ok(Change::Aborted),
+        _ => Err(field("phase")),
     }
 }

@@ -53,8 +53,8 @@ impl Facts {
             "ledger.anchor" => self.anchor(record),
             "agent.place" => self.place(record),
             "policy.apply" => {
-                let number = parsed(record, "policy.apply", "policy_set", |text| text.parse().ok())?;
-                let hash = parsed(record, "policy.apply", "policy_hash", Hex::parse)?;
+                let number = value(record, "policy.apply", "policy_set", |text| text.parse().ok())?;
+                let hash = detail(record, "policy.apply", "policy_hash", Hex::parse)?;
                 self.policies.insert(number, hash);
                 Ok(())
             }
@@ -66,9 +66,9 @@ impl Facts {
         const KIND: &str = "ledger.anchor";
         let node = subject(record, KIND)?;
         let anchor = Anchor {
-            entries: parsed(record, KIND, "entries", |text| text.parse().ok())?,
-            head: parsed(record, KIND, "head", Hex::parse)?,
-            root: parsed(record, KIND, "root", Hex::parse)?,
+            entries: detail(record, KIND, "entries", |text| text.parse().ok())?,
+            head: detail(record, KIND, "head", Hex::parse)?,
+            root: detail(record, KIND, "root", Hex::parse)?,
         };
         let anchors = self.anchors.entry(node).or_default();
         if anchors.last().map_or(0, |last| last.entries) >= anchor.entries {
@@ -81,19 +81,29 @@ impl Facts {
     fn place(&mut self, record: &Record) -> Result<(), What> {
         let wanted = What::Field { kind: "agent.place", field: "subject" };
         let agent = record.subject.strip_prefix("agent:").ok_or(wanted)?;
-        let epoch = parsed(record, "agent.place", "epoch", |text| text.parse().ok())?;
-        let node = parsed(record, "agent.place", "node", Hex::parse)?;
+        let epoch = value(record, "agent.place", "epoch", |text| text.parse().ok())?;
+        let node = detail(record, "agent.place", "node", Hex::parse)?;
         self.placements.insert((agent.to_owned(), epoch), node);
         Ok(())
     }
 }
 
-/// A detail of a record, read.
-fn parsed<T>(
+/// Something that a record's act says.
+fn detail<T>(
     record: &Record,
     kind: &'static str,
     field: &'static str,
     read: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, What> {
     record.details.get(field).and_then(|text| read(text)).ok_or(What::Field { kind, field })
+}
+
+/// Something that a record's result says.
+fn value<T>(
+    record: &Record,
+    kind: &'static str,
+    field: &'static str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, What> {
+    record.values.get(field).and_then(|text| read(text)).ok_or(What::Field { kind, field })
 }

@@ -17,7 +17,7 @@ fn the_whole_of_it_is_exercised() {
         .chain
         .iter()
         .filter_map(|line| match line {
-            ChainLine::Record(record) => Some(format!("{} {}", record.kind, record.outcome)),
+            ChainLine::Record(record) => Some(format!("{} {}", record.kind, record.code)),
             ChainLine::Batch(_) => None,
         })
         .collect();
@@ -27,6 +27,9 @@ fn the_whole_of_it_is_exercised() {
         agent.place DONE
         agent.place STALE_TERM
         agent.stop NOT_FOUND
+        audit.seal DONE
+        audit.voters DONE
+        batch.empty DONE
         cluster.genesis CLUSTER_EXISTS
         cluster.genesis DONE
         ledger.anchor DONE
@@ -54,7 +57,8 @@ fn it_is_consistent_and_with_the_anchor_this_clusters() {
     assert_eq!((report.head.as_str(), report.records), (world.head().as_str(), world.records()));
     assert_eq!((report.anchor.as_str(), report.cluster_name.as_str()), (world.anchor().as_str(), "symbi"));
     assert_eq!((report.first_index, report.first_term, report.last_term), (0, 0, 2));
-    assert_eq!((report.nodes, report.cluster.as_str()), (3, world.cluster.to_string().as_str()));
+    assert_eq!((report.generation, report.exporter.as_str()), (1, "n2"));
+    assert_eq!((report.nodes, report.cluster.as_str()), (4, world.cluster.to_string().as_str()));
     let anchored = verify(world.bundle().as_slice(), Some(&world.anchor())).expect("it is this cluster's");
     assert!(anchored.anchored);
     assert_eq!((anchored.head, anchored.last_index), (report.head, report.last_index));
@@ -65,8 +69,11 @@ fn another_clusters_anchor_is_refused() {
     let (world, other) = (World::full(0xc1, "symbi"), World::full(0xc2, "symbi"));
     for anchor in [other.anchor(), String::new(), "x".to_owned(), world.anchor()[..62].to_owned()] {
         let failure = verify(world.bundle().as_slice(), Some(&anchor)).expect_err("another anchor");
-        // The header, Raft's own two records, then the genesis.
-        assert!(failure.line == 4 && matches!(failure.what, What::Anchor { .. }), "{failure}");
+        // The header, the checkpoints, Raft's own two records, then the genesis.
+        assert!(
+            failure.line == 4 + world.checkpoints.len() as u64 && matches!(failure.what, What::Anchor { .. }),
+            "{failure}"
+        );
     }
 }
 
@@ -82,7 +89,16 @@ fn a_chain_in_memory_passes_and_is_checked_as_a_bundle_is() {
     let cluster = Cluster(*world.cluster.0.as_bytes());
     let report = verify_chain(cluster, 0, world.lines()).expect("whole");
     let bundled = verify(world.bundle().as_slice(), None).expect("whole");
-    assert_eq!(report, Report { ledgers: Summary::default(), ..bundled });
+    let alone = Report {
+        generation: 0,
+        exporter: String::new(),
+        witnessed: None,
+        weakest: None,
+        after: world.records() - 2,
+        ledgers: Summary::default(),
+        ..bundled
+    };
+    assert_eq!(report, alone);
     let failure = verify_chain(Cluster([0; 16]), 0, world.lines()).expect_err("another cluster");
     assert_eq!((failure.line, failure.what), (4, What::ForeignCluster));
     let failure = verify_chain(cluster, 1, world.lines()).expect_err("another group");

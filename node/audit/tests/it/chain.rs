@@ -1,35 +1,40 @@
-//! A chain with everything in it that a chain can have, made by applying entries to the model's state.
+//! A chain with everything in it that a chain can have, and its checkpoints, written entry by entry.
 
-use crate::entries::entry;
-use ed25519_dalek::{Signer, SigningKey};
-use std::collections::BTreeMap;
-use symbi_audit::entry::{LedgerHeader, Missing};
-use symbi_audit::{Batch, Cluster, Encoder, Hex, Key, Line, Origin, Record};
-use symbi_model::agent::{Resources, Spec};
-use symbi_model::command::{CreateToken, Enrol, Genesis};
-use symbi_model::entry::{CONTROL, Entry, Payload};
-use symbi_model::node::Profile;
-use symbi_model::policy::{NO_ENTITIES, PermitRef};
-use symbi_model::{
-    AgentId, ClientId, ClusterId, Command, DecisionId, Hash, Item, NodeId, PolicyNumber, RequestId, State, TokenId,
-    apply, codec,
-};
-use symbi_model::{ledger, merkle, record};
+use crate::bytes::{self, Texts};
+use ed25519_dalek::SigningKey;
+use std::collections::{BTreeMap, BTreeSet};
+use symbi_audit::{Batch, Checkpoint, Hex, Origin, Record};
+use symbi_model::policy::{NO_ENTITIES, PolicySet};
+use symbi_model::{ClusterId, Hash, NodeId, ledger, merkle};
 use uuid::Uuid;
 
 /// When it begins, ms since the Unix epoch.
-const START_MS: u64 = 1_800_000_000_000;
+pub const START_MS: u64 = 1_800_000_000_000;
 /// The policies of every cluster here.
 pub const POLICIES: &str = "permit(principal, action, resource);\n// \"quoted\", \\ and \u{e4}\n";
 
-/// What the model leaves in the chain.
-#[expect(clippy::large_enum_variant, reason = "there are few, in tests")]
-#[derive(Clone)]
+/// A line of the chain.
+#[derive(Clone, Debug)]
 pub enum ChainLine {
     /// A batch's line.
-    Batch(record::BatchLine),
+    Batch(Batch),
     /// A record.
-    Record(record::Record),
+    Record(Record),
+}
+
+/// A command, and what became of it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What, of what, by whom.
+    pub what: [String; 3],
+    /// What else it says.
+    pub details: Texts,
+    /// The client's sequence; none for a node's own.
+    pub request: Option<u64>,
+    /// `DONE`, or why not.
+    pub code: &'static str,
+    /// What it gave.
+    pub values: Texts,
 }
 
 /// A cluster and its chain so far.
@@ -41,18 +46,38 @@ pub struct World {
     pub name: String,
     /// The chain.
     pub chain: Vec<ChainLine>,
+    /// The checkpoints.
+    pub checkpoints: Vec<Checkpoint>,
     /// The ledgers, by node.
     pub ledgers: BTreeMap<NodeId, Vec<ledger::Line>>,
     /// After which line ledgers are said to begin.
     pub let_go: BTreeMap<NodeId, u64>,
-    /// What the entries so far have made.
-    state: State,
-    /// The last entry's index.
+    /// Who rules: one set, or two.
+    pub voters: Vec<Vec<u8>>,
+    /// Who is named to follow.
+    pub next: Option<Vec<u8>>,
+    /// The nodes that were ever enrolled.
+    nodes: BTreeSet<u8>,
+    /// The agents' epochs.
+    epochs: BTreeMap<String, u64>,
+    /// The last anchor of each ledger: entries and head.
+    pub anchors: BTreeMap<NodeId, (u64, Hash)>,
+    /// What the cluster is known by.
+    anchor: Hash,
+    /// The digest of the last hop.
+    hop: Hash,
+    /// The leaves from the genesis on.
+    leaves: Vec<Hash>,
+    /// The next entry's index.
     index: u64,
     /// The term of the next entry.
-    term: u64,
+    pub term: u64,
     /// When it is, ms since the Unix epoch.
     time_ms: u64,
+    /// Log time.
+    log_ms: u64,
+    /// The hash of the last record.
+    head: Hash,
 }
 
 pub fn key(number: u8) -> SigningKey {
@@ -68,205 +93,353 @@ pub fn credential_key(number: u8) -> p256::ecdsa::SigningKey {
     p256::ecdsa::SigningKey::from_slice(&[number; 32]).expect("a scalar")
 }
 
-fn profile(number: u8) -> Profile {
-    let addr = format!("127.0.0.1:74{number:02}").parse().expect("an address");
-    let credential_key = credential_key(number).verifying_key().to_encoded_point(false).as_bytes().to_vec();
-    Profile::plain(addr, credential_key, Resources { memory_mb: 1024, cpu_millis: 4000 })
+fn p256(number: u8) -> Hex<65> {
+    Hex(credential_key(number).verifying_key().to_encoded_point(false).as_bytes().try_into().expect("65 bytes"))
 }
 
-fn permitted(sequence: u64, command: &Command) -> Item {
-    let client = ClientId(Uuid::from_u128(u128::from(START_MS) << 80 | 0x7000 << 64 | 0x8000_0000_0000_0001));
-    let decision = DecisionId { node: [0xd0; 4], id: Uuid::from_u128(u128::from(sequence)) };
-    Item {
-        request: Some(RequestId { client, sequence }),
-        permit: Some(PermitRef { decision, policy_set: PolicyNumber(1) }),
-        command: codec::encode_command(command),
+/// Ids in the order of a set.
+pub fn set(numbers: &[u8]) -> Vec<Hex<32>> {
+    let mut ids: Vec<_> = numbers.iter().map(|number| Hex(node(*number).0)).collect();
+    ids.sort();
+    ids
+}
+
+pub fn texts(texts: &[(&str, &str)]) -> Texts {
+    texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+/// A command of a node's own that was done.
+pub fn own(kind: &str, by: u8, subject: &str, details: &[(&str, &str)]) -> Asked {
+    let what = [kind.to_owned(), format!("node:{}", node(by)), subject.to_owned()];
+    Asked { what, details: texts(details), request: None, code: "DONE", values: Texts::new() }
+}
+
+/// A client's that was done.
+pub fn asked(sequence: u64, kind: &str, subject: &str, details: &[(&str, &str)]) -> Asked {
+    let what = [kind.to_owned(), "user:admin".to_owned(), subject.to_owned()];
+    Asked { what, details: texts(details), request: Some(sequence), code: "DONE", values: Texts::new() }
+}
+
+impl Asked {
+    pub fn refused(self, code: &'static str) -> Self {
+        Self { code, ..self }
     }
-}
 
-fn own(command: &Command) -> Item {
-    Item { request: None, permit: None, command: codec::encode_command(command) }
-}
-
-fn create_token(token: u8) -> Command {
-    let token = TokenId([token; 6]);
-    let expires_ms = START_MS + 86_400_000;
-    Command::CreateToken(CreateToken { token, verifier: [1; 32], uses: 9, expires_ms, actor: "user:admin".to_owned() })
-}
-
-fn enrol(number: u8) -> Command {
-    let name = format!("n{number}");
-    Command::Enrol(Enrol { node: node(number), name, profile: profile(number), token: TokenId([1; 6]) })
-}
-
-fn create_agent() -> Command {
-    let spec = Spec {
-        resources: Resources { memory_mb: 128, cpu_millis: 250 },
-        ..Spec::new("reviewer-1".parse().expect("a name"), "demo \"quoted\" \u{1f980}", vec!["python3".to_owned()])
-    };
-    Command::CreateAgent { id: AgentId(Uuid::from_u128(0xa1)), spec, actor: "user:admin".to_owned() }
+    pub fn gave(self, values: &[(&str, &str)]) -> Self {
+        Self { values: texts(values), ..self }
+    }
 }
 
 impl World {
-    /// A cluster's first entries: Raft's own, and its genesis.
-    pub fn new(cluster: u128, name: &str) -> Self {
-        let cluster = ClusterId(Uuid::from_u128(cluster));
-        let (state, chain, name) = (State::default(), Vec::new(), name.to_owned());
-        let (ledgers, let_go) = (BTreeMap::new(), BTreeMap::new());
-        let mut world = Self { cluster, name, chain, ledgers, let_go, state, index: 0, term: 0, time_ms: START_MS };
-        world.apply(Payload::Membership { voters: vec![vec![node(1)]], learners: Vec::new() });
-        world.term = 1;
-        world.apply(Payload::Blank);
-        world.genesis();
-        world
+    /// Nothing yet.
+    pub fn nothing(cluster: u128, name: &str) -> Self {
+        Self {
+            cluster: ClusterId(Uuid::from_u128(cluster)),
+            name: name.to_owned(),
+            chain: Vec::new(),
+            checkpoints: Vec::new(),
+            ledgers: BTreeMap::new(),
+            let_go: BTreeMap::new(),
+            voters: vec![vec![1]],
+            next: None,
+            nodes: BTreeSet::new(),
+            epochs: BTreeMap::new(),
+            anchors: BTreeMap::new(),
+            anchor: Hash::default(),
+            hop: Hash::default(),
+            leaves: Vec::new(),
+            index: 0,
+            term: 0,
+            time_ms: START_MS,
+            log_ms: 0,
+            head: Hash::default(),
+        }
     }
 
-    /// A cluster's life: every kind of entry, and every way in which a batch can be refused.
-    pub fn full(cluster: u128, name: &str) -> Self {
-        let mut world = Self::placed(cluster, name);
-        world.strangers();
-        world.term = 2;
-        world.apply(Payload::Blank);
-        world.genesis();
-        world.batch(
-            2,
-            Some(2),
-            vec![own(&Command::NodeDown { node: node(1) }), own(&Command::NodeUp { node: node(1) })],
-        );
-        world.talk();
+    fn id(&self) -> [u8; 16] {
+        *self.cluster.0.as_bytes()
+    }
+
+    /// A command as a record of the entry under way.
+    fn of(&self, origin: Origin, position: usize, asked: Asked) -> Record {
+        let [kind, actor, subject] = asked.what;
+        let client = "01a00000-0000-7000-8000-000000000001";
+        let decided = asked.request.is_some();
+        let command = if kind.starts_with("raft.") || kind == "batch.empty" {
+            Hash::default()
+        } else {
+            Hash::of(&[b"symbi-command-v1\0", &[0x5a; 16], kind.as_bytes(), subject.as_bytes()])
+        };
+        Record {
+            index: self.index,
+            position: u32::try_from(position).expect("few"),
+            term: self.term,
+            time_ms: self.log_ms,
+            origin,
+            kind,
+            actor,
+            subject,
+            details: asked.details,
+            request: asked.request.map(|sequence| format!("{client}:{sequence}")).unwrap_or_default(),
+            decision: if decided { "d0d0d0d0-00000000-0000-7000-8000-000000000007".to_owned() } else { String::new() },
+            policy_set: u64::from(decided),
+            command: Hex(command.0),
+            code: asked.code.to_owned(),
+            values: asked.values,
+            previous: Hex([0; 32]),
+            hash: Hex([0; 32]),
+        }
+    }
+
+    fn append(&mut self, mut record: Record, is_after_genesis: bool) {
+        self.head = bytes::chained(&mut record, self.head);
+        if is_after_genesis {
+            self.leaves.push(merkle::leaf(&self.head.0));
+        }
+        self.chain.push(ChainLine::Record(record));
+    }
+
+    /// An entry of Raft's own.
+    pub fn raft(&mut self, kind: &str, details: &[(&str, &str)]) {
+        let what = [kind.to_owned(), "raft".to_owned(), "group:0".to_owned()];
+        let asked = Asked { what, details: texts(details), request: None, code: "DONE", values: Texts::new() };
+        let record = self.of(Origin::Raft, 0, asked);
+        self.append(record, !self.leaves.is_empty());
+        self.index += 1;
+    }
+
+    /// A batch of these commands, signed by its origin.
+    pub fn batch(&mut self, origin: u8, decided_term: u64, commands: Vec<Asked>) {
+        self.batch_with(origin, decided_term, commands, |_| {});
+    }
+
+    /// The same, changed after it was signed.
+    pub fn batch_with(&mut self, by: u8, decided_term: u64, commands: Vec<Asked>, change: impl FnOnce(&mut Batch)) {
+        self.time_ms += 1_000;
+        let count = u32::try_from(commands.len()).expect("few");
+        let commands = if count > 0 { commands } else { vec![own("batch.empty", by, "group:0", &[])] };
+        let origin = Hex(node(by).0);
+        let refused = |asked: &Asked| ["BAD_SIGNATURE", "ORIGIN_NOT_MEMBER"].contains(&asked.code);
+        // A joining node's other commands are refused one by one.
+        if !commands.iter().all(refused) || (by == 3 && self.nodes.contains(&3) && commands[0].request.is_some()) {
+            self.log_ms = self.log_ms.max(self.time_ms);
+        }
+        let records: Vec<_> = (0..).zip(commands).map(|(at, asked)| self.of(Origin::Node(origin), at, asked)).collect();
+        let leaves: Vec<Hash> = records.iter().take(count as usize).map(bytes::act_leaf).collect();
+        let root = Hex(merkle::root(&leaves).0);
+        let (index, time_ms, signature) = (self.index, self.time_ms, Hex([0; 64]));
+        let mut batch = Batch { index, origin, time_ms, decided_term, count, acts: 1, root, signature };
+        bytes::sign(&mut batch, self.id(), &key(by));
+        change(&mut batch);
+        if self.leaves.is_empty() {
+            self.anchor = bytes::anchor(&batch, self.id());
+        }
+        self.chain.push(ChainLine::Batch(batch));
+        records.into_iter().for_each(|record| self.append(record, true));
+        self.index += 1;
+    }
+
+    /// Closes a checkpoint after the last entry, witnessed by these.
+    pub fn close(&mut self, hops: bool, witnesses: &[u8]) {
+        let checkpoint = Checkpoint {
+            generation: 1,
+            group: 0,
+            gate: 1,
+            size: self.leaves.len() as u64,
+            root: Hex(merkle::root(&self.leaves).0),
+            head: Hex(self.head.0),
+            index: self.index - 1,
+            term: self.term,
+            time_ms: self.log_ms,
+            state: Hex([7; 32]),
+            voters: self.voters.iter().map(|voters| set(voters)).collect(),
+            next: self.next.as_ref().map(|next| set(next)),
+            hop: Hex(self.hop.0),
+            hops,
+            witnesses: Vec::new(),
+        };
+        self.checkpoints.push(checkpoint);
+        let last = self.checkpoints.len() - 1;
+        self.witness(last, witnesses);
+        if hops {
+            self.hop = bytes::digest(&self.checkpoints[last], self.id());
+        }
+    }
+
+    /// Has a checkpoint signed by these, and by nobody else.
+    pub fn witness(&mut self, at: usize, witnesses: &[u8]) {
+        let id = self.id();
+        let checkpoint = &mut self.checkpoints[at];
+        let signed = witnesses.iter().map(|by| (Hex(node(*by).0), bytes::witness(checkpoint, id, &key(*by))));
+        let signed: BTreeMap<_, _> = signed.collect();
+        checkpoint.witnesses = signed.into_iter().collect();
+    }
+
+    /// The digest of a checkpoint.
+    pub fn digest(&self, at: usize) -> String {
+        bytes::digest(&self.checkpoints[at], self.id()).to_string()
+    }
+
+    /// Records a change of voters, by node 1, and closes its hop.
+    pub fn voters(&mut self, phase: &str, voters: &[u8], witnesses: &[u8]) {
+        let ids: Vec<String> = set(voters).iter().map(ToString::to_string).collect();
+        let details = [("phase", phase), ("voters", &*ids.join(","))];
+        self.batch(1, self.term, vec![own("audit.voters", 1, "group:0", &details)]);
+        match phase {
+            "next" => self.next = Some(voters.to_vec()),
+            "settled" => (self.voters, self.next) = (vec![voters.to_vec()], None),
+            _ => (self.voters, self.next) = (vec![self.voters[0].clone()], None),
+        }
+        self.close(true, witnesses);
+    }
+
+    /// Seals what there is, as its leader, node 1.
+    pub fn seal(&mut self, witnesses: &[u8]) {
+        self.batch(1, self.term, vec![own("audit.seal", 1, "group:0", &[])]);
+        self.close(false, witnesses);
+    }
+
+    /// The command that makes the cluster.
+    fn making(&self) -> Asked {
+        let (id, hash) = (node(1).to_string(), PolicySet::hash_of(POLICIES, NO_ENTITIES).to_string());
+        let subject = format!("cluster:{}", self.cluster);
+        let details = [
+            ("node", id.as_str()),
+            ("name", "n1"),
+            ("cluster", &self.name),
+            ("domain", "symbi.internal"),
+            ("policy_hash", &hash),
+            ("credential_key", &p256(1).to_string()),
+        ];
+        own("cluster.genesis", 1, &subject, &details)
+    }
+
+    /// A node is made a member of.
+    pub fn join(&mut self, number: u8) {
+        self.enrol(number);
+        self.batch(1, self.term, vec![own("node.join", 1, &format!("node:{}", node(number)), &[])]);
+    }
+
+    fn enrol(&mut self, number: u8) {
+        let details = [("name", &*format!("n{number}")), ("credential_key", &*p256(number).to_string())];
+        self.nodes.insert(number);
+        self.batch(1, 0, vec![asked(2, "node.enrol", &format!("node:{}", node(number)), &details)]);
+    }
+
+    fn introduce(number: u8) -> Asked {
+        let details = [("credential_key", &*p256(number).to_string())];
+        own("node.introduce", number, &format!("node:{}", node(number)), &details)
+    }
+
+    /// A cluster's first entries: Raft's own, and its genesis, with its checkpoint.
+    pub fn new(cluster: u128, name: &str) -> Self {
+        let mut world = Self::nothing(cluster, name);
+        world.raft("raft.membership", &[("voters", &node(1).to_string())]);
+        world.term = 1;
+        world.raft("raft.blank", &[]);
+        world.nodes.insert(1);
+        world.batch(1, 0, vec![world.making()]);
+        world.close(true, &[1]);
         world
     }
 
     /// Two nodes, and an agent that is placed on the second.
     pub fn placed(cluster: u128, name: &str) -> Self {
         let mut world = Self::new(cluster, name);
-        world.batch(1, None, vec![permitted(1, &create_token(1))]);
-        world.batch(1, None, vec![permitted(2, &enrol(2))]);
-        world.batch(1, Some(1), vec![own(&Command::FinishJoin { node: node(2) })]);
-        world.batch(2, None, vec![own(&Command::Introduce { node: node(2), profile: profile(2) })]);
-        let annotate = Command::Annotate {
-            name: "reviewer-1".parse().expect("a name"),
-            key: "k".to_owned(),
-            value: "v".to_owned(),
-            actor: "user:admin".to_owned(),
-        };
-        let stop = Command::StopAgent { name: "nobody".parse().expect("a name"), actor: "user:admin".to_owned() };
-        world.batch(2, None, vec![permitted(3, &create_agent()), permitted(4, &annotate), permitted(5, &stop)]);
-        world.batch(2, None, vec![permitted(5, &stop)]);
-        let place = Command::Place {
-            name: "reviewer-1".parse().expect("a name"),
-            id: AgentId(Uuid::from_u128(0xa1)),
-            expected: None,
-            node: node(2),
-        };
-        world.batch(1, Some(9), vec![own(&place)]);
-        world.batch(1, Some(1), vec![own(&place)]);
+        let token = |number: u8| format!("token:{}", hex::encode([number; 6]));
+        world.batch(1, 0, vec![asked(1, "token.create", &token(1), &[("uses", "9")])]);
+        world.join(2);
+        world.batch(2, 0, vec![Self::introduce(2)]);
+        let agent = "agent:reviewer-1";
+        let stop = asked(5, "agent.stop", "agent:nobody", &[]).refused("NOT_FOUND");
+        let create = asked(3, "agent.create", agent, &[("owner", "demo \"quoted\" \u{1f980}")]);
+        let note = asked(4, "agent.annotate", agent, &[("key", "k")]);
+        world.batch(2, 0, vec![create, note, stop.clone()]);
+        world.batch(2, 0, vec![stop.gave(&[("repeated", "true")])]);
+        let place = own("agent.place", 1, agent, &[("node", &node(2).to_string())]);
+        world.batch(1, 9, vec![place.clone().refused("STALE_TERM")]);
+        world.epochs.insert("reviewer-1".to_owned(), 1);
+        world.batch(1, 1, vec![place.gave(&[("epoch", "1")])]);
+        world.batch(2, 0, Vec::new());
         world
+    }
+
+    /// A cluster's life: every kind of entry, every way in which a batch can be refused, and three voters.
+    pub fn full(cluster: u128, name: &str) -> Self {
+        let mut world = Self::placed(cluster, name);
+        world.strangers();
+        world.term = 2;
+        world.raft("raft.blank", &[]);
+        world.batch(1, 0, vec![world.making().refused("CLUSTER_EXISTS")]);
+        let first = format!("node:{}", node(1));
+        world.batch(2, 2, vec![own("node.down", 2, &first, &[]), own("node.up", 2, &first, &[])]);
+        world.join(4);
+        world.voters("next", &[1, 2, 4], &[1]);
+        world.seal(&[1]);
+        world.voters = vec![vec![1], vec![1, 2, 4]];
+        world.seal(&[1, 4]);
+        world.voters("settled", &[1, 2, 4], &[1, 2, 4]);
+        world.talk();
+        world.seal(&[2, 4]);
+        world.batch(2, 0, vec![asked(9, "token.create", "token:0505050505aa", &[])]);
+        world
+    }
+
+    /// A node that never finishes to join, a stranger, and a forged batch.
+    fn strangers(&mut self) {
+        let token = |by: u64| asked(by, "token.create", "token:020202020202", &[]);
+        self.enrol(3);
+        self.batch(3, 0, vec![token(1).refused("ORIGIN_NOT_MEMBER")]);
+        self.batch(3, 0, vec![Self::introduce(3)]);
+        self.batch(1, 1, vec![own("node.clear", 1, &format!("node:{}", node(3)), &[])]);
+        self.batch(3, 0, vec![Self::introduce(3).refused("ORIGIN_NOT_MEMBER")]);
+        let strangers = [1, 2].map(|by| token(by).refused("ORIGIN_NOT_MEMBER"));
+        self.batch(7, 0, strangers.to_vec());
+        self.batch_with(1, 0, vec![token(7).refused("BAD_SIGNATURE")], |batch| batch.time_ms += 1);
     }
 
     /// The epoch under which an agent is placed.
     pub fn epoch_of(&self, agent: &str) -> u64 {
-        let agent = self
-            .state
-            .agents
-            .get(&agent.parse::<symbi_model::agent::AgentName>().expect("a name"))
-            .expect("there is one");
-        agent.placement.expect("it is placed").epoch.0
+        self.epochs[agent]
     }
 
     /// How many lines of a node's ledger are anchored.
     pub fn anchored_lines(&self, number: u8) -> usize {
-        usize::try_from(self.state.ledgers[&node(number)].anchor.entries).expect("lines in memory")
+        usize::try_from(self.anchors[&node(number)].0).expect("lines in memory")
     }
 
     /// Anchors every line of a node's ledger.
     pub fn anchor_ledger(&mut self, number: u8) {
         let id = node(number);
-        let before = self.state.ledgers.get(&id).map_or(0, |anchored| anchored.anchor.entries);
+        let before = self.anchors.get(&id).map_or(0, |anchor| anchor.0);
         let hashes: Vec<_> = self.ledgers[&id].iter().map(|line| line.hash).collect();
         let since = &hashes[usize::try_from(before).expect("lines in memory")..];
         let head = *hashes.last().expect("there is a line");
-        let anchor = ledger::Anchor { entries: hashes.len() as u64, head, root: merkle::root(since) };
-        self.batch(number, None, vec![own(&Command::Anchor { node: id, anchor })]);
-    }
-
-    /// A node that never finishes to join, a stranger, and a forged batch.
-    fn strangers(&mut self) {
-        self.batch(1, None, vec![permitted(6, &enrol(3))]);
-        self.batch(3, None, vec![permitted(1, &create_token(2))]);
-        self.batch(3, None, vec![own(&Command::Introduce { node: node(3), profile: profile(3) })]);
-        self.batch(1, Some(1), vec![own(&Command::ClearJoin { node: node(3) })]);
-        self.batch(3, None, vec![own(&Command::Introduce { node: node(3), profile: profile(3) })]);
-        self.batch(7, None, vec![permitted(1, &create_token(3)), permitted(2, &create_token(4))]);
-        let mut batch = symbi_model::Batch::sign(
-            self.cluster,
-            CONTROL,
-            &key(1),
-            self.time_ms,
-            None,
-            vec![permitted(7, &create_token(5))],
-        );
-        batch.time_ms += 1;
-        self.apply(Payload::Batch(codec::encode_batch(&batch)));
-    }
-
-    fn genesis(&mut self) {
-        let genesis = Genesis {
-            cluster: self.cluster,
-            name: self.name.clone(),
-            domain: "symbi.internal".to_owned(),
-            node: node(1),
-            node_name: "n1".to_owned(),
-            profile: profile(1),
-            admin_token: Hash([9; 32]),
-            policies: POLICIES.to_owned(),
-        };
-        let batch = symbi_model::Batch::genesis(genesis, &key(1), self.time_ms);
-        self.apply(Payload::Batch(codec::encode_batch(&batch)));
-    }
-
-    fn batch(&mut self, origin: u8, decided_term: Option<u64>, items: Vec<Item>) {
-        self.time_ms += 1_000;
-        let batch = symbi_model::Batch::sign(self.cluster, CONTROL, &key(origin), self.time_ms, decided_term, items);
-        self.apply(Payload::Batch(codec::encode_batch(&batch)));
-    }
-
-    fn apply(&mut self, payload: Payload) {
-        let applied = apply(&mut self.state, &Entry { term: self.term, index: self.index, payload });
-        assert_eq!(applied.error, None);
-        self.index += 1;
-        self.chain.extend(applied.batch_line.map(ChainLine::Batch));
-        self.chain.extend(applied.records.into_iter().map(ChainLine::Record));
+        let (entries, root) = (hashes.len() as u64, merkle::root(since));
+        let details = [("entries", &*entries.to_string()), ("head", &head.to_string()), ("root", &root.to_string())];
+        let anchor = own("ledger.anchor", number, &format!("node:{id}"), &details);
+        let is_new = entries > before;
+        self.batch(number, 0, vec![if is_new { anchor } else { anchor.refused("STALE_ANCHOR") }]);
+        self.anchors.insert(id, (entries, head));
     }
 
     /// The cluster's anchor.
     pub fn anchor(&self) -> String {
-        self.state.cluster.as_ref().expect("there was a genesis").anchor.to_string()
+        self.anchor.to_string()
     }
 
-    /// The head of the chain, as the state has it.
+    /// The hash of the last record.
     pub fn head(&self) -> String {
-        self.state.counters.audit_head.to_string()
+        self.head.to_string()
     }
 
-    /// How many records there are, as the state has it.
+    /// How many records there are.
     pub fn records(&self) -> u64 {
-        self.state.counters.audit_records
-    }
-
-    /// Links the records anew, as whoever changed some would have to.
-    pub fn relink(&mut self) {
-        let mut head = Hash::default();
-        for line in &mut self.chain {
-            if let ChainLine::Record(record) = line {
-                *record = record.clone().chained(head);
-                head = record.hash;
-            }
-        }
+        self.chain.iter().filter(|line| matches!(line, ChainLine::Record(_))).count() as u64
     }
 
     /// The records of this kind.
-    pub fn records_of(&mut self, kind: &str) -> Vec<&mut record::Record> {
+    pub fn records_of(&mut self, kind: &str) -> Vec<&mut Record> {
         let records = self.chain.iter_mut().filter_map(|line| match line {
             ChainLine::Record(record) if record.kind == kind => Some(record),
             ChainLine::Record(_) | ChainLine::Batch(_) => None,
@@ -274,90 +447,8 @@ impl World {
         records.collect()
     }
 
-    /// The lines of the chain.
-    pub fn lines(&self) -> Vec<Line> {
-        self.chain.iter().map(line).collect()
-    }
-
-    /// The bundle, made by node 2.
-    pub fn bundle(&self) -> Vec<u8> {
-        self.exported(2, |_| {}, POLICIES)
-    }
-
-    /// The bundle, made by some node, with other keys and policies.
-    pub fn exported(&self, exporter: u8, change: impl FnOnce(&mut Vec<Key>), policies: &str) -> Vec<u8> {
-        let cluster = Cluster(*self.cluster.0.as_bytes());
-        let exporting = Hex(node(exporter).0);
-        let mut encoder = Encoder::new(Vec::new(), cluster, &self.name, 0, exporting).expect("memory takes all");
-        for line in self.lines() {
-            match line {
-                Line::Batch(batch) => encoder.batch(batch),
-                Line::Record(record) => encoder.record(record),
-                _ => unreachable!("a chain has no other lines"),
-            }
-            .expect("memory takes all");
-        }
-        let mut keys: Vec<_> = self.state.nodes.iter().map(|(id, node)| keys(id, node)).collect();
-        change(&mut keys);
-        for key in keys {
-            encoder.key(key).expect("memory takes all");
-        }
-        encoder.policy(1, policies.to_owned(), NO_ENTITIES.to_owned()).expect("memory takes all");
-        for id in self.state.nodes.keys() {
-            self.ledger(id, &mut encoder).expect("memory takes all");
-        }
-        let unsigned = encoder.finish();
-        let signature = key(exporter).sign(&unsigned.to_sign()).to_bytes();
-        unsigned.sign(signature).expect("memory takes all")
-    }
-}
-
-impl World {
-    fn ledger(&self, id: &NodeId, encoder: &mut Encoder<Vec<u8>>) -> std::io::Result<()> {
-        let anchor = self.state.ledgers.get(id).map(|anchored| anchored.anchor);
-        let Some(lines) = self.ledgers.get(id) else {
-            let (entries, head) = anchor.map_or((0, Hash::default()), |anchor| (anchor.entries, anchor.head));
-            return encoder.missing(Missing { node: Hex(id.0), entries, head: Hex(head.0) });
-        };
-        let after = self.let_go.get(id).copied().unwrap_or_default();
-        encoder.ledger(LedgerHeader { node: Hex(id.0), after, previous: Hex([0; 32]) })?;
-        lines.iter().try_for_each(|line| encoder.entry(entry(line)))
-    }
-}
-
-fn keys(id: &NodeId, node: &symbi_model::node::Node) -> Key {
-    let p256 = node.profile.credential_key.as_slice().try_into().expect("65 bytes");
-    Key { node: Hex(id.0), name: node.name.to_string(), p256: Hex(p256) }
-}
-
-fn line(line: &ChainLine) -> Line {
-    match line {
-        ChainLine::Batch(batch) => Line::Batch(Batch {
-            index: batch.index,
-            origin: Hex(batch.origin.0),
-            time_ms: batch.time_ms,
-            decided_term: batch.decided_term,
-            count: batch.count,
-            root: Hex(batch.root.0),
-            signature: Hex(batch.signature.as_slice().try_into().expect("64 bytes")),
-        }),
-        ChainLine::Record(record) => Line::Record(Record {
-            index: record.index,
-            position: record.position,
-            term: record.term,
-            time_ms: record.time_ms,
-            origin: record.origin.map_or(Origin::Raft, |node| Origin::Node(Hex(node.0))),
-            kind: record.kind.clone(),
-            actor: record.actor.clone(),
-            subject: record.subject.clone(),
-            outcome: record.outcome.clone(),
-            request: record.request.clone(),
-            decision: record.decision.clone(),
-            policy_set: record.policy_set.0,
-            command: Hex(record.command.0),
-            details: record.details.clone(),
-            previous: Hex(record.previous.0),
-            hash: Hex(record.hash.0),
-        }),
+    /// The nodes that were ever enrolled, by their ids.
+    pub fn members(&self) -> BTreeMap<NodeId, u8> {
+        self.nodes.iter().map(|number| (node(*number), *number)).collect()
     }
 }

@@ -3,14 +3,13 @@
 
 use crate::chain::{ChainLine, POLICIES, World, key};
 use ed25519_dalek::Signer;
-use symbi_audit::{Failure, Hex, What, verify};
-use symbi_model::record::Record;
-use symbi_model::{Hash, PolicyNumber};
+use symbi_audit::{Batch, Failure, Hex, Origin, Record, What, verify};
 
-/// What comes of a chain that a member changed, linked anew and signed.
+/// What comes of a chain that a member changed, linked anew and signed, and whose checkpoints it leaves out.
 fn forged(change: impl FnOnce(&mut World)) -> Failure {
     let mut world = World::full(0xc1, "symbi");
     change(&mut world);
+    world.checkpoints.clear();
     world.relink();
     verify(world.bundle().as_slice(), Some(&world.anchor())).expect_err("forged")
 }
@@ -29,14 +28,20 @@ fn linking_anew_is_no_forgery_by_itself() {
 #[test]
 fn what_was_signed_cannot_be_changed() {
     let root = |failure: Failure| assert_eq!(failure.what, What::Root, "{failure}");
-    root(forged(|world| first(world, "agent.create", |record| record.command = Hash([1; 32]))));
+    root(forged(|world| first(world, "agent.create", |record| record.actor = "user:other".to_owned())));
+    root(forged(|world| first(world, "agent.create", |record| record.subject = "agent:other".to_owned())));
+    root(forged(|world| first(world, "agent.create", |record| record.kind = "agent.remove".to_owned())));
+    root(forged(|world| {
+        first(world, "agent.create", |record| drop(record.details.insert("x".to_owned(), String::new())))
+    }));
+    root(forged(|world| first(world, "agent.create", |record| record.command = Hex([1; 32]))));
     root(forged(|world| first(world, "agent.create", |record| record.request.push('0'))));
     root(forged(|world| first(world, "agent.annotate", |record| record.decision.push('0'))));
-    root(forged(|world| first(world, "agent.annotate", |record| record.policy_set = PolicyNumber(2))));
+    root(forged(|world| first(world, "agent.annotate", |record| record.policy_set = 2)));
 }
 
 /// The `place`-th batch line.
-fn batch(world: &mut World, place: usize) -> &mut symbi_model::record::BatchLine {
+fn batch(world: &mut World, place: usize) -> &mut Batch {
     let mut batches = world.chain.iter_mut().filter_map(|line| match line {
         ChainLine::Batch(batch) => Some(batch),
         ChainLine::Record(_) => None,
@@ -49,13 +54,13 @@ fn a_batchs_own_facts_cannot_be_changed() {
     let signature = |failure: Failure| assert_eq!(failure.what, What::Signature, "{failure}");
     signature(forged(|world| batch(world, 1).time_ms += 1));
     signature(forged(|world| batch(world, 1).decided_term += 1));
-    signature(forged(|world| batch(world, 1).signature[3] ^= 1));
+    signature(forged(|world| batch(world, 1).signature.0[3] ^= 1));
     // Signed by another member than it says.
     signature(forged(|world| {
         let origin = batch(world, 1).origin;
         batch(world, 5).origin = origin;
         for kind in ["agent.create", "agent.annotate", "agent.stop"] {
-            first(world, kind, |record| record.origin = Some(origin));
+            first(world, kind, |record| record.origin = Origin::Node(origin));
         }
     }));
 }
@@ -65,19 +70,19 @@ fn outcomes_follow_from_membership_and_signature() {
     let outcome = |failure: Failure| assert!(matches!(failure.what, What::Outcome { .. }), "{failure}");
     // It was refused because its origin was no member, or had not signed it.
     for from in ["ORIGIN_NOT_MEMBER", "BAD_SIGNATURE"] {
-        let count = World::full(0xc1, "symbi").records_of("token.create").iter().filter(|r| r.outcome == from).count();
+        let count = World::full(0xc1, "symbi").records_of("token.create").iter().filter(|r| r.code == from).count();
         assert!(count > 0);
         outcome_or_signature(forged(|world| {
             for record in world.records_of("token.create") {
-                if record.outcome == from {
-                    record.outcome = "DONE".to_owned();
+                if record.code == from {
+                    record.code = "DONE".to_owned();
                 }
             }
         }));
     }
     // It was not.
-    outcome(forged(|world| first(world, "agent.create", |record| record.outcome = "ORIGIN_NOT_MEMBER".to_owned())));
-    outcome(forged(|world| first(world, "agent.create", |record| record.outcome = "BAD_SIGNATURE".to_owned())));
+    outcome(forged(|world| first(world, "agent.create", |record| record.code = "ORIGIN_NOT_MEMBER".to_owned())));
+    outcome(forged(|world| first(world, "agent.create", |record| record.code = "BAD_SIGNATURE".to_owned())));
 }
 
 fn outcome_or_signature(failure: Failure) {
@@ -86,7 +91,7 @@ fn outcome_or_signature(failure: Failure) {
 
 #[test]
 fn a_stale_leaders_command_took_no_effect() {
-    let failure = forged(|world| first(world, "agent.place", |record| record.outcome = "DONE".to_owned()));
+    let failure = forged(|world| first(world, "agent.place", |record| record.code = "DONE".to_owned()));
     assert_eq!(failure.what, What::DecidedTerm { term: 1, decided: 9 });
 }
 
@@ -126,6 +131,8 @@ fn no_entry_can_be_left_out_or_put_in() {
         world.chain.remove(last);
     });
     assert_eq!(failure.what, What::Missing { wanted: "a record" });
+    let failure = forged(|world| first(world, "batch.empty", |record| record.decision.push('x')));
+    assert_eq!(failure.what, What::Empty);
 }
 
 #[test]
@@ -133,8 +140,8 @@ fn a_record_of_rafts_own_is_rafts() {
     let rafts = |failure: Failure| assert_eq!(failure.what, What::Raft, "{failure}");
     rafts(forged(|world| first(world, "raft.blank", |record| record.kind = "agent.create".to_owned())));
     rafts(forged(|world| first(world, "raft.blank", |record| record.decision = "x".to_owned())));
-    rafts(forged(|world| first(world, "raft.blank", |record| record.command = Hash([1; 32]))));
-    let failure = forged(|world| first(world, "agent.create", |record| record.origin = None));
+    rafts(forged(|world| first(world, "raft.blank", |record| record.command = Hex([1; 32]))));
+    let failure = forged(|world| first(world, "agent.create", |record| record.origin = Origin::Raft));
     assert_eq!(failure.what, What::Origin);
 }
 
@@ -145,27 +152,41 @@ fn the_genesis_is_the_first_nodes_own_and_the_headers() {
             record.details.insert("cluster".to_owned(), "other".to_owned());
         });
     });
-    assert_eq!((failure.line, failure.what), (1, What::ForeignCluster));
-    let failure = forged(|world| {
+    assert_eq!(failure.what, What::Root, "its node has signed the name");
+    let failure = resigned(1, |world| {
         first(world, "cluster.genesis", |record| {
             record.details.insert("node".to_owned(), "00".repeat(32));
         });
     });
     assert!(matches!(failure.what, What::Outcome { .. }), "{failure}");
+    let failure = resigned(1, |world| {
+        first(world, "cluster.genesis", |record| {
+            record.details.insert("cluster".to_owned(), "other".to_owned());
+        });
+    });
+    assert_eq!((failure.line, failure.what), (1, What::ForeignCluster));
     let failure = forged(|world| {
         let second = world.records_of("cluster.genesis").into_iter().nth(1).expect("there are two");
-        second.outcome = "DONE".to_owned();
+        second.code = "DONE".to_owned();
     });
     assert!(matches!(failure.what, What::Genesis(_)), "{failure}");
 }
 
+/// The same by the batch's origin, which signs it anew.
+fn resigned(by: u8, change: impl FnOnce(&mut World)) -> Failure {
+    forged(|world| {
+        change(world);
+        world.resign(&[by]);
+    })
+}
+
 #[test]
 fn memberships_follow_each_other() {
-    let failure = forged(|world| {
+    let failure = resigned(1, |world| {
         first(world, "node.clear", |record| record.subject = format!("node:{}", crate::chain::node(2)));
     });
     assert!(matches!(failure.what, What::Membership { membership: "a member", .. }), "{failure}");
-    let failure = forged(|world| first(world, "node.join", |record| record.subject = "node:?".to_owned()));
+    let failure = resigned(1, |world| first(world, "node.join", |record| record.subject = "node:?".to_owned()));
     assert_eq!(failure.what, What::Field { kind: "node.join", field: "subject" });
 }
 

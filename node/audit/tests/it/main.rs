@@ -1,10 +1,17 @@
-//! Bundles of chains that the model itself made, whole and damaged.
+//! Bundles, whole and damaged, and what damaged bundles can still show.
 
 mod bundle;
+mod bytes;
 mod chain;
+mod checkpoints;
+mod corpus;
 mod entries;
+mod export;
 mod forged;
+mod forgeries;
 mod ledgers;
 mod mutated;
+mod overflow;
 #[path = "../../../../cluster-tests/src/seeds.rs"]
 mod seeds;
+mod tree;

@@ -151,7 +151,7 @@ fn the_same_in_other_words_is_refused() {
     let bundles = Bundles::new(7);
     let text = String::from_utf8(bundles.whole.clone()).expect("text");
     let others = [
-        text.replacen("\"version\":2", "\"version\": 2", 1),
+        text.replacen("\"version\":3", "\"version\": 3", 1),
         text.replacen("{\"type\":\"batch\",", "{ \"type\":\"batch\",", 1),
         text.replacen("\"position\":0", "\"position\":0,\"position\":0", 1),
         text.replacen("\"group\":0", "\"group\":0,\"more\":0", 1),
@@ -162,8 +162,8 @@ fn the_same_in_other_words_is_refused() {
         text.replacen("DONE", "\\u0044ONE", 1),
         text.replacen('\n', "\r\n", 1),
         text.replacen('\u{1f980}', "\\ud83e\\udd80", 1),
-        text.replacen("\"version\":2", "\"version\":3", 1),
-        text.replacen("\"version\":2", "\"version\":2.0", 1),
+        text.replacen("\"version\":3", "\"version\":2", 1),
+        text.replacen("\"version\":3", "\"version\":3.0", 1),
         format!("\u{feff}{text}"),
     ];
     for other in others {
@@ -178,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn nearly_lines_are_refused(text in "(\\{\"type\":\"(bundle|batch|record|key|policy|ledger|entry|missing|manifest)\"[,:\"0-9a-z{}]{0,80}\n){0,4}") {
+    fn nearly_lines_are_refused(text in "(\\{\"type\":\"(bundle|checkpoint|batch|record|key|policy|ledger|entry|missing|manifest)\"[,:\"0-9a-z{}]{0,80}\n){0,4}") {
         prop_assert!(verify(text.as_bytes(), None).is_err());
     }
 }

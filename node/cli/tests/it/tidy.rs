@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gossip/futures-timer", &[]),
     ("storage/store", &[]),
     ("node/audit", &[]),
+    ("node/audit/cli", &["audit"]),
     ("node/sandbox", &[]),
     ("gossip/proto", &["model"]),
     ("node/policy", &["model"]),
