@@ -5,6 +5,7 @@ use crate::fixture::{
 };
 use expect_test::expect_file;
 use std::fmt::{Debug, Write};
+use symbi_model::outcome::Limit;
 use symbi_model::ledger::{Entry as LedgerEntry, Fate, Kind as LedgerKind, Line};
 use symbi_model::node::Membership;
 use symbi_model::{Epoch, Hash, Outcome, PolicyNumber, Refusal};
@@ -131,7 +132,7 @@ fn control_replies() -> Vec<ControlReply> {
     let outcomes = vec![
         Outcome::Done,
         Outcome::Created { id: agent_id() },
-        Outcome::Refused(Refusal::Limit { what: "x".to_owned() }),
+        Outcome::Refused(Refusal::Limit { limit: Limit::Spec, max: 9 }),
     ];
     let reason = "why".to_owned();
     let mut replies = vec![

@@ -331,7 +331,7 @@ async fn play(
         tokio::select! {
             Some(proposal) = asked.recv() => {
                 let Proposal { command, request, permit, deadline_ms, reply, .. } = proposal;
-                let _ = proposed.send(Proposed { request, deadline_ms, kind: command.kind() });
+                let _ = proposed.send(Proposed { request, deadline_ms, kind: command.kind().known().expect("a kind of ours") });
                 if let Ok(text) = policies.try_recv() {
                     replica.set_policies(text);
                 }

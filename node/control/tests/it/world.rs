@@ -218,7 +218,7 @@ fn said(command: &Command) -> String {
         Command::NodeUp { node } => format!("up {}", name_of(*node)),
         Command::FinishJoin { node } => format!("finish {}", name_of(*node)),
         Command::ClearJoin { node } => format!("clear {}", name_of(*node)),
-        other => other.kind().to_owned(),
+        other => other.kind().to_string(),
     }
 }
 
