@@ -107,7 +107,8 @@ impl Report {
             parts.push(format!("weakest hop: {weakest}"));
         }
         if self.witnessed.is_some() && self.after > 0 {
-            parts.push(format!("after that {} records on {exporter}'s word", self.after));
+            let records = if self.after == 1 { "record" } else { "records" };
+            parts.push(format!("after that {} {records} on {exporter}'s word", self.after));
         }
         parts.extend(self.lacks(None).iter().map(ToString::to_string));
         parts.join("; ")

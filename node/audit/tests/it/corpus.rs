@@ -6,7 +6,8 @@ use symbi_audit::verify;
 
 fn seeds() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/verify");
-    let mut files: Vec<_> = fs::read_dir(dir).expect("the corpus").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(dir).expect("the corpus").map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     files
 }
