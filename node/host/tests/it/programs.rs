@@ -9,7 +9,7 @@ use symbi_sandbox::scripted::agent;
 
 /// A driver that knows them all.
 pub fn all() -> Scripted {
-    bad(good(Scripted::new()))
+    bad(tellers(good(Scripted::new())))
 }
 
 /// Agents as they should be.
@@ -31,38 +31,6 @@ fn good(driver: Scripted) -> Scripted {
                     Ok(answer) => Ok(json!({ "answer": answer })),
                     Err(error) => Ok(json!({ "code": error.code, "data": error.data })),
                 }
-            })
-        })
-        // Tells whom it is told to, one number after the other.
-        .program("teller", |io| {
-            agent::run(io, |_, message, node| async move {
-                let to = message.payload["to"].as_str().unwrap_or_default().to_owned();
-                for number in 0..message.payload["count"].as_u64().unwrap_or_default() {
-                    node.tell(&to, json!(number)).await;
-                }
-                Ok(Value::Null)
-            })
-        })
-        // The same with an object that holds the number, every other one of them 900 KB long.
-        .program("mixer", |io| {
-            agent::run(io, |_, message, node| async move {
-                let to = message.payload["to"].as_str().unwrap_or_default().to_owned();
-                for number in 0..message.payload["count"].as_u64().unwrap_or_default() {
-                    let filling = if number % 2 == 0 { "x".repeat(900_000) } else { String::new() };
-                    node.tell(&to, json!({ "number": number, "filling": filling })).await;
-                }
-                Ok(Value::Null)
-            })
-        })
-        // Tells whom it is told to one mebibyte at a time, and logs each.
-        .program("flood", |io| {
-            agent::run(io, |_, message, node| async move {
-                let to = message.payload["to"].as_str().unwrap_or_default().to_owned();
-                for number in 0..message.payload["count"].as_u64().unwrap_or_default() {
-                    node.tell(&to, Value::String("x".repeat((1 << 20) - 2))).await;
-                    node.log(Level::Info, &number.to_string()).await;
-                }
-                Ok(Value::Null)
             })
         })
         // Logs the numbers that it is told.
@@ -95,6 +63,43 @@ fn good(driver: Scripted) -> Scripted {
         .program("scribe", |io| {
             agent::run(io, |_, message, node| async move {
                 node.log(Level::Info, &message.payload.to_string()).await;
+                Ok(Value::Null)
+            })
+        })
+}
+
+/// Agents that tell others much.
+fn tellers(driver: Scripted) -> Scripted {
+    driver
+        // Tells whom it is told to, one number after the other.
+        .program("teller", |io| {
+            agent::run(io, |_, message, node| async move {
+                let to = message.payload["to"].as_str().unwrap_or_default().to_owned();
+                for number in 0..message.payload["count"].as_u64().unwrap_or_default() {
+                    node.tell(&to, json!(number)).await;
+                }
+                Ok(Value::Null)
+            })
+        })
+        // The same with an object that holds the number, every other one of them 900 KB long.
+        .program("mixer", |io| {
+            agent::run(io, |_, message, node| async move {
+                let to = message.payload["to"].as_str().unwrap_or_default().to_owned();
+                for number in 0..message.payload["count"].as_u64().unwrap_or_default() {
+                    let filling = if number % 2 == 0 { "x".repeat(900_000) } else { String::new() };
+                    node.tell(&to, json!({ "number": number, "filling": filling })).await;
+                }
+                Ok(Value::Null)
+            })
+        })
+        // Tells whom it is told to one mebibyte at a time, and logs each.
+        .program("flood", |io| {
+            agent::run(io, |_, message, node| async move {
+                let to = message.payload["to"].as_str().unwrap_or_default().to_owned();
+                for number in 0..message.payload["count"].as_u64().unwrap_or_default() {
+                    node.tell(&to, Value::String("x".repeat((1 << 20) - 2))).await;
+                    node.log(Level::Info, &number.to_string()).await;
+                }
                 Ok(Value::Null)
             })
         })
