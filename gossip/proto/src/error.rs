@@ -83,6 +83,15 @@ pub enum Error {
         batch: u64,
     },
     /// Longer than is allowed.
+    /// A header has more extensions than it may.
+    #[error("a header with {entries} extensions, at most {max} are allowed", max = crate::session::extensions::ENTRIES)]
+    TooManyExtensions {
+        /// How many.
+        entries: usize,
+    },
+    /// A header's extensions are not in the order of their keys, each once.
+    #[error("a header's extensions are out of order")]
+    ExtensionOrder,
     #[error("{what} of {bytes} bytes, at most {max} are allowed")]
     TooLong {
         /// What.

@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use symbi_model::agent::AgentName;
 use symbi_model::ledger::{Batch, Entry, Fate, Message};
-use symbi_model::{PolicyNumber, State};
-use symbi_proto::session::{self, Header, Kind, Said};
+use symbi_model::{NodeId, PolicyNumber, State};
+use symbi_proto::session::{self, Extensions, Header, Kind, Said};
 use symbi_proto::wire::message::USER_BYTES;
 use symbi_proto::wire::{Blob, Carried, MessageFrame, MessageReply, Word};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -284,6 +284,7 @@ impl Making {
             user: user.clone(),
             bytes: parcel.payload.len() as u64,
             deadline_ms: parcel.deadline_ms,
+        extensions: Extensions::default(),
             decision: parcel.decision,
             fate: Fate::Sent,
         });
