@@ -20,13 +20,13 @@ async fn a_stranger_is_offered_the_join_protocol_and_nothing_else() {
     b.echo();
     introduce(&[&a, &b]).await;
     let protocols = [
-        "/symbi/append/1",
-        "/symbi/heartbeat/1",
-        "/symbi/snapshot/1",
-        "/symbi/vote/1",
+        "/symbi/raft/append/1",
+        "/symbi/raft/heartbeat/1",
+        "/symbi/raft/snapshot/1",
+        "/symbi/raft/vote/1",
         "/symbi/control/1",
         "/symbi/message/1",
-        "/symbi/pulse/1",
+        "/symbi/keepalive/1",
         "/meshsub/1.3.0",
         "/meshsub/1.2.0",
         "/meshsub/1.1.0",
@@ -51,12 +51,10 @@ async fn a_member_is_offered_lanes_and_a_bad_frame_closes_its_connection() {
     let mut members = roster(&[&a, &b], 2);
     members.members.insert(id_of(9), symbi_net::Member { addr: ([127, 0, 0, 1], 1).into() });
     a.handle.set_roster(members);
-    let ask = vec![0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 5, 0];
+    let ask = [&[0, 0, 0, 17, 0][..], &[0; 15], &[5]].concat();
     let frames = [
         [&ask[..], &[0, 0x20, 0, 0, 1, 2, 3]].concat(), // two mebibytes announced
         vec![0, 0, 0, 1, 1],                            // shorter than a header
-        vec![0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 77],   // of no kind
-        vec![0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 1],    // an answer to nothing
     ];
     let count = frames.len() as u64;
     for frame in frames {

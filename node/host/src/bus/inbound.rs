@@ -34,7 +34,10 @@ use tokio::time::Instant;
 /// Receives a frame from the node `from`, and gives the reply.
 pub(crate) fn receive(host: &Arc<Host>, from: NodeId, bytes: &[u8]) -> BoxFuture<'static, Bytes> {
     match MessageFrame::decode(bytes) {
-        Err(_) => reply(MessageReply::Refused { reason: "the frame cannot be read".to_owned() }),
+        Err(error) => {
+            tracing::debug!(from = %from.short(), %error, "a frame of the message lane that cannot be read");
+            reply(MessageReply::Unsupported)
+        }
         Ok(MessageFrame::Hello { remaining_ms, hello }) => {
             let (host, deadline) = (Arc::clone(host), deadline(remaining_ms));
             async move {

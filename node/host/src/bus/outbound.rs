@@ -12,7 +12,7 @@ use super::papers::Bearer;
 use super::{ATTEMPTS, Cleared, Parcel, Route, Sender, clear, not_delivered};
 use crate::ending::Ending;
 use crate::host::Host;
-use crate::ports::PeerError;
+use crate::ports::{PeerError, Place};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -98,8 +98,10 @@ pub(super) async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel, clea
     }
 }
 
-/// Sends what waits, until nothing does.
+/// Sends what waits, until nothing does. Nothing is sealed before there is room for it on the way: while there is none,
+/// messages wait, and end as not delivered when their time is up.
 async fn drive(host: Arc<Host>, outlet: Arc<Outlet>) {
+    let mut room: Option<(NodeId, Place)> = None;
     loop {
         // Whoever is ready to send, too, comes first: a batch is what waits when it leaves.
         yield_now().await;
@@ -108,8 +110,18 @@ async fn drive(host: Arc<Host>, outlet: Arc<Outlet>) {
             Next::Idle => return,
             Next::Clear(number, outgoing) => clear_again(&host, &outlet, number, outgoing),
             Next::Send(route) => match outlet.open_for(route, boot_ms(&host)) {
-                Some(open) => post(&host, &outlet, &open, route, place),
-                None => reach(&host, &outlet, route).await,
+                Some(open) => match room.take() {
+                    Some((node, way)) if node == route.node => post(&host, &outlet, &open, route, (place, way)),
+                    // What is to be done may be something else once there is room.
+                    _ => match (host.ports.places)(route.node).await {
+                        Ok(way) => room = Some((route.node, way)),
+                        Err(error) => outlet.fail(route, &not_delivered(error.to_string())),
+                    },
+                },
+                None => {
+                    room = None;
+                    reach(&host, &outlet, route).await;
+                }
             },
         }
     }
@@ -175,7 +187,13 @@ struct Making {
 }
 
 /// Sends one batch of what waits.
-fn post(host: &Arc<Host>, outlet: &Arc<Outlet>, open: &Arc<Open>, route: Route, place: OwnedSemaphorePermit) {
+fn post(
+    host: &Arc<Host>,
+    outlet: &Arc<Outlet>,
+    open: &Arc<Open>,
+    route: Route,
+    (place, way): (OwnedSemaphorePermit, Place),
+) {
     let (policy_set, taken) = outlet.take(route);
     let mut state = None;
     let pass = |(number, message)| pass(host, message, &mut state).map(|message| (number, message));
@@ -205,7 +223,7 @@ fn post(host: &Arc<Host>, outlet: &Arc<Outlet>, open: &Arc<Open>, route: Route, 
         messages: lines,
     }));
     let frame = MessageFrame::Batch { session, messages: carried, attestation: Some(Box::new(attestation)) };
-    let reply = (host.ports.peers)(route.node, frame.encode().into(), patience + GRACE);
+    let reply = way(frame.encode().into(), patience + GRACE);
     host.spawn(settle(Arc::clone(host), Arc::clone(outlet), Arc::clone(open), sent, reply, place));
 }
 
@@ -341,6 +359,10 @@ fn words(reply: Result<Bytes, PeerError>, count: usize) -> (Vec<Option<Word>>, b
             (words.into_iter().map(Some).collect(), is_spent)
         }
         Ok(Ok(MessageReply::NoSession)) => (vec![Some(Word::NoSession); count], true),
+        Ok(Ok(MessageReply::Unsupported)) => {
+            let reason = "the receiver's node does not know such a frame".to_owned();
+            (vec![Some(Word::NotDelivered { reason }); count], true)
+        }
         // What never arrived leaves a gap that no later batch closes.
         Err(error @ PeerError::Unreachable(_)) => {
             (vec![Some(Word::NotDelivered { reason: error.to_string() }); count], true)

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use symbi_host::{Event, GrantCall, Handle, Options, PeerError, Peers, Ports};
+use symbi_host::{Event, GrantCall, Handle, Options, PeerError, Peers, Place, Places, Ports};
 use symbi_model::agent::{AgentName, AgentState, Resources, Spec, Status};
 use symbi_model::command::{CreateToken, Enrol, Genesis};
 use symbi_model::entry::{CONTROL, Entry, Item, Payload};
@@ -46,6 +46,8 @@ pub enum Way {
     Silent,
     /// Frames arrive; the connection breaks before the reply.
     BreaksAfter,
+    /// As much as may waits already: nothing leaves.
+    Full,
 }
 
 /// The agreed state, and who hears of it.
@@ -363,12 +365,14 @@ fn node(
     let clocks = symbi_policy::Clocks { wall_ms: wall_ms.clone(), boottime: boottime.clone() };
     let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), clocks);
     let heard = Arc::clone(&events);
+    let peers = peers(Arc::clone(handles), id, Arc::clone(&way), Arc::clone(&sent));
     let ports = Ports {
         state,
         proposals: proposals(Arc::clone(log), key.clone(), Arc::clone(&commits)),
         driver: Arc::clone(driver),
         gate,
-        peers: peers(Arc::clone(handles), id, Arc::clone(&way), Arc::clone(&sent)),
+        peers: peers.clone(),
+        places: places(peers, Arc::clone(&way)),
         grants: grants(Arc::clone(log), Arc::clone(&granted)),
         wall_ms,
         boottime,
@@ -417,6 +421,9 @@ fn peers(handles: Handles, from: NodeId, way: Arc<Mutex<Way>>, sent: Arc<Mutex<V
         let (Some(target), true) = (target, now != Way::Cut) else {
             return async move { unreachable() }.boxed();
         };
+        if now == Way::Full {
+            return async { Err(PeerError::Unreachable("too much waits".to_owned())) }.boxed();
+        }
         if now == Way::Silent {
             return tokio::time::sleep(within).map(|()| Err(PeerError::TimedOut)).boxed();
         }
@@ -432,6 +439,21 @@ fn peers(handles: Handles, from: NodeId, way: Arc<Mutex<Way>>, sent: Arc<Mutex<V
                 Ok(Err(_)) => Err(PeerError::Broken),
                 Err(_) => Err(PeerError::TimedOut),
             }
+        }
+        .boxed()
+    })
+}
+
+/// Room on the way as long as it is not full.
+fn places(peers: Peers, way: Arc<Mutex<Way>>) -> Places {
+    Arc::new(move |to: NodeId| {
+        let (peers, way) = (Arc::clone(&peers), Arc::clone(&way));
+        async move {
+            while *way.lock().unwrap() == Way::Full {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let place: Place = Box::new(move |frame, within| peers(to, frame, within));
+            Ok(place)
         }
         .boxed()
     })
