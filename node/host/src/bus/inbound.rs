@@ -68,10 +68,12 @@ fn deadline(remaining_ms: u64) -> Instant {
 async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> Result<MessageReply, String> {
     let name: AgentName = hello.receiver.parse().map_err(|_| "the receiver's name is none".to_owned())?;
     let audience = Subject::Agent(name.clone());
-    let sender = papers::verify(host, &hello.credential, &audience, from, deadline).await?;
+    let presented = papers::check(host, &hello.credential, &audience, from, deadline).await?;
     let receiver = host.instances.get(&name).ok_or_else(|| format!("{name} is not running"))?;
     let state = host.check(&receiver, Effect::Receive).map_err(|refused| format!("the receiver is {refused}"))?;
     let cluster = state.cluster.as_ref().ok_or_else(|| "there is no cluster yet".to_owned())?;
+    // Only now: a hello that came before its receiver was there may be sent again as it is.
+    let sender = papers::use_up(host, presented)?;
     let bearer = Bearer::agent(&receiver);
     let credential = bearer.credential(host, &state, sender.subject.clone());
     let (own_name, peer_name) = (audience.to_string(), sender.subject.to_string());
