@@ -125,6 +125,27 @@ async fn a_join_that_cannot_be_says_why_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_node_that_advertises_an_address_where_nobody_reaches_it_is_not_admitted() {
+    let cluster = Cluster::one().await;
+    let seed = cluster.nodes[0].listen.to_string();
+    let elsewhere = cluster.stranger("elsewhere");
+    let closed = format!("127.0.0.1:{}", free_port());
+    // Nobody is there, and somebody else is.
+    for address in [&closed, &seed] {
+        let flags = ["--join", &seed, "--token", &cluster.join_token, "--advertise-addr", address];
+        let arguments = elsewhere.arguments(&flags);
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let _ = symbi(&words).await.exits(23).says("JOIN_ADVERTISE_UNREACHABLE").says(address);
+    }
+    nobody_came(&cluster).await;
+    // The use was not spent, and the same directory joins once it says where it is.
+    let mut node = elsewhere;
+    node.start(&["--join", &seed, "--token", &cluster.join_token]);
+    node.ready().await;
+    cluster.nodes[0].still_works().await;
+}
+
+#[tokio::test]
 async fn a_directory_of_another_cluster_is_refused_and_left_as_it_was() {
     let mut ours = Cluster::one().await;
     let theirs = Cluster::one().await;

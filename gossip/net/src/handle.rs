@@ -121,6 +121,20 @@ impl Handle {
         tokio::time::timeout(deadline, ask).await.unwrap_or(Err(JoinCallError::TimedOut))
     }
 
+    /// Who listens at `addr`: dials it, if there is no connection to that address, and says whom it met, as the connection proved.
+    ///
+    /// # Errors
+    /// [`JoinCallError::Dial`], [`JoinCallError::TimedOut`].
+    pub async fn identify(&self, addr: SocketAddr, deadline: Duration) -> Result<NodeId, JoinCallError> {
+        let (reply, answer) = oneshot::channel();
+        let ask = async {
+            let gone = || JoinCallError::Dial("the network has stopped".to_owned());
+            self.shared.messages.send(Message::Identify { addr, reply }).await.map_err(|_| gone())?;
+            answer.await.map_err(|_| gone())?
+        };
+        tokio::time::timeout(deadline, ask).await.unwrap_or(Err(JoinCallError::TimedOut))
+    }
+
     /// Tells all members `view`, signed by this node. A hint: it may be lost, and one too long (about 64 KiB) is.
     pub fn publish(&self, view: Bytes) {
         if self.shared.messages.try_send(Message::Publish(view)).is_err() {

@@ -39,7 +39,7 @@ pub use identity::Identity;
 pub use inbox::{Gossip, Inbox, JoinCall, Request, Requests, Vouch};
 pub use lane::caller::Slot;
 pub use lane::{Lane, MAX_BODY};
-pub use options::{Limits, Options};
+pub use options::{Limits, MAX_MEMBERS, Options};
 pub use roster::{Member, Roster};
 pub use start::start;
 pub use transport::{Transport, secure, tcp};

@@ -180,6 +180,54 @@ async fn strangers_are_few() {
 }
 
 #[tokio::test]
+async fn a_stranger_that_never_stops_asking_gives_its_place_up_in_time() {
+    let limits = Limits { strangers: 1, stranger_lifetime: Duration::from_millis(300), ..Limits::default() };
+    let mut a = Node::with(1, Options { limits, ..Options::new(loopback()) }).await;
+    a.echo();
+    let (busy, other, addr) = (Node::start(3).await, Node::start(4).await, a.addr());
+    busy.handle.join_call(addr, Bytes::new(), LONG).await.unwrap();
+    let asking = tokio::spawn(async move {
+        loop {
+            let _ = busy.handle.join_call(addr, Bytes::new(), LONG).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let refused = other.handle.join_call(addr, Bytes::new(), LONG).await;
+    assert!(matches!(refused, Err(JoinCallError::Dial(_))), "{refused:?}");
+    within(async { while other.handle.join_call(addr, Bytes::new(), LONG).await.is_err() {} }).await;
+    assert!(a.handle.counters().strangers_expired > 0);
+    asking.abort();
+}
+
+#[tokio::test]
+async fn whoever_listens_at_an_address_is_identified_while_it_asks_something_and_nothing_is_left_of_it() {
+    let (mut a, c) = (Node::start(1).await, Node::start(3).await);
+    let addr = c.addr();
+    let call = c.handle.join_call(a.addr(), Bytes::from_static(b"enrol me"), LONG);
+    let serve = async {
+        let join = a.inbox.joins.recv().await.unwrap();
+        assert_eq!(a.handle.identify(addr, LONG).await, Ok(c.id));
+        assert_eq!(a.handle.identify(addr, LONG).await, Ok(c.id), "and again");
+        join.reply.send(Bytes::from_static(b"welcome")).unwrap();
+    };
+    let (answer, ()) = within(async { tokio::join!(call, serve) }).await;
+    assert_eq!(answer.unwrap().1, "welcome");
+    let again = c.handle.join_call(a.addr(), Bytes::from_static(b"more"), LONG);
+    let serve = async { a.inbox.joins.recv().await.unwrap().reply.send(Bytes::from_static(b"yes")).unwrap() };
+    let (answer, ()) = within(async { tokio::join!(again, serve) }).await;
+    assert_eq!(answer.unwrap().1, "yes");
+    // The address of somebody else, and of nobody.
+    let d = Node::start(4).await;
+    assert_eq!(a.handle.identify(d.addr(), LONG).await, Ok(d.id));
+    d.handle.shutdown().await;
+    let gone = a.handle.identify(d.addr(), LONG).await;
+    assert!(matches!(gone, Err(JoinCallError::Dial(_))), "{gone:?}");
+    let silent = TcpListener::bind(loopback()).await.unwrap();
+    let met = a.handle.identify(silent.local_addr().unwrap(), Duration::from_millis(200)).await;
+    assert_eq!(met, Err(JoinCallError::TimedOut));
+}
+
+#[tokio::test]
 async fn garbage_on_the_port_is_counted_and_closed() {
     let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
     a.echo();

@@ -284,6 +284,7 @@ fn header(open: &Open, bearer: &Bearer<'_>, parcel: &Parcel) -> Header {
         receiver_epoch: open.peer.epoch,
         deadline_ms: parcel.deadline_ms,
         trace: [0; 16],
+        extensions: Extensions::default(),
     }
 }
 
@@ -302,7 +303,6 @@ impl Making {
             user: user.clone(),
             bytes: parcel.payload.len() as u64,
             deadline_ms: parcel.deadline_ms,
-        extensions: Extensions::default(),
             decision: parcel.decision,
             fate: Fate::Sent,
         });
