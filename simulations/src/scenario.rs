@@ -118,12 +118,12 @@ pub enum Fault {
         /// Whether only the leader does not hear it. What it then says to others comes to them late, and they must know.
         partly: bool,
     },
-    /// A node does not hear one other, or is not heard by it, for so long.
+    /// What one other node sends to a node is held, or what it sends to that one, for so long.
     OneWay {
         /// The node.
         target: Target,
-        /// Whether it is the one that does not hear.
-        deaf: bool,
+        /// Whether it is what comes to the node that is held, and not what it sends.
+        inbound: bool,
         /// For how long.
         time: Duration,
     },
@@ -232,7 +232,7 @@ fn silence(random: &mut StdRng, freeze: bool) -> Fault {
 fn one_way(random: &mut StdRng) -> Fault {
     // Some are over before anybody closes a connection for silence.
     let time = if random.random() { millis(random, 100, 1_500) } else { millis(random, 2_500, 8_000) };
-    Fault::OneWay { target: target(random), deaf: random.random(), time }
+    Fault::OneWay { target: target(random), inbound: random.random(), time }
 }
 
 fn loss(random: &mut StdRng) -> Fault {

@@ -2,11 +2,11 @@
 
 mod links;
 
-use crate::clients::errands::Errand;
+use crate::acknowledged::Acknowledged;
 use crate::clock::{self, Lease, Wall};
-use crate::host::{self, Files, Setup, Shared};
-use crate::ledger::Ledger;
+use crate::host;
 use crate::scenario::millis;
+use crate::setup::{AdminCommand, Files, Setup, Shared};
 use crate::trace::{Event, Recorder};
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -14,13 +14,15 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbi_model::agent::{AgentState, Hold};
-use symbi_model::{Command, Outcome, State};
+use symbi_model::{Command, NodeId, Outcome, State};
 use symbi_raft::Role;
 use symbi_store::memory::Disk;
 use tokio::sync::watch;
 
 /// How many hosts a world has.
 pub const HOSTS: usize = 3;
+/// How long a world may take to heal.
+pub const HEALED_WITHIN: Duration = Duration::from_secs(60);
 /// The longest simulated time of a run.
 const LONGEST: Duration = Duration::from_secs(600);
 /// Entries between two snapshots: so few that runs have some.
@@ -38,8 +40,8 @@ const LEASE_PPM: i64 = 200_000;
 const WALL_PPM: i64 = 500;
 /// A boot clock that has drifted by so much counts, ms.
 const DRIFTED_MS: u64 = 1_000;
-/// How long an errand may take.
-const ERRAND_WITHIN: Duration = Duration::from_secs(30);
+/// How long an administrator's command may take.
+const COMMAND_WITHIN: Duration = Duration::from_secs(30);
 
 /// The world.
 pub struct World {
@@ -56,7 +58,7 @@ pub struct World {
     /// Who was removed for good.
     removed: Vec<bool>,
     /// From whom nothing comes to whom.
-    deaf: Option<(usize, usize)>,
+    one_way: Option<(usize, usize)>,
     /// The longest way of a segment between hosts.
     latency: Duration,
 }
@@ -74,7 +76,7 @@ impl World {
             tokens: watch::Sender::new(Vec::new()),
             agents: agents.collect(),
             snapshot_every: if random.random() { FEW_ENTRIES } else { MANY_ENTRIES },
-            errand: watch::Sender::new(None),
+            command: watch::Sender::new(None),
             quiet: watch::Sender::new(false),
             audit: watch::Sender::new(false),
         });
@@ -91,10 +93,10 @@ impl World {
         let hosts: Vec<Arc<Setup>> = (0..HOSTS).map(|number| setup(number, &shared, &recorder, random)).collect();
         for host in &hosts {
             let software = Arc::clone(host);
-            sim.host(host.name.as_str(), move || host::live(Arc::clone(&software)));
+            sim.host(host.name.as_str(), move || host::run(Arc::clone(&software)));
         }
         let (down, removed) = (vec![false; HOSTS], vec![false; HOSTS]);
-        Self { sim, hosts, shared, recorder, down, removed, deaf: None, latency }
+        Self { sim, hosts, shared, recorder, down, removed, one_way: None, latency }
     }
 
     /// Since the beginning.
@@ -148,10 +150,16 @@ impl World {
         (0..HOSTS).filter(|at| !self.removed[*at]).collect()
     }
 
+    /// The id of a host's node.
+    #[must_use]
+    pub fn node(&self, at: usize) -> NodeId {
+        self.hosts[at].files().node()
+    }
+
     /// Whether a host holds agents, by the newest state.
     #[must_use]
     pub fn holds(&self, at: usize) -> bool {
-        self.newest(None).held_by(&self.hosts[at].files().node()).next().is_some()
+        self.newest(None).held_by(&self.node(at)).next().is_some()
     }
 
     /// Whether every agent is held by a node that is up and says that it runs.
@@ -231,19 +239,19 @@ impl World {
         self.removed[at] = true;
     }
 
-    /// Sends a host, which is up, on an errand, and waits for how it ends.
+    /// Has an administrator's command carried out by a host, which is up, and waits for how it ends.
     ///
     /// # Errors
     /// When it does not end, or cannot be done.
-    pub fn errand(&mut self, host: usize, command: Command) -> Result<Outcome, String> {
-        self.fault(format!("errand {} to {}", command.kind(), self.hosts[host].name));
-        self.hosts[host].view(|view| view.errand = None);
-        self.shared.errand.send_replace(Some(Errand { host, command: command.clone() }));
-        let ended = move |world: &Self| world.hosts[host].view(|view| view.errand.is_some());
-        self.run_until(ERRAND_WITHIN, ended)?;
-        let ended = self.hosts[host].view(|view| view.errand.take());
-        let done = ended.ok_or_else(|| format!("{} has not come back", self.hosts[host].name)).flatten();
-        done.map_err(|why| format!("errand {}: {why}", command.kind()))
+    pub fn command(&mut self, host: usize, command: Command) -> Result<Outcome, String> {
+        self.fault(format!("command {} to {}", command.kind(), self.hosts[host].name));
+        self.hosts[host].view(|view| view.command = None);
+        self.shared.command.send_replace(Some(AdminCommand { host, command: command.clone() }));
+        let ended = move |world: &Self| world.hosts[host].view(|view| view.command.is_some());
+        self.run_until(COMMAND_WITHIN, ended)?;
+        let ended = self.hosts[host].view(|view| view.command.take());
+        let done = ended.ok_or_else(|| format!("{} has not answered", self.hosts[host].name)).flatten();
+        done.map_err(|why| format!("command {}: {why}", command.kind()))
     }
 
     /// Lets a host's disk take nothing.
@@ -283,7 +291,7 @@ fn setup(number: usize, shared: &Arc<Shared>, recorder: &Recorder, random: &mut 
         )),
         disk: Disk::new(),
         files: Mutex::new(Files::fresh(random)),
-        ledger: Mutex::new(Ledger::new(agent)),
+        acknowledged: Mutex::new(Acknowledged::new(agent)),
         answered: AtomicU64::new(0),
         seen: Mutex::default(),
     })

@@ -13,7 +13,7 @@ use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 use symbi_model::GroupId;
-use symbi_store::{Batch, Engine, Run};
+use symbi_store::{Engine, Run, WriteBatch};
 use tokio::sync::{mpsc, oneshot};
 
 /// What an engine may keep apart of a group: its log, and its audit chain.
@@ -54,7 +54,7 @@ impl Deref for Disk {
 }
 
 /// Appends a batch now; the future ends when it and everything before it is durable.
-pub fn sync(engine: &dyn Engine, batch: Batch) -> impl Future<Output = io::Result<()>> + Send + 'static {
+pub fn sync(engine: &dyn Engine, batch: WriteBatch) -> impl Future<Output = io::Result<()>> + Send + 'static {
     let (sender, receiver) = oneshot::channel();
     engine.append(batch, Box::new(move |result| drop(sender.send(result))));
     async move {

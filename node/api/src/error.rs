@@ -1,7 +1,8 @@
 //! What a caller is told when a request fails: the only place in which HTTP status codes exist.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use symbi_model::{ProposeError, Refusal};
@@ -37,6 +38,9 @@ pub enum Error {
     /// The node does as much of this as it can already.
     #[error("{0}")]
     Busy(String),
+    /// There are as many connections as this node takes.
+    #[error("this node has as many connections as it takes")]
+    TooManyConnections,
     /// The `Host` header names something this node does not serve.
     #[error("the Host header {0:?} is not served here")]
     Misdirected(String),
@@ -99,6 +103,7 @@ impl Error {
             Self::BadRequest(_) => "BAD_REQUEST",
             Self::WrongMethod(_) => "WRONG_METHOD",
             Self::Busy(_) => "BUSY",
+            Self::TooManyConnections => "TOO_MANY_CONNECTIONS",
             Self::Misdirected(_) => "MISDIRECTED",
             Self::NotFound(_) => "NOT_FOUND",
             Self::Ambiguous { .. } => "AMBIGUOUS",
@@ -138,7 +143,7 @@ impl Error {
             Self::TooLarge { .. } | Self::Undecided(ProposeError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Undecided(ProposeError::Unknown) | Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Undecided(_) | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Undecided(_) | Self::Unavailable(_) | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -153,6 +158,23 @@ impl Error {
             Self::Lockout(lockout) => json!({ "reason": lockout.reason }),
             _ => json!({}),
         }
+    }
+}
+
+impl Error {
+    fn body(&self) -> Value {
+        json!({ "error": self.to_string(), "code": self.code(), "details": self.details() })
+    }
+
+    /// The whole answer as it is written to a connection that is closed behind it.
+    #[must_use]
+    pub fn encoded(&self) -> Vec<u8> {
+        let (status, body) = (self.status(), self.body().to_string());
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+        .into_bytes()
     }
 }
 
@@ -189,13 +211,16 @@ impl From<ProposeError> for Error {
 
 impl From<symbi_policy::Denied> for Error {
     fn from(denied: symbi_policy::Denied) -> Self {
-        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason, deaf: denied.deaf }
+        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason, deaf: denied.leaderless }
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.to_string(), "code": self.code(), "details": self.details() });
-        (self.status(), Json(body)).into_response()
+        let mut response = (self.status(), Json(self.body())).into_response();
+        if matches!(self, Self::TooManyConnections) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }

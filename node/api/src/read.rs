@@ -22,6 +22,12 @@ pub struct Freshness {
 }
 
 impl Freshness {
+    /// A read at `at` or of `consistency`, as its caller gave them.
+    #[must_use]
+    pub fn new(at: Option<u64>, consistency: Option<String>) -> Self {
+        Self { at, consistency }
+    }
+
     /// A read of what this node has, however old.
     #[must_use]
     pub fn local() -> Self {

@@ -11,25 +11,25 @@
 //! ledger ([`crate::ledger`]), on whose room both depend.
 
 pub(crate) mod arrival;
+pub(crate) mod attestation_check;
 mod channel;
-pub(crate) mod desk;
+mod credentials;
 mod establish;
-pub(crate) mod farewell;
 pub(crate) mod inbound;
 mod local;
-pub(crate) mod notary;
-pub(crate) mod open;
 pub(crate) mod outbound;
-mod outlet;
-mod papers;
+pub(crate) mod outbound_session;
 mod returns;
+pub(crate) mod router;
+mod send_queue;
 mod sender;
+pub(crate) mod session_close;
 
 pub(crate) use sender::Sender;
 
 use crate::ending::{Ending, TellStatus};
 use crate::host::Host;
-use outlet::Sent;
+use send_queue::Sent;
 use serde::de::IgnoredAny;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ const ATTEMPTS: u32 = 2;
 const NO_ROOM: &str = "this node's ledger does not keep up";
 
 /// A message before it leaves.
-pub(crate) struct Parcel {
+pub(crate) struct Envelope {
     /// Its id.
     pub(crate) message: MessageId,
     /// `Ask` or `Tell`.
@@ -72,7 +72,7 @@ pub(crate) struct Parcel {
     pub(crate) decision: Option<DecisionId>,
 }
 
-impl Parcel {
+impl Envelope {
     fn new(host: &Host, kind: Kind, to: AgentName, payload: Vec<u8>, within: Duration) -> Self {
         let within = within.min(LONGEST);
         let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
@@ -97,14 +97,14 @@ pub(crate) struct Route {
 }
 
 /// Proof that a message may be sent; used up by sending it.
-pub(crate) enum Sanction {
+pub(crate) enum SendPermit {
     /// For an `ask`.
     Ask(Permit<Ask>),
     /// For a `tell`.
     Tell(Permit<Tell>),
 }
 
-impl Sanction {
+impl SendPermit {
     /// The verdict that the effect is done under, and its policy set.
     fn reference(&self) -> PermitRef {
         match self {
@@ -117,7 +117,7 @@ impl Sanction {
 /// What was asked before a message leaves.
 pub(crate) struct Cleared {
     /// That it may be sent.
-    sanction: Sanction,
+    send_permit: SendPermit,
     /// Where to.
     route: Route,
 }
@@ -130,8 +130,8 @@ pub(crate) async fn ask(
     payload: Vec<u8>,
     within: Duration,
 ) -> (MessageId, Ending) {
-    let parcel = Parcel::new(host, Kind::Ask, to, payload, within);
-    (parcel.message, send(host, &sender, parcel).await)
+    let envelope = Envelope::new(host, Kind::Ask, to, payload, within);
+    (envelope.message, send(host, &sender, envelope).await)
 }
 
 /// Sends `payload` and waits until it is in the receiver's mailbox. What has entered here first leaves first, for each
@@ -143,39 +143,39 @@ pub(crate) async fn tell(
     payload: Vec<u8>,
     within: Duration,
 ) -> (MessageId, TellStatus) {
-    let parcel = Parcel::new(host, Kind::Tell, to, payload, within);
-    (parcel.message, send(host, &sender, parcel).await.into())
+    let envelope = Envelope::new(host, Kind::Tell, to, payload, within);
+    (envelope.message, send(host, &sender, envelope).await.into())
 }
 
 /// Up to the first wait for another, nothing here waits: that keeps the order of those who call one after the other.
-async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel) -> Ending {
-    let (parcel, cleared) = match clear(host, sender, &parcel) {
+async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope) -> Ending {
+    let (envelope, cleared) = match clear(host, sender, &envelope) {
         Err(ending) => return ending,
-        Ok(cleared) if cleared.route.node == host.options.node => (parcel, cleared),
-        Ok(cleared) => match outbound::send(host, sender, parcel, cleared).await {
+        Ok(cleared) if cleared.route.node == host.options.node => (envelope, cleared),
+        Ok(cleared) => match outbound::send(host, sender, envelope, cleared).await {
             Sent::Ended(ending) => return ending,
             Sent::Here(back) => *back,
         },
     };
-    local::send(host, sender, parcel, cleared).await
+    local::send(host, sender, envelope, cleared).await
 }
 
 /// Everything that is asked before a message leaves.
-fn clear(host: &Host, sender: &Sender, parcel: &Parcel) -> Result<Cleared, Ending> {
-    check_payload(&parcel.payload)?;
+fn clear(host: &Host, sender: &Sender, envelope: &Envelope) -> Result<Cleared, Ending> {
+    check_payload(&envelope.payload)?;
     if sender.user().len() > USER_BYTES {
         return Err(not_delivered("the user's name is too long"));
     }
     if !host.ledger.has_room() {
         return Err(not_delivered(NO_ROOM));
     }
-    let state = sender.check(host, parcel.kind)?;
-    let Some(agent) = state.agents.get(&parcel.to) else {
-        return Err(not_delivered(format!("there is no agent {}", parcel.to)));
+    let state = sender.check(host, envelope.kind)?;
+    let Some(agent) = state.agents.get(&envelope.to) else {
+        return Err(not_delivered(format!("there is no agent {}", envelope.to)));
     };
-    let receiver = AgentRef { name: parcel.to.to_string(), owner: agent.spec.owner.clone() };
-    let sanction = permit(host, &state, sender, parcel, receiver)?;
-    Ok(Cleared { sanction, route: route(&state, &parcel.to)? })
+    let receiver = AgentRef { name: envelope.to.to_string(), owner: agent.spec.owner.clone() };
+    let send_permit = permit(host, &state, sender, envelope, receiver)?;
+    Ok(Cleared { send_permit, route: route(&state, &envelope.to)? })
 }
 
 fn check_payload(payload: &[u8]) -> Result<(), Ending> {
@@ -189,13 +189,19 @@ fn check_payload(payload: &[u8]) -> Result<(), Ending> {
     }
 }
 
-fn permit(host: &Host, state: &State, sender: &Sender, parcel: &Parcel, to: AgentRef) -> Result<Sanction, Ending> {
+fn permit(
+    host: &Host,
+    state: &State,
+    sender: &Sender,
+    envelope: &Envelope,
+    to: AgentRef,
+) -> Result<SendPermit, Ending> {
     let from = sender.principal();
-    let judged = match parcel.kind {
-        Kind::Tell => host.ports.gate.judge(state, Tell { from, to }).map(Sanction::Tell),
-        Kind::Ask | Kind::Answer => host.ports.gate.judge(state, Ask { from, to }).map(Sanction::Ask),
+    let judged = match envelope.kind {
+        Kind::Tell => host.ports.gate.judge(state, Tell { from, to }).map(SendPermit::Tell),
+        Kind::Ask | Kind::Answer => host.ports.gate.judge(state, Ask { from, to }).map(SendPermit::Ask),
     };
-    judged.map_err(|refusal| denied(host, parcel.message, refusal))
+    judged.map_err(|refusal| denied(host, envelope.message, refusal))
 }
 
 /// What becomes of a message that a policy does not allow; the ledger keeps the verdict.
@@ -223,8 +229,8 @@ fn route(state: &State, to: &AgentName) -> Result<Route, Ending> {
     }
 }
 
-/// When a letter is no longer worth handing over, for a sender that waits until `deadline`.
-pub(crate) fn letter_deadline(kind: Kind, deadline: Instant) -> Instant {
+/// When a delivery is no longer worth handing over, for a sender that waits until `deadline`.
+pub(crate) fn delivery_deadline(kind: Kind, deadline: Instant) -> Instant {
     match kind {
         Kind::Tell => deadline.max(Instant::now() + TELL_LIFE),
         Kind::Ask | Kind::Answer => deadline,

@@ -1,10 +1,10 @@
 //! From the mailbox into the process: as many messages at a time as the spec allows, each only while the gate is open.
 
 use crate::bus::PAYLOAD_BYTES;
+use crate::delivery::Delivery;
 use crate::ending::Ending;
 use crate::host::Host;
 use crate::instance::Instance;
-use crate::letter::Letter;
 use crate::observer::Effect;
 use std::sync::Arc;
 use symbi_proto::session::Kind;
@@ -12,7 +12,7 @@ use symbi_sandbox::rpc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-/// Hands letters over until the mailbox closes. Dropping the future leaves the outcome of what was handed over unknown.
+/// Hands deliveries over until the mailbox closes. Dropping the future leaves the outcome of what was handed over unknown.
 pub(crate) async fn run(host: Arc<Host>, instance: Arc<Instance>, client: rpc::Client) {
     let slots = Arc::new(Semaphore::new(usize::from(instance.assignment.spec.max_in_flight.max(1))));
     let mut handed = JoinSet::new();
@@ -20,8 +20,8 @@ pub(crate) async fn run(host: Arc<Host>, instance: Arc<Instance>, client: rpc::C
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         while handed.try_join_next().is_some() {}
         host.until_open(&instance).await;
-        let Some(letter) = instance.mailbox.pop().await else { break };
-        handed.spawn(hand_over(Arc::clone(&host), Arc::clone(&instance), client.clone(), letter, slot));
+        let Some(delivery) = instance.mailbox.pop().await else { break };
+        handed.spawn(hand_over(Arc::clone(&host), Arc::clone(&instance), client.clone(), delivery, slot));
     }
     while handed.join_next().await.is_some() {}
 }
@@ -30,34 +30,34 @@ async fn hand_over(
     host: Arc<Host>,
     instance: Arc<Instance>,
     client: rpc::Client,
-    mut letter: Letter,
+    mut delivery: Delivery,
     slot: OwnedSemaphorePermit,
 ) {
-    // The letter may have come after the gate was last seen open.
+    // The delivery may have come after the gate was last seen open.
     if let Err(refused) = host.test(&instance, Effect::Receive) {
-        letter.end(Ending::NotDelivered { reason: refused.to_string() });
+        delivery.end(Ending::NotDelivered { reason: refused.to_string() });
         return;
     }
-    tracing::trace!(decision = %letter.permit.reference().decision, message = %letter.content.message, "handed over");
-    let ending = match message(&letter) {
-        Ok(message) => match client.message_if(message, || letter.hand_over()).await {
-            Ok(answer) => answered(&host, &instance, &letter, &answer),
+    tracing::trace!(decision = %delivery.permit.reference().decision, message = %delivery.content.message, "handed over");
+    let ending = match message(&delivery) {
+        Ok(message) => match client.message_if(message, || delivery.hand_over()).await {
+            Ok(answer) => answered(&host, &instance, &delivery, &answer),
             Err(rpc::Error::Refused(error)) => {
-                answered(&host, &instance, &letter, &serde_json::json!({ "error": error }))
+                answered(&host, &instance, &delivery, &serde_json::json!({ "error": error }))
             }
             Err(rpc::Error::Withheld) => Ending::DeadlineExceeded { delivered: false },
             // What was never written to it was not delivered, whatever has become of it since.
-            Err(error) if !letter.is_handed_over() => Ending::NotDelivered { reason: error.to_string() },
+            Err(error) if !delivery.is_handed_over() => Ending::NotDelivered { reason: error.to_string() },
             Err(_) => Ending::OutcomeUnknown,
         },
         Err(reason) => Ending::NotDelivered { reason },
     };
     drop(slot);
-    letter.end(ending);
+    delivery.end(ending);
 }
 
-fn message(letter: &Letter) -> Result<rpc::Message, String> {
-    let content = &letter.content;
+fn message(delivery: &Delivery) -> Result<rpc::Message, String> {
+    let content = &delivery.content;
     let payload =
         serde_json::from_slice(&content.payload).map_err(|error| format!("its payload is not JSON: {error}"))?;
     let kind = match content.kind {
@@ -69,8 +69,8 @@ fn message(letter: &Letter) -> Result<rpc::Message, String> {
 }
 
 /// An answer is an effect as much as a message is: it leaves only while the gate is open, and else nobody knows of it.
-fn answered(host: &Host, instance: &Instance, letter: &Letter, answer: &serde_json::Value) -> Ending {
-    if letter.content.kind == Kind::Tell {
+fn answered(host: &Host, instance: &Instance, delivery: &Delivery, answer: &serde_json::Value) -> Ending {
+    if delivery.content.kind == Kind::Tell {
         return Ending::Answer(Vec::new());
     }
     match host.test(instance, Effect::Answer) {

@@ -1,11 +1,11 @@
 //! What the host's parts share: options, ports, gate, sink, the incarnations that run here. Each effect is tested here.
 
-use crate::bus::desk::Desk;
-use crate::bus::notary::Notary;
-use crate::bus::open::Opened;
+use crate::bus::attestation_check::AttestationChecks;
 use crate::bus::outbound::Sessions;
+use crate::bus::outbound_session::OutboundSessions;
+use crate::bus::router::Router;
 use crate::counters::Counters;
-use crate::gate::{EffectGate, Standing};
+use crate::grants::{GrantGuard, Standing};
 use crate::instance::{Assignment, Instance, Instances};
 use crate::ledger::Ledger;
 use crate::logs::Logs;
@@ -52,7 +52,7 @@ pub(crate) struct Host {
     /// The surroundings.
     pub(crate) ports: Ports,
     /// Whether the node may act.
-    pub(crate) gate: EffectGate,
+    pub(crate) guard: GrantGuard,
     /// How it stands, for those who wait.
     pub(crate) standing: watch::Receiver<Standing>,
     /// How many grants have come, for those who wait for the next.
@@ -64,11 +64,11 @@ pub(crate) struct Host {
     /// The incarnations that run here.
     pub(crate) instances: Instances,
     /// The sessions that others have opened.
-    pub(crate) desk: Desk,
+    pub(crate) router: Router,
     /// The sessions that were opened here.
-    pub(crate) opened: Opened,
+    pub(crate) outbound_sessions: OutboundSessions,
     /// What checks the signatures over what was received.
-    pub(crate) notary: Notary,
+    pub(crate) attestation_checks: AttestationChecks,
     /// What the bus counts.
     pub(crate) counters: Counters,
     /// What judges credentials, and remembers those that were used.
@@ -93,8 +93,8 @@ impl Host {
         options: Options,
         ports: Ports,
         ledger: Ledger,
-        notary: Notary,
-        gate: EffectGate,
+        attestation_checks: AttestationChecks,
+        guard: GrantGuard,
         standing: watch::Receiver<Standing>,
         granted: watch::Receiver<u64>,
     ) -> Self {
@@ -105,9 +105,9 @@ impl Host {
         let gateway = Gateway { cnf, incarnation, sessions: Sessions::new(options.sessions) };
         Self {
             sink: Sink::new(Arc::clone(&ports.observer)),
-            desk: Desk::new(options.received_sessions),
-            opened: Opened::default(),
-            notary,
+            router: Router::new(options.received_sessions),
+            outbound_sessions: OutboundSessions::default(),
+            attestation_checks,
             counters: Counters::default(),
             verifier: Verifier::new(),
             random: Mutex::new(random),
@@ -118,7 +118,7 @@ impl Host {
             stop: CancellationToken::new(),
             options,
             ports,
-            gate,
+            guard,
             standing,
             granted,
             gateway,
@@ -172,7 +172,7 @@ impl Host {
     /// Whether a process may be started for `assignment`, by `state`; being started is an effect.
     pub(crate) fn may_start(&self, assignment: &Assignment, state: &State) -> bool {
         let may = assignment.in_force(state, &self.options.node).is_some()
-            && self.gate.covers(assignment.index, state.counters.applied_index);
+            && self.guard.covers(assignment.index, state.counters.applied_index);
         if may {
             let (agent, epoch) = (assignment.name().clone(), assignment.epoch);
             (self.ports.observer)(Event::EffectPassed { agent, epoch, kind: Effect::Start });
@@ -238,7 +238,7 @@ impl Host {
     }
 
     fn tested(&self, assignment: &Assignment, state: &State) -> Result<(), String> {
-        self.gate.check(state.counters.applied_index).map_err(|shut| shut.to_string())?;
+        self.guard.check(state.counters.applied_index).map_err(|shut| shut.to_string())?;
         match assignment.in_force(state, &self.options.node) {
             Some(_) => Ok(()),
             None => Err(format!("epoch {} is no longer placed here", assignment.epoch)),

@@ -1,13 +1,13 @@
 //! The task that runs one agent under one placement: start, watch, restart, stop, release. One at a time for each agent.
 //!
 //! It decides nothing by itself: [`lifecycle::step`] says what each event means, the reconciler what is wanted, the
-//! effect gate when a start is allowed. Not here: what travels to and from the process ([`crate::life`]).
+//! effect gate when a start is allowed. Not here: what travels to and from the process ([`crate::process`]).
 
 use crate::backoff::Backoff;
 use crate::host::Host;
 use crate::instance::Assignment;
-use crate::life::Life;
 use crate::lifecycle::{self, Action, End, Event};
+use crate::process::Process;
 use crate::report::Reporter;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) enum Wanted {
 
 /// How a runner ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parting {
+pub(crate) enum Finish {
     /// Its assignment is over: it ended for good, was stopped, or fenced.
     Over,
     /// The node stops.
@@ -89,7 +89,7 @@ impl Runner {
     }
 
     /// Runs until the assignment is over or the node stops. When it returns, no process of it is left.
-    pub(crate) async fn run(mut self) -> Parting {
+    pub(crate) async fn run(mut self) -> Finish {
         loop {
             let goes_on = match self.state {
                 AgentState::Created | AgentState::Waiting => self.until_start().await,
@@ -100,7 +100,7 @@ impl Runner {
                 }
             };
             if !goes_on {
-                return Parting::Left;
+                return Finish::Left;
             }
         }
         let given_up = given_up(self.wanted.clone());
@@ -109,7 +109,7 @@ impl Runner {
             () = self.reporter.settled() => (),
             () = given_up => (),
         }
-        Parting::Over
+        Finish::Over
     }
 
     /// Waits until a start is wanted, due and covered by a grant; false if the node stops.
@@ -153,12 +153,12 @@ impl Runner {
         self.tell(&[Action::Report]);
         let started = self.host.ports.driver.start(self.launch()).await;
         let (exit, up) = match started {
-            Ok(process) => {
+            Ok(sandbox) => {
                 let instance = self.host.instance(self.assignment.clone(), self.incarnation);
-                let mut life = Life::new(Arc::clone(&self.host), instance, process);
-                let exit = self.watch_over(&mut life).await;
-                let up = life.since.elapsed();
-                life.close(&exit.reason).await;
+                let mut process = Process::new(Arc::clone(&self.host), instance, sandbox);
+                let exit = self.watch_over(&mut process).await;
+                let up = process.since.elapsed();
+                process.close(&exit.reason).await;
                 (exit, up)
             }
             Err(error) => (Exit { code: None, signal: None, reason: with_sources(&error) }, Duration::ZERO),
@@ -182,65 +182,65 @@ impl Runner {
     }
 
     /// Reacts to whatever happens while the process lives.
-    async fn watch_over(&mut self, life: &mut Life) -> Exit {
+    async fn watch_over(&mut self, process: &mut Process) -> Exit {
         let mut standing = self.host.standing.clone();
-        let mut initialize = Box::pin(life.initialize());
+        let mut initialize = Box::pin(process.initialize());
         let mut unanswered = true;
         standing.mark_changed();
         self.wanted.mark_changed();
         loop {
-            let kill_at = life.kill_at.as_ref().map(|(at, _)| *at);
+            let kill_at = process.kill_at.as_ref().map(|(at, _)| *at);
             tokio::select! {
                 biased;
-                exit = life.ended() => return exit,
-                Ok(()) = self.wanted.changed() => self.on_wanted(life),
+                exit = process.ended() => return exit,
+                Ok(()) = self.wanted.changed() => self.on_wanted(process),
                 answer = &mut initialize, if unanswered => {
                     unanswered = false;
-                    self.on_initialized(life, answer);
+                    self.on_initialized(process, answer);
                 }
                 Ok(()) = standing.changed() => (),
-                () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => life.kill(),
+                () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => process.kill(),
             }
-            self.on_standing(life, *standing.borrow());
+            self.on_standing(process, *standing.borrow());
         }
     }
 
-    fn on_wanted(&mut self, life: &mut Life) {
+    fn on_wanted(&mut self, process: &mut Process) {
         let wanted = *self.wanted.borrow_and_update();
         match (wanted, self.state) {
             (Wanted::Run, _) | (_, AgentState::Terminated) | (Wanted::Stop, AgentState::Terminating) => (),
             // Killed for want of a grant: what is wanted is looked at again when it has ended.
             (_, AgentState::Waiting) => (),
-            (Wanted::Stop, _) => self.advance_with(life, Event::Stop),
-            (Wanted::Fenced, _) => self.advance_with(life, Event::Fenced),
+            (Wanted::Stop, _) => self.advance_with(process, Event::Stop),
+            (Wanted::Fenced, _) => self.advance_with(process, Event::Fenced),
             (Wanted::Leave, _) => {
-                life.act(&[Action::ShutGates, Action::Thaw]);
-                life.terminate();
+                process.act(&[Action::ShutGates, Action::Thaw]);
+                process.terminate();
             }
         }
     }
 
-    fn on_initialized(&mut self, life: &mut Life, answer: Result<(), rpc::Error>) {
+    fn on_initialized(&mut self, process: &mut Process, answer: Result<(), rpc::Error>) {
         match answer {
-            Ok(()) if self.state == AgentState::Initializing => self.advance_with(life, Event::Initialized),
+            Ok(()) if self.state == AgentState::Initializing => self.advance_with(process, Event::Initialized),
             Ok(()) => (),
-            Err(error) => life.not_initialized(&error),
+            Err(error) => process.not_initialized(&error),
         }
     }
 
-    fn on_standing(&mut self, life: &mut Life, standing: crate::gate::Standing) {
-        use crate::gate::Standing;
+    fn on_standing(&mut self, process: &mut Process, standing: crate::grants::Standing) {
+        use crate::grants::Standing;
         // A placement that was lost meanwhile has its end coming: nothing is thawed for it.
         let in_force = self.assignment.in_force(&self.host.state(), &self.host.options.node).is_some();
         if *self.wanted.borrow() != Wanted::Run || !in_force {
             return;
         }
         match (standing, self.state) {
-            (Standing::Open, AgentState::Ready) => self.advance_with(life, Event::Admitted),
-            (Standing::Open, AgentState::Suspended) => self.advance_with(life, Event::GrantBack),
+            (Standing::Open, AgentState::Ready) => self.advance_with(process, Event::Admitted),
+            (Standing::Open, AgentState::Suspended) => self.advance_with(process, Event::GrantBack),
             (Standing::Silent, AgentState::Initializing | AgentState::Ready | AgentState::Running) => {
                 "its node has no grant".clone_into(&mut self.detail);
-                self.advance_with(life, Event::GrantLost);
+                self.advance_with(process, Event::GrantLost);
             }
             _ => (),
         }
@@ -276,12 +276,12 @@ impl Runner {
         };
     }
 
-    fn advance_with(&mut self, life: &mut Life, event: Event) {
+    fn advance_with(&mut self, process: &mut Process, event: Event) {
         if matches!(event, Event::Admitted | Event::GrantBack) {
             self.detail.clear();
         }
         let actions = self.step(event);
-        life.act(actions);
+        process.act(actions);
         self.tell(actions);
     }
 

@@ -1,7 +1,7 @@
 //! State-machine safety: replicas that have applied the same index have the same state, and what a replica has applied
 //! never falls while it runs.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::trace::{Event, Seen};
 use std::collections::BTreeMap;
 use symbi_model::Hash;

@@ -147,7 +147,7 @@ fn tells_out_of_order() {
 #[test]
 fn endings_that_are_not_true() {
     let history = |events: &[Event]| objections(&here(&[&[sent(1)], events].concat()));
-    let never = [How::Denied { deaf: false }, How::NotDelivered, How::TooLate { delivered: false }];
+    let never = [How::Denied { no_leader: false }, How::NotDelivered, How::TooLate { delivered: false }];
     for how in never {
         assert!(history(&[ended(1, how.clone())]).is_empty());
         assert_eq!(history(&[ended(1, how.clone()), given(1, 1)]).len(), 1, "{how} and then given");
@@ -199,8 +199,8 @@ fn fault(text: &str) -> Event {
     Event::Fault(text.to_owned())
 }
 
-fn denied(deaf: bool) -> Event {
-    ended(1, How::Denied { deaf })
+fn denied(no_leader: bool) -> Event {
+    ended(1, How::Denied { no_leader })
 }
 
 /// How many denials are objected to in a history of several hosts, and nothing else is.

@@ -237,7 +237,7 @@ fn of_tell(how: &How) -> Option<What> {
 fn of_fault(text: &str) -> Option<What> {
     match text.split_once(' ')?.0 {
         "crash" => Some(What::Crashes),
-        "deafen" => Some(What::OneWayHolds),
+        "hold-one-way" => Some(What::OneWayHolds),
         "lose" => Some(What::Losses),
         "slow" => Some(What::SlowLinks),
         "clock" => Some(What::ClockJumps),

@@ -26,16 +26,16 @@ impl World {
     }
 
     /// Holds what `from` sends to `to`; the other direction goes on.
-    pub fn deafen(&mut self, to: usize, from: usize) {
-        self.fault(format!("deafen {} to {}", self.hosts[to].name, self.hosts[from].name));
+    pub fn hold_one_way(&mut self, to: usize, from: usize) {
+        self.fault(format!("hold-one-way {} to {}", self.hosts[from].name, self.hosts[to].name));
         self.sim.hold(self.hosts[from].name.as_str(), self.hosts[to].name.as_str());
-        self.deaf = Some((from, to));
+        self.one_way = Some((from, to));
     }
 
-    /// Delivers what [`World::deafen`] has held, and holds no more; answers how many segments that were.
-    pub fn undeafen(&mut self) -> usize {
-        let Some((from, to)) = self.deaf.take() else { return 0 };
-        self.fault(format!("undeafen {} to {}", self.hosts[to].name, self.hosts[from].name));
+    /// Delivers what [`World::hold_one_way`] has held, and holds no more; answers how many segments that were.
+    pub fn release_one_way(&mut self) -> usize {
+        let Some((from, to)) = self.one_way.take() else { return 0 };
+        self.fault(format!("release-one-way {} to {}", self.hosts[from].name, self.hosts[to].name));
         let held = self.on_the_way(from, to, |_| ());
         self.sim.release(self.hosts[from].name.as_str(), self.hosts[to].name.as_str());
         held
@@ -43,7 +43,7 @@ impl World {
 
     /// turmoil holds both directions; this passes on what is held of the one that goes on.
     pub(super) fn let_pass(&self) {
-        if let Some((from, to)) = self.deaf {
+        if let Some((from, to)) = self.one_way {
             self.on_the_way(to, from, |segment| segment.deliver());
         }
     }
@@ -83,8 +83,8 @@ impl World {
     }
 
     /// Lets a host's links be as fast as at the start.
-    pub fn quicken(&mut self, at: usize) {
-        self.fault(format!("quicken {}", self.hosts[at].name));
+    pub fn restore_latency(&mut self, at: usize) {
+        self.fault(format!("restore-latency {}", self.hosts[at].name));
         let latency = self.latency;
         self.each_link(at, |sim, one, other| sim.set_link_max_message_latency(one, other, latency));
     }

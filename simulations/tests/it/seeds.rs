@@ -1,5 +1,5 @@
 //! So many seeds as a test may take, in four portions so that they run beside each other: every kind of run twelve times.
-//! `scripts/sim.sh --seeds 0..300 --jobs 2` runs more, in some six minutes.
+//! `scripts/test.sh --deep sim` runs a thousand others.
 
 use crate::program::{symbi_sim, text};
 

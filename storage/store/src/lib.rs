@@ -3,14 +3,14 @@
 //!
 //! Knows nothing of what the bytes mean. The other engine is `symbi-rocks`; a host takes an `Arc<dyn Engine>`.
 
-pub mod batch;
 pub mod engine;
 pub mod error;
 pub mod memory;
 pub mod run;
 pub mod suite;
+pub mod write_batch;
 
-pub use batch::{Batch, Op};
 pub use engine::{Engine, OnDurable, Pair};
 pub use error::Error;
 pub use run::Run;
+pub use write_batch::{Op, WriteBatch};

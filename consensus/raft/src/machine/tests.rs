@@ -4,6 +4,7 @@ use super::*;
 use futures::FutureExt;
 use openraft::entry::RaftEntry;
 use symbi_model::GroupId;
+use symbi_store::Engine;
 use symbi_store::memory;
 
 const GROUP: GroupId = GroupId(0);
@@ -56,7 +57,7 @@ async fn rows_that_are_not_those_that_were_saved_are_refused() {
     drop(applied(&disk, 3).await);
     assert_eq!(index(&open(&disk).expect("it opens")), 3);
     let [(from, to), _] = Keys::new(GROUP).generations(0, 1);
-    let rows = engine(&disk).scan(&from, &to, STEP).expect("it reads");
+    let rows = engine(&disk).scan(&from, &to, 100).expect("it reads");
     assert!(!rows.is_empty());
     for (key, value) in rows {
         for changed in [None, Some([value.as_slice(), &[0]].concat())] {
@@ -71,7 +72,7 @@ async fn rows_that_are_not_those_that_were_saved_are_refused() {
 
 /// Puts another value in a row's place, or none.
 fn change(disk: &Arc<memory::Disk>, key: &[u8], value: Option<Vec<u8>>) {
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     match value {
         Some(value) => batch.put(key, value),
         None => batch.delete(key),

@@ -17,17 +17,21 @@ pub async fn run(Shared(app): Shared<App>, caller: Caller, Json(run): Json<Run>)
 }
 
 /// `POST /api/v1/bench/agents` with a [`Run`]: makes the agents that it needs, and answers once they run.
-pub async fn hire(Shared(app): Shared<App>, caller: Caller, Json(run): Json<Run>) -> Result<axum::Json<Agents>, Error> {
+pub async fn provision(
+    Shared(app): Shared<App>,
+    caller: Caller,
+    Json(run): Json<Run>,
+) -> Result<axum::Json<Agents>, Error> {
     permitted(&app, &caller)?;
     let order = run.order(caller.0)?;
-    let hired = app.call(|reply| Call::BenchHire(order, reply)).await??;
-    Ok(axum::Json(Agents::from(hired)))
+    let agents = app.call(|reply| Call::BenchProvision(order, reply)).await??;
+    Ok(axum::Json(Agents::from(agents)))
 }
 
 /// `DELETE /api/v1/bench/agents`: removes the agents of this node's runs, and answers once they are gone.
-pub async fn dismiss(Shared(app): Shared<App>, caller: Caller) -> Result<axum::Json<Agents>, Error> {
+pub async fn teardown(Shared(app): Shared<App>, caller: Caller) -> Result<axum::Json<Agents>, Error> {
     permitted(&app, &caller)?;
-    app.call(|reply| Call::BenchDismiss(caller.0, reply)).await??;
+    app.call(|reply| Call::BenchTeardown(caller.0, reply)).await??;
     Ok(axum::Json(Agents::default()))
 }
 

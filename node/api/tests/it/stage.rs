@@ -1,5 +1,5 @@
 //! A node that is nothing but its state: what is proposed is applied at once, reads are always fresh, and one agent
-//! answers. Everything around it, from the door to the JSON, is the real interface.
+//! answers. Everything around it, from the listener to the JSON, is the real interface.
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use symbi_api::auth::Door;
+use symbi_api::auth::Listener;
 use symbi_api::ports::{AuditLine, Call, Decided, Ports, Traced, View};
 use symbi_host::{Ending, TellStatus};
 use symbi_model::agent::Resources;
@@ -164,8 +164,8 @@ impl Replica {
                 drop(reply.send(Ok(empty)));
             }
             Call::Bench(_, reply) => drop(reply),
-            Call::BenchHire(_, reply) => drop(reply),
-            Call::BenchDismiss(_, reply) => drop(reply),
+            Call::BenchProvision(_, reply) => drop(reply),
+            Call::BenchTeardown(_, reply) => drop(reply),
             Call::WhyAgent(_, reply) => {
                 let lines = [("", "nothing speaks for it"), ("n1", "has room")];
                 drop(reply.send(lines.map(|(node, text)| (node.to_owned(), text.to_owned())).to_vec()));
@@ -268,9 +268,9 @@ impl Stage {
         self.router.clone()
     }
 
-    /// Sends a request through a door.
-    pub async fn send(&self, door: Door, request: Request<Body>) -> Answer {
-        let response = self.router().layer(Extension(door)).oneshot(request).await.unwrap();
+    /// Sends a request through a listener.
+    pub async fn send(&self, listener: Listener, request: Request<Body>) -> Answer {
+        let response = self.router().layer(Extension(listener)).oneshot(request).await.unwrap();
         let status = response.status();
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
         Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default(), bytes }
@@ -283,7 +283,7 @@ impl Stage {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(Door::Tcp, request.body(Body::from(body.to_owned())).unwrap()).await
+        self.send(Listener::Tcp, request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
     /// `GET` as the admin.

@@ -95,7 +95,9 @@ async fn join_tokens_are_shown_once_and_can_be_revoked() {
     assert!(!String::from_utf8_lossy(&listed.bytes).contains(secret));
     assert_eq!((&listed.body[0]["state"], &listed.body[0]["uses"]), (&"valid".into(), &2.into()));
     let id = listed.body[0]["id"].as_str().unwrap();
-    assert_eq!(stage.admin("DELETE", &format!("/api/v1/tokens/{}", &id[..4]), &[], "").await.status, 200);
+    let beginning = stage.admin("DELETE", &format!("/api/v1/tokens/{}", &id[..11]), &[], "").await;
+    assert_eq!(beginning.error(), (404, "NOT_FOUND"), "a token is revoked by its whole id");
+    assert_eq!(stage.admin("DELETE", &format!("/api/v1/tokens/{id}"), &[], "").await.status, 200);
     assert_eq!(stage.get("/api/v1/tokens").await.body[0]["state"], "revoked");
 }
 

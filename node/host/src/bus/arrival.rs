@@ -1,10 +1,10 @@
 //! What the receiver's node asks of a message, and the sender's node of its answer: the sink, the policy, the mailbox.
 
 use super::{NO_ROOM, denied, not_delivered};
+use crate::delivery::{Content, Delivery, Receipt};
 use crate::ending::Ending;
 use crate::host::Host;
 use crate::instance::Instance;
-use crate::letter::{Content, Letter, Receipt};
 use crate::mailbox::NotTaken;
 use crate::observer::Effect;
 use std::sync::Arc;
@@ -87,8 +87,8 @@ pub(crate) fn accept(
     let judged = host.ports.gate.judge(&state, Receive { from: origin.principal(&state), to });
     let permit = judged.map_err(|refusal| denied(host, content.message, refusal))?;
     let decision = permit.reference().decision;
-    let (letter, receipt) = Letter::new(content, permit);
-    match receiver.mailbox.push(letter) {
+    let (delivery, receipt) = Delivery::new(content, permit);
+    match receiver.mailbox.push(delivery) {
         Ok(()) => Ok(Accepted { receiver, receipt, decision }),
         Err(NotTaken::Full) => Err(not_delivered("its mailbox and the line before it are full")),
         Err(NotTaken::Closed) => Err(not_delivered("the receiver has just ended")),

@@ -1,17 +1,17 @@
 //! A session as one of its two nodes holds it: its keys, and what came in it and is not attested yet.
 //!
 //! A message is delivered when it opens; the signature over its batch is claimed in the same frame and checked by the
-//! [`super::notary`], off the path of delivery. A session whose other side leaves too much without a signature, or for too
+//! [`super::attestation_check`], off the path of delivery. A session whose other side leaves too much without a signature, or for too
 //! long, or signs wrongly, is closed and counted; what it has delivered stays recorded as authenticated, and no more.
 
-use super::notary::Check;
+use super::attestation_check::Check;
 use crate::host::Host;
 use crate::observer::Event;
 use ed25519_dalek::VerifyingKey;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use symbi_model::ledger::{Attestation, Batch, Entry, Message};
+use symbi_model::ledger::{Attestation, Entry, Message, MessageBatch};
 use symbi_model::{Epoch, NodeId};
 use symbi_proto::session::{Id, Session, batch};
 use tokio::time::sleep;
@@ -88,7 +88,7 @@ impl Channel {
         match claimed {
             Some(Ok(claim)) => {
                 let messages = self.covered(claim.attestation().last);
-                host.notary.check(host, Check { channel: Arc::clone(self), claim, messages });
+                host.attestation_checks.check(host, Check { channel: Arc::clone(self), claim, messages });
             }
             Some(Err(error)) => return self.close(host, &error.to_string(), Vec::new()),
             None => {}
@@ -104,7 +104,7 @@ impl Channel {
         let mut left = messages;
         left.extend(self.covered(u64::MAX));
         for messages in left.chunks(batch::MESSAGES) {
-            let batch = Batch { session: self.id.0, attestation: None, messages: messages.to_vec() };
+            let batch = MessageBatch { session: self.id.0, attestation: None, messages: messages.to_vec() };
             host.ledger.record(Entry::Received(batch));
         }
         if first {

@@ -6,15 +6,15 @@
 
 use super::arrival::{Accepted, accept};
 use super::channel::{Channel, Peer};
-use super::desk::Held;
-use super::farewell;
+use super::credentials::{self, Identity};
 use super::outbound::boot_ms;
-use super::papers::{self, Bearer};
 use super::returns::{self, Return, Returns, plain};
-use super::{LONGEST, fate, letter_deadline, not_delivered};
+use super::router::InboundSession;
+use super::session_close;
+use super::{LONGEST, delivery_deadline, fate, not_delivered};
+use crate::delivery::{Content, Receipt};
 use crate::ending::Ending;
 use crate::host::Host;
-use crate::letter::{Content, Receipt};
 use crate::observer::Effect;
 use bytes::Bytes;
 use ed25519_dalek::VerifyingKey;
@@ -52,7 +52,7 @@ pub(crate) fn receive(host: &Arc<Host>, from: NodeId, bytes: &[u8]) -> BoxFuture
         Ok(MessageFrame::Returns { session, answers, attestation, endings }) => {
             reply(returns::take(host, from, session, &answers, attestation.as_deref(), endings))
         }
-        Ok(MessageFrame::Close { session, why }) => reply(farewell::take(host, from, session, why)),
+        Ok(MessageFrame::Close { session, why }) => reply(session_close::take(host, from, session, why)),
     }
 }
 
@@ -68,14 +68,14 @@ fn deadline(remaining_ms: u64) -> Instant {
 async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> Result<MessageReply, String> {
     let name: AgentName = hello.receiver.parse().map_err(|_| "the receiver's name is none".to_owned())?;
     let audience = Subject::Agent(name.clone());
-    let presented = papers::check(host, &hello.credential, &audience, from, deadline).await?;
+    let presented = credentials::check(host, &hello.credential, &audience, from, deadline).await?;
     let receiver = host.instances.get(&name).ok_or_else(|| format!("{name} is not running"))?;
     let state = host.check(&receiver, Effect::Receive).map_err(|refused| format!("the receiver is {refused}"))?;
     let cluster = state.cluster.as_ref().ok_or_else(|| "there is no cluster yet".to_owned())?;
     // Only now: a hello that came before its receiver was there may be sent again as it is.
-    let sender = papers::use_up(host, presented)?;
-    let bearer = Bearer::agent(&receiver);
-    let credential = bearer.credential(host, &state, sender.subject.clone());
+    let sender = credentials::use_up(host, presented)?;
+    let identity = Identity::agent(&receiver);
+    let credential = identity.credential(host, &state, sender.subject.clone());
     let (own_name, peer_name) = (audience.to_string(), sender.subject.to_string());
     let party = Party {
         cluster: cluster.id,
@@ -83,7 +83,7 @@ async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> R
         peer: from,
         name: own_name.clone(),
         peer_name: peer_name.clone(),
-        signing_key: bearer.cnf.clone(),
+        signing_key: identity.cnf.clone(),
         credential: credential.clone(),
         now_ms: boot_ms(host),
     };
@@ -95,7 +95,7 @@ async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> R
         session: hello.session.0,
         began: false,
         name: own_name,
-        epoch: bearer.epoch,
+        epoch: identity.epoch,
         peer: from,
         peer_name: peer_name.clone(),
         peer_epoch: sender.epoch,
@@ -104,7 +104,10 @@ async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> R
     }));
     let peer = Peer { node: from, name: peer_name, epoch: sender.epoch, key };
     let channel = Channel::new(session, peer);
-    farewell::tell(host, host.desk.insert(Held { channel, sender, receiver, returns: Returns::default() }));
+    session_close::tell(
+        host,
+        host.router.insert(InboundSession { channel, sender, receiver, returns: Returns::default() }),
+    );
     Ok(MessageReply::Hello(Box::new(reply)))
 }
 
@@ -116,7 +119,7 @@ fn take_batch(
     messages: Vec<Carried>,
     attestation: Option<&Attestation>,
 ) -> MessageReply {
-    let Some(held) = host.desk.get(session, from) else { return MessageReply::NoSession };
+    let Some(held) = host.router.get(session, from) else { return MessageReply::NoSession };
     if messages.len() > batch::MESSAGES {
         return MessageReply::NoSession;
     }
@@ -136,7 +139,7 @@ fn take_batch(
 }
 
 /// Takes in a message: the word on it, and the line that it is in the ledger, if it opens.
-fn take(host: &Arc<Host>, held: &Arc<Held>, carried: Carried) -> (Word, Option<Message>) {
+fn take(host: &Arc<Host>, held: &Arc<InboundSession>, carried: Carried) -> (Word, Option<Message>) {
     if held.channel.is_closed() {
         return (Word::NoSession, None);
     }
@@ -185,7 +188,7 @@ fn take(host: &Arc<Host>, held: &Arc<Held>, carried: Carried) -> (Word, Option<M
 /// Puts a message in the receiver's mailbox, or in line for it: its receipt, and what allowed it.
 fn put(
     host: &Host,
-    held: &Held,
+    held: &InboundSession,
     header: &Header,
     payload: Vec<u8>,
     user: &str,
@@ -206,7 +209,7 @@ fn put(
         kind: header.kind,
         from: origin.name_for_agents(),
         payload,
-        deadline: letter_deadline(header.kind, deadline),
+        deadline: delivery_deadline(header.kind, deadline),
         deadline_ms: header.deadline_ms,
     };
     let to = held.receiver.assignment.name();
@@ -215,7 +218,7 @@ fn put(
 }
 
 /// Waits for how a message ends, and has it go back.
-async fn follow(host: Arc<Host>, held: Arc<Held>, header: Header, receipt: Receipt, deadline: Instant) {
+async fn follow(host: Arc<Host>, held: Arc<InboundSession>, header: Header, receipt: Receipt, deadline: Instant) {
     let ending = receipt.wait(deadline).await;
     let must_drive = held.returns.push(Return { asked: header, ending, deadline });
     if must_drive {

@@ -1,10 +1,10 @@
 //! The whole way of a message within one node.
 
 use super::arrival::{self, Accepted, Answerer};
-use super::{Cleared, Parcel, Sender, fate, letter_deadline};
+use super::{Cleared, Envelope, Sender, delivery_deadline, fate};
+use crate::delivery::Content;
 use crate::ending::Ending;
 use crate::host::Host;
-use crate::letter::Content;
 use std::sync::Arc;
 use symbi_model::agent::AgentName;
 use symbi_model::ledger::{Entry, Fate, Local};
@@ -12,24 +12,24 @@ use symbi_model::{DecisionId, Epoch};
 use symbi_proto::session::Kind;
 
 /// Sends a message to an agent of this node, and waits for how it ends.
-pub(super) async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel, cleared: Cleared) -> Ending {
-    let Cleared { sanction, route } = cleared;
-    let sent_by = sanction.reference().decision;
-    if let Err(ending) = sender.test(host, parcel.kind, sanction) {
+pub(super) async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope, cleared: Cleared) -> Ending {
+    let Cleared { send_permit, route } = cleared;
+    let sent_by = send_permit.reference().decision;
+    if let Err(ending) = sender.test(host, envelope.kind, send_permit) {
         return ending;
     }
     let origin = sender.origin();
     let content = Content {
-        message: parcel.message,
-        kind: parcel.kind,
+        message: envelope.message,
+        kind: envelope.kind,
         from: origin.name_for_agents(),
-        payload: parcel.payload,
-        deadline: letter_deadline(parcel.kind, parcel.deadline),
-        deadline_ms: parcel.deadline_ms,
+        payload: envelope.payload,
+        deadline: delivery_deadline(envelope.kind, envelope.deadline),
+        deadline_ms: envelope.deadline_ms,
     };
-    let mut line = line(host, sender, &parcel.to, route.epoch, &content);
+    let mut line = line(host, sender, &envelope.to, route.epoch, &content);
     line.sent_by = Some(sent_by);
-    match arrival::accept(host, &origin, &parcel.to, route.epoch, content) {
+    match arrival::accept(host, &origin, &envelope.to, route.epoch, content) {
         Err(ending) => {
             line.fate = fate(&ending);
             line.received_by = if let Ending::Denied { decision, .. } = &ending { Some(*decision) } else { None };
@@ -38,10 +38,10 @@ pub(super) async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel, clea
         }
         Ok(Accepted { receiver, receipt, decision }) => {
             line.received_by = Some(decision);
-            let answer = (parcel.kind == Kind::Ask).then(|| answer_to(&line));
+            let answer = (envelope.kind == Kind::Ask).then(|| answer_to(&line));
             host.ledger.record(Entry::Local(line));
-            let ending = receipt.wait(parcel.deadline).await;
-            let ending = arrival::accept_answer(host, parcel.kind, &Answerer::of(&receiver), ending);
+            let ending = receipt.wait(envelope.deadline).await;
+            let ending = arrival::accept_answer(host, envelope.kind, &Answerer::of(&receiver), ending);
             if let (Some(answer), Ending::Answer(payload)) = (answer, &ending) {
                 host.ledger.record(Entry::Local(Local { bytes: payload.len() as u64, ..answer }));
             }

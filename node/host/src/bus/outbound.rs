@@ -1,15 +1,15 @@
-//! To another node: the outlets of a sender, one for each receiver, and how what waits in one is sealed, signed and sent.
+//! To another node: the queues of a sender, one for each receiver, and how what waits in one is sealed, signed and sent.
 //!
 //! A session is for one incarnation of the receiver. Whatever shows that it no longer fits (another epoch or node in the
 //! state, its age, the receiver's node that no longer knows it, a frame that did not arrive) has another one set up, when
 //! what is under way in the old one was replied to, so that messages arrive in the order in which they came. A batch is
 //! whatever waits when it leaves; nothing waits for one to be full.
 
+use super::credentials::Identity;
 use super::establish::establish;
-use super::open::{Call, Open};
-use super::outlet::{Next, Outgoing, Outlet, Sent, UNDER_WAY};
-use super::papers::Bearer;
-use super::{ATTEMPTS, Cleared, Parcel, Route, Sender, clear, not_delivered};
+use super::outbound_session::{Call, OutboundSession};
+use super::send_queue::{Next, Outgoing, SendQueue, Sent, UNDER_WAY};
+use super::{ATTEMPTS, Cleared, Envelope, Route, Sender, clear, not_delivered};
 use crate::ending::Ending;
 use crate::host::Host;
 use crate::ports::{PeerError, Place};
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use symbi_model::agent::AgentName;
-use symbi_model::ledger::{Batch, Entry, Fate, Message};
+use symbi_model::ledger::{Entry, Fate, Message, MessageBatch};
 use symbi_model::{NodeId, PolicyNumber, State};
 use symbi_proto::session::{self, Extensions, Header, Kind, Said};
 use symbi_proto::wire::message::USER_BYTES;
@@ -31,66 +31,66 @@ use tokio::time::timeout_at;
 /// How long after the deadline the receiver's node may still say how a message ended.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
 
-/// The outlets of one sender.
+/// The queues of one sender.
 pub(crate) struct Sessions {
     /// By receiver.
-    outlets: Mutex<Used>,
+    queues: Mutex<Used>,
     /// How many are kept.
     capacity: usize,
 }
 
-/// A count of uses, and outlets with the count at which each was last used.
-type Used = (u64, BTreeMap<AgentName, (u64, Arc<Outlet>)>);
+/// A count of uses, and queues with the count at which each was last used.
+type Used = (u64, BTreeMap<AgentName, (u64, Arc<SendQueue>)>);
 
 impl Sessions {
     /// None yet, and at most `capacity`.
     pub(crate) fn new(capacity: usize) -> Self {
         assert!(capacity > 0, "there is room for a session");
-        Self { outlets: Mutex::default(), capacity }
+        Self { queues: Mutex::default(), capacity }
     }
 
-    /// The outlet to `receiver`; the one unused for longest makes room.
-    fn outlet(&self, receiver: &AgentName) -> Arc<Outlet> {
-        let mut outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, outlets) = &mut *outlets;
+    /// The queue to `receiver`; the one unused for longest makes room.
+    fn queue(&self, receiver: &AgentName) -> Arc<SendQueue> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, queues) = &mut *queues;
         *count += 1;
-        if let Some((used, outlet)) = outlets.get_mut(receiver) {
+        if let Some((used, queue)) = queues.get_mut(receiver) {
             *used = *count;
-            return Arc::clone(outlet);
+            return Arc::clone(queue);
         }
-        if outlets.len() >= self.capacity {
-            let oldest = outlets.iter().min_by_key(|(_, (used, _))| *used).map(|(name, _)| name.clone());
-            oldest.and_then(|name| outlets.remove(&name));
+        if queues.len() >= self.capacity {
+            let oldest = queues.iter().min_by_key(|(_, (used, _))| *used).map(|(name, _)| name.clone());
+            oldest.and_then(|name| queues.remove(&name));
         }
-        let outlet = Outlet::new();
-        outlets.insert(receiver.clone(), (*count, Arc::clone(&outlet)));
-        outlet
+        let queue = SendQueue::new();
+        queues.insert(receiver.clone(), (*count, Arc::clone(&queue)));
+        queue
     }
 
     /// Lets go of sessions that are over.
     pub(super) fn forget(&self) {
-        let outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
-        outlets.1.values().for_each(|(_, outlet)| outlet.forget());
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.1.values().for_each(|(_, queue)| queue.forget());
     }
 }
 
 /// Sends a message to another node, and waits for how it ends. It has its place among the sender's messages when this is
 /// first polled.
-pub(super) async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel, cleared: Cleared) -> Sent {
-    let outlet = sender.sessions(host).outlet(&parcel.to);
-    let deadline = parcel.deadline;
+pub(super) async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope, cleared: Cleared) -> Sent {
+    let queue = sender.sessions(host).queue(&envelope.to);
+    let deadline = envelope.deadline;
     let (told, mut ended) = oneshot::channel();
-    let outgoing = Outgoing { sender: sender.clone(), parcel, cleared: Some(cleared), attempts: 0, told };
-    let Some((number, must_drive)) = outlet.push(outgoing) else {
+    let outgoing = Outgoing { sender: sender.clone(), envelope, cleared: Some(cleared), attempts: 0, told };
+    let Some((number, must_drive)) = queue.push(outgoing) else {
         return Sent::Ended(not_delivered("too many messages wait for its session"));
     };
     if must_drive {
-        host.spawn(drive(Arc::clone(host), Arc::clone(&outlet)));
+        host.spawn(drive(Arc::clone(host), Arc::clone(&queue)));
     }
     let unknown = || Sent::Ended(Ending::OutcomeUnknown);
     match timeout_at(deadline, &mut ended).await {
         Ok(sent) => sent.unwrap_or_else(|_| unknown()),
-        Err(_) if outlet.withdraw(number) => Sent::Ended(Ending::DeadlineExceeded { delivered: false }),
+        Err(_) if queue.withdraw(number) => Sent::Ended(Ending::DeadlineExceeded { delivered: false }),
         Err(_) => match timeout_at(deadline + GRACE, ended).await {
             Ok(Ok(sent)) => sent,
             Ok(Err(_)) | Err(_) => unknown(),
@@ -100,27 +100,27 @@ pub(super) async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel, clea
 
 /// Sends what waits, until nothing does. Nothing is sealed before there is room for it on the way: while there is none,
 /// messages wait, and end as not delivered when their time is up.
-async fn drive(host: Arc<Host>, outlet: Arc<Outlet>) {
+async fn drive(host: Arc<Host>, queue: Arc<SendQueue>) {
     let mut room: Option<(NodeId, Place)> = None;
     loop {
         // Whoever is ready to send, too, comes first: a batch is what waits when it leaves.
         yield_now().await;
-        let Ok(place) = Arc::clone(&outlet.window).acquire_owned().await else { return };
-        match outlet.next() {
+        let Ok(place) = Arc::clone(&queue.window).acquire_owned().await else { return };
+        match queue.next() {
             Next::Idle => return,
-            Next::Clear(number, outgoing) => clear_again(&host, &outlet, number, outgoing),
-            Next::Send(route) => match outlet.open_for(route, boot_ms(&host)) {
+            Next::Clear(number, outgoing) => clear_again(&host, &queue, number, outgoing),
+            Next::Send(route) => match queue.open_for(route, boot_ms(&host)) {
                 Some(open) => match room.take() {
-                    Some((node, way)) if node == route.node => post(&host, &outlet, &open, route, (place, way)),
+                    Some((node, way)) if node == route.node => post(&host, &queue, &open, route, (place, way)),
                     // What is to be done may be something else once there is room.
                     _ => match (host.ports.places)(route.node).await {
                         Ok(way) => room = Some((route.node, way)),
-                        Err(error) => outlet.fail(route, &not_delivered(error.to_string())),
+                        Err(error) => queue.fail(route, &not_delivered(error.to_string())),
                     },
                 },
                 None => {
                     room = None;
-                    reach(&host, &outlet, route).await;
+                    reach(&host, &queue, route).await;
                 }
             },
         }
@@ -128,47 +128,47 @@ async fn drive(host: Arc<Host>, outlet: Arc<Outlet>) {
 }
 
 /// Judges and routes a message that came back.
-fn clear_again(host: &Arc<Host>, outlet: &Outlet, number: u64, mut outgoing: Box<Outgoing>) {
-    match clear(host, &outgoing.sender, &outgoing.parcel) {
+fn clear_again(host: &Arc<Host>, queue: &SendQueue, number: u64, mut outgoing: Box<Outgoing>) {
+    match clear(host, &outgoing.sender, &outgoing.envelope) {
         Err(ending) => outgoing.end(ending),
         Ok(cleared) if cleared.route.node == host.options.node => {
-            let Outgoing { parcel, told, .. } = *outgoing;
-            let _ = told.send(Sent::Here(Box::new((parcel, cleared))));
+            let Outgoing { envelope, told, .. } = *outgoing;
+            let _ = told.send(Sent::Here(Box::new((envelope, cleared))));
         }
         Ok(cleared) => {
             outgoing.cleared = Some(cleared);
-            let must_drive = outlet.put_back([(number, outgoing)]);
+            let must_drive = queue.put_back([(number, outgoing)]);
             debug_assert!(!must_drive, "whoever clears drives");
         }
     }
 }
 
 /// Sets up a session for `route`; if there can be none, nothing that waits for it was delivered.
-async fn reach(host: &Arc<Host>, outlet: &Outlet, route: Route) {
-    if outlet.was_for(route) {
+async fn reach(host: &Arc<Host>, queue: &SendQueue, route: Route) {
+    if queue.was_for(route) {
         // One place is the driver's own.
-        let _ = outlet.window.acquire_many(UNDER_WAY - 1).await;
+        let _ = queue.window.acquire_many(UNDER_WAY - 1).await;
     }
-    let Some(wanted) = outlet.wanted() else { return };
+    let Some(wanted) = queue.wanted() else { return };
     match establish(host, wanted, route).await {
         Ok(open) => {
-            host.opened.insert(&open);
-            outlet.set_open(open, route);
+            host.outbound_sessions.insert(&open);
+            queue.set_open(open, route);
         }
-        // The time of the most patient of those who waited is up, and the outlet tells each so; who came since has time left.
+        // The time of the most patient of those who waited is up, and the queue tells each so; who came since has time left.
         Err(Ending::DeadlineExceeded { .. }) => {}
-        Err(ending) => outlet.fail(route, &ending),
+        Err(ending) => queue.fail(route, &ending),
     }
 }
 
 /// A message that was sent, until it was replied to.
 struct Flying {
-    /// Its place in the outlet.
+    /// Its place in the queue.
     number: u64,
     /// Who sends it.
     sender: Sender,
     /// What was sent.
-    parcel: Parcel,
+    envelope: Envelope,
     /// How often it was sent in vain.
     attempts: u32,
 }
@@ -189,22 +189,22 @@ struct Making {
 /// Sends one batch of what waits.
 fn post(
     host: &Arc<Host>,
-    outlet: &Arc<Outlet>,
-    open: &Arc<Open>,
+    queue: &Arc<SendQueue>,
+    open: &Arc<OutboundSession>,
     route: Route,
     (place, way): (OwnedSemaphorePermit, Place),
 ) {
-    let (policy_set, taken) = outlet.take(route);
+    let (policy_set, taken) = queue.take(route);
     let mut state = None;
     let pass = |(number, message)| pass(host, message, &mut state).map(|message| (number, message));
     let passed: Vec<(u64, Box<Outgoing>)> = taken.into_iter().filter_map(pass).collect();
     let (Some(state), Some((_, first))) = (state, passed.first()) else { return };
     let sender = first.sender.clone();
-    let Some(bearer) = sender.bearer(host, &state) else {
+    let Some(identity) = sender.identity(host, &state) else {
         passed.into_iter().for_each(|(_, message)| message.end(not_delivered("this node is no member any more")));
         return;
     };
-    let (making, attestation) = seal(host, open, &bearer, policy_set, passed);
+    let (making, attestation) = seal(host, open, &identity, policy_set, passed);
     let Some(attestation) = attestation else { return };
     let Making { carried, lines, flying, patience } = making;
     host.counters.messages_sent.add(lines.len() as u64);
@@ -212,29 +212,29 @@ fn post(
     let (batch, first) = (attestation.batch, attestation.first);
     let (mut sent, mut calls) = (Vec::with_capacity(flying.len()), Vec::with_capacity(flying.len()));
     for (sequence, (flying, told)) in (first..).zip(flying) {
-        calls.push((flying.parcel.message, Call { kind: flying.parcel.kind, batch, sequence, told }));
+        calls.push((flying.envelope.message, Call { kind: flying.envelope.kind, batch, sequence, told }));
         sent.push(flying);
     }
     open.expect(calls);
     let session = open.channel.id;
-    host.ledger.record(Entry::Sent(Batch {
+    host.ledger.record(Entry::Sent(MessageBatch {
         session: session.0,
         attestation: Some(attestation.clone()),
         messages: lines,
     }));
     let frame = MessageFrame::Batch { session, messages: carried, attestation: Some(Box::new(attestation)) };
     let reply = way(frame.encode().into(), patience + GRACE);
-    host.spawn(settle(Arc::clone(host), Arc::clone(outlet), Arc::clone(open), sent, reply, place));
+    host.spawn(settle(Arc::clone(host), Arc::clone(queue), Arc::clone(open), sent, reply, place));
 }
 
-/// The effect itself: tested in the moment in which a message leaves, by the `state` that is told; its sanction is used up
+/// The effect itself: tested in the moment in which a message leaves, by the `state` that is told; its permit is used up
 /// by it.
 fn pass(host: &Host, mut message: Box<Outgoing>, state: &mut Option<State>) -> Option<Box<Outgoing>> {
     let tested = match message.cleared.take() {
         _ if message.is_stale() => Err(Ending::DeadlineExceeded { delivered: false }),
         Some(cleared) => {
-            message.parcel.decision = Some(cleared.sanction.reference().decision);
-            message.sender.test(host, message.parcel.kind, cleared.sanction)
+            message.envelope.decision = Some(cleared.send_permit.reference().decision);
+            message.sender.test(host, message.envelope.kind, cleared.send_permit)
         }
         None => Err(not_delivered("it was not cleared")),
     };
@@ -253,36 +253,36 @@ fn pass(host: &Host, mut message: Box<Outgoing>, state: &mut Option<State>) -> O
 /// Seals messages, and signs those that could be.
 fn seal(
     host: &Host,
-    open: &Open,
-    bearer: &Bearer<'_>,
+    open: &OutboundSession,
+    identity: &Identity<'_>,
     policy_set: PolicyNumber,
     passed: Vec<(u64, Box<Outgoing>)>,
 ) -> (Making, Option<symbi_model::ledger::Attestation>) {
     let mut making = Making::default();
     let mut session = open.channel.session();
     for (number, message) in passed {
-        let header = header(open, bearer, &message.parcel);
-        match session.seal(&header, &message.parcel.payload) {
+        let header = header(open, identity, &message.envelope);
+        match session.seal(&header, &message.envelope.payload) {
             Ok(sealed) => making.add(number, message, sealed),
             Err(error) => message.end(not_delivered(format!("it cannot be sealed: {error}"))),
         }
     }
-    let said = Said { epoch: bearer.epoch, policy_set, time_ms: (host.ports.wall_ms)() };
-    let attestation = session.attest(bearer.cnf, &said);
+    let said = Said { epoch: identity.epoch, policy_set, time_ms: (host.ports.wall_ms)() };
+    let attestation = session.attest(identity.cnf, &said);
     (making, attestation)
 }
 
-fn header(open: &Open, bearer: &Bearer<'_>, parcel: &Parcel) -> Header {
+fn header(open: &OutboundSession, identity: &Identity<'_>, envelope: &Envelope) -> Header {
     Header {
-        kind: parcel.kind,
-        message: parcel.message,
+        kind: envelope.kind,
+        message: envelope.message,
         in_reply_to: None,
         sender: open.name.clone(),
         receiver: open.channel.peer.name.clone(),
-        sender_epoch: bearer.epoch,
-        sender_incarnation: bearer.incarnation,
+        sender_epoch: identity.epoch,
+        sender_incarnation: identity.incarnation,
         receiver_epoch: open.peer.epoch,
-        deadline_ms: parcel.deadline_ms,
+        deadline_ms: envelope.deadline_ms,
         trace: [0; 16],
         extensions: Extensions::default(),
     }
@@ -290,49 +290,49 @@ fn header(open: &Open, bearer: &Bearer<'_>, parcel: &Parcel) -> Header {
 
 impl Making {
     fn add(&mut self, number: u64, message: Box<Outgoing>, sealed: session::Sealed) {
-        let Outgoing { sender, parcel, attempts, told, .. } = *message;
-        let remaining = parcel.remaining();
+        let Outgoing { sender, envelope, attempts, told, .. } = *message;
+        let remaining = envelope.remaining();
         let user = sender.user().to_owned();
         debug_assert!(user.len() <= USER_BYTES, "it was checked when it was cleared");
         self.patience = self.patience.max(remaining);
         self.lines.push(Message {
             sequence: sealed.sequence,
-            message: parcel.message,
-            kind: parcel.kind,
+            message: envelope.message,
+            kind: envelope.kind,
             header: sealed.header,
             user: user.clone(),
-            bytes: parcel.payload.len() as u64,
-            deadline_ms: parcel.deadline_ms,
-            decision: parcel.decision,
+            bytes: envelope.payload.len() as u64,
+            deadline_ms: envelope.deadline_ms,
+            decision: envelope.decision,
             fate: Fate::Sent,
         });
         let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
         self.carried.push(Carried { remaining_ms, user, sealed: Blob(sealed.bytes) });
-        self.flying.push((Flying { number, sender, parcel, attempts }, told));
+        self.flying.push((Flying { number, sender, envelope, attempts }, told));
     }
 }
 
 /// Waits for what the receiver's node says of a batch. Its place is free after that.
 async fn settle(
     host: Arc<Host>,
-    outlet: Arc<Outlet>,
-    open: Arc<Open>,
+    queue: Arc<SendQueue>,
+    open: Arc<OutboundSession>,
     sent: Vec<Flying>,
     reply: BoxFuture<'static, Result<Bytes, PeerError>>,
     place: OwnedSemaphorePermit,
 ) {
     let (words, is_spent) = words(reply.await, sent.len());
     if is_spent {
-        outlet.drop_open(&open);
+        queue.drop_open(&open);
     }
     let (mut back, mut endings) = (Vec::new(), Vec::new());
     for (flying, word) in sent.into_iter().zip(words) {
-        let (message, kind) = (flying.parcel.message, flying.parcel.kind);
+        let (message, kind) = (flying.envelope.message, flying.envelope.kind);
         match word {
             Some(Word::NoSession) if flying.attempts + 1 < ATTEMPTS => {
                 if let Some(Call { told, .. }) = open.take(&message) {
-                    let Flying { number, sender, parcel, attempts } = flying;
-                    let outgoing = Outgoing { sender, parcel, cleared: None, attempts: attempts + 1, told };
+                    let Flying { number, sender, envelope, attempts } = flying;
+                    let outgoing = Outgoing { sender, envelope, cleared: None, attempts: attempts + 1, told };
                     back.push((number, Box::new(outgoing)));
                 }
             }
@@ -344,10 +344,10 @@ async fn settle(
         }
     }
     open.end(&host, endings);
-    let must_drive = outlet.put_back(back);
+    let must_drive = queue.put_back(back);
     drop(place);
     if must_drive {
-        drive(host, outlet).await;
+        drive(host, queue).await;
     }
 }
 

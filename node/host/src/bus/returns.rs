@@ -6,17 +6,17 @@
 //! connection that breaks between question and answer costs the answer only if it stays broken until the deadline.
 
 use super::arrival::accept_answer;
-use super::desk::Held;
 use super::fate;
-use super::open::Open;
 use super::outbound::{GRACE, ending};
+use super::outbound_session::OutboundSession;
+use super::router::InboundSession;
 use crate::ending::Ending;
 use crate::host::Host;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use symbi_model::ledger::{Attestation, Batch, Entry, Fate, Message};
+use symbi_model::ledger::{Attestation, Entry, Fate, Message, MessageBatch};
 use symbi_model::{Hash, MessageId, NodeId};
 use symbi_proto::session::{Header, Id, Kind, Opened, Said, batch};
 use symbi_proto::wire::message::AROUND_BYTES;
@@ -95,7 +95,7 @@ impl Returns {
 }
 
 /// Sends back what waits, until nothing does.
-pub(super) async fn drive(host: Arc<Host>, held: Arc<Held>) {
+pub(super) async fn drive(host: Arc<Host>, held: Arc<InboundSession>) {
     loop {
         // Whoever has just ended, too, comes first.
         yield_now().await;
@@ -104,14 +104,14 @@ pub(super) async fn drive(host: Arc<Host>, held: Arc<Held>) {
         let frame = seal(&host, &held, portion);
         if !deliver(&host, &held, frame, until).await {
             // What goes back after a gap is worth nothing.
-            host.desk.close(held.channel.id, held.channel.peer.node);
+            host.router.close(held.channel.id, held.channel.peer.node);
             return held.returns.give_up();
         }
     }
 }
 
 /// Sends `frame` until it is replied to; false if it never was, or there is no such session there.
-async fn deliver(host: &Host, held: &Held, frame: Bytes, until: Instant) -> bool {
+async fn deliver(host: &Host, held: &InboundSession, frame: Bytes, until: Instant) -> bool {
     loop {
         let reply = (host.ports.peers)(held.channel.peer.node, frame.clone(), PATIENCE).await;
         if let Ok(reply) = reply {
@@ -126,7 +126,7 @@ async fn deliver(host: &Host, held: &Held, frame: Bytes, until: Instant) -> bool
 }
 
 /// Makes a frame of what goes back.
-fn seal(host: &Host, held: &Held, portion: Vec<Return>) -> Bytes {
+fn seal(host: &Host, held: &InboundSession, portion: Vec<Return>) -> Bytes {
     let (mut answers, mut lines, mut endings) = (Vec::new(), Vec::new(), Vec::new());
     let policy_set = host.ports.state.borrow().counters.policy_set;
     let receiver = &held.receiver;
@@ -158,12 +158,12 @@ fn seal(host: &Host, held: &Held, portion: Vec<Return>) -> Bytes {
         host.counters.messages_sent.add(lines.len() as u64);
         host.counters.batches_sent.add(1);
         let attestation = Some(attestation.clone());
-        host.ledger.record(Entry::Sent(Batch { session: session.0, attestation, messages: lines }));
+        host.ledger.record(Entry::Sent(MessageBatch { session: session.0, attestation, messages: lines }));
     }
     MessageFrame::Returns { session, answers, attestation: attestation.map(Box::new), endings }.encode().into()
 }
 
-fn header(held: &Held, asked: Header) -> Header {
+fn header(held: &InboundSession, asked: Header) -> Header {
     Header {
         kind: Kind::Answer,
         // Known by the ask that it answers: nothing else of it is ever asked for.
@@ -214,7 +214,7 @@ pub(super) fn take(
     attestation: Option<&Attestation>,
     endings: Vec<(MessageId, Word)>,
 ) -> MessageReply {
-    let Some(open) = host.opened.get(session, from) else { return MessageReply::NoSession };
+    let Some(open) = host.outbound_sessions.get(session, from) else { return MessageReply::NoSession };
     if open.channel.is_closed() || answers.len() > batch::MESSAGES {
         return MessageReply::NoSession;
     }
@@ -230,7 +230,7 @@ pub(super) fn take(
 }
 
 /// Opens an answer, and ends the ask that it answers, if it comes from no instance that was overtaken.
-fn take_answer(host: &Host, open: &Open, sealed: &[u8]) -> Option<Message> {
+fn take_answer(host: &Host, open: &OutboundSession, sealed: &[u8]) -> Option<Message> {
     let opened = open.channel.session().open(sealed);
     let Opened { sequence, header, digest, payload } =
         opened.inspect_err(|error| tracing::debug!(agent = %open.peer.name, %error, "an answer does not open")).ok()?;

@@ -11,7 +11,7 @@ use symbi_model::ledger::{Anchor, Entry, Line};
 use symbi_model::node::Membership;
 use symbi_model::planted::{self, Defect};
 use symbi_model::{Command, Committed, Hash, Outcome, Proposal, ProposeError, codec};
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -61,7 +61,7 @@ pub(super) struct Actor {
     /// Whether this start has its line.
     started: bool,
     /// Lines that the storage does not have yet, and rows that go with them.
-    fresh: Batch,
+    fresh: WriteBatch,
     /// How long they are.
     fresh_bytes: usize,
     /// When the first of them came.
@@ -127,7 +127,7 @@ impl Actor {
             time_ms,
             before,
             started: false,
-            fresh: Batch::new(),
+            fresh: WriteBatch::new(),
             fresh_bytes: 0,
             fresh_since: None,
             given: 0,

@@ -8,7 +8,7 @@ use symbi_model::ledger::entry::LINE_MAX;
 use symbi_model::ledger::{Anchor, Entry, Line};
 use symbi_model::{DecisionId, Hash, codec};
 use symbi_proto::wire::ledger::Chunk;
-use symbi_store::{Batch, Engine};
+use symbi_store::{Engine, WriteBatch};
 
 /// So many lines stay; a line is a message of this node's own or a batch of up to 64, at most some 9 KiB.
 pub const KEPT: u64 = 1 << 20;
@@ -175,7 +175,7 @@ impl Disk {
 
     /// Adds to `batch` what lets the oldest lines go, if there are more than `kept` of them up to an anchored head; the line
     /// that is then before the first.
-    pub fn let_go(&self, before: Before, anchored: u64, kept: u64, batch: &mut Batch) -> Result<Before, Error> {
+    pub fn let_go(&self, before: Before, anchored: u64, kept: u64, batch: &mut WriteBatch) -> Result<Before, Error> {
         let end = anchored.saturating_sub(kept).min(before.number + LET_GO);
         let heads = self.engine.last(&keys::head(before.number + 1), &keys::head(end + 1))?;
         let Some((key, value)) = heads.filter(|_| end > before.number) else { return Ok(before) };
@@ -199,7 +199,7 @@ impl Disk {
 }
 
 /// Adds a line, and the rows that lead to it. Its length in bytes.
-pub fn put(batch: &mut Batch, line: &Line) -> usize {
+pub fn put(batch: &mut WriteBatch, line: &Line) -> usize {
     let bytes = codec::encode(line);
     let length = bytes.len();
     batch.put(keys::line(line.number), bytes);

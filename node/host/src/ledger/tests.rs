@@ -16,7 +16,7 @@ use symbi_model::{
     State, apply, codec, merkle,
 };
 use symbi_store::memory::{Disk as Plate, Memory};
-use symbi_store::{Batch as Write, Engine};
+use symbi_store::{Engine, WriteBatch};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -396,7 +396,7 @@ async fn a_ledger_that_lacks_what_is_anchored_ends_and_says_so() {
 fn old_lines_go_up_to_an_anchored_head_with_all_that_leads_to_them() {
     let engine = Arc::new(Memory::open(Plate::new()).expect("nobody has it open"));
     let disk = Disk { engine: engine.clone() };
-    let (mut write, mut previous, mut hashes) = (Write::new(), Hash::default(), Vec::new());
+    let (mut write, mut previous, mut hashes) = (WriteBatch::new(), Hash::default(), Vec::new());
     for number in 1..=20 {
         let line = Line::chained(number, WALL_MS, local(number * 100), previous);
         previous = line.hash;
@@ -408,7 +408,7 @@ fn old_lines_go_up_to_an_anchored_head_with_all_that_leads_to_them() {
         }
     }
     engine.write(write).expect("it takes all");
-    let mut write = Write::new();
+    let mut write = WriteBatch::new();
     let none = Before::default();
     assert_eq!(disk.let_go(none, 15, 15, &mut write), Ok(none), "15 are kept");
     assert_eq!(disk.let_go(none, 15, 11, &mut write), Ok(none), "no head is so early");

@@ -2,7 +2,7 @@
 
 use crate::messages::answer;
 use crate::programs;
-use crate::world::{Way, World, agent};
+use crate::world::{Direction, World, agent};
 use bytes::Bytes;
 use serde_json::json;
 use std::sync::atomic::Ordering;
@@ -86,7 +86,7 @@ async fn a_changed_frame_does_not_open() {
 async fn a_hello_that_found_no_receiver_may_be_sent_again_as_it_is() {
     let world = World::new(programs::all()).await;
     world.run("far", "demo", "echo", 1).await;
-    *world.nodes[0].way.lock().unwrap() = Way::Cut;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Cut;
     assert!(matches!(world.tell(0, "far", json!("lost")).await, TellStatus::NotDelivered { .. }));
     let hello = world.sent().last().unwrap().clone();
     world.nodes[1].granted.store(false, Ordering::SeqCst);

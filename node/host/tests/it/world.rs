@@ -37,7 +37,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What may be between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// Frames arrive, and so do replies.
     Open,
     /// Nothing arrives.
@@ -77,7 +77,7 @@ pub struct Node {
     /// What its host has told of effects.
     pub events: Arc<Mutex<Vec<Event>>>,
     /// The way from it to others.
-    pub way: Arc<Mutex<Way>>,
+    pub direction: Arc<Mutex<Direction>>,
     /// Whether what it proposes is committed.
     pub commits: Arc<AtomicBool>,
     /// The frames that it has sent.
@@ -350,7 +350,7 @@ fn node(
     let id = NodeId(key.verifying_key().to_bytes());
     let [granted, hears, commits] = [(); 3].map(|()| Arc::new(AtomicBool::new(true)));
     let events: Arc<Mutex<Vec<Event>>> = Arc::default();
-    let (way, sent) = (Arc::new(Mutex::new(Way::Open)), Arc::new(Mutex::new(Vec::new())));
+    let (direction, sent) = (Arc::new(Mutex::new(Direction::Open)), Arc::new(Mutex::new(Vec::new())));
     let state = {
         let mut log = log.lock().unwrap();
         let (watcher, state) = watch::channel(log.state.clone());
@@ -365,14 +365,14 @@ fn node(
     let clocks = symbi_policy::Clocks { wall_ms: wall_ms.clone(), boottime: boottime.clone() };
     let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), clocks);
     let heard = Arc::clone(&events);
-    let peers = peers(Arc::clone(handles), id, Arc::clone(&way), Arc::clone(&sent));
+    let peers = peers(Arc::clone(handles), id, Arc::clone(&direction), Arc::clone(&sent));
     let ports = Ports {
         state,
         proposals: proposals(Arc::clone(log), key.clone(), Arc::clone(&commits)),
         driver: Arc::clone(driver),
         gate,
         peers: peers.clone(),
-        places: places(peers, Arc::clone(&way)),
+        places: places(peers, Arc::clone(&direction)),
         grants: grants(Arc::clone(log), Arc::clone(&granted)),
         wall_ms,
         boottime,
@@ -382,7 +382,7 @@ fn node(
     let engine = Arc::new(Memory::open(Arc::clone(disk)).expect("nobody else has it open"));
     let handle = symbi_host::spawn(ports, options, engine, CancellationToken::new());
     handles.lock().unwrap().insert(id, handle.clone());
-    Node { key, id, handle, granted, hears, events, way, commits, sent }
+    Node { key, id, handle, granted, hears, events, direction, commits, sent }
 }
 
 fn proposals(log: Arc<Mutex<Log>>, key: SigningKey, commits: Arc<AtomicBool>) -> symbi_control::Proposals {
@@ -413,24 +413,24 @@ fn grants(log: Arc<Mutex<Log>>, granted: Arc<AtomicBool>) -> mpsc::Sender<GrantC
     sender
 }
 
-fn peers(handles: Handles, from: NodeId, way: Arc<Mutex<Way>>, sent: Arc<Mutex<Vec<Bytes>>>) -> Peers {
+fn peers(handles: Handles, from: NodeId, direction: Arc<Mutex<Direction>>, sent: Arc<Mutex<Vec<Bytes>>>) -> Peers {
     Arc::new(move |to: NodeId, frame: Bytes, within: Duration| {
         sent.lock().unwrap().push(frame.clone());
         let unreachable = || Err(PeerError::Unreachable("the wire is cut".to_owned()));
-        let (now, target) = (*way.lock().unwrap(), handles.lock().unwrap().get(&to).cloned());
-        let (Some(target), true) = (target, now != Way::Cut) else {
+        let (now, target) = (*direction.lock().unwrap(), handles.lock().unwrap().get(&to).cloned());
+        let (Some(target), true) = (target, now != Direction::Cut) else {
             return async move { unreachable() }.boxed();
         };
-        if now == Way::Full {
+        if now == Direction::Full {
             return async { Err(PeerError::Unreachable("too much waits".to_owned())) }.boxed();
         }
-        if now == Way::Silent {
+        if now == Direction::Silent {
             return tokio::time::sleep(within).map(|()| Err(PeerError::TimedOut)).boxed();
         }
         // As the network does: in order, and once sent no longer stopped by who sent it.
         let received = tokio::spawn(target.receive(from, frame));
         async move {
-            if now == Way::BreaksAfter {
+            if now == Direction::BreaksAfter {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 return Err(PeerError::Broken);
             }
@@ -445,11 +445,11 @@ fn peers(handles: Handles, from: NodeId, way: Arc<Mutex<Way>>, sent: Arc<Mutex<V
 }
 
 /// Room on the way as long as it is not full.
-fn places(peers: Peers, way: Arc<Mutex<Way>>) -> Places {
+fn places(peers: Peers, direction: Arc<Mutex<Direction>>) -> Places {
     Arc::new(move |to: NodeId| {
-        let (peers, way) = (Arc::clone(&peers), Arc::clone(&way));
+        let (peers, direction) = (Arc::clone(&peers), Arc::clone(&direction));
         async move {
-            while *way.lock().unwrap() == Way::Full {
+            while *direction.lock().unwrap() == Direction::Full {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             let place: Place = Box::new(move |frame, within| peers(to, frame, within));

@@ -15,7 +15,7 @@ pub fn token_failure(what: impl Into<String>) -> Failure {
 }
 
 /// The join was cleared: this node's key is a tombstone's.
-pub(super) fn expired(why: impl Into<String>) -> Ended {
+pub(crate) fn expired(why: impl Into<String>) -> Ended {
     Ended::Expired(
         token_failure("this join was cleared because it did not finish in time")
             .why(why)

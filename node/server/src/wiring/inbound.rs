@@ -2,7 +2,7 @@
 //! the network bounds how many there are.
 
 use crate::clock::WallMs;
-use crate::proposer::{Door, DoorError};
+use crate::proposer::{Admission, AdmissionError};
 use crate::wiring::remote::Remote;
 use crate::wiring::{decisions, ledgers};
 use bytes::Bytes;
@@ -23,14 +23,14 @@ const VOUCH_WITHIN: Duration = Duration::from_secs(2);
 /// Hands Raft's requests of one kind to the replica, in their order. Each kind has a task of its own: one that takes long to
 /// hand over, as frames of a snapshot are, delays none of the others.
 pub async fn raft(
-    lane: symbi_raft::Lane,
+    kind: symbi_raft::link::Kind,
     mut requests: Requests,
     raft: symbi_raft::Handle,
     tasks: TaskTracker,
     cancel: CancellationToken,
 ) {
     while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
-        let served = raft.serve(request.from, lane, request.body);
+        let served = raft.serve(request.from, kind, request.body);
         tasks.spawn(async move {
             match served.await {
                 Ok(answer) => drop(request.reply.send(answer)),
@@ -85,7 +85,7 @@ pub struct Server {
     /// The way to this node's parts.
     pub remote: Remote,
     /// What the leader checks.
-    pub door: Door,
+    pub admission: Admission,
     /// Agents.
     pub host: symbi_host::Handle,
     /// Verdicts.
@@ -165,17 +165,17 @@ impl Server {
         if !self.remote.raft.status().borrow().leads() {
             return self.not_leader();
         }
-        match self.door.admit(from, &batch).await {
-            Err(DoorError::NotYet) => return self.not_leader(),
-            Err(DoorError::Foreign) => {
+        match self.admission.admit(from, &batch).await {
+            Err(AdmissionError::NotYet) => return self.not_leader(),
+            Err(AdmissionError::Foreign) => {
                 return ControlReply::Failed {
                     reason: "the batch cannot be read or is not its sender's to send".to_owned(),
                 };
             }
-            Err(DoorError::Refused(ms)) => return ControlReply::ClockSkew { ms },
+            Err(AdmissionError::Refused(ms)) => return ControlReply::ClockSkew { ms },
             Ok(()) => {}
         }
-        match self.door.propose(&self.remote.raft, batch).await {
+        match self.admission.propose(&self.remote.raft, batch).await {
             Ok(applied) => {
                 ControlReply::Committed { index: applied.index, term: applied.term, outcomes: applied.outcomes }
             }

@@ -1,4 +1,4 @@
-//! Raft's link over the network: a lane of ours for each of its.
+//! Raft's link over the network: a lane of ours for each kind of request.
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -6,44 +6,45 @@ use futures::future::BoxFuture;
 use std::time::Duration;
 use symbi_model::{GroupId, NodeId};
 use symbi_net::CallError;
-use symbi_raft::{Lane, Link, LinkError};
+use symbi_raft::link::Kind;
+use symbi_raft::{Link, LinkError};
 
 /// The link between this node's replica of a group and the others'.
-pub struct Network {
+pub struct RaftLink {
     /// The network.
     pub net: symbi_net::Handle,
     /// The group.
     pub group: GroupId,
 }
 
-/// Raft's lanes, and what answers each is called: each has a queue and a task of its own.
-pub const LANES: [(&str, Lane); 4] = [
-    ("the answers to appends", Lane::Append),
-    ("the answers to heartbeats", Lane::Heartbeat),
-    ("the answers to snapshots", Lane::Snapshot),
-    ("the answers to votes", Lane::Vote),
+/// The kinds of Raft's requests, and what answers each is called: each has a queue and a task of its own.
+pub const KINDS: [(&str, Kind); 4] = [
+    ("the answers to appends", Kind::Append),
+    ("the answers to heartbeats", Kind::Heartbeat),
+    ("the answers to snapshots", Kind::Snapshot),
+    ("the answers to votes", Kind::Vote),
 ];
 
-/// The network's lane for one of Raft's.
+/// The network's lane for a kind of Raft's requests.
 #[must_use]
-pub fn lane(lane: Lane) -> symbi_net::Lane {
-    match lane {
-        Lane::Append => symbi_net::Lane::Append,
-        Lane::Heartbeat => symbi_net::Lane::Heartbeat,
-        Lane::Snapshot => symbi_net::Lane::Snapshot,
-        Lane::Vote => symbi_net::Lane::Vote,
+pub fn lane(kind: Kind) -> symbi_net::Lane {
+    match kind {
+        Kind::Append => symbi_net::Lane::Append,
+        Kind::Heartbeat => symbi_net::Lane::Heartbeat,
+        Kind::Snapshot => symbi_net::Lane::Snapshot,
+        Kind::Vote => symbi_net::Lane::Vote,
     }
 }
 
-impl Link for Network {
+impl Link for RaftLink {
     fn call(
         &self,
         to: NodeId,
-        raft_lane: Lane,
+        kind: Kind,
         request: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'static, Result<Bytes, LinkError>> {
-        let answer = self.net.call(to, (lane(raft_lane), self.group), request, deadline);
+        let answer = self.net.call(to, (lane(kind), self.group), request, deadline);
         async move {
             answer.await.map_err(|error| match error {
                 CallError::Unreachable(_) | CallError::Full | CallError::Unsupported | CallError::Refused => {

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use symbi_rocks::{Options, Rocks};
-use symbi_store::{Batch, Engine, Error, Run};
+use symbi_store::{Engine, Error, Run, WriteBatch};
 
 const SYNCED: u32 = 50;
 const UNSYNCED: u32 = 10;
@@ -16,8 +16,8 @@ fn options() -> Options {
     Options { runs: vec![run], ..Options::default() }
 }
 
-fn put(number: u32) -> Batch {
-    let mut batch = Batch::new();
+fn put(number: u32) -> WriteBatch {
+    let mut batch = WriteBatch::new();
     batch.put(number.to_be_bytes(), [7; 40]);
     batch
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use symbi_rocks::{Options, Rocks};
-use symbi_store::{Batch, Engine, Error, Run, suite};
+use symbi_store::{Engine, Error, Run, WriteBatch, suite};
 use tempfile::TempDir;
 
 /// A directory with a database.
@@ -72,7 +72,7 @@ fn rocks_passes_with_runs_that_are_kept_apart() {
 fn a_run_that_was_not_there_when_its_rows_were_written_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let engine = Rocks::open(directory.path(), Options::default()).expect("open");
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     batch.put("log-1", "x").put("other", "x");
     engine.write(batch).expect("write");
     drop(engine);
@@ -90,7 +90,7 @@ fn a_run_that_was_not_there_when_its_rows_were_written_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let runs = |to: &str| vec![Run { name: "log", from: "log-".into(), to: to.into() }];
     let open = |to: &str| Rocks::open(directory.path(), Options { runs: runs(to), ..Options::default() });
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     batch.put("log-1", "x").put("log-5", "x");
     open("log.").and_then(|engine| engine.write(batch)).expect("write");
     assert_eq!(open("log-3").map(drop), version("it keeps rows of default in log"), "the bounds have changed");

@@ -1,20 +1,20 @@
-//! The disk of the memory engine: two images, the batches between them, and the faults it is told to have.
+//! The disk of the memory engine: its volatile and durable content, the batches between them, and the faults it is told to have.
 
-use super::image::{Image, Shared, share};
-use crate::batch::Batch;
+use super::content::{Content, SharedOp, share};
 use crate::engine::OnDurable;
 use crate::error::Error;
+use crate::write_batch::WriteBatch;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A disk in memory, which outlives the hosts that open it.
 ///
-/// The volatile image is what a running host reads; the durable one is what a crash leaves. A sync brings the second up
+/// The volatile content is what a running host reads; the durable one is what a crash leaves. A sync brings the second up
 /// to the first.
 ///
 /// Invariants:
-/// - the durable image with the unsynced operations applied is the volatile image;
+/// - the durable content with the unsynced operations applied is the volatile content;
 /// - batches wait only while the disk is stalled;
 /// - callbacks are called outside the lock, one at a time, in the order of their batches.
 pub struct Disk {
@@ -25,13 +25,13 @@ pub struct Disk {
 #[derive(Default)]
 struct Inner {
     /// What a running host reads.
-    volatile: Image,
+    volatile: Content,
     /// What a crash leaves.
-    durable: Image,
-    /// What the volatile image has and the durable one has not, in order.
-    unsynced: Vec<Shared>,
+    durable: Content,
+    /// What the volatile content has and the durable one has not, in order.
+    unsynced: Vec<SharedOp>,
     /// Appended while stalled, in order.
-    waiting: VecDeque<(Vec<Shared>, OnDurable)>,
+    waiting: VecDeque<(Vec<SharedOp>, OnDurable)>,
     /// Callbacks that are due, in order.
     due: VecDeque<(OnDurable, Result<(), Error>)>,
     /// Whether some thread is calling the due callbacks.
@@ -129,7 +129,7 @@ impl Disk {
         self.call_due(inner);
     }
 
-    pub(super) fn append(&self, session: u64, batch: Batch, on_durable: OnDurable) {
+    pub(super) fn append(&self, session: u64, batch: WriteBatch, on_durable: OnDurable) {
         let mut inner = self.lock();
         if let Err(error) = inner.admit(session) {
             inner.due.push_back((on_durable, Err(error)));
@@ -141,7 +141,7 @@ impl Disk {
         self.call_due(inner);
     }
 
-    pub(super) fn write(&self, session: u64, batch: Batch) -> Result<(), Error> {
+    pub(super) fn write(&self, session: u64, batch: WriteBatch) -> Result<(), Error> {
         let mut inner = self.lock();
         inner.admit(session)?;
         inner.meet_injected()?;
@@ -149,7 +149,7 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn read<T>(&self, session: u64, read: impl FnOnce(&Image) -> T) -> Result<T, Error> {
+    pub(super) fn read<T>(&self, session: u64, read: impl FnOnce(&Content) -> T) -> Result<T, Error> {
         let inner = self.lock();
         if inner.session != session {
             return Err(Error::Closed);
@@ -172,7 +172,7 @@ impl Disk {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic under the lock is a failed test; the images are whole at every point where one could happen.
+        // A panic under the lock is a failed test; both contents are whole at every point where one could happen.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -191,13 +191,13 @@ impl Inner {
         Err(error)
     }
 
-    fn take_in(&mut self, ops: Vec<Shared>) {
+    fn take_in(&mut self, ops: Vec<SharedOp>) {
         self.volatile.apply(&ops);
         self.unsynced.extend(ops);
     }
 
     /// Writes and syncs one appended batch, or fails it.
-    fn carry_out(&mut self, ops: Vec<Shared>, on_durable: OnDurable) {
+    fn carry_out(&mut self, ops: Vec<SharedOp>, on_durable: OnDurable) {
         let failed = self.failed.clone().map_or(Ok(()), Err);
         let result = failed.and_then(|()| self.meet_injected()).map(|()| {
             self.take_in(ops);

@@ -1,9 +1,9 @@
 //! The disk's faults: crash, stall, injected failure.
 
 use super::{Disk, Memory};
-use crate::batch::Batch;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::write_batch::WriteBatch;
 use std::sync::{Arc, Mutex};
 
 /// What callbacks said, in order.
@@ -39,8 +39,8 @@ impl Rig {
     }
 }
 
-fn batch(key: u8) -> Batch {
-    let mut batch = Batch::new();
+fn batch(key: u8) -> WriteBatch {
+    let mut batch = WriteBatch::new();
     batch.put([key], [key]);
     batch
 }

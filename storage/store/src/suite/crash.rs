@@ -1,9 +1,9 @@
 //! What a crash may take, and what not.
 
-use super::{Bed, PATIENCE, append, key, open, put, run_of};
-use crate::batch::Batch;
+use super::bed::{Bed, PATIENCE, append, key, open, put, run_of};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::write_batch::WriteBatch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -72,7 +72,7 @@ pub(super) fn unsynced_writes<B: Bed>(bed: &mut B) {
 pub(super) fn whole_batches<B: Bed>(bed: &mut B) {
     let engine = open(bed);
     for number in 0..40 {
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         for prefix in 1..=5 {
             batch.put(key(prefix, number), vec![prefix; 300]);
         }

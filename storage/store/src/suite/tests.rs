@@ -1,10 +1,10 @@
 //! The suite over the memory engine, and over engines that lie, which it must find.
 
 use super::{Bed, crash, run};
-use crate::batch::Batch;
 use crate::engine::{Engine, OnDurable, Pair};
 use crate::error::Error;
 use crate::memory::{Disk, Memory};
+use crate::write_batch::WriteBatch;
 use std::sync::Arc;
 
 /// A memory disk, behind an engine that may lie.
@@ -55,7 +55,7 @@ impl Liar {
 }
 
 impl Engine for Liar {
-    fn append(&self, batch: Batch, on_durable: OnDurable) {
+    fn append(&self, batch: WriteBatch, on_durable: OnDurable) {
         let number = self.appends.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         match self.lie {
             Lie::AcknowledgesUnsynced => on_durable(self.inner.write(batch)),
@@ -68,7 +68,7 @@ impl Engine for Liar {
         }
     }
 
-    fn write(&self, batch: Batch) -> Result<(), Error> {
+    fn write(&self, batch: WriteBatch) -> Result<(), Error> {
         self.inner.write(batch)
     }
 
