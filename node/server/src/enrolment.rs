@@ -142,7 +142,7 @@ impl Handler {
             (pending.hello().token, enrol.name.clone())
         };
         fit(&name)?;
-        self.room(&joiner)?;
+        room(&self.raft.state().borrow(), &joiner)?;
         self.dial_back(joiner, enrol.profile.addr).await?;
         let (_, record) = self.token(token).await?;
         let labels = enrol.profile.labels.clone();
@@ -152,18 +152,6 @@ impl Handler {
         let committed = outcome(writer.permitted(&admit, enrol.request, command, ENROL_MS).await)?;
         let state = self.raft.wait_applied(committed.index, Duration::from_secs(3)).await.map_err(|_| starting())?;
         enrolled(&state, &joiner)
-    }
-
-    /// Whether the cluster takes one more: each member keeps a connection to every other.
-    fn room(&self, joiner: &NodeId) -> Result<(), Refused> {
-        let state = self.raft.state();
-        let state = state.borrow();
-        let others = state.nodes.iter().filter(|(id, node)| *id != joiner && node.membership != Membership::Removed);
-        let members = others.count();
-        if members < symbi_net::MAX_MEMBERS {
-            return Ok(());
-        }
-        Err(refused(RefusedCode::ClusterFull, format!("it has {members} members, and no more can be connected")))
     }
 
     /// Dials the new node at the address that it advertises: a member that nobody reaches would be dialled for ever.
@@ -194,6 +182,16 @@ impl Handler {
             committed: status.committed,
         })
     }
+}
+
+/// Whether the cluster takes one more: each member keeps a connection to every other.
+fn room(state: &State, joiner: &NodeId) -> Result<(), Refused> {
+    let others = state.nodes.iter().filter(|(id, node)| *id != joiner && node.membership != Membership::Removed);
+    let members = others.count();
+    if members < symbi_net::MAX_MEMBERS {
+        return Ok(());
+    }
+    Err(refused(RefusedCode::ClusterFull, format!("it has {members} members, and no more can be connected")))
 }
 
 fn fit(name: &str) -> Result<(), Refused> {
@@ -257,4 +255,48 @@ fn refused(code: RefusedCode, detail: impl Into<String>) -> Refused {
 
 fn refuse(code: RefusedCode, detail: String) -> JoinReply {
     JoinReply::Refused(Refused { code, detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::room;
+    use symbi_model::node::{Liveness, Membership, Node, Profile, Resources};
+    use symbi_model::{NodeId, State};
+    use symbi_net::MAX_MEMBERS;
+    use symbi_proto::wire::join::RefusedCode;
+
+    fn node(membership: Membership) -> Node {
+        let addr = ([127, 0, 0, 1], 7400).into();
+        Node {
+            name: "n".to_owned(),
+            profile: Profile::plain(addr, Vec::new(), Resources { memory_mb: 1, cpu_millis: 1 }),
+            membership,
+            liveness: Liveness::Up,
+            token: None,
+            enrolled_at: 1,
+            enrolled_ms: 1,
+        }
+    }
+
+    fn id(number: usize) -> NodeId {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        NodeId(id)
+    }
+
+    #[test]
+    fn a_cluster_takes_as_many_members_as_can_be_connected_and_not_one_more() {
+        let mut state = State::default();
+        for number in 0..MAX_MEMBERS - 1 {
+            state.nodes.insert(id(number), node(Membership::Member));
+        }
+        state.nodes.insert(id(1_000), node(Membership::Removed));
+        let joiner = id(2_000);
+        assert!(room(&state, &joiner).is_ok(), "one is missing; a removed one does not count");
+        state.nodes.insert(id(MAX_MEMBERS), node(Membership::Joining));
+        let full = room(&state, &joiner).expect_err("all that may be are there");
+        assert_eq!(full.code, RefusedCode::ClusterFull);
+        assert!(full.detail.contains("256 members"), "{}", full.detail);
+        assert!(room(&state, &id(MAX_MEMBERS)).is_ok(), "who has enrolled asks again");
+    }
 }

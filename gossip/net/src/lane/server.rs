@@ -91,10 +91,9 @@ impl Server {
         let (reader, writer) = frame::split(stream);
         let (waiting, answers) = mpsc::channel(ANSWERS);
         let opened = Opened { window: Window::of(self.lane), groups: Arc::default() };
-        tokio::select! {
-            ended = self.read(reader, waiting, &opened) => ended,
-            ended = write(writer, answers, &opened) => ended,
-        }
+        // A peer that sends no more is still answered what it has asked; the end of the connection ends both.
+        futures::future::try_join(self.read(reader, waiting, &opened), write(writer, answers, &opened)).await?;
+        Ok(())
     }
 
     /// Hands requests on.
@@ -149,14 +148,14 @@ impl Server {
 /// Sends the answers, flushing once for all that are ready together.
 async fn write(mut writer: WriteHalf<Stream>, mut waiting: mpsc::Receiver<Waiting>, opened: &Opened) -> io::Result<()> {
     let mut answers = FuturesUnordered::new();
-    let mut out = BytesMut::new();
-    loop {
+    let (mut out, mut is_over) = (BytesMut::new(), false);
+    while !is_over || !answers.is_empty() {
         tokio::select! {
             biased;
             Some(frame) = answers.next(), if !answers.is_empty() => frame::encode(&frame, &mut out),
-            next = waiting.recv() => match next {
+            next = waiting.recv(), if !is_over => match next {
                 Some(next) => answers.push(answer(next, opened.clone())),
-                None => return Ok(()),
+                None => is_over = true,
             },
         }
         while out.len() < BATCH_BYTES {
@@ -169,6 +168,7 @@ async fn write(mut writer: WriteHalf<Stream>, mut waiting: mpsc::Receiver<Waitin
             out.clear();
         }
     }
+    Ok(())
 }
 
 /// The frame that ends a request. What the request took of the window is free before the caller hears of it.

@@ -74,7 +74,7 @@ async fn a_removed_member_is_disconnected_and_stays_out() {
     a.disconnected(b.id).await;
     b.disconnected(a.id).await;
     // It dials again, and is a stranger: its wish to be vouched for is refused without asking anybody.
-    eventually(|| matches!(now(&b, &a), Some(Err(CallError::Refused)))).await;
+    eventually(|| matches!(now(&b, &a), Some(Err(CallError::Unsupported)))).await;
     assert!(!a.handle.connections().borrow().contains_key(&b.id));
     assert!(matches!(now(&a, &b), Some(Err(CallError::Unreachable(_)))));
     assert_eq!(a.call(&c, Lane::Message, b"hello").await, "Message hello");
