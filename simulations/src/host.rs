@@ -8,8 +8,8 @@ use crate::programs;
 use crate::setup::{Cluster, Files, Setup};
 use crate::trace::Event;
 use crate::transport::Tcp;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use symbi_model::NodeId;
 use symbi_model::agent::Resources;
+use symbi_model::entry::CONTROL;
 use symbi_model::node::Profile;
 use symbi_net::Member;
 use symbi_policy::credential::IssuerKey;
@@ -27,18 +28,26 @@ use symbi_server::membership;
 use symbi_server::node::{self, Config, Endpoint, Node, Parts};
 use symbi_server::options::Options;
 use symbi_store::memory::Memory;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// The cluster port of every host.
 const PORT: u16 = 7400;
 /// How long a join may take, as `--join-timeout`.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a sync may take, ms.
+const SYNC_MS: u64 = 3;
+/// How long one in [`SLOW_SYNC`] may take, ms.
+const SLOW_SYNC_MS: u64 = 40;
+/// One in so many syncs is slow.
+const SLOW_SYNC: u32 = 40;
 
 /// One start: never ends by itself, so that a failure is seen and judged by the run.
 ///
 /// # Errors
 /// Never: an error here would end the simulation.
 pub async fn run(setup: Arc<Setup>) -> turmoil::Result {
+    sync_with_delay(&setup);
     let started = start(&setup).await;
     match started {
         Ok(node) => serve(Arc::new(node), &setup).await,
@@ -68,9 +77,33 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     });
     tokio::select! {
         biased;
-        why = node.stopped() => setup.recorder.tell(&setup.name, Event::Wrong(format!("the node stopped: {why}"))),
+        failure = node.stopped() => stopped(setup, failure),
         failure = membership::removed(&node) => setup.failed(failure),
     }
+}
+
+/// A node that cannot go on says so. Without a failure of its disk there is nothing here that could have stopped it.
+fn stopped(setup: &Setup, failure: Failure) {
+    if setup.disk.failure().is_none() {
+        setup.recorder.tell(&setup.name, Event::Wrong(format!("the node stopped: {failure}")));
+    }
+    setup.failed(failure);
+}
+
+/// Has the disk take some time for each sync: what is appended meanwhile is in flight, and a crash finds it there.
+fn sync_with_delay(setup: &Arc<Setup>) {
+    let (disk, appended) = (Arc::clone(&setup.disk), Arc::new(Notify::new()));
+    let wake = Arc::clone(&appended);
+    disk.delay(move || wake.notify_one());
+    let mut random = setup.random(setup.files().boot);
+    tokio::spawn(async move {
+        loop {
+            appended.notified().await;
+            let longest = if random.random_ratio(1, SLOW_SYNC) { SLOW_SYNC_MS } else { SYNC_MS };
+            tokio::time::sleep(Duration::from_millis(random.random_range(0..=longest))).await;
+            disk.sync();
+        }
+    });
 }
 
 /// Becomes what the files say: a cluster's first node, one that joins, or a member.
@@ -195,6 +228,9 @@ fn options(name: &str) -> Options {
 fn parts(setup: &Arc<Setup>) -> Result<Parts, Failure> {
     let engine = Memory::open(Arc::clone(&setup.disk))
         .map_err(|error| Failure::new(1, "DATABASE", "cannot open the disk").why(error.to_string()))?;
+    let saved = symbi_raft::saved_index(&engine, CONTROL)
+        .map_err(|error| Failure::new(10, "DATABASE", "cannot read the disk").why(error.to_string()))?;
+    setup.recorder.tell(&setup.name, Event::Opened { saved });
     let (recorder, name) = (setup.recorder.clone(), setup.name.clone());
     Ok(Parts {
         engine: Arc::new(engine),
@@ -203,6 +239,12 @@ fn parts(setup: &Arc<Setup>) -> Result<Parts, Failure> {
         meter: Arc::new(meter),
         observer: Arc::new(move |event| recorder.tell(&name, Event::Effect(event))),
     })
+}
+
+/// Has each entry told that the replica applies.
+fn observer(setup: &Setup) -> symbi_raft::Observer {
+    let (recorder, name) = (setup.recorder.clone(), setup.name.clone());
+    symbi_raft::Observer::new(move |index, state| recorder.tell(&name, Event::Applied { index, state }))
 }
 
 fn config(setup: &Setup, files: &Files, profile: Profile, cluster: &Cluster) -> Config {
@@ -217,6 +259,7 @@ fn config(setup: &Setup, files: &Files, profile: Profile, cluster: &Cluster) -> 
         raft: symbi_raft::Options {
             snapshot_every: setup.shared.snapshot_every,
             keep_entries: setup.shared.snapshot_every / 4,
+            observer: observer(setup),
             ..symbi_raft::Options::new(files.node())
         },
         host_seed: rand::random(),

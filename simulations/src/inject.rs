@@ -1,15 +1,17 @@
 //! Fault injection: to which host a fault happens, for how long, and the check that what it is about did happen.
 
+mod disks;
 mod policies;
+mod voters;
 
 use crate::scenario::{Fault, Target};
 use crate::trace::What;
-use crate::world::{HEALED_WITHIN, HOSTS, World};
+use crate::world::{HEALED_WITHIN, World};
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::time::Duration;
 use symbi_model::node::{Liveness, Membership};
-use symbi_model::{Command, Outcome, Refusal, State};
+use symbi_model::{Command, Outcome, Refusal};
 
 /// How long a silent node's agents may take to run elsewhere: 10 s of silence, after the election of another leader.
 const MOVED_WITHIN: Duration = Duration::from_secs(20);
@@ -25,56 +27,72 @@ const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(10);
 pub fn inject(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(), String> {
     match fault {
         Fault::Cut(time) => {
-            let at = target(world, Target::Leader, random)?;
+            let at = met(world, Target::Leader, random)?;
             cut(world, at, *time)
         }
         Fault::Crash(target, down) => {
-            let at = target(world, *target, random)?;
+            let at = met(world, *target, random)?;
             crash(world, at, *down)
         }
         Fault::Silence { freeze, longer, stall, partly } => {
-            let at = target(world, Target::Holder, random)?;
+            let at = met(world, Target::Holder, random)?;
             // A leader's silence is everybody's.
             let unheard = world.leader().filter(|leader| *partly && *leader != at);
             silence(world, at, &Silence { freeze: *freeze, longer: *longer, stall: *stall, unheard })
         }
         Fault::OneWay { target, inbound, time } => {
-            let at = target(world, *target, random)?;
-            let other = another(at, random);
+            let at = met(world, *target, random)?;
+            let other = world.another(at, random);
             if *inbound { one_way(world, at, other, *time) } else { one_way(world, other, at, *time) }
         }
         Fault::Loss { target, bursts } => {
-            let at = target(world, *target, random)?;
+            let at = met(world, *target, random)?;
             lose(world, at, bursts, random)
         }
         Fault::Slow { target, longest, time } => {
-            let at = target(world, *target, random)?;
+            let at = met(world, *target, random)?;
             world.slow(at, *longest);
             world.run_for(*time)?;
             world.restore_latency(at);
             Ok(())
         }
         Fault::Clock { target, ms, time } => {
-            let at = target(world, *target, random)?;
+            let at = met(world, *target, random)?;
             world.jump(at, *ms);
             world.run_for(*time)?;
             world.jump(at, -ms);
             Ok(())
         }
         Fault::Policy { at_receiver, unheard, time } => {
-            target(world, Target::Leader, random)?;
+            met(world, Target::Leader, random)?;
             policies::change(world, *at_receiver, *unheard, *time, random)
         }
+        Fault::PowerCut { target, .. }
+        | Fault::Stall { target, .. }
+        | Fault::DiskFull { target, .. }
+        | Fault::DiskError { target, .. } => {
+            let at = met(world, *target, random)?;
+            disks::inject(world, at, fault)
+        }
+        Fault::Ring(time) => {
+            met(world, Target::Leader, random)?;
+            voters::ring(world, *time)
+        }
+        Fault::Transfer(times) => {
+            met(world, Target::Leader, random)?;
+            voters::transfer(world, *times, random)
+        }
         Fault::Remove { target, longer } => {
-            let at = target(world, *target, random)?;
-            remove(world, at, another(at, random))?;
+            let at = met(world, *target, random)?;
+            let by = world.another(at, random);
+            remove(world, at, by)?;
             turn_away(world, at, *longer)
         }
     }
 }
 
 /// The host that a fault meets: one that holds agents, if it is not only for its leading that it is meant.
-fn target(world: &mut World, target: Target, random: &mut StdRng) -> Result<usize, String> {
+fn met(world: &mut World, target: Target, random: &mut StdRng) -> Result<usize, String> {
     if !world.run_until(HEALED_WITHIN, |world| world.leader().is_some() && world.agents_run())? {
         return Err("between two faults no leader was found that has every agent run".to_owned());
     }
@@ -83,14 +101,9 @@ fn target(world: &mut World, target: Target, random: &mut StdRng) -> Result<usiz
         return Ok(leader);
     }
     let others = |at: &usize| target == Target::Holder || *at != leader;
-    let holders: Vec<usize> = (0..HOSTS).filter(others).filter(|at| world.holds(*at)).collect();
+    let holders: Vec<usize> = (0..world.size()).filter(others).filter(|at| world.holds(*at)).collect();
     // All agents may have come to the leader by earlier faults.
     Ok(if holders.is_empty() { leader } else { holders[random.random_range(0..holders.len())] })
-}
-
-/// Another host.
-fn another(at: usize, random: &mut StdRng) -> usize {
-    (at + random.random_range(1..HOSTS)) % HOSTS
 }
 
 fn cut(world: &mut World, at: usize, time: Duration) -> Result<(), String> {
@@ -114,13 +127,8 @@ fn crash(world: &mut World, at: usize, down: Duration) -> Result<(), String> {
     world.crash(at);
     world.run_for(down)?;
     let index = world.newest(Some(at)).counters.applied_index;
-    world.hosts[at].view(|view| view.state = State::default());
     world.bounce(at);
-    let back = |world: &World| world.hosts[at].view(|view| view.state.counters.applied_index >= index);
-    if !world.run_until(HEALED_WITHIN, back)? {
-        return Err(format!("{} has not caught up after its crash", world.hosts[at].name));
-    }
-    Ok(())
+    world.catch_up(at, index)
 }
 
 /// A node's silence.
@@ -196,7 +204,7 @@ fn one_way(world: &mut World, to: usize, from: usize, time: Duration) -> Result<
 
 fn lose(world: &mut World, at: usize, bursts: &[(Duration, Duration)], random: &mut StdRng) -> Result<(), String> {
     for (time, pause) in bursts {
-        let other = another(at, random);
+        let other = world.another(at, random);
         world.lose(at, other);
         world.run_for(*time)?;
         world.mend(at, other);
@@ -209,7 +217,6 @@ fn lose(world: &mut World, at: usize, bursts: &[(Duration, Duration)], random: &
 fn remove(world: &mut World, at: usize, by: usize) -> Result<(), String> {
     let (node, name) = (world.node(at), world.hosts[at].name.clone());
     world.crash(at);
-    world.hosts[at].view(|view| view.state = State::default());
     let command = Command::RemoveNode { node, actor: "user:admin".to_owned() };
     match world.command(by, command.clone())? {
         Outcome::Refused(Refusal::NodeInUse) => {}
@@ -259,6 +266,5 @@ fn turn_away(world: &mut World, at: usize, longer: Duration) -> Result<(), Strin
     world.fault(format!("turned {name} away"));
     world.run_for(longer)?;
     world.crash(at);
-    world.hosts[at].view(|view| view.state = State::default());
     Ok(())
 }

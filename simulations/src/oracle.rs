@@ -11,6 +11,7 @@ mod nonces;
 mod once;
 mod order;
 mod passed_epochs;
+mod progress;
 mod property;
 mod removed;
 mod replicas;
@@ -20,6 +21,7 @@ mod unknown;
 mod untold;
 mod wrong;
 
+pub use passed_epochs::RUNS_OUT_AFTER;
 pub use property::Oracle;
 
 /// Every oracle, having seen nothing.
@@ -28,6 +30,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
     vec![
         Box::<election::Election>::default(),
         Box::<replicas::Replicas>::default(),
+        Box::<progress::Progress>::default(),
         Box::<passed_epochs::PassedEpochs>::default(),
         Box::<accepted_epochs::AcceptedEpochs>::default(),
         Box::<addressed::Addressed>::default(),

@@ -3,7 +3,7 @@
 use crate::inject::inject;
 use crate::scenario::{self, Scenario};
 use crate::trace::{Counts, Event};
-use crate::world::{HEALED_WITHIN, HOSTS, World};
+use crate::world::{HEALED_WITHIN, World};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::sync::{Mutex, PoisonError};
@@ -69,7 +69,8 @@ pub fn run(options: Options) -> Outcome {
 
 fn simulate(options: Options) -> Outcome {
     let mut random = StdRng::seed_from_u64(options.seed);
-    let mut world = World::new(options.seed, &mut random);
+    let hosts = options.scenario.hosts(&mut random);
+    let mut world = World::new(options.seed, hosts, &mut random);
     let recorder = world.recorder.clone();
     let sealed = move |key, nonce| recorder.tell("keys", Event::Sealed { key, nonce });
     symbi_proto::session::witness::install(Some(Box::new(sealed)));
@@ -97,6 +98,12 @@ fn play(world: &mut World, scenario: Scenario, random: &mut StdRng) -> Result<()
     if !world.run_until(FORMED_WITHIN, World::agents_run)? {
         return Err(format!("not every agent runs {} s after the start", world.elapsed().as_secs()));
     }
+    if !world.run_until(FORMED_WITHIN, World::all_vote)? {
+        return Err(format!("not every host votes {} s after the start", world.elapsed().as_secs()));
+    }
+    if world.size() == 5 {
+        world.fault("five-voters in the group".to_owned());
+    }
     world.calm();
     world.run_for(scenario::millis(random, 500, 2_500))?;
     for fault in scenario::faults(scenario, random) {
@@ -110,12 +117,19 @@ fn play(world: &mut World, scenario: Scenario, random: &mut StdRng) -> Result<()
     compare(world)?;
     world.tell_drifts();
     world.fault("end".to_owned());
-    Ok(())
+    happened(world, scenario)
+}
+
+/// A run in which what it is about did not happen has shown nothing.
+fn happened(world: &World, scenario: Scenario) -> Result<(), String> {
+    let missing: Vec<&str> =
+        scenario.own().iter().filter(|what| world.recorder.count(**what) == 0).map(|what| what.name()).collect();
+    if missing.is_empty() { Ok(()) } else { Err(format!("vacuous: no {}", missing.join(", no "))) }
 }
 
 /// The last host's links are held as soon as it is enrolled, until its join fails; then its program is started again.
 fn fail_to_catch_up(world: &mut World, random: &mut StdRng) -> Result<(), String> {
-    let last = HOSTS - 1;
+    let last = world.size() - 1;
     if !world.run_until(FORMED_WITHIN, |world| world.hosts[last].view(|view| view.phase >= 7))? {
         return Err("the last node did not come to phase 8 of its join".to_owned());
     }

@@ -5,7 +5,7 @@ mod files;
 mod shared;
 
 pub use files::{Cluster, Files};
-pub use shared::{AdminCommand, Shared};
+pub use shared::{Action, AdminCommand, Shared};
 
 use crate::acknowledged::Acknowledged;
 use crate::clock::{Lease, Wall};
@@ -95,8 +95,7 @@ impl Setup {
 
     /// Where a production node's process would end. Here its parts go on, as if it took its time to end.
     pub fn failed(&self, failure: Failure) {
-        let line = format!("failed with exit code {}: {}", failure.exit, failure.what);
-        self.recorder.tell(&self.name, Event::Join(line));
+        self.recorder.tell(&self.name, Event::Stopped { code: failure.code.clone(), exit: failure.exit });
         self.view(|view| view.failure = Some(failure));
     }
 

@@ -85,7 +85,7 @@ pub async fn start(options: Options, engine: Arc<dyn Engine>, link: Arc<dyn Link
     let keys = Keys::new(options.group);
     let (engine, released) = Disk::new(engine);
     let log = Log::open(engine.clone(), keys)?;
-    let machine = Machine::open(engine, keys)?;
+    let machine = Machine::open(engine, keys)?.observed_by(options.observer.clone());
     let (state, progress) = (machine.published(), machine.progress());
     let receiver = Receiver::new(machine.generations());
     let clients = Clients::new(link, options.clone());

@@ -8,6 +8,7 @@ use crate::disk::Disk;
 use crate::disk::format::{self, Applied, LogId, Membership, SMALL};
 use crate::disk::keys::Keys;
 use crate::error::{Error, storage};
+use crate::observer::Observer;
 use crate::types::{Answer, Entry, SnapshotMeta, StoredMembership, Types};
 use crate::{audit, types};
 use futures::{Stream, StreamExt};
@@ -73,6 +74,8 @@ pub struct Machine {
     current: Slot,
     /// The disk.
     engine: Disk,
+    /// Told of each entry that is applied.
+    observer: Observer,
 }
 
 impl Machine {
@@ -104,11 +107,18 @@ impl Machine {
             progress: watch::Sender::new(progress),
             current: Arc::new(Mutex::new(None)),
             engine,
+            observer: Observer::default(),
         };
         if last.is_some() {
             snapshot::store(&machine.current, machine.snapshot());
         }
         Ok(machine)
+    }
+
+    /// Has each entry told that is applied from now on.
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
     }
 
     /// The state, after each chunk of entries.
@@ -131,6 +141,7 @@ impl Machine {
         for item in chunk {
             let (entry, responder) = item?;
             step.apply(&self.keys, &entry, responder)?;
+            self.observer.applied(entry.log_id.index, &step.state);
         }
         step.rows.into_iter().for_each(|rows| self.unsaved.take(rows));
         self.membership = step.membership;

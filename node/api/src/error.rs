@@ -20,8 +20,6 @@ pub enum Error {
         decision: String,
         /// In words.
         reason: String,
-        /// Whether it was denied only because this node has not heard of a leader.
-        deaf: bool,
     },
     /// The policies that somebody wants applied are not valid.
     #[error("{0}")]
@@ -80,7 +78,10 @@ pub enum Error {
         /// The limit.
         seconds: u64,
     },
-    /// No leader confirmed the read, or another node that is needed did not answer.
+    /// No leader that a majority follows has answered, or was heard at all: certainly nothing was done.
+    #[error("{0}")]
+    NoLeader(String),
+    /// Another node that is needed did not answer, or this one does not serve just now.
     #[error("{0}")]
     Unavailable(String),
     /// The deadline passed.
@@ -110,7 +111,7 @@ impl Error {
             Self::AtRisk(_) => "QUORUM_AT_RISK",
             Self::Refused(refusal) => refusal.code(),
             Self::Undecided(error) => match error {
-                ProposeError::NoLeader => "NO_QUORUM",
+                ProposeError::NoLeader => "NO_LEADER",
                 ProposeError::Unknown => "OUTCOME_UNKNOWN",
                 ProposeError::ClockSkew { .. } => "CLOCK_SKEW",
                 ProposeError::TooLarge { .. } => "TOO_LARGE",
@@ -120,6 +121,7 @@ impl Error {
             },
             Self::TooLarge { .. } => "TOO_LARGE",
             Self::SlowBody { .. } => "SLOW_BODY",
+            Self::NoLeader(_) => "NO_LEADER",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Deadline(_) => "DEADLINE",
             Self::Internal(_) => "INTERNAL",
@@ -143,16 +145,16 @@ impl Error {
             Self::TooLarge { .. } | Self::Undecided(ProposeError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Undecided(ProposeError::Unknown) | Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Undecided(_) | Self::Unavailable(_) | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Undecided(_) | Self::NoLeader(_) | Self::Unavailable(_) | Self::TooManyConnections => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     fn details(&self) -> Value {
         match self {
-            Self::Denied { decision, reason, deaf } => {
-                json!({ "decision": decision, "reason": reason, "no_leader_heard": deaf })
-            }
+            Self::Denied { decision, reason } => json!({ "decision": decision, "reason": reason }),
             Self::Ambiguous { candidates, more, .. } => json!({ "candidates": candidates, "more": more }),
             Self::Invalid(invalid) => json!({ "problems": problems(invalid) }),
             Self::Lockout(lockout) => json!({ "reason": lockout.reason }),
@@ -205,13 +207,20 @@ impl From<Refusal> for Error {
 
 impl From<ProposeError> for Error {
     fn from(error: ProposeError) -> Self {
-        Self::Undecided(error)
+        match error {
+            ProposeError::NoLeader => Self::NoLeader("no leader answered in time; nothing was written".to_owned()),
+            other => Self::Undecided(other),
+        }
     }
 }
 
 impl From<symbi_policy::Denied> for Error {
     fn from(denied: symbi_policy::Denied) -> Self {
-        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason, deaf: denied.leaderless }
+        // The policies have denied nothing: this node cannot know them while it hears no leader.
+        if denied.leaderless {
+            return Self::NoLeader(denied.reason);
+        }
+        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason }
     }
 }
 

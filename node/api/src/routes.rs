@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod cluster;
 mod decisions;
+mod leaderless;
 mod messages;
 mod object;
 mod policies;
@@ -63,16 +64,26 @@ impl App {
     }
 }
 
-/// The user for whom a request acts.
-pub struct Caller(pub String);
+/// For whom a request acts.
+pub struct Caller {
+    /// The user.
+    user: String,
+    /// Where it came in.
+    listener: Listener,
+}
 
 impl Caller {
+    /// The node's own user, as on its socket.
+    fn node_itself() -> Self {
+        Self { user: "admin".to_owned(), listener: Listener::Unix }
+    }
+
     fn principal(&self) -> Principal {
-        Principal::User(self.0.clone())
+        Principal::User(self.user.clone())
     }
 
     fn actor(&self) -> String {
-        format!("user:{}", self.0)
+        format!("user:{}", self.user)
     }
 }
 
@@ -81,7 +92,8 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let listener = *parts.extensions.get::<Listener>().unwrap_or(&Listener::Tcp);
-        auth::user(&app.ports.state.borrow(), listener, &parts.headers).map(Self)
+        let user = auth::user(&app.ports.state.borrow(), listener, &parts.headers)?;
+        Ok(Self { user, listener })
     }
 }
 
@@ -166,6 +178,7 @@ async fn guard(
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
+    let serving = leaderless::admit(&app.ports.view.borrow(), listener, &request)?;
     let place = request.extensions().get::<Arc<Place>>().cloned();
     let _answering = place.as_ref().map(|place| place.answering());
     if listener == Listener::Tcp {
@@ -184,7 +197,9 @@ async fn guard(
     let collected = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES)).await;
     let bytes =
         collected.map_err(|_| Error::SlowBody { seconds: BODY_TIMEOUT.as_secs() })?.map_err(|error| unread(&error))?;
-    Ok(next.run(Request::from_parts(parts, bytes.into())).await)
+    let mut response = next.run(Request::from_parts(parts, bytes.into())).await;
+    leaderless::mark(&serving, &mut response);
+    Ok(response)
 }
 
 /// Why a body was not read to its end.

@@ -138,7 +138,7 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
     let exit = match (code, status) {
         ("NOT_FOUND" | "TOKEN_UNKNOWN", _) | (_, 404) => 3,
         ("DENIED" | "UNAUTHENTICATED", _) => 4,
-        ("NO_QUORUM" | "UNAVAILABLE" | "STOPPING" | "TOO_MANY_CONNECTIONS", _) => 5,
+        ("NO_LEADER" | "UNAVAILABLE" | "STOPPING" | "TOO_MANY_CONNECTIONS", _) => 5,
         ("DEADLINE" | "OUTCOME_UNKNOWN", _) => 6,
         ("LIMIT" | "BAD_REQUEST" | "AMBIGUOUS" | "POLICY_INVALID", _) => 2,
         ("NODE_IN_USE" | "QUORUM_AT_RISK" | "LOCKOUT", _) => 7,
@@ -168,7 +168,7 @@ fn way_on(code: &str) -> &'static str {
         }
         "OUTCOME_UNKNOWN" => "look before you repeat it: symbi-node audit tail",
         "DEADLINE" => "give it longer with --timeout; a write's fate shows in 'symbi-node audit tail'",
-        "NO_QUORUM" => "see who is missing: symbi-node cluster status",
+        "NO_LEADER" => "see who is missing, on the node's own host: symbi-node cluster status --data-dir DIR",
         "TOO_MANY_CONNECTIONS" => {
             "close some, or ask through the node's own socket, which has connections of its own: --data-dir DIR"
         }

@@ -65,14 +65,14 @@ impl Delivery {
         self.reply.is_none()
     }
 
+    /// How long its payload is.
+    pub(crate) fn bytes(&self) -> usize {
+        self.content.payload.len()
+    }
+
     /// Marks it as handed over; false if it must not be: its time is up, or its sender was told that it was not.
     pub(crate) fn hand_over(&self) -> bool {
         !self.is_stale(Instant::now()) && self.handed.set(true).is_ok()
-    }
-
-    /// Whether it was marked as handed over.
-    pub(crate) fn is_handed_over(&self) -> bool {
-        self.handed.get() == Some(&true)
     }
 
     /// Whether its time is up, or nobody waits for the ending that it has yet to tell.

@@ -1,7 +1,7 @@
 //! The face of the host towards the rest of the node.
 
-use crate::bus::attestation_check::{self, AttestationChecks};
-use crate::bus::{self, Sender, inbound, session_close};
+use crate::bus::attestation_check::AttestationChecks;
+use crate::bus::{self, Sender, inbound, sessions};
 use crate::counters::Counts;
 use crate::ending::{Ending, TellStatus};
 use crate::grants::renewal::Renewal;
@@ -92,7 +92,7 @@ pub fn spawn(ports: Ports, options: Options, engine: Arc<dyn Engine>, cancel: Ca
     writer.close();
     let (attestation_checks, checks) = AttestationChecks::new();
     let host = Arc::new(Host::new(options, ports, ledger, attestation_checks, guard, standing, granted));
-    let checking = attestation_check::run(Arc::clone(&host), checks, checked.clone());
+    let checking = bus::check_attestations(Arc::clone(&host), checks, checked.clone());
     let checker = TaskTracker::new();
     checker.spawn(or_stop(tokio::spawn(checking), cancel.clone()));
     checker.close();
@@ -201,7 +201,7 @@ impl Handle {
         self.tasks.wait().await;
         // What agents have answered at last still leaves.
         self.host.stop_carrying(LAST_ANSWERS).await;
-        session_close::leave(&self.host, LAST_ANSWERS).await;
+        sessions::leave(&self.host, LAST_ANSWERS).await;
         self.checked.cancel();
         self.checker.wait().await;
         self.written.cancel();

@@ -1,9 +1,9 @@
 //! What the host's parts share: options, ports, gate, sink, the incarnations that run here. Each effect is tested here.
 
 use crate::bus::attestation_check::AttestationChecks;
-use crate::bus::outbound::Sessions;
 use crate::bus::outbound_session::OutboundSessions;
 use crate::bus::router::Router;
+use crate::bus::send_queues::SendQueues;
 use crate::counters::Counters;
 use crate::grants::{GrantGuard, Standing};
 use crate::instance::{Assignment, Instance, Instances};
@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use symbi_model::{Incarnation, MessageId, State};
 use symbi_policy::credential::Verifier;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,8 +41,8 @@ pub(crate) struct Gateway {
     pub(crate) cnf: SigningKey,
     /// Which start of the node this is.
     pub(crate) incarnation: Incarnation,
-    /// The sessions that it opened.
-    pub(crate) sessions: Sessions,
+    /// What waits to leave of it.
+    pub(crate) send_queues: SendQueues,
 }
 
 /// What the host's parts share.
@@ -81,6 +81,8 @@ pub(crate) struct Host {
     random: Mutex<StdRng>,
     /// Starts of agents since boot.
     starts: AtomicU32,
+    /// Places for starts that are under way.
+    pub(crate) start_places: Arc<Semaphore>,
     /// What carries messages.
     carriers: TaskTracker,
     /// Ends them.
@@ -102,7 +104,8 @@ impl Host {
         let mut random = StdRng::from_seed(options.seed);
         let cnf = signing_key(&mut random);
         let incarnation = Incarnation(options.boot << 32);
-        let gateway = Gateway { cnf, incarnation, sessions: Sessions::new(options.sessions) };
+        let send_queues = SendQueues::new(options.sessions, options.send_bytes);
+        let gateway = Gateway { cnf, incarnation, send_queues };
         Self {
             sink: Sink::new(Arc::clone(&ports.observer)),
             router: Router::new(options.received_sessions),
@@ -114,6 +117,7 @@ impl Host {
             logs: Logs::default(),
             instances: Instances::default(),
             starts: AtomicU32::new(0),
+            start_places: Arc::new(Semaphore::new(options.starts)),
             carriers: TaskTracker::new(),
             stop: CancellationToken::new(),
             options,
@@ -169,10 +173,16 @@ impl Host {
         })
     }
 
-    /// Whether a process may be started for `assignment`, by `state`; being started is an effect.
-    pub(crate) fn may_start(&self, assignment: &Assignment, state: &State) -> bool {
-        let may = assignment.in_force(state, &self.options.node).is_some()
-            && self.guard.covers(assignment.index, state.counters.applied_index);
+    /// Whether a process may be started for `assignment`, before anything is done for it.
+    pub(crate) fn would_start(&self, assignment: &Assignment) -> bool {
+        let state = self.ports.state.borrow();
+        assignment.in_force(&state, &self.options.node).is_some()
+            && self.guard.covers(assignment.index, state.counters.applied_index)
+    }
+
+    /// Whether a process may be started for `assignment` in this moment; being started is an effect.
+    pub(crate) fn may_start(&self, assignment: &Assignment) -> bool {
+        let may = self.would_start(assignment);
         if may {
             let (agent, epoch) = (assignment.name().clone(), assignment.epoch);
             (self.ports.observer)(Event::EffectPassed { agent, epoch, kind: Effect::Start });
@@ -216,8 +226,14 @@ impl Host {
     /// One incarnation of `assignment`, its gates shut, with a key of its own.
     pub(crate) fn instance(&self, assignment: Assignment, incarnation: Incarnation) -> Arc<Instance> {
         let cnf = self.with_random(signing_key);
-        let mailbox = Mailbox::new(self.options.mailbox);
-        Arc::new(Instance::new(assignment, incarnation, cnf, mailbox, Sessions::new(self.options.sessions)))
+        let mailbox = Mailbox::new(self.options.mailbox, self.options.mailbox_bytes);
+        let send_queues = SendQueues::new(self.options.sessions, self.options.send_bytes);
+        Arc::new(Instance::new(assignment, incarnation, cnf, mailbox, send_queues))
+    }
+
+    /// The clock by which sessions age: it does not jump.
+    pub(crate) fn boot_ms(&self) -> u64 {
+        u64::try_from((self.ports.boottime)().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Draws from the host's randomness.

@@ -31,6 +31,7 @@ mod process;
 mod reconciler;
 mod report;
 mod requests;
+mod responsiveness;
 mod runner;
 mod sink;
 

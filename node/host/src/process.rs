@@ -5,6 +5,7 @@ use crate::host::Host;
 use crate::instance::Instance;
 use crate::lifecycle::Action;
 use crate::requests;
+use crate::responsiveness::Responsiveness;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_sandbox::driver::ended;
@@ -38,6 +39,8 @@ pub(crate) struct Process {
     requests: JoinSet<()>,
     /// Hands it its messages; none before its gates first open.
     dispatcher: JoinSet<()>,
+    /// Whether it answers them.
+    responsiveness: Arc<Responsiveness>,
 }
 
 impl Process {
@@ -60,6 +63,7 @@ impl Process {
             listener,
             requests,
             dispatcher: JoinSet::new(),
+            responsiveness: Arc::default(),
         }
     }
 
@@ -109,6 +113,16 @@ impl Process {
         self.expect_end(within, error.to_string());
     }
 
+    /// Deadlines missed in a row, for those who wait for them.
+    pub(crate) fn misses(&self) -> watch::Receiver<u32> {
+        self.responsiveness.misses()
+    }
+
+    /// Kills it for that reason: it could not be asked.
+    pub(crate) fn end(&self, reason: &str) {
+        self.stopper.end(reason);
+    }
+
     /// Kills it, its time to end by itself being up.
     pub(crate) fn kill(&mut self) {
         if let Some((_, reason)) = self.kill_at.take() {
@@ -142,6 +156,7 @@ impl Process {
                 Arc::clone(&self.host),
                 Arc::clone(&self.instance),
                 self.client.clone(),
+                Arc::clone(&self.responsiveness),
             ));
         }
     }

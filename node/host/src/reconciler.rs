@@ -3,7 +3,7 @@
 //! Woken by each change of the state, each end of a runner, and once a second; takes no other input, and a pass that
 //! finds nothing to do does nothing. It only says what is wanted: a [`Runner`] for each agent carries it out.
 
-use crate::bus::session_close;
+use crate::bus::sessions;
 use crate::host::Host;
 use crate::instance::Assignment;
 use crate::runner::{Finish, Runner, Wanted};
@@ -163,7 +163,7 @@ impl Reconciler {
         self.ended.retain(|name, _| state.agents.contains_key(name));
         self.host.logs.retain(|name| state.agents.contains_key(name));
         self.host.sink.retain(&state);
-        session_close::forget(&self.host, &state);
+        sessions::forget(&self.host, &state);
     }
 
     fn count(&self) {

@@ -203,9 +203,7 @@ fn fit(name: &str) -> Result<(), Refused> {
 
 fn outcome(answer: Result<Committed, Error>) -> Result<Committed, Refused> {
     let committed = answer.map_err(|error| match &error {
-        Error::Denied { decision, reason, deaf: false } => {
-            refused(RefusedCode::Denied, format!("{reason} (decision {decision})"))
-        }
+        Error::Denied { decision, reason } => refused(RefusedCode::Denied, format!("{reason} (decision {decision})")),
         Error::Undecided(ProposeError::Unknown) => refused(RefusedCode::Unknown, error.to_string()),
         Error::Undecided(ProposeError::ClockSkew { .. }) => refused(RefusedCode::Clock, error.to_string()),
         _ => refused(RefusedCode::Unavailable, error.to_string()),

@@ -2,7 +2,7 @@
 //! when the policies have moved meanwhile, and under the same key while its fate is unknown.
 
 use crate::clients::admin;
-use crate::setup::{AdminCommand, Setup};
+use crate::setup::{Action, AdminCommand, Setup};
 use crate::trace::Event;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,10 +26,16 @@ pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
     commands.mark_unchanged();
     while commands.changed().await.is_ok() {
         let command = commands.borrow_and_update().clone();
-        let Some(AdminCommand { command, .. }) = command.filter(|command| command.host == setup.number) else {
+        let Some(AdminCommand { action, .. }) = command.filter(|command| command.host == setup.number) else {
             continue;
         };
-        let done = carry_out(&node, &setup, &command).await;
+        let done = match action {
+            Action::Commit(command) => carry_out(&node, &setup, &command).await,
+            Action::Transfer(to) => {
+                node.raft.transfer_leader(to).await;
+                Ok(Outcome::Done)
+            }
+        };
         setup.view(|view| view.command = Some(done));
     }
 }

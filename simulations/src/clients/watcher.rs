@@ -42,7 +42,7 @@ pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
                 setup.recorder.tell(&setup.name, Event::Anchored { entries });
             }
             let (index, hash) = (now.counters.applied_index, now.hash());
-            setup.recorder.tell(&setup.name, Event::Applied { index, state: hash });
+            setup.recorder.tell(&setup.name, Event::Published { index, state: hash });
         }
         let mut seen = setup.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.status = now;

@@ -2,7 +2,7 @@
 
 use crate::history::Ban;
 use crate::trace::What;
-use crate::world::{HEALED_WITHIN, HOSTS, World};
+use crate::world::{HEALED_WITHIN, World};
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::time::Duration;
@@ -20,8 +20,8 @@ pub(super) fn change(
     time: Duration,
     random: &mut StdRng,
 ) -> Result<(), String> {
-    let cut_off = (!unheard.is_zero()).then(|| random.random_range(0..HOSTS));
-    let by = (cut_off.unwrap_or(0) + random.random_range(1..HOSTS)) % HOSTS;
+    let cut_off = (!unheard.is_zero()).then(|| random.random_range(0..world.size()));
+    let by = (cut_off.unwrap_or(0) + random.random_range(1..world.size())) % world.size();
     let to = world.shared.agents[random.random_range(0..world.shared.agents.len())].0.clone();
     let state = world.newest(None);
     let set = state.policy_sets.get(&state.counters.policy_set).ok_or("there are no policies")?;

@@ -1,6 +1,6 @@
 //! What all hosts of a run share.
 
-use symbi_model::Command;
+use symbi_model::{Command, NodeId};
 use tokio::sync::watch;
 
 /// What all hosts of a run share.
@@ -36,6 +36,15 @@ impl Shared {
 pub struct AdminCommand {
     /// By which host.
     pub host: usize,
-    /// The command.
-    pub command: Command,
+    /// What.
+    pub action: Action,
+}
+
+/// What an administrator may want done.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A command is to be committed.
+    Commit(Box<Command>),
+    /// The host, which leads, is to hand leadership to another node.
+    Transfer(NodeId),
 }

@@ -3,7 +3,7 @@
 //! turmoil's TCP sends nothing again. What is *held* comes later, so a connection survives it; what is *lost* wedges every
 //! connection of the link, until one side closes it for silence.
 
-use super::{HOSTS, World};
+use super::World;
 use std::time::Duration;
 
 impl World {
@@ -17,6 +17,26 @@ impl World {
     pub(super) fn hold_one(&mut self, one: usize, other: usize) {
         self.fault(format!("hold {} and {} apart", self.hosts[one].name, self.hosts[other].name));
         self.sim.hold(self.hosts[one].name.as_str(), self.hosts[other].name.as_str());
+    }
+
+    /// Holds the links between hosts that are not neighbours, in a ring of all.
+    pub fn hold_all_but_ring(&mut self) {
+        self.fault("ring of all: hold what is not between neighbours".to_owned());
+        for (one, other) in self.chords() {
+            self.sim.hold(self.hosts[one].name.as_str(), self.hosts[other].name.as_str());
+        }
+    }
+
+    /// Delivers what was held beside the ring, and holds no more; answers how many segments that were.
+    pub fn release_all_but_ring(&mut self) -> usize {
+        self.fault("release what is not between neighbours".to_owned());
+        let chords = self.chords();
+        let both = chords.iter().flat_map(|(one, other)| [(*one, *other), (*other, *one)]);
+        let held = both.map(|(from, to)| self.on_the_way(from, to, |_| ())).sum();
+        for (one, other) in chords {
+            self.sim.release(self.hosts[one].name.as_str(), self.hosts[other].name.as_str());
+        }
+        held
     }
 
     /// Delivers what was held, and holds no more.
@@ -89,8 +109,15 @@ impl World {
         self.each_link(at, |sim, one, other| sim.set_link_max_message_latency(one, other, latency));
     }
 
+    /// The pairs of hosts that are not neighbours in a ring of all.
+    fn chords(&self) -> Vec<(usize, usize)> {
+        let size = self.size();
+        let pairs = (0..size).flat_map(|one| (one + 2..size).map(move |other| (one, other)));
+        pairs.filter(|(one, other)| (other + 1) % size != *one).collect()
+    }
+
     fn each_link(&self, at: usize, act: impl Fn(&turmoil::Sim<'static>, &str, &str)) {
-        for other in (0..HOSTS).filter(|other| *other != at) {
+        for other in (0..self.size()).filter(|other| *other != at) {
             act(&self.sim, &self.hosts[at].name, &self.hosts[other].name);
         }
     }

@@ -1,12 +1,14 @@
 //! The engine in memory: for simulations and tests.
 //!
 //! The [`Disk`] outlives the host that has it open, keeps a volatile and a durable content, and fails on demand. Not here:
-//! time. A stalled disk stays so until it is told to go on.
+//! time. A stalled disk stays so until it is told to go on, and a delayed one syncs when it is told to.
 
 mod content;
 mod disk;
+mod in_flight;
 
 pub use disk::Disk;
+pub use in_flight::Remains;
 
 use crate::engine::{Engine, OnDurable, Pair};
 use crate::error::Error;

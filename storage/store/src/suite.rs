@@ -5,6 +5,7 @@
 
 mod bed;
 mod crash;
+mod failure;
 mod running;
 #[cfg(test)]
 mod tests;
@@ -31,4 +32,7 @@ pub fn run<B: Bed>(mut bed: impl FnMut() -> B) {
     crash::unsynced_writes(&mut bed());
     crash::whole_batches(&mut bed());
     crash::appenders(&mut bed());
+    crash::torn(&mut bed);
+    failure::first_is_last(&mut bed);
+    failure::whole_or_absent(&mut bed);
 }

@@ -31,6 +31,24 @@ fn index(machine: &Machine) -> u64 {
     machine.state.counters.applied_index
 }
 
+#[tokio::test(start_paused = true)]
+async fn each_entry_is_told_and_the_disk_says_how_far_its_state_is() {
+    let (disk, told) = (memory::Disk::new(), Arc::<Mutex<Vec<_>>>::default());
+    let heard = told.clone();
+    let observer = Observer::new(move |index, state| heard.lock().expect("alone").push((index, state)));
+    let mut machine = open(&disk).expect("it opens").observed_by(observer);
+    let entry = |index| types::Entry::new(types::LogId::new(1.into(), index), EntryPayload::Blank);
+    machine.apply(futures::stream::iter((1..=3).map(|index| Ok((entry(index), None))))).await.expect("it applies");
+    let last = machine.state.hash();
+    let (indexes, states): (Vec<u64>, Vec<_>) = told.lock().expect("alone").drain(..).unzip();
+    assert_eq!((indexes, states.last()), (vec![1, 2, 3], Some(&last)), "all of one write, and not only its last");
+    drop(machine);
+    let saved = || crate::disk::saved_index(&engine(&disk), GROUP).expect("it reads");
+    assert_eq!(saved(), None, "nothing was saved");
+    drop(applied(&disk, 5).await);
+    assert_eq!(saved(), Some(5));
+}
+
 /// The sync may stall, and the runtime end meanwhile: the disk may then make it the state all the same.
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_whose_install_was_given_up_is_there_wholly_or_not_at_all() {

@@ -1,6 +1,6 @@
 //! Agents: recorded, listed, shown, stopped, removed, annotated.
 
-use super::{App, Caller, Json, Path, Query};
+use super::{App, Caller, Json, Path, Query, leaderless};
 use crate::dto::agent::{self, Annotation, Created, Detail, Line, Logs, Written};
 use crate::dto::spec::Spec;
 use crate::error::Error;
@@ -87,7 +87,7 @@ pub async fn stop(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
-    let (_, target) = target(&app, &name).await?;
+    let target = target(&app, &name).await?;
     let act = StopAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
     let command = Command::StopAgent { name: target.0, actor: caller.actor() };
     written(&app, &headers, &act, command).await
@@ -100,7 +100,7 @@ pub async fn remove(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
-    let (_, target) = target(&app, &name).await?;
+    let target = target(&app, &name).await?;
     let act = DeleteAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
     let command = Command::RemoveAgent { name: target.0, actor: caller.actor() };
     written(&app, &headers, &act, command).await
@@ -134,11 +134,12 @@ pub struct LogQuery {
 /// `GET /api/v1/agents/{name}/logs?lines=N`.
 pub async fn logs(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Path(name): Path<String>,
     Query(query): Query<LogQuery>,
 ) -> Result<axum::Json<Logs>, Error> {
-    let (_, (name, _)) = target(&app, &name).await?;
+    let state = leaderless::state(&app.ports, &Freshness::default(), caller.listener).await?;
+    let name = find(&state, &name)?.spec.name.clone();
     let lines = query.lines.unwrap_or(100).min(LOG_LINES);
     let found = app.call(|reply| Call::Logs(name, lines, reply)).await?.map_err(Error::Unavailable)?;
     Ok(axum::Json(Logs { lines: found.unwrap_or_default() }))
@@ -168,11 +169,11 @@ pub(super) async fn named(app: &App, wanted: &str) -> Result<AgentName, Error> {
     find(&state, wanted).map(|agent| agent.spec.name.clone())
 }
 
-async fn target(app: &App, name: &str) -> Result<(State, (AgentName, String)), Error> {
+/// An agent's name and owner, in a fresh state.
+async fn target(app: &App, name: &str) -> Result<(AgentName, String), Error> {
     let state = read::state(&app.ports, &Freshness::default()).await?;
     let agent = find(&state, name)?;
-    let found = (agent.spec.name.clone(), agent.spec.owner.clone());
-    Ok((state, found))
+    Ok((agent.spec.name.clone(), agent.spec.owner.clone()))
 }
 
 async fn written<R: Act + Clone>(

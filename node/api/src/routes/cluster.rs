@@ -1,6 +1,6 @@
 //! Health, the cluster, its nodes and their removal, and the document that lists their credential keys.
 
-use super::{App, Caller, Path, Query};
+use super::{App, Caller, Path, Query, leaderless};
 use crate::dto::agent::Written;
 use crate::dto::cluster::{self, Line, Quorum, Status};
 use crate::error::Error;
@@ -42,10 +42,10 @@ pub async fn status(Shared(app): Shared<App>, _: Caller) -> Json<Status> {
 /// `GET /api/v1/nodes`.
 pub async fn nodes(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Query(freshness): Query<Freshness>,
 ) -> Result<Json<Vec<Line>>, Error> {
-    let state = read::state(&app.ports, &freshness).await?;
+    let state = leaderless::state(&app.ports, &freshness, caller.listener).await?;
     let view = app.ports.view.borrow().clone();
     Ok(Json(cluster::nodes(&app.ports.node, &state, &view)))
 }

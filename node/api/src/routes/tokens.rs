@@ -53,7 +53,7 @@ pub async fn create(
 /// The refusal, or why there is no outcome.
 pub async fn first(ports: &Ports) -> Result<Created, Error> {
     let create = Create { uses: 1, ttl_ms: DAY_MS };
-    mint(ports, &Pool::default(), &HeaderMap::new(), &Caller("admin".to_owned()), create).await
+    mint(ports, &Pool::default(), &HeaderMap::new(), &Caller::node_itself(), create).await
 }
 
 async fn mint(

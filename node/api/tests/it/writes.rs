@@ -57,7 +57,7 @@ async fn a_deadline_goes_with_the_write_and_has_bounds() {
 async fn a_write_without_an_outcome_says_what_is_known() {
     let stage = Stage::new();
     for (error, told) in [
-        (ProposeError::NoLeader, (503, "NO_QUORUM")),
+        (ProposeError::NoLeader, (503, "NO_LEADER")),
         (ProposeError::Unknown, (504, "OUTCOME_UNKNOWN")),
         (ProposeError::ClockSkew { detail: "900 ms".to_owned() }, (503, "CLOCK_SKEW")),
         (ProposeError::TooLarge { bytes: 1 << 30 }, (413, "TOO_LARGE")),

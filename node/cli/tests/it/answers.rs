@@ -75,7 +75,7 @@ fn a_refusal_has_its_exit_code() {
         ("404 Not Found", "NOT_FOUND", 3),
         ("401 Unauthorized", "UNAUTHENTICATED", 4),
         ("403 Forbidden", "DENIED", 4),
-        ("503 Service Unavailable", "NO_QUORUM", 5),
+        ("503 Service Unavailable", "NO_LEADER", 5),
         ("503 Service Unavailable", "UNAVAILABLE", 5),
         ("503 Service Unavailable", "TOO_MANY_CONNECTIONS", 5),
         ("504 Gateway Timeout", "OUTCOME_UNKNOWN", 6),

@@ -1,5 +1,5 @@
 //! The rules of the house, as a test: what each crate may depend on, how long files and functions may be, what every file
-//! begins with, and that README's map says the same.
+//! begins with, and that ARCHITECTURE.md's map says the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ const FILE_LINES: usize = 500;
 /// The longest function, in lines, a test's too: a longer golden text is a file.
 const FUNCTION_LINES: usize = 70;
 
-/// The crates of the workspace: directory, and which others each may depend on. README's map repeats this table.
+/// The crates of the workspace: directory, and which others each may depend on. ARCHITECTURE.md's map repeats it.
 const ARROWS: &[(&str, &[&str])] = &[
     ("consensus/model", &[]),
     ("gossip/futures-timer", &[]),
@@ -257,9 +257,9 @@ fn no_test_is_ignored_and_none_waits_by_sleeping() {
 }
 
 #[test]
-fn the_readme_draws_the_same_arrows() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let rows: BTreeMap<String, Vec<String>> = readme
+fn the_map_draws_the_same_arrows() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let rows: BTreeMap<String, Vec<String>> = map
         .lines()
         .filter_map(|line| {
             let mut cells = line.trim_matches('|').split('|').map(str::trim);
@@ -272,5 +272,5 @@ fn the_readme_draws_the_same_arrows() {
         .iter()
         .map(|(path, arrows)| ((*path).to_owned(), arrows.iter().map(|name| (*name).to_owned()).collect()))
         .collect();
-    assert_eq!(rows, expected, "README's table of crates and the test's differ");
+    assert_eq!(rows, expected, "ARCHITECTURE.md's table of crates and the test's differ");
 }

@@ -1,13 +1,14 @@
 //! Setting up a session with the incarnation of an agent that runs elsewhere: one hello and one reply, both with
 //! credentials.
 
-use super::arrival::Answerer;
+use super::answerer::Answerer;
 use super::channel::{Channel, Peer};
-use super::outbound::boot_ms;
+use super::credentials;
+use super::envelope::Route;
 use super::outbound_session::OutboundSession;
 use super::send_queue::Wanted;
-use super::{Route, credentials, not_delivered};
-use crate::ending::Ending;
+use super::sender::Sender;
+use crate::ending::{Ending, not_delivered};
 use crate::host::Host;
 use crate::ports::PeerError;
 use ed25519_dalek::VerifyingKey;
@@ -24,8 +25,13 @@ use tokio::time::Instant;
 const HELLO: Duration = Duration::from_secs(5);
 
 /// Sets up a session with the incarnation that runs where `route` says. Whatever goes wrong, nothing was delivered.
-pub(super) async fn establish(host: &Host, wanted: Wanted, route: Route) -> Result<Arc<OutboundSession>, Ending> {
-    let Wanted { sender, to, remaining } = wanted;
+pub(super) async fn establish(
+    host: &Host,
+    sender: &Sender,
+    wanted: Wanted,
+    route: Route,
+) -> Result<Arc<OutboundSession>, Ending> {
+    let Wanted { to, remaining } = wanted;
     let deadline = Instant::now() + remaining;
     let state = host.state();
     let identity = sender.identity(host, &state).ok_or_else(|| not_delivered("this node is no member yet"))?;
@@ -41,7 +47,7 @@ pub(super) async fn establish(host: &Host, wanted: Wanted, route: Route) -> Resu
         peer_name: peer_name.clone(),
         signing_key: identity.cnf.clone(),
         credential: credential.clone(),
-        now_ms: boot_ms(host),
+        now_ms: host.boot_ms(),
     };
     let (initiator, hello) = Initiator::start(party, host.random(), host.random(), Id(host.random()));
     let reply = greet(host, route.node, hello, remaining.min(HELLO)).await?;

@@ -5,15 +5,16 @@
 //! those that wait goes back by [`super::returns`].
 
 use super::arrival::{Accepted, accept};
+use super::attestation;
 use super::channel::{Channel, Peer};
 use super::credentials::{self, Identity};
-use super::outbound::boot_ms;
-use super::returns::{self, Return, Returns, plain};
+use super::envelope::{LONGEST, delivery_deadline};
+use super::return_queue::{Return, Returns};
+use super::returns;
 use super::router::InboundSession;
-use super::session_close;
-use super::{LONGEST, delivery_deadline, fate, not_delivered};
+use super::sessions;
 use crate::delivery::{Content, Receipt};
-use crate::ending::Ending;
+use crate::ending::{Ending, fate, not_delivered, word};
 use crate::host::Host;
 use crate::observer::Effect;
 use bytes::Bytes;
@@ -52,7 +53,7 @@ pub(crate) fn receive(host: &Arc<Host>, from: NodeId, bytes: &[u8]) -> BoxFuture
         Ok(MessageFrame::Returns { session, answers, attestation, endings }) => {
             reply(returns::take(host, from, session, &answers, attestation.as_deref(), endings))
         }
-        Ok(MessageFrame::Close { session, why }) => reply(session_close::take(host, from, session, why)),
+        Ok(MessageFrame::Close { session, why }) => reply(sessions::take(host, from, session, why)),
     }
 }
 
@@ -85,7 +86,7 @@ async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> R
         peer_name: peer_name.clone(),
         signing_key: identity.cnf.clone(),
         credential: credential.clone(),
-        now_ms: boot_ms(host),
+        now_ms: host.boot_ms(),
     };
     let no_session = |error: String| format!("no session with {name}: {error}");
     let answered = respond(party, hello, &sender.cnf, host.random(), host.random());
@@ -104,10 +105,7 @@ async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> R
     }));
     let peer = Peer { node: from, name: peer_name, epoch: sender.epoch, key };
     let channel = Channel::new(session, peer);
-    session_close::tell(
-        host,
-        host.router.insert(InboundSession { channel, sender, receiver, returns: Returns::default() }),
-    );
+    sessions::tell(host, host.router.insert(InboundSession { channel, sender, receiver, returns: Returns::default() }));
     Ok(MessageReply::Hello(Box::new(reply)))
 }
 
@@ -133,7 +131,7 @@ fn take_batch(
     if !lines.is_empty() {
         host.counters.messages_received.add(lines.len() as u64);
         held.channel.hold(lines);
-        held.channel.attest(host, attestation);
+        attestation::attest(&held.channel, host, attestation);
     }
     MessageReply::Batch(words)
 }
@@ -147,7 +145,7 @@ fn take(host: &Arc<Host>, held: &Arc<InboundSession>, carried: Carried) -> (Word
     let opened = match opened {
         Ok(opened) => opened,
         Err(error @ symbi_proto::Error::Unattested { .. }) => {
-            held.channel.close(host, &error.to_string(), Vec::new());
+            attestation::close(&held.channel, host, &error.to_string(), Vec::new());
             return (Word::NoSession, None);
         }
         Err(error) => {
@@ -182,7 +180,7 @@ fn take(host: &Arc<Host>, held: &Arc<InboundSession>, carried: Carried) -> (Word
         decision,
         fate: ending.as_ref().map_or(ledger::Fate::Taken, fate),
     };
-    (ending.map_or(Word::Waiting, plain), Some(line))
+    (ending.map_or(Word::Waiting, word), Some(line))
 }
 
 /// Puts a message in the receiver's mailbox, or in line for it: its receipt, and what allowed it.

@@ -1,24 +1,26 @@
-//! To another node: the queues of a sender, one for each receiver, and how what waits in one is sealed, signed and sent.
+//! To another node: how what waits in a send queue is sealed, signed and sent.
 //!
 //! A session is for one incarnation of the receiver. Whatever shows that it no longer fits (another epoch or node in the
 //! state, its age, the receiver's node that no longer knows it, a frame that did not arrive) has another one set up, when
-//! what is under way in the old one was replied to, so that messages arrive in the order in which they came. A batch is
-//! whatever waits when it leaves; nothing waits for one to be full.
+//! what is under way in the old one was replied to, so that messages arrive in the order in which they came: also when the
+//! receiver runs on this node by then. A batch is whatever waits when it leaves; nothing waits for one to be full.
 
+use super::clearance::clear;
 use super::credentials::Identity;
+use super::envelope::{Cleared, Envelope, GRACE, Route};
 use super::establish::establish;
+use super::local;
 use super::outbound_session::{Call, OutboundSession};
-use super::send_queue::{Next, Outgoing, SendQueue, Sent, UNDER_WAY};
-use super::{ATTEMPTS, Cleared, Envelope, Route, Sender, clear, not_delivered};
-use crate::ending::Ending;
+use super::room::Room;
+use super::send_queue::{Next, Outgoing, Pushed, SendQueue};
+use super::sender::Sender;
+use crate::ending::{Ending, not_delivered, told_by};
 use crate::host::Host;
 use crate::ports::{PeerError, Place};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::agent::AgentName;
 use symbi_model::ledger::{Entry, Fate, Message, MessageBatch};
 use symbi_model::{NodeId, PolicyNumber, State};
 use symbi_proto::session::{self, Extensions, Header, Kind, Said};
@@ -28,113 +30,50 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
-/// How long after the deadline the receiver's node may still say how a message ended.
-pub(super) const GRACE: Duration = Duration::from_millis(500);
+/// How often a message is sent when the session is not known where it arrives.
+const ATTEMPTS: u32 = 2;
 
-/// The queues of one sender.
-pub(crate) struct Sessions {
-    /// By receiver.
-    queues: Mutex<Used>,
-    /// How many are kept.
-    capacity: usize,
-}
-
-/// A count of uses, and queues with the count at which each was last used.
-type Used = (u64, BTreeMap<AgentName, (u64, Arc<SendQueue>)>);
-
-impl Sessions {
-    /// None yet, and at most `capacity`.
-    pub(crate) fn new(capacity: usize) -> Self {
-        assert!(capacity > 0, "there is room for a session");
-        Self { queues: Mutex::default(), capacity }
-    }
-
-    /// The queue to `receiver`; the one unused for longest makes room.
-    fn queue(&self, receiver: &AgentName) -> Arc<SendQueue> {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, queues) = &mut *queues;
-        *count += 1;
-        if let Some((used, queue)) = queues.get_mut(receiver) {
-            *used = *count;
-            return Arc::clone(queue);
-        }
-        if queues.len() >= self.capacity {
-            let oldest = queues.iter().min_by_key(|(_, (used, _))| *used).map(|(name, _)| name.clone());
-            oldest.and_then(|name| queues.remove(&name));
-        }
-        let queue = SendQueue::new();
-        queues.insert(receiver.clone(), (*count, Arc::clone(&queue)));
-        queue
-    }
-
-    /// Lets go of sessions that are over.
-    pub(super) fn forget(&self) {
-        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        queues.1.values().for_each(|(_, queue)| queue.forget());
-    }
-}
-
-/// Sends a message to another node, and waits for how it ends. It has its place among the sender's messages when this is
-/// first polled.
-pub(super) async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope, cleared: Cleared) -> Sent {
-    let queue = sender.sessions(host).queue(&envelope.to);
+/// Sends a message by its queue, and waits for how it ends. It has its place among the sender's messages when this is first
+/// polled.
+pub(super) async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope, cleared: Cleared) -> Ending {
     let deadline = envelope.deadline;
     let (told, mut ended) = oneshot::channel();
-    let outgoing = Outgoing { sender: sender.clone(), envelope, cleared: Some(cleared), attempts: 0, told };
-    let Some((number, must_drive)) = queue.push(outgoing) else {
-        return Sent::Ended(not_delivered("too many messages wait for its session"));
+    let Pushed { queue, number, must_drive } = match sender.send_queues(host).push(envelope, cleared, told) {
+        Ok(pushed) => pushed,
+        Err(full) => return not_delivered(full.to_string()),
     };
     if must_drive {
-        host.spawn(drive(Arc::clone(host), Arc::clone(&queue)));
+        host.spawn(drive(Arc::clone(host), sender.clone(), Arc::clone(&queue)));
     }
-    let unknown = || Sent::Ended(Ending::OutcomeUnknown);
     match timeout_at(deadline, &mut ended).await {
-        Ok(sent) => sent.unwrap_or_else(|_| unknown()),
-        Err(_) if queue.withdraw(number) => Sent::Ended(Ending::DeadlineExceeded { delivered: false }),
+        Ok(ending) => ending.unwrap_or(Ending::OutcomeUnknown),
+        Err(_) if queue.withdraw(number) => Ending::DeadlineExceeded { delivered: false },
         Err(_) => match timeout_at(deadline + GRACE, ended).await {
-            Ok(Ok(sent)) => sent,
-            Ok(Err(_)) | Err(_) => unknown(),
+            Ok(Ok(ending)) => ending,
+            Ok(Err(_)) | Err(_) => Ending::OutcomeUnknown,
         },
     }
 }
 
-/// Sends what waits, until nothing does. Nothing is sealed before there is room for it on the way: while there is none,
+/// Sends what waits, until nothing does. Nothing is sealed before there is a place for it on the way: while there is none,
 /// messages wait, and end as not delivered when their time is up.
-async fn drive(host: Arc<Host>, queue: Arc<SendQueue>) {
-    let mut room: Option<(NodeId, Place)> = None;
+async fn drive(host: Arc<Host>, sender: Sender, queue: Arc<SendQueue>) {
+    let mut reserved = None;
     loop {
         // Whoever is ready to send, too, comes first: a batch is what waits when it leaves.
         yield_now().await;
-        let Ok(place) = Arc::clone(&queue.window).acquire_owned().await else { return };
         match queue.next() {
             Next::Idle => return,
-            Next::Clear(number, outgoing) => clear_again(&host, &queue, number, outgoing),
-            Next::Send(route) => match queue.open_for(route, boot_ms(&host)) {
-                Some(open) => match room.take() {
-                    Some((node, way)) if node == route.node => post(&host, &queue, &open, route, (place, way)),
-                    // What is to be done may be something else once there is room.
-                    _ => match (host.ports.places)(route.node).await {
-                        Ok(way) => room = Some((route.node, way)),
-                        Err(error) => queue.fail(route, &not_delivered(error.to_string())),
-                    },
-                },
-                None => {
-                    room = None;
-                    reach(&host, &queue, route).await;
-                }
-            },
+            Next::Clear(number, outgoing) => clear_again(&host, &sender, &queue, number, outgoing),
+            Next::Send(route) => advance(&host, &sender, &queue, route, &mut reserved).await,
         }
     }
 }
 
 /// Judges and routes a message that came back.
-fn clear_again(host: &Arc<Host>, queue: &SendQueue, number: u64, mut outgoing: Box<Outgoing>) {
-    match clear(host, &outgoing.sender, &outgoing.envelope) {
+fn clear_again(host: &Host, sender: &Sender, queue: &SendQueue, number: u64, mut outgoing: Box<Outgoing>) {
+    match clear(host, &sender.speaking_for(&outgoing.envelope.user), &outgoing.envelope) {
         Err(ending) => outgoing.end(ending),
-        Ok(cleared) if cleared.route.node == host.options.node => {
-            let Outgoing { envelope, told, .. } = *outgoing;
-            let _ = told.send(Sent::Here(Box::new((envelope, cleared))));
-        }
         Ok(cleared) => {
             outgoing.cleared = Some(cleared);
             let must_drive = queue.put_back([(number, outgoing)]);
@@ -143,17 +82,65 @@ fn clear_again(host: &Arc<Host>, queue: &SendQueue, number: u64, mut outgoing: B
     }
 }
 
-/// Sets up a session for `route`; if there can be none, nothing that waits for it was delivered.
-async fn reach(host: &Arc<Host>, queue: &SendQueue, route: Route) {
-    if queue.was_for(route) {
-        // One place is the driver's own.
-        let _ = queue.window.acquire_many(UNDER_WAY - 1).await;
+/// Does what is next for the first message, which goes to `route`: sends it with those behind it, or what must come before that.
+async fn advance(
+    host: &Arc<Host>,
+    sender: &Sender,
+    queue: &Arc<SendQueue>,
+    route: Route,
+    reserved: &mut Option<(NodeId, Place)>,
+) {
+    let is_here = route.node == host.options.node;
+    if let Some(open) = queue.open_for(route, host.boot_ms()).filter(|_| !is_here) {
+        match Arc::clone(&open.window).try_acquire_owned() {
+            Ok(place) => match reserved.take() {
+                Some((node, way)) if node == route.node => post(host, sender, queue, &open, route, (place, way)),
+                // What is to be done may be something else once there is a place.
+                _ => match (host.ports.places)(route.node).await {
+                    Ok(way) => *reserved = Some((route.node, way)),
+                    Err(error) => queue.fail(route, &not_delivered(error.to_string())),
+                },
+            },
+            // Whether the first message is still the same is looked at again.
+            Err(_) => drop(open.window.acquire().await),
+        }
+    } else if let Some(last) = queue.unsettled() {
+        last.settled().await;
+    } else if is_here {
+        enter_here(host, sender, queue, route);
+    } else {
+        reach(host, sender, queue, route).await;
     }
+}
+
+/// Hands messages to their receiver on this node.
+fn enter_here(host: &Arc<Host>, sender: &Sender, queue: &SendQueue, route: Route) {
+    let (_, taken) = queue.take(route);
+    for (_, outgoing) in taken {
+        if outgoing.is_stale() {
+            outgoing.end(Ending::DeadlineExceeded { delivered: false });
+            continue;
+        }
+        let Outgoing { envelope, cleared, told, .. } = *outgoing;
+        let Some(cleared) = cleared else { continue };
+        // Whoever has stopped waiting needs no ending.
+        match local::enter(host, &sender.speaking_for(&envelope.user), envelope, cleared) {
+            Err(ending) => drop(told.send(ending)),
+            Ok(entered) => {
+                let host_ = Arc::clone(host);
+                host.spawn(async move { drop(told.send(entered.ended(&host_).await)) });
+            }
+        }
+    }
+}
+
+/// Sets up a session for `route`; if there can be none, nothing that waits for it was delivered.
+async fn reach(host: &Arc<Host>, sender: &Sender, queue: &SendQueue, route: Route) {
     let Some(wanted) = queue.wanted() else { return };
-    match establish(host, wanted, route).await {
+    match establish(host, sender, wanted, route).await {
         Ok(open) => {
             host.outbound_sessions.insert(&open);
-            queue.set_open(open, route);
+            queue.set_open(open);
         }
         // The time of the most patient of those who waited is up, and the queue tells each so; who came since has time left.
         Err(Ending::DeadlineExceeded { .. }) => {}
@@ -165,12 +152,12 @@ async fn reach(host: &Arc<Host>, queue: &SendQueue, route: Route) {
 struct Flying {
     /// Its place in the queue.
     number: u64,
-    /// Who sends it.
-    sender: Sender,
     /// What was sent.
     envelope: Envelope,
     /// How often it was sent in vain.
     attempts: u32,
+    /// What it takes of its sender's room.
+    room: Room,
 }
 
 /// A batch that is being made.
@@ -181,7 +168,7 @@ struct Making {
     /// As the ledger has them.
     lines: Vec<Message>,
     /// As they are awaited.
-    flying: Vec<(Flying, oneshot::Sender<Sent>)>,
+    flying: Vec<(Flying, oneshot::Sender<Ending>)>,
     /// How long the most patient sender waits.
     patience: Duration,
 }
@@ -189,6 +176,7 @@ struct Making {
 /// Sends one batch of what waits.
 fn post(
     host: &Arc<Host>,
+    sender: &Sender,
     queue: &Arc<SendQueue>,
     open: &Arc<OutboundSession>,
     route: Route,
@@ -196,10 +184,9 @@ fn post(
 ) {
     let (policy_set, taken) = queue.take(route);
     let mut state = None;
-    let pass = |(number, message)| pass(host, message, &mut state).map(|message| (number, message));
+    let pass = |(number, message)| pass(host, sender, message, &mut state).map(|message| (number, message));
     let passed: Vec<(u64, Box<Outgoing>)> = taken.into_iter().filter_map(pass).collect();
-    let (Some(state), Some((_, first))) = (state, passed.first()) else { return };
-    let sender = first.sender.clone();
+    let Some(state) = state.filter(|_| !passed.is_empty()) else { return };
     let Some(identity) = sender.identity(host, &state) else {
         passed.into_iter().for_each(|(_, message)| message.end(not_delivered("this node is no member any more")));
         return;
@@ -224,17 +211,17 @@ fn post(
     }));
     let frame = MessageFrame::Batch { session, messages: carried, attestation: Some(Box::new(attestation)) };
     let reply = way(frame.encode().into(), patience + GRACE);
-    host.spawn(settle(Arc::clone(host), Arc::clone(queue), Arc::clone(open), sent, reply, place));
+    host.spawn(settle(Arc::clone(host), sender.clone(), Arc::clone(queue), Arc::clone(open), sent, reply, place));
 }
 
 /// The effect itself: tested in the moment in which a message leaves, by the `state` that is told; its permit is used up
 /// by it.
-fn pass(host: &Host, mut message: Box<Outgoing>, state: &mut Option<State>) -> Option<Box<Outgoing>> {
+fn pass(host: &Host, sender: &Sender, mut message: Box<Outgoing>, state: &mut Option<State>) -> Option<Box<Outgoing>> {
     let tested = match message.cleared.take() {
         _ if message.is_stale() => Err(Ending::DeadlineExceeded { delivered: false }),
         Some(cleared) => {
-            message.envelope.decision = Some(cleared.send_permit.reference().decision);
-            message.sender.test(host, message.envelope.kind, cleared.send_permit)
+            message.envelope.decision = Some(cleared.permit.reference().decision);
+            sender.test(host, message.envelope.kind, cleared.permit)
         }
         None => Err(not_delivered("it was not cleared")),
     };
@@ -290,9 +277,9 @@ fn header(open: &OutboundSession, identity: &Identity<'_>, envelope: &Envelope) 
 
 impl Making {
     fn add(&mut self, number: u64, message: Box<Outgoing>, sealed: session::Sealed) {
-        let Outgoing { sender, envelope, attempts, told, .. } = *message;
+        let Outgoing { envelope, attempts, room, told, .. } = *message;
         let remaining = envelope.remaining();
-        let user = sender.user().to_owned();
+        let user = envelope.user.clone();
         debug_assert!(user.len() <= USER_BYTES, "it was checked when it was cleared");
         self.patience = self.patience.max(remaining);
         self.lines.push(Message {
@@ -308,13 +295,14 @@ impl Making {
         });
         let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
         self.carried.push(Carried { remaining_ms, user, sealed: Blob(sealed.bytes) });
-        self.flying.push((Flying { number, sender, envelope, attempts }, told));
+        self.flying.push((Flying { number, envelope, attempts, room }, told));
     }
 }
 
 /// Waits for what the receiver's node says of a batch. Its place is free after that.
 async fn settle(
     host: Arc<Host>,
+    sender: Sender,
     queue: Arc<SendQueue>,
     open: Arc<OutboundSession>,
     sent: Vec<Flying>,
@@ -329,25 +317,28 @@ async fn settle(
     for (flying, word) in sent.into_iter().zip(words) {
         let (message, kind) = (flying.envelope.message, flying.envelope.kind);
         match word {
-            Some(Word::NoSession) if flying.attempts + 1 < ATTEMPTS => {
-                if let Some(Call { told, .. }) = open.take(&message) {
-                    let Flying { number, sender, envelope, attempts } = flying;
-                    let outgoing = Outgoing { sender, envelope, cleared: None, attempts: attempts + 1, told };
-                    back.push((number, Box::new(outgoing)));
-                }
-            }
+            Some(Word::NoSession) if flying.attempts + 1 < ATTEMPTS => back.push(flying),
             // An answer, or word of how it ended, may still come.
             None | Some(Word::Waiting | Word::OutcomeUnknown | Word::Delivered) if kind == Kind::Ask => {}
             Some(Word::Waiting) => {}
             None => endings.push((message, Ending::OutcomeUnknown)),
-            Some(word) => endings.push((message, ending(word))),
+            Some(word) => endings.push((message, told_by(word))),
         }
     }
-    open.end(&host, endings);
-    let must_drive = queue.put_back(back);
+    open.end(&host.ledger, endings);
+    let must_drive = open.unless_abandoned(|| queue.put_back(back.into_iter().filter_map(|flying| flying.back(&open))));
     drop(place);
-    if must_drive {
-        drive(host, queue).await;
+    if must_drive == Some(true) {
+        drive(host, sender, queue).await;
+    }
+}
+
+impl Flying {
+    /// The message as it waits again; none if it has ended meanwhile.
+    fn back(self, open: &OutboundSession) -> Option<(u64, Box<Outgoing>)> {
+        let Self { number, envelope, attempts, room } = self;
+        let Call { told, .. } = open.take(&envelope.message)?;
+        Some((number, Box::new(Outgoing { envelope, cleared: None, attempts: attempts + 1, room, told })))
     }
 }
 
@@ -369,21 +360,4 @@ fn words(reply: Result<Bytes, PeerError>, count: usize) -> (Vec<Option<Word>>, b
         }
         Err(PeerError::TimedOut | PeerError::Broken) | Ok(Ok(_) | Err(_)) => (vec![None; count], true),
     }
-}
-
-/// The ending that a word of the receiver's node tells of.
-pub(super) fn ending(word: Word) -> Ending {
-    match word {
-        Word::Delivered => Ending::Answer(Vec::new()),
-        Word::Denied { decision, reason } => Ending::Denied { decision, reason },
-        Word::NotDelivered { reason } => Ending::NotDelivered { reason },
-        Word::DeadlineExceeded { delivered } => Ending::DeadlineExceeded { delivered },
-        Word::NoSession => not_delivered("the receiver's node does not keep the session"),
-        Word::Waiting | Word::OutcomeUnknown => Ending::OutcomeUnknown,
-    }
-}
-
-/// The clock by which sessions age: it does not jump.
-pub(super) fn boot_ms(host: &Host) -> u64 {
-    u64::try_from((host.ports.boottime)().as_millis()).unwrap_or(u64::MAX)
 }

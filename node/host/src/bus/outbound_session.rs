@@ -1,29 +1,34 @@
 //! A session that a sender here has outbound_sessions: what was sent in it and has not ended yet, and the table by which what comes
 //! back finds it.
 
-use super::arrival::Answerer;
+use super::answerer::Answerer;
 use super::channel::Channel;
-use super::send_queue::Sent;
+use super::envelope::Route;
 use super::session_close::SessionClose;
-use super::{Route, fate};
-use crate::ending::Ending;
-use crate::host::Host;
+use crate::ending::{Ending, fate};
+use crate::ledger::Ledger;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use symbi_model::agent::{AgentName, Hold};
+use symbi_model::agent::Hold;
 use symbi_model::ledger::{End, Ended, Entry, Fate, Kind};
 use symbi_model::{MessageId, NodeId, State};
 use symbi_proto::session::Id;
 use symbi_proto::wire::message::Parting;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 
 /// How long the receiver's node may still say how a message ended, once the cluster says that its receiver has.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
+/// Batches under way at once whose replies have not come. With so many, the next one waits, and grows.
+const UNDER_WAY: usize = 8;
+
 /// A session as its opener holds it.
+///
+/// Invariants:
+/// - a message comes back to its queue only while the session is not abandoned.
 pub(crate) struct OutboundSession {
     /// The session.
     pub(super) channel: Arc<Channel>,
@@ -37,6 +42,12 @@ pub(crate) struct OutboundSession {
     parted: AtomicBool,
     /// When that was first seen, or that the receiver has ended.
     ended: Mutex<Option<Instant>>,
+    /// Batches that may leave before a reply comes.
+    pub(super) window: Arc<Semaphore>,
+    /// Whether all that was sent in it has ended for want of a word.
+    abandoned: Mutex<bool>,
+    /// Wakes those who wait for that.
+    given_up: Notify,
 }
 
 /// A message that was sent.
@@ -48,14 +59,47 @@ pub(super) struct Call {
     /// Which message of the session it is.
     pub(super) sequence: u64,
     /// Who waits for its end.
-    pub(super) told: oneshot::Sender<Sent>,
+    pub(super) told: oneshot::Sender<Ending>,
 }
 
 impl OutboundSession {
     /// A session in which nothing was sent yet.
     pub(super) fn new(channel: Arc<Channel>, name: String, peer: Answerer) -> Arc<Self> {
-        let (calls, parted, ended) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
-        Arc::new(Self { channel, name, peer, calls, parted, ended })
+        Arc::new(Self {
+            channel,
+            name,
+            peer,
+            calls: Mutex::default(),
+            parted: AtomicBool::new(false),
+            ended: Mutex::default(),
+            window: Arc::new(Semaphore::new(UNDER_WAY)),
+            abandoned: Mutex::default(),
+            given_up: Notify::new(),
+        })
+    }
+
+    /// Whether nothing that was sent in it can come back any more: each batch was replied to, or it was abandoned.
+    pub(super) fn is_settled(&self) -> bool {
+        self.window.available_permits() == UNDER_WAY || *self.abandoned()
+    }
+
+    /// Waits until nothing that was sent in it can come back any more.
+    pub(super) async fn settled(&self) {
+        let given_up = self.given_up.notified();
+        if self.is_settled() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = given_up => (),
+            _ = self.window.acquire_many(UNDER_WAY as u32) => (),
+        }
+    }
+
+    /// Does `act`, which has messages come back, unless the session was abandoned: then it is too late for them.
+    pub(super) fn unless_abandoned<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        let abandoned = self.abandoned();
+        (!*abandoned).then(act)
     }
 
     /// Whether new messages for `route` may take it.
@@ -94,7 +138,7 @@ impl OutboundSession {
 
     /// Ends messages, for those who wait and for the ledger. An answer is no end of an ask in the ledger: it is a message of
     /// its own.
-    pub(super) fn end(&self, host: &Host, endings: impl IntoIterator<Item = (MessageId, Ending)>) {
+    pub(super) fn end(&self, ledger: &Ledger, endings: impl IntoIterator<Item = (MessageId, Ending)>) {
         let mut ends: BTreeMap<u64, Vec<End>> = BTreeMap::new();
         for (message, ending) in endings {
             let Some(call) = self.take(&message) else { continue };
@@ -103,27 +147,29 @@ impl OutboundSession {
                 ends.entry(call.batch).or_default().push(end);
             }
             // Whoever has stopped waiting needs no ending.
-            let _ = call.told.send(Sent::Ended(ending));
+            let _ = call.told.send(ending);
         }
-        self.record(host, ends);
+        self.record(ledger, ends);
     }
 
     /// Lets go of messages whose senders wait no longer, and ends those whose receiver has ended without a word.
-    fn forget(&self, host: &Host, state: &State) {
+    fn forget(&self, ledger: &Ledger, state: &State) {
         let mut ends: BTreeMap<u64, Vec<End>> = BTreeMap::new();
         let gone = self.calls().extract_if(.., |_, call| call.told.is_closed()).collect::<Vec<_>>();
         for (message, call) in gone {
             let end = End { sequence: call.sequence, message, fate: Fate::Unknown };
             ends.entry(call.batch).or_default().push(end);
         }
-        self.record(host, ends);
+        self.record(ledger, ends);
         if !self.parted.load(Ordering::Relaxed) && self.runs(state) {
             return;
         }
         let since = *self.ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
         if since.elapsed() >= LAST_WORD {
+            *self.abandoned() = true;
+            self.given_up.notify_waiters();
             let left: Vec<MessageId> = self.calls().keys().copied().collect();
-            self.end(host, left.into_iter().map(|message| (message, Ending::OutcomeUnknown)));
+            self.end(ledger, left.into_iter().map(|message| (message, Ending::OutcomeUnknown)));
         }
     }
 
@@ -138,10 +184,14 @@ impl OutboundSession {
         placed && status.is_none_or(|status| status.incarnation <= *incarnation)
     }
 
-    fn record(&self, host: &Host, ends: BTreeMap<u64, Vec<End>>) {
+    fn record(&self, ledger: &Ledger, ends: BTreeMap<u64, Vec<End>>) {
         for (batch, ends) in ends {
-            host.ledger.record(Entry::Ended(Ended { session: self.channel.id.0, batch, ends }));
+            ledger.record(Entry::Ended(Ended { session: self.channel.id.0, batch, ends }));
         }
+    }
+
+    fn abandoned(&self) -> MutexGuard<'_, bool> {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn calls(&self) -> MutexGuard<'_, BTreeMap<MessageId, Call>> {
@@ -168,9 +218,9 @@ impl OutboundSessions {
     }
 
     /// Lets go of what nobody waits for. The ends of sessions, to be told to those who have not told them.
-    pub(super) fn forget(&self, host: &Host, state: &State) -> Vec<SessionClose> {
+    pub(super) fn forget(&self, ledger: &Ledger, state: &State) -> Vec<SessionClose> {
         let all: Vec<Arc<OutboundSession>> = self.lock().values().cloned().collect();
-        all.iter().for_each(|open| open.forget(host, state));
+        all.iter().for_each(|open| open.forget(ledger, state));
         drop(all);
         let unused = |open: &mut Arc<OutboundSession>| Arc::strong_count(open) == 1 && open.calls().is_empty();
         let over = self.lock().extract_if(.., |_, open| unused(open)).collect();
@@ -191,11 +241,4 @@ impl OutboundSessions {
 fn closes(over: BTreeMap<Id, Arc<OutboundSession>>, why: Parting) -> Vec<SessionClose> {
     let untold = over.into_values().filter(|open| !open.parted.load(Ordering::Relaxed));
     untold.map(|open| SessionClose::new(&open.channel, why)).collect()
-}
-
-impl Answerer {
-    /// The receiver `name` of a session.
-    pub(super) fn new(name: AgentName, verified: &symbi_policy::credential::Verified) -> Self {
-        Self { name, epoch: verified.epoch, incarnation: verified.incarnation }
-    }
 }

@@ -1,8 +1,8 @@
 //! Routes what comes from other nodes to its session: the sessions that others have opened with agents of this node.
 
-use super::arrival::Origin;
 use super::channel::Channel;
-use super::returns::Returns;
+use super::origin::Origin;
+use super::return_queue::Returns;
 use super::session_close::SessionClose;
 use crate::instance::Instance;
 use std::collections::BTreeMap;

@@ -3,9 +3,10 @@
 //! One task at a time drives it ([`super::outbound`]) while anything waits. Each message is told its end once, and taken out
 //! by whoever sent it if its time is up while it waits: then it was certainly not sent.
 
+use super::envelope::{Cleared, Envelope, Route};
 use super::outbound_session::OutboundSession;
-use super::{Cleared, Envelope, Route, Sender, not_delivered};
-use crate::ending::Ending;
+use super::room::{Full, Room};
+use crate::ending::{Ending, not_delivered};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,42 +15,42 @@ use symbi_model::agent::AgentName;
 use symbi_proto::session::batch;
 use symbi_proto::wire::FRAME_BYTES;
 use symbi_proto::wire::message::AROUND_BYTES;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// Messages that may wait; further ones are refused.
 const WAITING: usize = 4_096;
-/// Batches under way at once whose replies have not come. With so many, the next one waits, and grows.
-pub(super) const UNDER_WAY: u32 = 8;
 /// What the header, the seal and all else take of a frame for one message, at most.
 const SEAL_BYTES: usize = 4_096 + AROUND_BYTES;
 
-/// How a message left its queue.
-pub(super) enum Sent {
-    /// It has ended.
-    Ended(Ending),
-    /// Its receiver runs on this node by now.
-    Here(Box<(Envelope, Cleared)>),
-}
-
 /// A message that waits.
 pub(super) struct Outgoing {
-    /// Who sends it.
-    pub(super) sender: Sender,
     /// What is sent.
     pub(super) envelope: Envelope,
     /// What was asked before it leaves; none if that must be asked again.
     pub(super) cleared: Option<Cleared>,
     /// How often it was sent in vain.
     pub(super) attempts: u32,
+    /// What it takes of its sender's room.
+    pub(super) room: Room,
     /// Who waits for its end.
-    pub(super) told: oneshot::Sender<Sent>,
+    pub(super) told: oneshot::Sender<Ending>,
+}
+
+/// A message that was taken in.
+pub(super) struct Pushed {
+    /// Where it waits.
+    pub(super) queue: Arc<SendQueue>,
+    /// Under which number.
+    pub(super) number: u64,
+    /// Whether the caller must start a task that drives.
+    pub(super) must_drive: bool,
 }
 
 impl Outgoing {
     /// Ends it.
     pub(super) fn end(self: Box<Self>, ending: Ending) {
         // Whoever has stopped waiting needs no ending.
-        let _ = self.told.send(Sent::Ended(ending));
+        let _ = self.told.send(ending);
     }
 
     /// Whether nobody waits for it, or its time is up.
@@ -62,12 +63,11 @@ impl Outgoing {
 ///
 /// Invariants:
 /// - messages leave it by rising number, and come back to it under the number that they had;
-/// - while anything waits, one task drives it.
+/// - while anything waits, one task drives it;
+/// - nothing leaves for another session, or for an agent of this node, while anything may come back from the last session.
 pub(crate) struct SendQueue {
     /// What waits.
     inner: Mutex<Inner>,
-    /// Batches that may leave before a reply comes.
-    pub(super) window: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -78,16 +78,14 @@ struct Inner {
     next: u64,
     /// Whether a task drives it.
     driven: bool,
-    /// The session that new messages take.
-    open: Option<Arc<OutboundSession>>,
-    /// Where the last session went.
-    last: Option<Route>,
+    /// The last session that was set up.
+    session: Option<Arc<OutboundSession>>,
+    /// Whether new messages may take it.
+    usable: bool,
 }
 
 /// For whom a session is to be set up.
 pub(super) struct Wanted {
-    /// Any of those who wait: all are one identity.
-    pub(super) sender: Sender,
     /// The receiver.
     pub(super) to: AgentName,
     /// How long the most patient of them waits.
@@ -107,19 +105,28 @@ pub(super) enum Next {
 impl SendQueue {
     /// A queue where nothing waits.
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::default(), window: Arc::new(Semaphore::new(UNDER_WAY as usize)) })
+        Arc::new(Self { inner: Mutex::default() })
     }
 
-    /// Adds a message: its number, and whether the caller must start a task that drives. None if too many wait.
-    pub(super) fn push(&self, outgoing: Outgoing) -> Option<(u64, bool)> {
-        let mut inner = self.lock();
-        if inner.waiting.len() >= WAITING {
-            return None;
-        }
-        let number = inner.next;
-        inner.next += 1;
-        inner.waiting.insert(number, Box::new(outgoing));
-        Some((number, !std::mem::replace(&mut inner.driven, true)))
+    /// Adds a message.
+    pub(super) fn push(self: Arc<Self>, outgoing: Outgoing) -> Result<Pushed, Full> {
+        let (number, must_drive) = {
+            let mut inner = self.lock();
+            if inner.waiting.len() >= WAITING {
+                return Err(Full::Messages { limit: WAITING });
+            }
+            let number = inner.next;
+            inner.next += 1;
+            inner.waiting.insert(number, Box::new(outgoing));
+            (number, !std::mem::replace(&mut inner.driven, true))
+        };
+        Ok(Pushed { queue: self, number, must_drive })
+    }
+
+    /// Whether nothing waits in it, and nothing that left it may come back.
+    pub(super) fn is_idle(&self) -> bool {
+        let inner = self.lock();
+        !inner.driven && inner.waiting.is_empty() && inner.session.as_ref().is_none_or(|open| open.is_settled())
     }
 
     /// Puts messages back where they came from; whether the caller must start a task that drives.
@@ -164,7 +171,7 @@ impl SendQueue {
         let (mut taken, mut bytes, mut policy_set) = (Vec::new(), 0, PolicyNumber::default());
         while let Some(first) = inner.waiting.first_entry() {
             let Some(cleared) = first.get().cleared.as_ref().filter(|cleared| cleared.route == route) else { break };
-            let judged_by = cleared.send_permit.reference().policy_set;
+            let judged_by = cleared.permit.reference().policy_set;
             bytes += first.get().envelope.payload.len() + SEAL_BYTES;
             let fits = bytes <= FRAME_BYTES - AROUND_BYTES && judged_by == policy_set && taken.len() < batch::MESSAGES;
             if !taken.is_empty() && !fits {
@@ -194,34 +201,40 @@ impl SendQueue {
         let inner = self.lock();
         let (_, first) = inner.waiting.first_key_value()?;
         let remaining = inner.waiting.values().map(|outgoing| outgoing.envelope.remaining()).max().unwrap_or_default();
-        Some(Wanted { sender: first.sender.clone(), to: first.envelope.to.clone(), remaining })
+        Some(Wanted { to: first.envelope.to.clone(), remaining })
     }
 
     /// The session that messages for `route` may take.
     pub(super) fn open_for(&self, route: Route, now_ms: u64) -> Option<Arc<OutboundSession>> {
-        self.lock().open.as_ref().filter(|open| open.fits(route, now_ms)).cloned()
+        let inner = self.lock();
+        inner.session.as_ref().filter(|open| inner.usable && open.fits(route, now_ms)).cloned()
+    }
+
+    /// The last session, if anything that left for it may still come back.
+    pub(super) fn unsettled(&self) -> Option<Arc<OutboundSession>> {
+        self.lock().session.as_ref().filter(|open| !open.is_settled()).cloned()
     }
 
     /// Has new messages take `open`.
-    pub(super) fn set_open(&self, open: Arc<OutboundSession>, route: Route) {
+    pub(super) fn set_open(&self, open: Arc<OutboundSession>) {
         let mut inner = self.lock();
-        (inner.open, inner.last) = (Some(open), Some(route));
+        debug_assert!(inner.session.as_ref().is_none_or(|last| last.is_settled()), "what was sent before goes first");
+        (inner.session, inner.usable) = (Some(open), true);
     }
 
     /// Has no new message take `open`.
     pub(super) fn drop_open(&self, open: &Arc<OutboundSession>) {
         let mut inner = self.lock();
-        inner.open.take_if(|held| Arc::ptr_eq(held, open));
+        if inner.session.as_ref().is_some_and(|last| Arc::ptr_eq(last, open)) {
+            inner.usable = false;
+        }
     }
 
-    /// Lets go of the session if it is over.
+    /// Lets go of the session if it is over and nothing can come back from it.
     pub(super) fn forget(&self) {
-        self.lock().open.take_if(|open| open.is_over());
-    }
-
-    /// Whether the last session was with the incarnation that `route` leads to: what is under way there goes first.
-    pub(super) fn was_for(&self, route: Route) -> bool {
-        self.lock().last == Some(route)
+        let mut inner = self.lock();
+        let usable = inner.usable;
+        inner.session.take_if(|open| (!usable || open.is_over()) && open.is_settled());
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

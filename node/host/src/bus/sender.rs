@@ -1,10 +1,10 @@
 //! Who sends: an agent that runs here, or the node's gateway on behalf of a user from outside.
 
-use super::{SendPermit, not_delivered};
-use crate::bus::arrival::Origin;
-use crate::bus::credentials::Identity;
-use crate::bus::outbound::Sessions;
-use crate::ending::Ending;
+use super::credentials::Identity;
+use super::envelope::SendPermit;
+use super::origin::Origin;
+use super::send_queues::SendQueues;
+use crate::ending::{Ending, not_delivered};
 use crate::grants::DEAF_AFTER;
 use crate::host::Host;
 use crate::instance::Instance;
@@ -55,9 +55,9 @@ impl Sender {
 
     /// The effect itself: tested in the moment of sending, and the permit is used up by it.
     #[expect(clippy::needless_pass_by_value, reason = "the permit is used up")]
-    pub(crate) fn test(&self, host: &Host, kind: Kind, send_permit: SendPermit) -> Result<State, Ending> {
-        debug_assert!(matches!(send_permit, SendPermit::Tell(_)) == (kind == Kind::Tell), "permitted was what is sent");
-        tracing::trace!(decision = %send_permit.reference().decision, ?kind, "a message leaves");
+    pub(crate) fn test(&self, host: &Host, kind: Kind, permit: SendPermit) -> Result<State, Ending> {
+        debug_assert!(matches!(permit, SendPermit::Tell(_)) == (kind == Kind::Tell), "permitted was what is sent");
+        tracing::trace!(decision = %permit.reference().decision, ?kind, "a message leaves");
         match self {
             Self::Agent(instance) => {
                 host.test(instance, effect(kind)).map_err(|refused| not_delivered(format!("the sender is {refused}")))
@@ -106,11 +106,19 @@ impl Sender {
         }
     }
 
-    /// The sessions that it opened.
-    pub(crate) fn sessions<'a>(&'a self, host: &'a Host) -> &'a Sessions {
+    /// The same sender, speaking for `user` if it is a gateway.
+    pub(crate) fn speaking_for(&self, user: &str) -> Self {
         match self {
-            Self::Agent(instance) => &instance.sessions,
-            Self::Gateway { .. } => &host.gateway.sessions,
+            Self::Agent(instance) => Self::Agent(Arc::clone(instance)),
+            Self::Gateway { .. } => Self::Gateway { user: user.to_owned() },
+        }
+    }
+
+    /// What waits to leave of it.
+    pub(crate) fn send_queues<'a>(&'a self, host: &'a Host) -> &'a SendQueues {
+        match self {
+            Self::Agent(instance) => &instance.send_queues,
+            Self::Gateway { .. } => &host.gateway.send_queues,
         }
     }
 }

@@ -6,19 +6,17 @@
 //! The connection says which node tells it, and only the other side of a session can end it.
 
 use super::channel::Channel;
-use crate::host::Host;
 use crate::ports::Peers;
 use futures::{StreamExt, stream};
-use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::{NodeId, State};
+use symbi_model::NodeId;
 use symbi_proto::session::Id;
+use symbi_proto::wire::MessageFrame;
 use symbi_proto::wire::message::Parting;
-use symbi_proto::wire::{MessageFrame, MessageReply};
 use tokio::time::timeout;
 
 /// How long the other side has to hear of it.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// So many are told at once: the way to a node has room for messages beside them.
 const AT_ONCE: usize = 64;
 
@@ -46,46 +44,10 @@ impl SessionClose {
     }
 }
 
-/// Tells of the ends of sessions, and goes on.
-pub(super) fn tell(host: &Host, ended: impl IntoIterator<Item = SessionClose>) {
-    let ended: Vec<SessionClose> = ended.into_iter().collect();
-    if !ended.is_empty() {
-        host.spawn(carry(Arc::clone(&host.ports.peers), ended, PATIENCE));
-    }
-}
-
 /// Tells of the ends of sessions, [`AT_ONCE`] at a time; whoever does not hear it within `patience` finds out.
-async fn carry(peers: Peers, ended: Vec<SessionClose>, patience: Duration) {
+pub(super) async fn carry(peers: Peers, ended: Vec<SessionClose>, patience: Duration) {
     let told = stream::iter(ended).for_each_concurrent(AT_ONCE, |close| close.tell(&peers, patience));
     let _ = timeout(patience, told).await;
-}
-
-/// Lets go of sessions that nobody uses any more, once a second, and tells of it.
-pub(crate) fn forget(host: &Host, state: &State) {
-    host.gateway.sessions.forget();
-    host.instances.all().iter().for_each(|instance| instance.sessions.forget());
-    tell(host, host.outbound_sessions.forget(host, state));
-    tell(host, host.router.forget());
-}
-
-/// Lets go of every session because the node stops, and waits up to `patience` for the others to hear of it.
-pub(crate) async fn leave(host: &Host, patience: Duration) {
-    let ended = host.outbound_sessions.leave().into_iter().chain(host.router.leave());
-    carry(Arc::clone(&host.ports.peers), ended.collect(), patience).await;
-}
-
-/// Takes note that the node `from` keeps a session no longer.
-pub(super) fn take(host: &Host, from: NodeId, session: Id, why: Parting) -> MessageReply {
-    let (held, open) = (host.router.close(session, from), host.outbound_sessions.get(session, from));
-    if let Some(open) = &open {
-        open.part();
-    }
-    if !held && open.is_none() {
-        return MessageReply::NoSession;
-    }
-    tracing::debug!(peer = %from.short(), ?why, "a session has ended on its other side");
-    host.counters.parted(why);
-    MessageReply::Done
 }
 
 #[cfg(test)]

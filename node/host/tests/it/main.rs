@@ -10,5 +10,6 @@ mod processes;
 mod programs;
 mod restarts;
 mod session_closes;
+mod starts;
 mod supervision;
 mod world;

@@ -35,6 +35,18 @@ const LONG: Duration = Duration::from_secs(300);
 /// The pause between two looks at what nothing announces.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// How much there is room for on a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Messages in a mailbox.
+    pub mailbox: usize,
+    /// Sessions of one sender.
+    pub sessions: usize,
+}
+
+/// Room for few messages, so that tests can fill it, and for as many sessions as usual.
+pub const SMALL: Room = Room { mailbox: 4, sessions: 1_024 };
+
 /// What may be between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -48,6 +60,10 @@ pub enum Direction {
     BreaksAfter,
     /// As much as may waits already: nothing leaves.
     Full,
+    /// Frames arrive after so long.
+    Late(Duration),
+    /// Frames arrive when it is something else again.
+    Held,
 }
 
 /// The agreed state, and who hears of it.
@@ -109,22 +125,34 @@ impl World {
     /// The same with processes of this machine, whose files are in `dirs`.
     pub async fn with_processes(dirs: [std::path::PathBuf; 2]) -> Self {
         let drivers = dirs.map(|dir| symbi_sandbox::Process::new(symbi_sandbox::process::Options::new(dir)).unwrap());
-        Self::with_drivers(drivers.map(|driver| Arc::new(driver) as Arc<dyn Driver>), symbi_policy::STARTER, 4).await
+        Self::with_drivers(drivers.map(|driver| Arc::new(driver) as Arc<dyn Driver>), symbi_policy::STARTER, &SMALL)
+            .await
     }
 
     /// The same with mailboxes of the usual size.
     pub async fn with_large_mailboxes(driver: Scripted) -> Self {
+        Self::with_room(driver, Room { mailbox: 1_024, ..SMALL }).await
+    }
+
+    /// The same with so much room in mailboxes and for sessions.
+    pub async fn with_room(driver: Scripted, room: Room) -> Self {
         let driver: Arc<dyn Driver> = Arc::new(driver);
-        Self::with_drivers([Arc::clone(&driver), driver], symbi_policy::STARTER, 1_024).await
+        Self::with_drivers([Arc::clone(&driver), driver], symbi_policy::STARTER, &room).await
+    }
+
+    /// The same with any driver.
+    pub async fn with_driver(driver: impl Driver) -> Self {
+        let driver: Arc<dyn Driver> = Arc::new(driver);
+        Self::with_drivers([Arc::clone(&driver), driver], symbi_policy::STARTER, &SMALL).await
     }
 
     /// The same under other policies.
     pub async fn with_policies(driver: Scripted, policies: &str) -> Self {
         let driver: Arc<dyn Driver> = Arc::new(driver);
-        Self::with_drivers([Arc::clone(&driver), driver], policies, 4).await
+        Self::with_drivers([Arc::clone(&driver), driver], policies, &SMALL).await
     }
 
-    async fn with_drivers(drivers: [Arc<dyn Driver>; 2], policies: &str, mailbox: usize) -> Self {
+    async fn with_drivers(drivers: [Arc<dyn Driver>; 2], policies: &str, room: &Room) -> Self {
         let keys = [SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32])];
         let issuers = [IssuerKey::generate([11; 32]), IssuerKey::generate([12; 32])].map(Arc::new);
         let log = Arc::new(Mutex::new(Log {
@@ -138,7 +166,7 @@ impl World {
         let mut nodes = Vec::new();
         for (number, (key, issuer)) in keys.into_iter().zip(issuers.clone()).enumerate() {
             let below = (&drivers[number], &disks[number]);
-            nodes.push(node(&log, &handles, below, key, issuer, (number, 1, mailbox)));
+            nodes.push(node(&log, &handles, below, key, issuer, (number, 1, room)));
         }
         let world = Self { log, handles, issuers, disks, nodes };
         world.settle().await;
@@ -146,13 +174,13 @@ impl World {
     }
 
     /// Stops the host of node `number` in order, and starts it again.
-    pub async fn restart(&mut self, number: usize, driver: Scripted) {
+    pub async fn restart(&mut self, number: usize, driver: impl Driver) {
         let old = &self.nodes[number];
         old.handle.shutdown().await;
         let issuer = Arc::clone(&self.issuers[number]);
         let driver: Arc<dyn Driver> = Arc::new(driver);
         let below = (&driver, &self.disks[number]);
-        self.nodes[number] = node(&self.log, &self.handles, below, old.key.clone(), issuer, (number, 2, 4));
+        self.nodes[number] = node(&self.log, &self.handles, below, old.key.clone(), issuer, (number, 2, &SMALL));
         self.settle().await;
     }
 
@@ -345,7 +373,7 @@ fn node(
     (driver, disk): (&Arc<dyn Driver>, &Arc<Disk>),
     key: SigningKey,
     issuer: Arc<IssuerKey>,
-    (number, boot, mailbox): (usize, u64, usize),
+    (number, boot, room): (usize, u64, &Room),
 ) -> Node {
     let id = NodeId(key.verifying_key().to_bytes());
     let [granted, hears, commits] = [(); 3].map(|()| Arc::new(AtomicBool::new(true)));
@@ -378,7 +406,8 @@ fn node(
         boottime,
         observer: Arc::new(move |event| heard.lock().unwrap().push(event)),
     };
-    let options = Options { mailbox, ..Options::new(id, boot, issuer, [seed; 32]) };
+    let Room { mailbox, sessions } = *room;
+    let options = Options { mailbox, sessions, ..Options::new(id, boot, issuer, [seed; 32]) };
     let engine = Arc::new(Memory::open(Arc::clone(disk)).expect("nobody else has it open"));
     let handle = symbi_host::spawn(ports, options, engine, CancellationToken::new());
     handles.lock().unwrap().insert(id, handle.clone());
@@ -428,7 +457,22 @@ fn peers(handles: Handles, from: NodeId, direction: Arc<Mutex<Direction>>, sent:
             return tokio::time::sleep(within).map(|()| Err(PeerError::TimedOut)).boxed();
         }
         // As the network does: in order, and once sent no longer stopped by who sent it.
-        let received = tokio::spawn(target.receive(from, frame));
+        let received = match now {
+            Direction::Late(by) => tokio::spawn(async move {
+                tokio::time::sleep(by).await;
+                target.receive(from, frame).await
+            }),
+            Direction::Held => {
+                let direction = Arc::clone(&direction);
+                tokio::spawn(async move {
+                    while *direction.lock().unwrap() == Direction::Held {
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                    }
+                    target.receive(from, frame).await
+                })
+            }
+            _ => tokio::spawn(target.receive(from, frame)),
+        };
         async move {
             if now == Direction::BreaksAfter {
                 tokio::time::sleep(Duration::from_millis(20)).await;

@@ -13,11 +13,11 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, mpsc};
-use tokio::sync::oneshot;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
 
-/// Orders that wait for the thread; one more is refused. A start takes milliseconds.
-const ORDERS: usize = 1024;
+/// Orders that wait for the thread; whoever brings one more waits until there is room. A start takes milliseconds.
+const ORDERS: usize = 64;
 /// Waits for one line, then becomes the command. A shell reads its input a byte at a time, so the agent misses nothing.
 const GATE: &str = r#"IFS= read -r go || exit 125; unset go; exec "$@""#;
 /// The line it waits for.
@@ -52,14 +52,14 @@ type Delivery = (Order, oneshot::Sender<Result<Started, Error>>);
 #[derive(Debug, Clone)]
 pub(super) struct Spawner {
     /// The way to the thread, which runs as long as there is one.
-    orders: mpsc::SyncSender<Delivery>,
+    orders: mpsc::Sender<Delivery>,
 }
 
 impl Spawner {
     pub(super) fn open() -> Result<Self, Error> {
-        let (orders, received) = mpsc::sync_channel::<Delivery>(ORDERS);
+        let (orders, mut received) = mpsc::channel::<Delivery>(ORDERS);
         let serve = move || {
-            for (order, reply) in received {
+            while let Some((order, reply)) = received.blocking_recv() {
                 // Nobody waits for it any more: the async runtime has ended before the driver.
                 if let Err(Ok(unwanted)) = reply.send(start(order)) {
                     abandon(unwanted.child, &unwanted.order);
@@ -75,7 +75,7 @@ impl Spawner {
 
     pub(super) async fn start(&self, order: Order) -> Result<Started, Error> {
         let (reply, started) = oneshot::channel();
-        self.orders.try_send((order, reply)).map_err(|_| Error::Closed)?;
+        self.orders.send((order, reply)).await.map_err(|_| Error::Closed)?;
         started.await.map_err(|_| Error::Closed)?
     }
 }

@@ -120,7 +120,7 @@ pub(super) fn refused(reply: JoinReply, name: &str) -> Ended {
 
 /// No member can admit a node now.
 pub(super) fn unavailable(why: String) -> Failure {
-    Failure::new(5, "NO_QUORUM", "the cluster cannot admit a node now")
+    Failure::new(5, "NO_LEADER", "the cluster cannot admit a node now")
         .why(why)
         .fix("see 'symbi-node cluster status' on a member")
 }

@@ -318,7 +318,10 @@ fn database(error: &symbi_store::Error) -> Failure {
         symbi_store::Error::Version(_) => failure
             .fix("start it with the symbi-node that wrote it; or a new node: another --data-dir, another --name, and --join with a token"),
         symbi_store::Error::InUse { .. } => failure.fix("stop that process, or name another directory with --data-dir"),
-        symbi_store::Error::Io(_) | symbi_store::Error::Closed => {
+        symbi_store::Error::Io(_)
+        | symbi_store::Error::Closed
+        | symbi_store::Error::Missing(_)
+        | symbi_store::Error::Exists(_) => {
             failure.fix("see to the disk and the directory's owner, then start again")
         }
     }

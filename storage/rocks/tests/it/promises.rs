@@ -1,6 +1,6 @@
 //! The suite that every engine passes.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use symbi_rocks::{Options, Rocks};
 use symbi_store::{Engine, Error, Run, WriteBatch, suite};
@@ -10,8 +10,8 @@ use tempfile::TempDir;
 ///
 /// A crash copies the files while the database is open, and goes on with the copy. That is what the kernel has at the moment
 /// of a `kill -9`: it proves recovery without a close, but not that anything reached the disk itself. The latter is shown
-/// by RocksDB's own count of syncs (a unit test of the engine) and, here, by cutting the log back to the length that it had
-/// at the last acknowledgement ([`crate::damage`]).
+/// by RocksDB's own count of syncs (a unit test of the engine) and by cutting the log back to where it was at the last
+/// acknowledgement, or to somewhere behind that ([`suite::Bed::crash_keeping`], [`crate::damage`]).
 struct Directories {
     /// Where they all lie.
     root: TempDir,
@@ -19,11 +19,13 @@ struct Directories {
     runs: Vec<Run>,
     /// How many crashes there were.
     crashes: u32,
+    /// How long the log was when nothing in it was unsynced.
+    synced: u64,
 }
 
 impl Directories {
     fn new(runs: Vec<Run>) -> Self {
-        Self { root: tempfile::tempdir().expect("a directory"), runs, crashes: 0 }
+        Self { root: tempfile::tempdir().expect("a directory"), runs, crashes: 0, synced: 0 }
     }
 
     fn current(&self) -> PathBuf {
@@ -43,6 +45,29 @@ impl suite::Bed for Directories {
         self.crashes += 1;
         copy(&from, &self.current());
     }
+
+    fn crash_keeping(&mut self, part: u64, of: u64) {
+        self.crash();
+        let log = wal(&self.current());
+        let length = fs::metadata(&log).expect("a log").len();
+        let cut = self.synced + (length - self.synced) * part / of;
+        OpenOptions::new().write(true).open(log).expect("a log").set_len(cut).expect("cut");
+    }
+
+    fn synced(&mut self) {
+        self.synced = fs::metadata(wal(&self.current())).expect("a log").len();
+    }
+
+    /// A full file system needs one to mount: `cluster-tests` has it.
+    fn fail_next(&mut self, _: Error) -> bool {
+        false
+    }
+}
+
+/// The write-ahead log that is being written.
+pub fn wal(directory: &Path) -> PathBuf {
+    let files = fs::read_dir(directory).expect("a directory").map(|file| file.expect("an entry").path());
+    files.filter(|path| path.extension().is_some_and(|kind| kind == "log")).max().expect("a log")
 }
 
 /// Copies a database's files.

@@ -17,6 +17,18 @@ pub(super) enum SharedOp {
     DeleteRange(Bytes, Bytes),
 }
 
+impl SharedOp {
+    /// How many bytes its key and value have.
+    pub(super) fn bytes(&self) -> u64 {
+        let (one, other) = match self {
+            Self::Put(key, value) => (key.len(), value.len()),
+            Self::Delete(key) => (key.len(), 0),
+            Self::DeleteRange(from, to) => (from.len(), to.len()),
+        };
+        u64::try_from(one + other).unwrap_or(u64::MAX)
+    }
+}
+
 /// Makes a batch's operations shareable.
 pub(super) fn share(batch: WriteBatch) -> Vec<SharedOp> {
     let ops = batch.into_ops().into_iter();

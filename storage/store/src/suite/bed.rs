@@ -23,6 +23,16 @@ pub trait Bed {
     /// Takes from the stored data whatever a crash at this moment may take; an engine that is open still counts as dead,
     /// and the next [`Bed::open`] sees what is left.
     fn crash(&mut self);
+
+    /// As [`Bed::crash`], but of the bytes that are not synced it leaves the first `part` of `of` parts, to the byte, and takes
+    /// the rest. The cases call [`Bed::synced`] when nothing before that is in flight.
+    fn crash_keeping(&mut self, part: u64, of: u64);
+
+    /// Told that everything appended so far was called back, and nothing was written since.
+    fn synced(&mut self);
+
+    /// Makes the next append or write meet an error; answers whether that can be done here.
+    fn fail_next(&mut self, error: Error) -> bool;
 }
 
 pub(super) fn open<B: Bed>(bed: &mut B) -> B::Engine {
