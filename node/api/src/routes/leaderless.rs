@@ -16,7 +16,7 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use std::time::Duration;
 use symbi_model::State;
-use symbi_policy::gate::DEAF_AFTER;
+use symbi_policy::gate::LEADERLESS_AFTER;
 use tokio::time::timeout;
 
 /// How long ago a leader was heard, ms: in answers of a node that hears none.
@@ -96,7 +96,7 @@ pub fn mark(serving: &Serving, response: &mut Response) {
 }
 
 fn hears_leader(view: &View) -> bool {
-    view.leader_heard.is_some_and(|age| age < DEAF_AFTER)
+    view.leader_heard.is_some_and(|age| age < LEADERLESS_AFTER)
 }
 
 fn unheard(view: &View) -> Error {
