@@ -258,7 +258,8 @@ fn refuse(code: RefusedCode, detail: String) -> JoinReply {
 #[cfg(test)]
 mod tests {
     use super::room;
-    use symbi_model::node::{Liveness, Membership, Node, Profile, Resources};
+    use symbi_model::agent::Resources;
+    use symbi_model::node::{Liveness, Membership, Node, Profile};
     use symbi_model::{NodeId, State};
     use symbi_net::MAX_MEMBERS;
     use symbi_proto::wire::join::RefusedCode;
