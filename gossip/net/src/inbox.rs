@@ -88,7 +88,10 @@ pub type Requests = mpsc::UnboundedReceiver<Request>;
 
 /// The queues of those who serve, by lane and group. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Served(Arc<RwLock<BTreeMap<(Lane, GroupId), mpsc::UnboundedSender<Request>>>>);
+pub(crate) struct Served(Arc<RwLock<Queues>>);
+
+/// Where requests go, by lane and group.
+type Queues = BTreeMap<(Lane, GroupId), mpsc::UnboundedSender<Request>>;
 
 /// The sending ends, held by the actor and by the lanes it serves.
 #[derive(Debug, Clone)]

@@ -14,8 +14,16 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The reads. Clones are the same.
 #[derive(Clone, Default)]
 pub struct Lookup {
-    /// When the last one began, and the index that it gave.
-    last: Arc<Mutex<Option<(Instant, Option<u64>)>>>,
+    /// The last one.
+    last: Arc<Mutex<Option<Read>>>,
+}
+
+/// A read of the leader that has ended.
+struct Read {
+    /// When it began.
+    began: Instant,
+    /// The index that it gave; none if no leader could be asked.
+    index: Option<u64>,
 }
 
 impl Lookup {
@@ -26,15 +34,15 @@ impl Lookup {
     {
         let asked = Instant::now();
         let mut last = self.last.lock().await;
-        if let Some((began, index)) = *last {
-            if began >= asked {
-                return index;
+        if let Some(last) = &*last {
+            if last.began >= asked {
+                return last.index;
             }
-            sleep_until(began + EVERY).await;
+            sleep_until(last.began + EVERY).await;
         }
         let began = Instant::now();
         let index = read().await;
-        *last = Some((began, index));
+        *last = Some(Read { began, index });
         index
     }
 }
