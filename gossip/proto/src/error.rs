@@ -84,10 +84,12 @@ pub enum Error {
         batch: u64,
     },
     /// A header has more extensions than it may.
-    #[error("a header with {entries} extensions, at most {max} are allowed", max = crate::session::extensions::ENTRIES)]
+    #[error("a header with {entries} extensions, at most {max} are allowed")]
     TooManyExtensions {
         /// How many.
         entries: usize,
+        /// How many there may be.
+        max: usize,
     },
     /// A header's extensions are not in the order of their keys, each once.
     #[error("a header's extensions are out of order")]

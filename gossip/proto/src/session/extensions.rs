@@ -87,7 +87,7 @@ impl From<Extensions> for Vec<(Key, Vec<u8>)> {
 
 fn fits(entries: usize, bytes: usize) -> Result<(), Error> {
     if entries > ENTRIES {
-        return Err(Error::TooManyExtensions { entries });
+        return Err(Error::TooManyExtensions { entries, max: ENTRIES });
     }
     if bytes > BYTES {
         return Err(Error::TooLong { what: "a header's extensions", bytes, max: BYTES });

@@ -59,7 +59,7 @@ fn they_are_few_and_short() {
         all.set(Key(number as u16), vec![0; BYTES / ENTRIES]).expect("as many and as long as may be");
     }
     let full = all.clone();
-    assert_eq!(all.set(Key(99), Vec::new()), Err(Error::TooManyExtensions { entries: ENTRIES + 1 }));
+    assert_eq!(all.set(Key(99), Vec::new()), Err(Error::TooManyExtensions { entries: ENTRIES + 1, max: ENTRIES }));
     let too_long = all.set(Key(3), vec![0; BYTES / ENTRIES + 1]);
     assert!(matches!(too_long, Err(Error::TooLong { bytes, max: BYTES, .. }) if bytes == BYTES + 1), "{too_long:?}");
     assert_eq!(all, full, "an error changes nothing");
