@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use symbi_model::{Epoch, Incarnation};
-use symbi_proto::session::{Header, Id, Initiator, Kind, Party, Session, respond};
+use symbi_proto::session::{Extensions, Header, Id, Initiator, Kind, Party, Session, respond};
 
 /// The two sides of a session.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ pub fn header() -> Header {
         receiver_epoch: Epoch(2),
         deadline_ms: crate::NOW_MS,
         trace: [0; 16],
+        extensions: Extensions::default(),
     }
 }
 

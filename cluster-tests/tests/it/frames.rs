@@ -14,10 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use symbi_cluster_tests::seeds::seeds;
 use symbi_cluster_tests::{Cluster, Node, SOON, eventually};
-use symbi_model::{ClusterId, NodeId};
-use symbi_net::{CallError, Handle, Identity, Inbox, Lane, Member, Options, Request, Roster, tcp};
+use symbi_model::{ClusterId, GroupId, NodeId};
+use symbi_net::{CallError, Handle, Identity, Inbox, Lane, Member, Options, Requests, Roster, tcp};
 use symbi_proto::wire::{ControlReply, Usage, View};
-use tokio::sync::mpsc;
 
 /// The damaged frames that members may send each other, `<variant> <damage> <hex>` a line.
 const CONTROL: &str = include_str!("../../../gossip/proto/tests/it/corpus/controlrequest.txt");
@@ -35,6 +34,8 @@ const RAFT_REPLIES: &str = include_str!("../../../consensus/raft/src/wire/corpus
 const SNAPSHOT_REFUSED: &[u8] = &[1, 10];
 /// How often each of Raft's frames has a bit flipped, and where the bits come from.
 const FLIPS: (usize, u64) = (32, 0x5e_ed);
+/// The control group.
+const GROUP: GroupId = GroupId(0);
 /// How long an answer may take: most frames get none.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -121,20 +122,20 @@ async fn a_member_that_sends_garbage_on_every_lane_is_answered_or_ignored_and_th
     let to = known["n1"];
     let mut refused = 0;
     for (line, frame) in frames(CONTROL) {
-        let answer = handle.call(to, Lane::Control, frame, PATIENCE).await;
+        let answer = handle.call(to, (Lane::Control, GROUP), frame, PATIENCE).await;
         assert!(!matches!(answer, Err(CallError::Unreachable(_))), "{line}: the node hung up: {answer:?}");
         let failed = answer.ok().and_then(|bytes| ControlReply::decode(&bytes).ok());
-        refused += usize::from(matches!(failed, Some(ControlReply::Failed { .. })));
+        refused += usize::from(matches!(failed, Some(ControlReply::Unsupported)));
     }
     assert!(refused > 20, "{refused} control requests were told that they cannot be read");
     for (line, frame) in frames(MESSAGE) {
-        let answer = handle.call(to, Lane::Message, frame, PATIENCE).await;
+        let answer = handle.call(to, (Lane::Message, GROUP), frame, PATIENCE).await;
         assert!(!matches!(answer, Err(CallError::Unreachable(_))), "{line}: the node hung up: {answer:?}");
     }
     for lane in [Lane::Append, Lane::Heartbeat, Lane::Snapshot, Lane::Vote] {
         // Nothing that could be read: what a member's readable words do, no decoder decides.
         for garbage in [&b""[..], &[1], &[1, 0], &[0xff; 64], &[2, 0, 0], &[1, 0, 99, 0, 0]] {
-            let answer = handle.call(to, lane, Bytes::copy_from_slice(garbage), PATIENCE).await;
+            let answer = handle.call(to, (lane, GROUP), Bytes::copy_from_slice(garbage), PATIENCE).await;
             assert_eq!(answer, Err(CallError::Closed), "{lane:?} {garbage:?}");
         }
     }
@@ -144,7 +145,7 @@ async fn a_member_that_sends_garbage_on_every_lane_is_answered_or_ignored_and_th
 }
 
 /// Gives these replies in turn to whatever replicas ask, whether or not it makes sense.
-async fn answers(mut requests: mpsc::Receiver<Request>, replies: Vec<Bytes>, given: Arc<AtomicUsize>) {
+async fn answers(mut requests: Requests, replies: Vec<Bytes>, given: Arc<AtomicUsize>) {
     for reply in replies.iter().cycle() {
         let Some(request) = requests.recv().await else { return };
         let _ = request.reply.send(reply.clone());
@@ -160,10 +161,12 @@ async fn a_member_whose_raft_frames_are_damaged_either_way_is_refused_and_named_
     let cuts = frames(RAFT_REPLIES).flat_map(|(_, frame)| [1, 2, 3].map(|part| frame.slice(..frame.len() * part / 4)));
     let cuts: Vec<Bytes> = cuts.collect();
     let (replies, given) = (cuts.len(), Arc::new(AtomicUsize::new(0)));
-    tokio::spawn(answers(inbox.raft, cuts, given.clone()));
+    for requests in [inbox.append, inbox.heartbeat, inbox.snapshot, inbox.vote] {
+        tokio::spawn(answers(requests, cuts.clone(), given.clone()));
+    }
     for (line, frame) in frames(RAFT_REQUESTS) {
         for damaged in cut(&frame).chain(flipped(&frame)) {
-            let answer = handle.call(to, lane_of(line), damaged.clone(), PATIENCE).await;
+            let answer = handle.call(to, (lane_of(line), GROUP), damaged.clone(), PATIENCE).await;
             // What can be read is in the name of a node that this is not, or of a snapshot that nobody has begun.
             let is_refused = match &answer {
                 Ok(reply) => reply.starts_with(SNAPSHOT_REFUSED),
@@ -196,7 +199,7 @@ async fn a_stranger_that_sends_garbage_to_join_is_refused_and_others_can_join() 
         answered += usize::from(handle.join_call(addr, frame, PATIENCE).await.is_ok());
     }
     assert!(answered > 0, "a stranger is told why");
-    let refused = handle.call(known["n1"], Lane::Control, Bytes::from_static(&[1, 1]), PATIENCE).await;
+    let refused = handle.call(known["n1"], (Lane::Control, GROUP), Bytes::from_static(&[1, 1]), PATIENCE).await;
     assert!(refused.is_err(), "a stranger has no lane: {refused:?}");
     cluster.nodes[0].still_works().await;
     cluster.join().await;

@@ -3,10 +3,15 @@
 use anyhow::ensure;
 use serde_json::Value;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use symbi_cluster_tests::{Cluster, Node, Ran, SOON, eventually, free_port, symbi, symbi_after};
 use symbi_model::{ClusterId, TokenId};
+use symbi_net::{Handle, Identity, Options, Roster, tcp};
+use symbi_proto::Versions;
+use symbi_proto::join::{Member, VERSIONS, welcome};
 use symbi_proto::token::JoinToken;
+use symbi_proto::wire::join::{Refused, RefusedCode};
+use symbi_proto::wire::{JoinReply, JoinRequest};
 
 /// Starts `node` as a joiner that is expected to end by itself.
 async fn join(node: &Node, addresses: &str, token: &str) -> Ran {
@@ -122,6 +127,80 @@ async fn a_join_that_cannot_be_says_why_and_leaves_nothing() {
     late.start(&["--join", &format!("{closed},{seed}"), "--token", &good]);
     late.ready().await;
     cluster.nodes[0].still_works().await;
+}
+
+#[tokio::test]
+async fn a_node_that_advertises_an_address_where_nobody_reaches_it_is_not_admitted() {
+    let cluster = Cluster::one().await;
+    let seed = cluster.nodes[0].listen.to_string();
+    let elsewhere = cluster.stranger("elsewhere");
+    let closed = format!("127.0.0.1:{}", free_port());
+    // Nobody is there, and somebody else is.
+    for address in [&closed, &seed] {
+        let flags = ["--join", &seed, "--token", &cluster.join_token, "--advertise-addr", address];
+        let arguments = elsewhere.arguments(&flags);
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let _ = symbi(&words).await.exits(23).says("JOIN_ADVERTISE_UNREACHABLE").says(address);
+    }
+    nobody_came(&cluster).await;
+    // The use was not spent, and the same directory joins once it says where it is.
+    let mut node = elsewhere;
+    node.start(&["--join", &seed, "--token", &cluster.join_token]);
+    node.ready().await;
+    cluster.nodes[0].still_works().await;
+}
+
+/// A member of this process, which welcomes whoever says hello with its token, and then refuses it for this reason.
+async fn refusing(code: RefusedCode, versions: Versions) -> (Handle, String) {
+    let identity = Identity::from_seed([9; 32]);
+    let id = "0192aaaa-0000-7000-8000-000000000000".parse().expect("a UUID");
+    let (member, cluster) = (identity.node(), ClusterId(id));
+    let token = JoinToken::new("symbi", cluster, TokenId([7; 6]), [8; 32]);
+    let (text, verifier) = (token.to_string(), token.verifier());
+    let transport = tcp(&identity);
+    let options = Options::new(([127, 0, 0, 1], 0).into());
+    let started = symbi_net::start(options, identity, transport, Roster::default()).await;
+    let (handle, mut inbox) = started.expect("a free port");
+    tokio::spawn(async move {
+        while let Some(call) = inbox.joins.recv().await {
+            let refused = JoinReply::Refused(Refused { code, detail: "as the test wants it".to_owned() });
+            let answer = match JoinRequest::decode(&call.body).expect("a request") {
+                JoinRequest::Hello(hello) => {
+                    let here = Member { node: member, cluster, cluster_name: "symbi".to_owned() };
+                    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+                    let welcomed = welcome(&here, call.from, hello, verifier, [1; 32], now as u64);
+                    let (_, mut reply) = welcomed.expect("a good hello");
+                    reply.versions = versions;
+                    JoinReply::Hello(reply)
+                }
+                _ => refused,
+            };
+            let _ = call.reply.send(answer.encode().into());
+        }
+    });
+    (handle, text)
+}
+
+#[tokio::test]
+async fn what_only_another_member_could_refuse_has_its_exit_code_too() {
+    let cluster = Cluster::one().await;
+    let later = Versions { min: 7, max: 9 };
+    let cases = [
+        (RefusedCode::Busy, later, 26, vec!["JOIN_VERSION", "versions 7 to 9", "this program version 2"]),
+        (RefusedCode::Version, VERSIONS, 26, vec!["JOIN_VERSION", "as the test wants it"]),
+        (RefusedCode::ClusterFull, VERSIONS, 7, vec!["CLUSTER_FULL", "as the test wants it"]),
+        (RefusedCode::DialBack, VERSIONS, 23, vec!["JOIN_ADVERTISE_UNREACHABLE", "as the test wants it"]),
+    ];
+    for (number, (code, versions, exit, says)) in cases.into_iter().enumerate() {
+        let (member, token) = refusing(code, versions).await;
+        let node = cluster.stranger(&format!("refused-{number}"));
+        let mut ran = join(&node, &member.listen_addr().to_string(), &token).await.exits(exit);
+        for text in says {
+            ran = ran.says(text);
+        }
+        assert!(ran.err.contains("  fix: ") && ran.err.contains("  undo: "), "{}", ran.err);
+        member.shutdown().await;
+    }
 }
 
 #[tokio::test]

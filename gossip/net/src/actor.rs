@@ -139,6 +139,7 @@ impl Actor {
     fn on_message(&mut self, message: Message) {
         match message {
             Message::JoinCall { addr, body, reply } => self.on_join_call(addr, body, reply),
+            Message::Identify { addr, reply } => self.on_identify(addr, reply),
             Message::Publish(view) => self.publish(&view),
             Message::Disconnect(node) => self.disconnect(&node),
             Message::Open(connection, open) => {

@@ -28,18 +28,24 @@ counters! {
     connections_refused,
     /// Connections closed because the peer fell silent.
     peers_silent,
+    /// Strangers' connections closed because they had lasted as long as they may.
+    strangers_expired,
     /// Dials that failed.
     dials_failed,
     /// Dials that reached another node than the one expected there.
     wrong_peers,
-    /// Oversized or unreadable frames on a lane; each closed its connection.
+    /// Oversized or truncated frames on a lane; each closed its connection.
     bad_frames,
     /// Oversized or unreadable bodies on the join protocol; each closed its connection.
     bad_joins,
     /// Join calls refused because 32 were waiting.
     joins_full,
-    /// Calls refused because the lane's queue was full.
+    /// Calls refused because the queue of their lane and group was full.
     queues_full,
+    /// Frames on a lane of a kind, or for a group, that is not known here.
+    frames_unsupported,
+    /// Requests dropped because their sender had its window of that lane and group open already.
+    windows_exceeded,
     /// Calls that ended at their deadline.
     calls_timed_out,
     /// Gossip that was no member's, or not signed by whom it named.

@@ -16,24 +16,40 @@ pub enum Error {
     },
 }
 
-/// Why a call has no answer.
-///
-/// After `Unreachable` and `Refused` the request was certainly not sent; after the others it may have been carried out.
+/// Why a call has no answer. [`CallError::is_unsent`] tells whether the request may have been carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// Not connected, or the lane could not be opened, or its queue is full. Not sent: try again after a pause.
+    /// Not connected, or the lane could not be opened. Try again after a pause.
     #[error("unreachable: {0}")]
     Unreachable(String),
+    /// As much as may waits for this peer on this lane and group: it is slower than its callers. [`crate::Handle::reserve`]
+    /// waits instead.
+    #[error("too much waits for this peer already")]
+    Full,
     /// The deadline passed first.
     #[error("timed out")]
     TimedOut,
     /// The connection or its substream ended, or the peer dropped the request without an answer.
     #[error("the connection ended before the answer")]
     Closed,
-    /// The peer does not offer this lane to us (we are a stranger there, or have its Raft lanes only), or the body is
-    /// longer than [`crate::MAX_BODY`]. Not sent.
-    #[error("refused: the lane is not offered or the body is too long")]
+    /// The peer is there and does not offer this lane to us, or not for this group: its version lacks it, or it takes us for a
+    /// stranger (and then [`crate::Handle::connections`] does not name it).
+    #[error("the peer does not offer this")]
+    Unsupported,
+    /// We do not use this lane with a peer that is only vouched for, or the body is longer than [`crate::MAX_BODY`].
+    #[error("refused: the peer is no member yet, or the body is too long")]
     Refused,
+}
+
+impl CallError {
+    /// Whether the request was certainly not carried out.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Full | Self::Unsupported | Self::Refused => true,
+            Self::TimedOut | Self::Closed => false,
+        }
+    }
 }
 
 /// Why a call to a stranger's join protocol has no answer.

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use symbi_model::NodeId;
+use symbi_model::{GroupId, NodeId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::counters::{Counters, Counts};
+use crate::inbox::{Requests, Served};
+use crate::lane::caller::Slot;
 use crate::message::Message;
 use crate::routes::Routes;
 use crate::{CallError, Connection, JoinCallError, Lane, Roster, join};
@@ -32,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) roster: watch::Sender<Roster>,
     /// The lanes that can be called.
     pub(crate) routes: Arc<Routes>,
+    /// The queues of those who serve.
+    pub(crate) served: Served,
     /// Who is connected.
     pub(crate) connections: watch::Receiver<BTreeMap<NodeId, Connection>>,
     /// What was refused or lost.
@@ -57,11 +61,11 @@ impl Handle {
         self.shared.roster.send_replace(roster);
     }
 
-    /// Sends `body` to `to` on `lane`, and awaits the answer until `deadline` from now.
+    /// Sends `body` to `to` on `lane` about `group`, and awaits the answer until `deadline` from now.
     ///
-    /// The request has its place in the lane's queue when this returns, before the future is polled: requests of one
-    /// lane leave in the order of the calls. The queue is bounded; a full one is [`CallError::Unreachable`]. Dropping
-    /// the future gives up the answer, not the request.
+    /// The request has its place in the queue of its lane and group when this returns, before the future is polled: requests
+    /// of one lane and group leave in the order of the calls. The queue is bounded; a full one is [`CallError::Full`].
+    /// Dropping the future gives up the answer, not the request.
     ///
     /// # Panics
     /// Outside a tokio runtime with a timer.
@@ -69,11 +73,28 @@ impl Handle {
     pub fn call(
         &self,
         to: NodeId,
-        lane: Lane,
+        (lane, group): (Lane, GroupId),
         body: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'static, Result<Bytes, CallError>> {
-        self.shared.routes.call(to, lane, body, deadline)
+        self.shared.routes.call(to, (lane, group), body, deadline)
+    }
+
+    /// Waits for a place in the queue to `to` on `lane` about `group`, large enough for the longest body, so that a call in it
+    /// cannot be refused for want of room. Places are given in turn. Dropping the future, or the slot, gives the place back.
+    ///
+    /// # Errors
+    /// Why there will be none: as for [`Self::call`], and never after something was sent.
+    #[must_use = "the slot comes to the future"]
+    pub fn reserve(&self, to: NodeId, lane: Lane, group: GroupId) -> BoxFuture<'static, Result<Slot, CallError>> {
+        self.shared.routes.reserve(to, lane, group)
+    }
+
+    /// Serves `lane` for `group` from now on: its requests come to the queue that this returns, and no longer to an older one.
+    /// Until a group is served, and after its queue is dropped, its requests are answered [`CallError::Unsupported`].
+    #[must_use]
+    pub fn serve(&self, lane: Lane, group: GroupId) -> Requests {
+        self.shared.served.add(lane, group)
     }
 
     /// Asks the node that listens at `addr`, whoever it is, something on `/symbi/join/1`; its answer comes with its
@@ -95,6 +116,20 @@ impl Handle {
         let ask = async {
             let gone = || JoinCallError::Dial("the network has stopped".to_owned());
             self.shared.messages.send(Message::JoinCall { addr, body, reply }).await.map_err(|_| gone())?;
+            answer.await.map_err(|_| gone())?
+        };
+        tokio::time::timeout(deadline, ask).await.unwrap_or(Err(JoinCallError::TimedOut))
+    }
+
+    /// Who listens at `addr`: dials it, if there is no connection to that address, and says whom it met, as the connection proved.
+    ///
+    /// # Errors
+    /// [`JoinCallError::Dial`], [`JoinCallError::TimedOut`].
+    pub async fn identify(&self, addr: SocketAddr, deadline: Duration) -> Result<NodeId, JoinCallError> {
+        let (reply, answer) = oneshot::channel();
+        let ask = async {
+            let gone = || JoinCallError::Dial("the network has stopped".to_owned());
+            self.shared.messages.send(Message::Identify { addr, reply }).await.map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?
         };
         tokio::time::timeout(deadline, ask).await.unwrap_or(Err(JoinCallError::TimedOut))

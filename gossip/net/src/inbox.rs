@@ -1,7 +1,13 @@
-//! What comes in: one bounded channel for each kind, so that a full one never holds up another.
+//! What comes in: one queue for each kind and group, so that none that is full holds up another.
+//!
+//! Requests on lanes are bounded where they come in: a connection has at most its lane's window of each group open here,
+//! waiting or being served.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use symbi_model::NodeId;
+use symbi_model::{GroupId, NodeId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Lane;
@@ -13,6 +19,8 @@ pub struct Request {
     pub from: NodeId,
     /// The lane it came on.
     pub lane: Lane,
+    /// The group that it is about.
+    pub group: GroupId,
     /// The bytes.
     pub body: Bytes,
     /// Where the answer goes.
@@ -50,16 +58,22 @@ pub struct Vouch {
     pub reply: oneshot::Sender<bool>,
 }
 
-/// The receiving ends. A channel nobody reads holds back its own kind only: lanes of that class wait, join calls,
-/// gossip and vouching are refused.
+/// The receiving ends, of group 0; [`crate::Handle::serve`] makes those of others. A queue nobody reads holds back its own
+/// kind and group only: its callers wait, join calls, gossip and vouching are refused.
 #[derive(Debug)]
 pub struct Inbox {
-    /// Requests on the lanes append, heartbeat, snapshot and vote.
-    pub raft: mpsc::Receiver<Request>,
+    /// Requests on the lane append.
+    pub append: Requests,
+    /// Requests on the lane heartbeat.
+    pub heartbeat: Requests,
+    /// Requests on the lane snapshot.
+    pub snapshot: Requests,
+    /// Requests on the lane vote.
+    pub vote: Requests,
     /// Requests on the lane control.
-    pub control: mpsc::Receiver<Request>,
+    pub control: Requests,
     /// Requests on the lane message.
-    pub message: mpsc::Receiver<Request>,
+    pub message: Requests,
     /// Requests on the join protocol.
     pub joins: mpsc::Receiver<JoinCall>,
     /// What members published.
@@ -68,15 +82,22 @@ pub struct Inbox {
     pub vouch: mpsc::Receiver<Vouch>,
 }
 
+/// Requests of one lane and group, in the order in which each connection brought them. The channel has no bound of its own:
+/// the windows of the connections are.
+pub type Requests = mpsc::UnboundedReceiver<Request>;
+
+/// The queues of those who serve, by lane and group. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Served(Arc<RwLock<Queues>>);
+
+/// Where requests go, by lane and group.
+type Queues = BTreeMap<(Lane, GroupId), mpsc::UnboundedSender<Request>>;
+
 /// The sending ends, held by the actor and by the lanes it serves.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
-    /// Of [`Inbox::raft`].
-    raft: mpsc::Sender<Request>,
-    /// Of [`Inbox::control`].
-    control: mpsc::Sender<Request>,
-    /// Of [`Inbox::message`].
-    message: mpsc::Sender<Request>,
+    /// Of requests on lanes.
+    pub(crate) served: Served,
     /// Of [`Inbox::joins`].
     pub(crate) joins: mpsc::Sender<JoinCall>,
     /// Of [`Inbox::gossip`].
@@ -85,8 +106,6 @@ pub(crate) struct Outbox {
     pub(crate) vouch: mpsc::Sender<Vouch>,
 }
 
-/// Requests that wait in one class's channel; after that its substreams wait, and then the callers.
-const REQUESTS: usize = 256;
 /// Join calls and vouchings that wait; one more is refused.
 const STRANGERS: usize = 32;
 /// Frames of gossip that wait; one more is dropped.
@@ -94,30 +113,36 @@ const FRAMES: usize = 256;
 
 /// Makes the channels.
 pub(crate) fn channels() -> (Outbox, Inbox) {
-    let (raft, raft_out) = mpsc::channel(REQUESTS);
-    let (control, control_out) = mpsc::channel(REQUESTS);
-    let (message, message_out) = mpsc::channel(REQUESTS);
+    let served = Served::default();
+    let of = |lane| served.add(lane, GroupId(0));
     let (joins, joins_out) = mpsc::channel(STRANGERS);
     let (gossip, gossip_out) = mpsc::channel(FRAMES);
     let (vouch, vouch_out) = mpsc::channel(STRANGERS);
     let inbox = Inbox {
-        raft: raft_out,
-        control: control_out,
-        message: message_out,
+        append: of(Lane::Append),
+        heartbeat: of(Lane::Heartbeat),
+        snapshot: of(Lane::Snapshot),
+        vote: of(Lane::Vote),
+        control: of(Lane::Control),
+        message: of(Lane::Message),
         joins: joins_out,
         gossip: gossip_out,
         vouch: vouch_out,
     };
-    (Outbox { raft, control, message, joins, gossip, vouch }, inbox)
+    (Outbox { served, joins, gossip, vouch }, inbox)
 }
 
-impl Outbox {
-    /// Where requests of `lane` go.
-    pub(crate) fn requests(&self, lane: Lane) -> &mpsc::Sender<Request> {
-        match lane {
-            Lane::Append | Lane::Heartbeat | Lane::Snapshot | Lane::Vote => &self.raft,
-            Lane::Control => &self.control,
-            Lane::Message => &self.message,
-        }
+impl Served {
+    /// A queue for a lane and group, in the place of an older one.
+    pub(crate) fn add(&self, lane: Lane, group: GroupId) -> Requests {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert((lane, group), sender);
+        receiver
+    }
+
+    /// Puts a request into its queue; false if nobody serves its lane and group here.
+    pub(crate) fn hand_on(&self, request: Request) -> bool {
+        let queues = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        queues.get(&(request.lane, request.group)).is_some_and(|queue| queue.send(request).is_ok())
     }
 }

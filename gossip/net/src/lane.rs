@@ -1,13 +1,16 @@
 //! A lane: calls of one kind between two nodes, over one long-lived substream for each direction of calling.
 //!
-//! The caller's half ([`caller`]) posts requests in the order of the calls and matches answers by id, so that many are
-//! under way at once; the server's half ([`server`]) hands requests on in their order. A lane's substream is opened
-//! by its first call, while the frames queue.
+//! A substream carries all groups: a frame names its group, and each group has a queue and a window of its own at both ends
+//! ([`queue`], [`window`]), so that one that is full stops nobody else. The caller's half ([`caller`]) posts requests in the
+//! order of the calls and matches answers by id, so that many are under way at once; the server's half ([`server`]) hands
+//! requests on in their order. A lane's substream is opened by its first call, while the frames queue.
 
 pub(crate) mod caller;
 pub(crate) mod frame;
 pub(crate) mod keepalive;
+pub(crate) mod queue;
 pub(crate) mod server;
+pub(crate) mod window;
 
 /// What a call is about. Lanes never wait for one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,13 +50,13 @@ impl Lane {
         matches!(self, Self::Append | Self::Heartbeat | Self::Snapshot | Self::Vote)
     }
 
-    /// The protocol's name on the wire.
+    /// The protocol's name on the wire, with its version: a version that reads or bounds frames in another way has another.
     pub(crate) const fn protocol(self) -> &'static str {
         match self {
-            Self::Append => "/symbi/append/1",
-            Self::Heartbeat => "/symbi/heartbeat/1",
-            Self::Snapshot => "/symbi/snapshot/1",
-            Self::Vote => "/symbi/vote/1",
+            Self::Append => "/symbi/raft/append/1",
+            Self::Heartbeat => "/symbi/raft/heartbeat/1",
+            Self::Snapshot => "/symbi/raft/snapshot/1",
+            Self::Vote => "/symbi/raft/vote/1",
             Self::Control => "/symbi/control/1",
             Self::Message => "/symbi/message/1",
         }

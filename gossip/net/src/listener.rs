@@ -53,13 +53,15 @@ impl Listener {
         Self { table, strangers: BTreeSet::new(), max_strangers, per_peer }
     }
 
-    /// Fixes a connection's standing, or refuses it.
-    fn admit(&self, connection: ConnectionId, peer: &PeerId) -> Result<Standing, Refused> {
+    /// Fixes a connection's standing, or refuses it. A stranger that we have `dialled` ourselves may have connections besides:
+    /// it is dialled back while it asks to be admitted.
+    fn admit(&self, connection: ConnectionId, peer: &PeerId, dialled: bool) -> Result<Standing, Refused> {
         if node_of(peer).is_none() {
             return Err(Refused::NotANode);
         }
         let mut table = self.table.lock();
-        if table.count(peer) >= self.per_peer {
+        let is_bounded = !dialled || table.standing(peer) > Standing::Stranger;
+        if is_bounded && table.count(peer) >= self.per_peer {
             return Err(Refused::TooManyOfOne);
         }
         Ok(table.admit(connection, peer))
@@ -83,7 +85,7 @@ impl NetworkBehaviour for Listener {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        let standing = self.admit(connection, &peer).map_err(ConnectionDenied::new)?;
+        let standing = self.admit(connection, &peer, false).map_err(ConnectionDenied::new)?;
         if standing == Standing::Stranger {
             self.strangers.insert(connection);
             if self.strangers.len() > self.max_strangers {
@@ -103,7 +105,7 @@ impl NetworkBehaviour for Listener {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.admit(connection, &peer).map_err(ConnectionDenied::new)?;
+        self.admit(connection, &peer, true).map_err(ConnectionDenied::new)?;
         Ok(dummy::ConnectionHandler)
     }
 

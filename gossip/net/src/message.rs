@@ -23,6 +23,13 @@ pub(crate) enum Message {
         /// Where the answer goes.
         reply: JoinReply,
     },
+    /// Who listens at this address?
+    Identify {
+        /// The address.
+        addr: SocketAddr,
+        /// Where the answer goes.
+        reply: IdentifyReply,
+    },
     /// Publish a view.
     Publish(Bytes),
     /// Close all connections with this node.
@@ -37,3 +44,6 @@ pub(crate) enum Message {
 
 /// Where the answer of a join call goes.
 pub(crate) type JoinReply = oneshot::Sender<Result<(NodeId, Bytes), JoinCallError>>;
+
+/// Where the answer goes to who listens somewhere.
+pub(crate) type IdentifyReply = oneshot::Sender<Result<NodeId, JoinCallError>>;

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// The most members that a cluster may have: each keeps a connection to every other.
+pub const MAX_MEMBERS: usize = 256;
+
 /// The network's settings.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -40,16 +43,24 @@ impl Options {
 pub struct Limits {
     /// Connections of one peer, those being closed not counted. Default 2: the one in use and the one that replaces it.
     pub per_peer: usize,
-    /// Established connections in all. Default 256.
+    /// Established connections in all. Default 320: one to every other member, strangers, and those that replace others.
     pub established: u32,
     /// Inbound connections whose handshake is under way. Default 32.
     pub pending_inbound: u32,
     /// Established inbound connections of peers that are not members. Default 32.
     pub strangers: usize,
+    /// How long one of them may last, whatever goes on over it; it closes when its last answer is given. Default 30 s.
+    pub stranger_lifetime: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { per_peer: 2, established: 256, pending_inbound: 32, strangers: 32 }
+        Self {
+            per_peer: 2,
+            established: MAX_MEMBERS as u32 + 64,
+            pending_inbound: 32,
+            strangers: 32,
+            stranger_lifetime: Duration::from_secs(30),
+        }
     }
 }

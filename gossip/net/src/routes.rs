@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use symbi_model::NodeId;
+use symbi_model::{GroupId, NodeId};
 
-use crate::lane::caller::Caller;
+use crate::lane::caller::{Caller, Slot};
 use crate::lane::keepalive::Heard;
 use crate::{CallError, Lane};
 
@@ -25,15 +25,34 @@ impl Routes {
     pub(crate) fn call(
         &self,
         to: NodeId,
-        lane: Lane,
+        (lane, group): (Lane, GroupId),
         body: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'static, Result<Bytes, CallError>> {
-        let lanes = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        match lanes.get(&to) {
-            Some((lanes, _)) => lanes[lane.index()].call(body, deadline),
-            None => std::future::ready(Err(CallError::Unreachable(format!("not connected to {}", to.short())))).boxed(),
+        match self.lane(to, lane) {
+            Ok(caller) => caller.call(group, body, deadline),
+            Err(error) => std::future::ready(Err(error)).boxed(),
         }
+    }
+
+    /// Waits for a place in a queue; see [`crate::Handle::reserve`].
+    pub(crate) fn reserve(
+        &self,
+        to: NodeId,
+        lane: Lane,
+        group: GroupId,
+    ) -> BoxFuture<'static, Result<Slot, CallError>> {
+        match self.lane(to, lane) {
+            Ok(caller) => caller.reserve(group),
+            Err(error) => std::future::ready(Err(error)).boxed(),
+        }
+    }
+
+    /// The lane to a node.
+    fn lane(&self, to: NodeId, lane: Lane) -> Result<Caller, CallError> {
+        let lanes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let found = lanes.get(&to).map(|(lanes, _)| lanes[lane.index()].clone());
+        found.ok_or_else(|| CallError::Unreachable(format!("not connected to {}", to.short())))
     }
 
     /// Puts the lanes of a new connection in the place of the old one's.

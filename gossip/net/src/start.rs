@@ -48,6 +48,7 @@ pub async fn start(
 
     let (messages, message_queue) = mpsc::channel(MESSAGES);
     let (outbox, inbox) = inbox::channels();
+    let served = outbox.served.clone();
     let (connected, connections) = watch::channel(BTreeMap::new());
     let (roster, roster_changes) = watch::channel(roster);
     let (routes, counters) = (Arc::new(Routes::default()), Arc::new(Counters::default()));
@@ -70,7 +71,7 @@ pub async fn start(
     });
     tasks.spawn(actor.run());
     let guard = stop.clone().drop_guard();
-    let shared = Inner { messages, roster, routes, connections, counters, listen, tasks, stop, _guard: guard };
+    let shared = Inner { messages, roster, routes, served, connections, counters, listen, tasks, stop, _guard: guard };
     Ok((Handle::new(shared), inbox))
 }
 

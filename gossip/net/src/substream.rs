@@ -49,7 +49,7 @@ impl AsRef<str> for Slot {
     fn as_ref(&self) -> &str {
         match self {
             Self::Lane(lane) => lane.protocol(),
-            Self::Keepalive => "/symbi/pulse/1",
+            Self::Keepalive => "/symbi/keepalive/1",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong between two nodes, as far as their messages show it.
 
+use crate::versions::Versions;
 use symbi_model::codec;
 
 /// Why a message, a token or a proof is not accepted.
@@ -17,13 +18,13 @@ pub enum Error {
     /// The text is a join token that was damaged on its way here.
     #[error("the join token is damaged: its checksum does not match; copy it again, whole")]
     TokenChecksum,
-    /// The other side speaks another version of the protocol.
-    #[error("the other side speaks version {theirs}, this program version {ours}")]
+    /// The other side speaks none of the versions of the protocol that this program speaks.
+    #[error("the other side speaks {theirs} of the join protocol, this program {ours}")]
     Version {
         /// The other side's.
-        theirs: u32,
+        theirs: Versions,
         /// This program's.
-        ours: u32,
+        ours: Versions,
     },
     /// The other side belongs to another cluster than the token.
     #[error("the other side belongs to another cluster than the token")]
@@ -82,6 +83,17 @@ pub enum Error {
         /// Its number.
         batch: u64,
     },
+    /// A header has more extensions than it may.
+    #[error("a header with {entries} extensions, at most {max} are allowed")]
+    TooManyExtensions {
+        /// How many.
+        entries: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// A header's extensions are not in the order of their keys, each once.
+    #[error("a header's extensions are out of order")]
+    ExtensionOrder,
     /// Longer than is allowed.
     #[error("{what} of {bytes} bytes, at most {max} are allowed")]
     TooLong {

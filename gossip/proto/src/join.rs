@@ -9,24 +9,25 @@
 //!
 //! Both MACs are over one transcript: both nonces and node ids (so they are bound to the connection, which is authenticated
 //! by those ids), the cluster, both versions and clocks, the joiner's name. Each direction has its own label, and the
-//! joiner's covers what it says of itself too. Not here: whether the token may be used, and what admits a node.
+//! joiner's covers all that it says of itself too, as it is encoded. Not here: whether the token may be used, and what admits a node.
 
 use crate::error::Error;
 use crate::mac::{Transcript, hmac};
 use crate::token::{JoinToken, prefix};
+use crate::versions::Versions;
 use crate::wire::join::{Enrol, Hello, HelloReply};
 use subtle::ConstantTimeEq;
 use symbi_model::node::Profile;
-use symbi_model::{ClusterId, NodeId, RequestId};
+use symbi_model::{ClusterId, NodeId, RequestId, codec};
 use zeroize::Zeroizing;
 
-/// The version of the join protocol.
-pub const VERSION: u32 = 1;
+/// The versions of the join protocol that this program speaks.
+pub const VERSIONS: Versions = Versions { min: 2, max: 2 };
 /// The largest difference of clocks with which a node is let in, ms.
 pub const SKEW_MS: u64 = 500;
 
-const MEMBER_LABEL: &[u8] = b"symbi-join-v1 member\0";
-const JOINER_LABEL: &[u8] = b"symbi-join-v1 joiner\0";
+const MEMBER_LABEL: &[u8] = b"symbi-join-v2 member\0";
+const JOINER_LABEL: &[u8] = b"symbi-join-v2 joiner\0";
 
 /// A new node that has said hello.
 pub struct Joiner {
@@ -78,7 +79,7 @@ impl Joiner {
     #[must_use]
     pub fn start(token: JoinToken, node: NodeId, name: String, nonce: [u8; 32], wall_ms: u64) -> (Self, Hello) {
         let hello =
-            Hello { token: token.id, nonce, version: VERSION, wall_ms, cluster_prefix: token.cluster_prefix, name };
+            Hello { token: token.id, nonce, versions: VERSIONS, wall_ms, cluster_prefix: token.cluster_prefix, name };
         (Self { token, node, hello: hello.clone() }, hello)
     }
 
@@ -87,9 +88,7 @@ impl Joiner {
     /// # Errors
     /// [`Error::Version`], [`Error::ForeignCluster`] or [`Error::ProofWrong`].
     pub fn check(self, member: NodeId, reply: HelloReply) -> Result<Proved, Error> {
-        if reply.version != VERSION {
-            return Err(Error::Version { theirs: reply.version, ours: VERSION });
-        }
+        agree(reply.versions)?;
         if !self.token.is_for(reply.cluster) {
             return Err(Error::ForeignCluster);
         }
@@ -101,6 +100,12 @@ impl Joiner {
 }
 
 impl Proved {
+    /// The version of the protocol that both sides speak.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        VERSIONS.common(self.reply.versions).unwrap_or(VERSIONS.max)
+    }
+
     /// What the member said: cluster, its name, the member's clock.
     #[must_use]
     pub fn reply(&self) -> &HelloReply {
@@ -128,16 +133,14 @@ pub fn welcome(
     nonce: [u8; 32],
     wall_ms: u64,
 ) -> Result<(Pending, HelloReply), Error> {
-    if hello.version != VERSION {
-        return Err(Error::Version { theirs: hello.version, ours: VERSION });
-    }
+    agree(hello.versions)?;
     if hello.cluster_prefix != prefix(member.cluster) {
         return Err(Error::ForeignCluster);
     }
     let mut reply = HelloReply {
         nonce,
         mac: [0; 32],
-        version: VERSION,
+        versions: VERSIONS,
         wall_ms,
         cluster: member.cluster,
         cluster_name: member.cluster_name.clone(),
@@ -182,15 +185,22 @@ pub fn skew_ms(sent_ms: u64, received_ms: u64, theirs_ms: u64) -> i64 {
     }
 }
 
+/// The version that both sides speak.
+fn agree(theirs: Versions) -> Result<u32, Error> {
+    VERSIONS.common(theirs).ok_or(Error::Version { theirs, ours: VERSIONS })
+}
+
 fn transcript(joiner: NodeId, member: NodeId, hello: &Hello, reply: &HelloReply) -> [u8; 32] {
-    Transcript::new(b"symbi-join-v1\0")
+    Transcript::new(b"symbi-join-v2\0")
         .fixed(&joiner.0)
         .fixed(&member.0)
         .fixed(&hello.token.0)
         .fixed(&hello.nonce)
         .fixed(&reply.nonce)
-        .number(u64::from(hello.version))
-        .number(u64::from(reply.version))
+        .number(u64::from(hello.versions.min))
+        .number(u64::from(hello.versions.max))
+        .number(u64::from(reply.versions.min))
+        .number(u64::from(reply.versions.max))
         .number(hello.wall_ms)
         .number(reply.wall_ms)
         .fixed(&hello.cluster_prefix)
@@ -214,10 +224,7 @@ fn joiner_mac(
     let said = Transcript::new(JOINER_LABEL)
         .fixed(transcript)
         .bytes(name.as_bytes())
-        .bytes(profile.addr.to_string().as_bytes())
-        .bytes(&profile.credential_key)
-        .number(profile.allocatable.memory_mb)
-        .number(profile.allocatable.cpu_millis)
+        .bytes(&codec::encode(profile))
         .fixed(request.client.0.as_bytes())
         .number(request.sequence);
     hmac(verifier, &[said.as_slice()])

@@ -9,6 +9,8 @@ pub mod join;
 mod mac;
 pub mod session;
 pub mod token;
+mod versions;
 pub mod wire;
 
 pub use error::Error;
+pub use versions::Versions;

@@ -10,6 +10,7 @@
 //! [`Session::due_for_rekey`].
 
 pub mod batch;
+pub mod extensions;
 mod handshake;
 mod header;
 mod keys;
@@ -19,6 +20,7 @@ mod window;
 pub mod witness;
 
 pub use batch::{Claim, Said};
+pub use extensions::{Extensions, Key};
 pub use handshake::{Hello, HelloReply, Initiator, Party, respond};
 pub use header::{Header, Kind};
 

@@ -11,7 +11,7 @@ pub mod message;
 pub mod view;
 
 pub use blob::Blob;
-pub use control::{ControlReply, ControlRequest, Ending};
+pub use control::{ControlReply, ControlRequest, Ending, LogTail};
 pub use join::{JoinReply, JoinRequest};
 pub use message::{Attestation, Carried, MessageFrame, MessageReply, Word};
 pub use view::{Usage, View};

@@ -19,7 +19,7 @@ pub const HELP: &str = "Examples:
   symbi-node start --data-dir d1 --label zone=a --label gpu    with labels that agents can require
 
 A join prints eight phases. When one fails, the exit code says which:
-  20 resolve, 21 dial, 22 verify, 24 token, 25 clock, 27 name, 28 catch-up, 29 data directory of another cluster";
+  20 resolve, 21 dial, 22 verify, 23 dial-back, 24 token, 25 clock, 26 version, 27 name, 28 catch-up, 29 data directory of another cluster";
 
 /// The flags of `start`.
 #[derive(Args)]

@@ -41,5 +41,5 @@ pub use ending::{Ending, TellStatus};
 pub use handle::{Caller, Handle, NotHere, spawn};
 pub use observer::{Effect, Event};
 pub use options::Options;
-pub use ports::{GrantCall, PeerError, Peers, Ports};
+pub use ports::{GrantCall, PeerError, Peers, Place, Places, Ports};
 pub use reconciler::Running;

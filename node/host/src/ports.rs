@@ -10,9 +10,15 @@ use symbi_model::{NodeId, State};
 use symbi_sandbox::Driver;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Carries one frame to a node's bus and brings its reply. The frame is queued, in order, before the call returns.
+/// Carries one frame to a node's bus and brings its reply; it waits for room on the way, as long as the reply may take.
 pub type Peers =
     Arc<dyn Fn(NodeId, Bytes, Duration) -> BoxFuture<'static, Result<Bytes, PeerError>> + Send + Sync + 'static>;
+
+/// Waits for room on the way to a node's bus. What is sealed must leave, or its session is worth nothing: so room comes first.
+pub type Places = Arc<dyn Fn(NodeId) -> BoxFuture<'static, Result<Place, PeerError>> + Send + Sync + 'static>;
+
+/// Carries one frame, as [`Peers`] does, where there is room for it. It is queued, in order, before the call returns.
+pub type Place = Box<dyn FnOnce(Bytes, Duration) -> BoxFuture<'static, Result<Bytes, PeerError>> + Send + 'static>;
 
 /// The host's surroundings.
 #[derive(Clone)]
@@ -27,6 +33,8 @@ pub struct Ports {
     pub gate: symbi_policy::Gate,
     /// The way to other nodes' buses (the message lane).
     pub peers: Peers,
+    /// Room on that way.
+    pub places: Places,
     /// The way to the leader's grants, on the leader too.
     pub grants: mpsc::Sender<GrantCall>,
     /// The wall clock, ms since the Unix epoch.

@@ -18,7 +18,7 @@ mod verifier;
 pub use claims::{Claims, LIFETIME_S, MAX_LIFETIME_S, Subject, gateway_epoch, urn};
 pub use document::discovery_document;
 pub use key::{IssuerKey, key_id};
-pub use verifier::{Expected, Verified, Verifier};
+pub use verifier::{Expected, Presented, Verified, Verifier};
 
 use symbi_model::{Epoch, NodeId};
 

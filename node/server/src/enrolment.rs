@@ -2,10 +2,14 @@
 //! proof, has the gate judge `node::admit` for the token's maker, and commits the enrolment. It changes no membership: that is
 //! the leader's reconciler's.
 
+mod lookup;
+
 use crate::clock::WallMs;
 use crate::wiring::remote::Remote;
 use bytes::Bytes;
+use lookup::Lookup;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use symbi_api::error::Error;
@@ -27,6 +31,8 @@ use tokio_util::task::TaskTracker;
 const PENDING: usize = 64;
 /// How long an enrolment may take to be committed, ms.
 const ENROL_MS: u64 = 6_000;
+/// How long a new node may take to be reached at the address that it advertises.
+const DIAL_BACK: Duration = Duration::from_secs(2);
 
 /// Answers strangers.
 #[derive(Clone)]
@@ -41,6 +47,8 @@ pub struct Handler {
     wall_ms: WallMs,
     /// The way to the leader.
     remote: Remote,
+    /// Asks the leader about tokens that are not known here.
+    lookup: Lookup,
     /// Who has said hello, the last one last. One that was admitted stays: its answer may be lost, and then it asks again.
     pending: Arc<Mutex<VecDeque<(NodeId, Pending)>>>,
 }
@@ -55,7 +63,7 @@ impl Handler {
         wall_ms: WallMs,
         remote: Remote,
     ) -> Self {
-        Self { raft, gate, proposals, wall_ms, remote, pending: Arc::default() }
+        Self { raft, gate, proposals, wall_ms, remote, lookup: Lookup::default(), pending: Arc::default() }
     }
 
     /// Answers until `cancel`.
@@ -114,7 +122,7 @@ impl Handler {
         if let Some(token) = state.join_tokens.get(&id) {
             return Ok((state.clone(), token.clone()));
         }
-        let index = self.remote.read_index().await;
+        let index = self.lookup.index(|| self.remote.read_index()).await;
         let index = index.ok_or_else(|| refused(RefusedCode::Unavailable, "no leader can be asked about the token"))?;
         let state = self.raft.wait_applied(index, Duration::from_secs(3)).await.map_err(|_| starting())?;
         let token = state.join_tokens.get(&id).cloned();
@@ -134,6 +142,8 @@ impl Handler {
             (pending.hello().token, enrol.name.clone())
         };
         fit(&name)?;
+        room(&self.raft.state().borrow(), &joiner)?;
+        self.dial_back(joiner, enrol.profile.addr).await?;
         let (_, record) = self.token(token).await?;
         let labels = enrol.profile.labels.clone();
         let admit = AdmitNode { user: record.user.clone(), name: name.clone(), labels };
@@ -142,6 +152,22 @@ impl Handler {
         let committed = outcome(writer.permitted(&admit, enrol.request, command, ENROL_MS).await)?;
         let state = self.raft.wait_applied(committed.index, Duration::from_secs(3)).await.map_err(|_| starting())?;
         enrolled(&state, &joiner)
+    }
+
+    /// Dials the new node at the address that it advertises: a member that nobody reaches would be dialled for ever.
+    async fn dial_back(&self, joiner: NodeId, addr: SocketAddr) -> Result<(), Refused> {
+        let is_enrolled = self.raft.state().borrow().nodes.get(&joiner).is_some_and(|known| known.profile.addr == addr);
+        if is_enrolled {
+            // It asks again, and members may have the connections to it already.
+            return Ok(());
+        }
+        let why = match self.remote.net.identify(addr, DIAL_BACK).await {
+            Ok(node) if node == joiner => return Ok(()),
+            Ok(other) => format!("node {} answers there", other.short()),
+            Err(error) => error.to_string(),
+        };
+        let detail = format!("the member cannot reach this node at {addr}, the address that it advertises: {why}");
+        Err(refused(RefusedCode::DialBack, detail))
     }
 
     fn progress(&self, joiner: &NodeId) -> JoinReply {
@@ -156,6 +182,16 @@ impl Handler {
             committed: status.committed,
         })
     }
+}
+
+/// Whether the cluster takes one more: each member keeps a connection to every other.
+fn room(state: &State, joiner: &NodeId) -> Result<(), Refused> {
+    let others = state.nodes.iter().filter(|(id, node)| *id != joiner && node.membership != Membership::Removed);
+    let members = others.count();
+    if members < symbi_net::MAX_MEMBERS {
+        return Ok(());
+    }
+    Err(refused(RefusedCode::ClusterFull, format!("it has {members} members, and no more can be connected")))
 }
 
 fn fit(name: &str) -> Result<(), Refused> {
@@ -217,4 +253,49 @@ fn refused(code: RefusedCode, detail: impl Into<String>) -> Refused {
 
 fn refuse(code: RefusedCode, detail: String) -> JoinReply {
     JoinReply::Refused(Refused { code, detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::room;
+    use symbi_model::agent::Resources;
+    use symbi_model::node::{Liveness, Membership, Node, Profile};
+    use symbi_model::{NodeId, State};
+    use symbi_net::MAX_MEMBERS;
+    use symbi_proto::wire::join::RefusedCode;
+
+    fn node(membership: Membership) -> Node {
+        let addr = ([127, 0, 0, 1], 7400).into();
+        Node {
+            name: "n".to_owned(),
+            profile: Profile::plain(addr, Vec::new(), Resources { memory_mb: 1, cpu_millis: 1 }),
+            membership,
+            liveness: Liveness::Up,
+            token: None,
+            enrolled_at: 1,
+            enrolled_ms: 1,
+        }
+    }
+
+    fn id(number: usize) -> NodeId {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        NodeId(id)
+    }
+
+    #[test]
+    fn a_cluster_takes_as_many_members_as_can_be_connected_and_not_one_more() {
+        let mut state = State::default();
+        for number in 0..MAX_MEMBERS - 1 {
+            state.nodes.insert(id(number), node(Membership::Member));
+        }
+        state.nodes.insert(id(1_000), node(Membership::Removed));
+        let joiner = id(2_000);
+        assert!(room(&state, &joiner).is_ok(), "one is missing; a removed one does not count");
+        state.nodes.insert(id(MAX_MEMBERS), node(Membership::Joining));
+        let full = room(&state, &joiner).expect_err("all that may be are there");
+        assert_eq!(full.code, RefusedCode::ClusterFull);
+        assert!(full.detail.contains("256 members"), "{}", full.detail);
+        assert!(room(&state, &id(MAX_MEMBERS)).is_ok(), "who has enrolled asks again");
+    }
 }

@@ -6,8 +6,8 @@
 //! | 2 | dial | `JOIN_DIAL` | 21 |
 //! | 3 | verify that the peer knows the token | `JOIN_CLUSTER_MISMATCH` | 22 |
 //! | 4 | clocks within 500 ms | `JOIN_CLOCK` | 25 |
-//! | 5 | the protocol's version | `JOIN_VERSION` | 26 |
-//! | 6 | enrol: token consumed, name free, node recorded | `JOIN_TOKEN`, `JOIN_NAME` | 24, 27 |
+//! | 5 | a version of the join protocol in common | `JOIN_VERSION` | 26 |
+//! | 6 | enrol: room for it, dialled back, token consumed, name free, node recorded | `CLUSTER_FULL`, `JOIN_ADVERTISE_UNREACHABLE`, `JOIN_TOKEN`, `JOIN_NAME` | 7, 23, 24, 27 |
 //! | 7 | roster: who the members are and where | – | – |
 //! | 8 | catch up with the log | `JOIN_CATCH_UP` | 28 |
 //!
@@ -228,6 +228,9 @@ async fn verify(
     };
     let (theirs_ms, name) = (reply.wall_ms, reply.cluster_name.clone());
     let proved = joiner.check(member, reply).map_err(|error| {
+        if matches!(error, symbi_proto::Error::Version { .. }) {
+            return refusal::version(error.to_string());
+        }
         let what = format!("the node at {address} has not proved that it is of this token's cluster");
         Failure::new(22, "JOIN_CLUSTER_MISMATCH", what)
             .why(error.to_string())
@@ -240,7 +243,7 @@ async fn verify(
         return Err(refusal::clock(skew).into());
     }
     progress.done(4, "clocks agree within 500 ms");
-    progress.done(5, &format!("protocol version {}", symbi_proto::join::VERSION));
+    progress.done(5, &format!("join protocol {}", proved.version()));
     Ok((address, proved))
 }
 

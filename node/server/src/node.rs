@@ -167,7 +167,10 @@ impl Node {
             sink: bench::Sink::new(core.sink(&engine), move || received.counts().messages_attested),
         };
         let (tasks, cancel) = (&core.tracker, &core.cancel);
-        core.part("raft's inbox", inbound::raft(inbox.raft, core.raft.clone(), tasks.clone(), cancel.clone()));
+        let raft = [inbox.append, inbox.heartbeat, inbox.snapshot, inbox.vote];
+        for ((name, kind), requests) in link::KINDS.into_iter().zip(raft) {
+            core.part(name, inbound::raft(kind, requests, core.raft.clone(), tasks.clone(), cancel.clone()));
+        }
         core.part("the control inbox", inbound::control(inbox.control, server, tasks.clone(), cancel.clone()));
         core.part("the message inbox", inbound::messages(inbox.message, host.clone(), tasks.clone(), cancel.clone()));
         core.part("vouching", inbound::vouch(inbox.vouch, remote.clone(), tasks.clone(), cancel.clone()));
@@ -255,7 +258,7 @@ impl Core {
         clocks: Clocks,
         net: symbi_net::Handle,
     ) -> Result<Self, Failure> {
-        let link = Arc::new(link::RaftLink(net.clone()));
+        let link = Arc::new(link::RaftLink { net: net.clone(), group: config.raft.group });
         let started = symbi_raft::start(config.raft.clone(), engine.clone(), link).await;
         let raft = started.map_err(|error| storage(&*engine, &error))?;
         if let Some(genesis) = &config.genesis {
@@ -377,6 +380,7 @@ impl Core {
             driver,
             gate: self.gate.clone(),
             peers: peers::over(self.net.clone()),
+            places: peers::places(self.net.clone()),
             grants,
             wall_ms: self.clocks.wall_ms.clone(),
             boottime: self.clocks.boottime.clone(),

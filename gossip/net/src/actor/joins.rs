@@ -25,7 +25,7 @@ use crate::behaviour::JOIN_TIMEOUT;
 use crate::identity::node_of;
 use crate::inbox::{JoinCall, Vouch};
 use crate::join::{Answer, Ask, MAX_JOIN_BODY};
-use crate::message::JoinReply;
+use crate::message::{IdentifyReply, JoinReply};
 use crate::roster::Standing;
 
 /// How long a stranger waits between two wishes to be vouched for, and how often one is passed on.
@@ -48,8 +48,26 @@ pub(super) struct Joins {
 struct Dial {
     /// The address.
     addr: SocketAddr,
-    /// Bodies to send when it stands, and where their answers go.
-    waiting: Vec<(Bytes, JoinReply)>,
+    /// What for.
+    waiting: Vec<Wanted>,
+}
+
+/// What an address is dialled for.
+enum Wanted {
+    /// To send this when the connection stands; the answer goes there.
+    Ask(Bytes, JoinReply),
+    /// To learn who it is.
+    Identity(IdentifyReply),
+}
+
+impl Wanted {
+    /// Ends it: there is no connection.
+    fn fail(self, error: JoinCallError) {
+        match self {
+            Self::Ask(_, reply) => drop(reply.send(Err(error))),
+            Self::Identity(reply) => drop(reply.send(Err(error))),
+        }
+    }
 }
 
 /// A question of ours.
@@ -87,24 +105,39 @@ impl Joins {
 impl Actor {
     /// A join call: over a connection to that address if there is one, else dials.
     pub(super) fn on_join_call(&mut self, addr: SocketAddr, body: Bytes, reply: JoinReply) {
-        let open = self.links.values().find(|link| link.end == End::Open && link.addr == Some(addr));
-        if let Some(peer) = open.map(|link| link.peer) {
-            self.ask_join(peer, addr, body, reply);
-            return;
+        match self.connected_to(addr) {
+            Some((peer, _)) => self.ask_join(peer, addr, body, reply),
+            None => self.dial_for(addr, Wanted::Ask(body, reply)),
         }
+    }
+
+    /// Who listens at an address: by the connection to it if there is one, else dials.
+    pub(super) fn on_identify(&mut self, addr: SocketAddr, reply: IdentifyReply) {
+        match self.connected_to(addr) {
+            Some((_, node)) => drop(reply.send(Ok(node))),
+            None => self.dial_for(addr, Wanted::Identity(reply)),
+        }
+    }
+
+    /// Whom we have dialled at this address, if the connection is open.
+    fn connected_to(&self, addr: SocketAddr) -> Option<(PeerId, NodeId)> {
+        let open = self.links.values().find(|link| link.end == End::Open && link.addr == Some(addr))?;
+        Some((open.peer, open.node))
+    }
+
+    /// Dials an address, once for all who want something of it.
+    fn dial_for(&mut self, addr: SocketAddr, wanted: Wanted) {
         if let Some(dial) = self.joins.dials.values_mut().find(|dial| dial.addr == addr) {
-            dial.waiting.push((body, reply));
+            dial.waiting.push(wanted);
             return;
         }
         let opts = DialOpts::unknown_peer_id().address(to_multiaddr(addr)).allocate_new_port().build();
         let connection = opts.connection_id();
         match self.parts.swarm.dial(opts) {
             Ok(()) => {
-                self.joins.dials.insert(connection, Dial { addr, waiting: vec![(body, reply)] });
+                self.joins.dials.insert(connection, Dial { addr, waiting: vec![wanted] });
             }
-            Err(error) => {
-                let _ = reply.send(Err(JoinCallError::Dial(describe(&error))));
-            }
+            Err(error) => wanted.fail(JoinCallError::Dial(describe(&error))),
         }
     }
 
@@ -119,17 +152,27 @@ impl Actor {
     /// The dial of a join call stands.
     pub(super) fn on_join_dialled(&mut self, connection: ConnectionId) {
         let Some(dial) = self.joins.dials.remove(&connection) else { return };
-        let Some(peer) = self.links.get(&connection).map(|link| link.peer) else { return };
-        for (body, reply) in dial.waiting {
-            self.ask_join(peer, dial.addr, body, reply);
+        let Some((peer, node)) = self.links.get(&connection).map(|link| (link.peer, link.node)) else { return };
+        let mut is_needed = false;
+        for wanted in dial.waiting {
+            match wanted {
+                Wanted::Ask(body, reply) => {
+                    is_needed = true;
+                    self.ask_join(peer, dial.addr, body, reply);
+                }
+                Wanted::Identity(reply) => drop(reply.send(Ok(node))),
+            }
+        }
+        if !is_needed {
+            self.release(connection);
         }
     }
 
     /// The dial of a join call failed.
     pub(super) fn on_join_dial_failed(&mut self, connection: ConnectionId, reason: &str) {
         let Some(dial) = self.joins.dials.remove(&connection) else { return };
-        for (_, reply) in dial.waiting {
-            let _ = reply.send(Err(JoinCallError::Dial(reason.to_owned())));
+        for wanted in dial.waiting {
+            wanted.fail(JoinCallError::Dial(reason.to_owned()));
         }
     }
 

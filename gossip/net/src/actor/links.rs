@@ -108,6 +108,13 @@ impl Actor {
         }
     }
 
+    /// Closes a connection that was dialled only to learn who it is, unless it has come into use.
+    pub(super) fn release(&mut self, connection: ConnectionId) {
+        if self.links.get(&connection).is_some_and(|link| !link.is_usable()) {
+            self.drain(connection);
+        }
+    }
+
     /// Takes a connection out of use, if it is the one.
     fn deactivate(&mut self, connection: ConnectionId) {
         let Some(link) = self.links.get(&connection) else { return };
@@ -164,6 +171,7 @@ impl Actor {
     pub(super) fn on_tick(&mut self) {
         self.dial_missing();
         self.close_silent();
+        self.close_old_strangers();
         self.close_drained();
         self.tick_joins();
     }
@@ -180,6 +188,22 @@ impl Actor {
             self.parts.counters.peers_silent.add();
             tracing::info!(node = %node.short(), "fell silent");
             self.close(connection);
+        }
+    }
+
+    /// Closes strangers' connections whose time is up: they are few, and others wait for them.
+    fn close_old_strangers(&mut self) {
+        let lifetime = self.parts.options.limits.stranger_lifetime;
+        let is_old = |link: &Link| {
+            link.end == End::Open
+                && !link.dialled
+                && link.standing == Standing::Stranger
+                && link.since.elapsed() > lifetime
+        };
+        let old: Vec<_> = self.links.iter().filter(|(_, link)| is_old(link)).map(|(id, _)| *id).collect();
+        for connection in old {
+            self.parts.counters.strangers_expired.add();
+            self.drain(connection);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{CallError, Lane};
 impl Actor {
     /// The calling half of a lane, with its task.
     pub(super) fn lane(&self, connection: ConnectionId, link: &Link, lane: Lane) -> caller::Caller {
-        let (caller, frames) = caller::Caller::new(self.parts.counters.clone());
+        let caller = caller::Caller::new(lane, self.parts.counters.clone());
         if link.standing < Standing::Member && !lane.is_raft() {
             caller.close(&CallError::Refused);
             return caller;
@@ -25,7 +25,7 @@ impl Actor {
         let open = move || open(opener.clone(), connection, Slot::Lane(lane));
         let task = caller.clone();
         self.parts.tasks.spawn(async move {
-            match stop.run_until_cancelled(caller::run(task.clone(), frames, heard, open)).await {
+            match stop.run_until_cancelled(caller::run(task.clone(), heard, open)).await {
                 Some(Ok(())) => return,
                 Some(Err(error)) => report(&messages, Message::Broken(connection, error)).await,
                 None => {}
@@ -90,8 +90,8 @@ impl Actor {
                 self.parts.tasks.spawn(stop.run_until_cancelled_owned(keepalive::listen(stream, heard)));
             }
             Slot::Lane(lane) => {
-                let outbox = self.parts.outbox.clone();
-                let server = server::Server { from: link.node, lane, outbox, heard };
+                let (served, counters) = (self.parts.outbox.served.clone(), self.parts.counters.clone());
+                let server = server::Server { from: link.node, lane, served, heard, counters };
                 self.parts.tasks.spawn(async move {
                     if let Some(Err(error)) = stop.run_until_cancelled(server.run(stream)).await
                         && error.kind() == std::io::ErrorKind::InvalidData

@@ -1,13 +1,12 @@
 //! The calling half of a lane on one connection.
 //!
-//! [`Caller`] is the face: it numbers a request, queues its frame and returns a future that awaits the answer. A task
-//! ([`run`]) opens the substream at the first frame, writes what is queued with one flush a batch, and matches answers.
+//! [`Caller`] numbers a request, queues its frame and returns a future that awaits the answer. A task ([`run`]) opens the
+//! substream at the first frame, writes what may be sent with one flush a batch, and matches answers.
 //!
-//! - Frames leave in the order of the calls: number and place in the queue are taken under one lock.
+//! - Frames of one group leave in the order of the calls: number and place in the queue are taken under one lock.
 //! - Every open request is answered once: by its answer, its deadline, or the end of substream or connection.
-//! - An answer whose request was given up is ignored; the substream stays.
+//! - An answer whose request was given up returns what the request took of the window; the substream stays.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,79 +16,153 @@ use futures::future::BoxFuture;
 use futures::io::WriteHalf;
 use futures::{AsyncWriteExt as _, FutureExt as _, StreamExt as _};
 use libp2p::Stream;
-use tokio::sync::{mpsc, oneshot};
+use symbi_model::GroupId;
+use tokio::sync::{Notify, oneshot};
 
-use super::MAX_BODY;
 use super::frame::{self, BATCH_BYTES, Frame, Kind};
 use super::keepalive::Heard;
+use super::queue::{Place, Queues};
+use super::window::Window;
+use super::{Lane, MAX_BODY};
 use crate::CallError;
 use crate::counters::Counters;
 use crate::substream::Refusal;
 
-/// Frames that may wait to be written.
-const QUEUE_FRAMES: usize = 1024;
-/// Bytes that may wait to be written: a few of the longest bodies.
-const QUEUE_BYTES: usize = 16 << 20;
-/// Frames taken from the queue for one flush.
+/// Frames taken from the queues for one flush.
 const BATCH_FRAMES: usize = 64;
 
-/// The face of a lane. Clones are the same lane.
+/// The calling half. Clones are the same lane.
 #[derive(Clone)]
 pub(crate) struct Caller {
-    /// What the task shares.
-    state: Arc<Mutex<State>>,
+    /// What callers and the task share.
+    shared: Arc<Shared>,
+}
+
+/// What callers and the task share.
+struct Shared {
+    /// The lane.
+    lane: Lane,
+    /// What waits, or why nothing may any more.
+    state: Mutex<State>,
+    /// Wakes the task: a frame may be sent, or the lane is over.
+    wake: Notify,
     /// Where timed-out and refused calls are counted.
     counters: Arc<Counters>,
 }
 
-/// What callers and the task share.
+/// The queues, and whether they are in use.
 struct State {
-    /// The queue, until the lane is over.
-    queue: Result<mpsc::Sender<Frame>, CallError>,
-    /// Bytes in the queue.
-    queued: usize,
-    /// The next request's number.
-    next: u64,
-    /// Who awaits which answer.
-    waiting: BTreeMap<u64, oneshot::Sender<Result<Bytes, CallError>>>,
+    /// What waits and what is open.
+    queues: Queues,
+    /// Why the lane is over, if it is.
+    over: Option<CallError>,
 }
 
-/// Forgets a request when its caller goes away, answered or not.
-struct Forget {
+/// A place in a lane's queue, to be used or dropped. See [`crate::Handle::reserve`].
+pub struct Slot {
+    /// The lane.
+    caller: Caller,
+    /// The group.
+    group: GroupId,
+    /// The place.
+    place: Place,
+}
+
+/// Gives a request up when its caller goes away, answered or not.
+struct GiveUp {
     /// The lane.
     caller: Caller,
     /// The request.
     id: u64,
 }
 
-impl Drop for Forget {
+impl Drop for GiveUp {
     fn drop(&mut self) {
-        self.caller.lock().waiting.remove(&self.id);
+        self.caller.lock().queues.give_up(self.id);
+    }
+}
+
+impl Slot {
+    /// Sends `body` in this place, and awaits the answer until `deadline` from now; otherwise as [`crate::Handle::call`].
+    #[must_use = "the answer comes to the future"]
+    pub fn call(mut self, body: Bytes, deadline: Duration) -> BoxFuture<'static, Result<Bytes, CallError>> {
+        if body.len() > MAX_BODY {
+            return std::future::ready(Err(CallError::Refused)).boxed();
+        }
+        self.place.shrink(body.len());
+        self.caller.post(self.group, body, Some(self.place), deadline)
     }
 }
 
 impl Caller {
-    /// A lane, and the queue for its task.
-    pub(crate) fn new(counters: Arc<Counters>) -> (Self, mpsc::Receiver<Frame>) {
-        let (queue, frames) = mpsc::channel(QUEUE_FRAMES);
-        let state = State { queue: Ok(queue), queued: 0, next: 0, waiting: BTreeMap::new() };
-        (Self { state: Arc::new(Mutex::new(state)), counters }, frames)
+    /// A lane that has sent nothing yet.
+    pub(crate) fn new(lane: Lane, counters: Arc<Counters>) -> Self {
+        let state = State { queues: Queues::new(Window::of(lane)), over: None };
+        Self { shared: Arc::new(Shared { lane, state: Mutex::new(state), wake: Notify::new(), counters }) }
     }
 
     /// Queues a request now, and awaits its answer until `deadline` from now.
-    pub(crate) fn call(&self, body: Bytes, deadline: Duration) -> BoxFuture<'static, Result<Bytes, CallError>> {
-        let (id, answer) = match self.post(body) {
-            Ok(posted) => posted,
-            Err(error) => return std::future::ready(Err(error)).boxed(),
+    pub(crate) fn call(
+        &self,
+        group: GroupId,
+        body: Bytes,
+        deadline: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
+        if body.len() > MAX_BODY {
+            return std::future::ready(Err(CallError::Refused)).boxed();
+        }
+        self.post(group, body, None, deadline)
+    }
+
+    /// Waits for a place in a group's queue.
+    pub(crate) fn reserve(&self, group: GroupId) -> BoxFuture<'static, Result<Slot, CallError>> {
+        let room = {
+            let mut state = self.lock();
+            match &state.over {
+                Some(error) => return std::future::ready(Err(error.clone())).boxed(),
+                None => state.queues.room(group),
+            }
         };
-        let forget = Forget { caller: self.clone(), id };
+        let caller = self.clone();
+        async move {
+            match room.place().await {
+                Some(place) => Ok(Slot { caller, group, place }),
+                None => Err(CallError::Unreachable("the connection has ended".to_owned())),
+            }
+        }
+        .boxed()
+    }
+
+    /// Numbers and queues a request, in `place` if it has one.
+    fn post(
+        &self,
+        group: GroupId,
+        body: Bytes,
+        place: Option<Place>,
+        deadline: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
+        let (reply, answer) = oneshot::channel();
+        let id = {
+            let mut state = self.lock();
+            if let Some(error) = &state.over {
+                return std::future::ready(Err(error.clone())).boxed();
+            }
+            let place = place.or_else(|| state.queues.room(group).try_place(body.len()));
+            let Some(place) = place else {
+                self.shared.counters.queues_full.add();
+                return std::future::ready(Err(CallError::Full)).boxed();
+            };
+            state.queues.push(group, body, place, reply)
+        };
+        self.shared.wake.notify_one();
+        let given_up = GiveUp { caller: self.clone(), id };
         let answer = tokio::time::timeout(deadline, answer);
         async move {
             match answer.await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) => Err(CallError::Closed),
                 Err(_) => {
-                    forget.caller.counters.calls_timed_out.add();
+                    given_up.caller.shared.counters.calls_timed_out.add();
                     Err(CallError::TimedOut)
                 }
             }
@@ -97,113 +170,108 @@ impl Caller {
         .boxed()
     }
 
-    /// Numbers and queues a request.
-    fn post(&self, body: Bytes) -> Result<(u64, oneshot::Receiver<Result<Bytes, CallError>>), CallError> {
-        if body.len() > MAX_BODY {
-            return Err(CallError::Refused);
-        }
-        let mut state = self.lock();
-        let queue = state.queue.as_ref().map_err(Clone::clone)?;
-        let (id, bytes) = (state.next, body.len());
-        if state.queued + bytes > QUEUE_BYTES || queue.try_send(Frame { id, kind: Kind::Request, body }).is_err() {
-            self.counters.queues_full.add();
-            return Err(CallError::Unreachable("the lane's queue is full".to_owned()));
-        }
-        let (sender, receiver) = oneshot::channel();
-        state.next += 1;
-        state.queued += bytes;
-        state.waiting.insert(id, sender);
-        Ok((id, receiver))
-    }
-
     /// The shared state; a panic elsewhere leaves it whole, since no mutation of it can.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a frame may be sent; false once the lane is over.
+    async fn ready(&self) -> bool {
+        loop {
+            {
+                let state = self.lock();
+                if state.over.is_some() {
+                    return false;
+                }
+                if state.queues.is_ready() {
+                    return true;
+                }
+            }
+            // One task waits, and a wake that comes first is kept for it.
+            self.shared.wake.notified().await;
+        }
+    }
+
+    /// Takes what one flush carries.
+    fn take(&self, batch: &mut Vec<Frame>) {
+        let mut state = self.lock();
+        batch.extend(std::iter::from_fn(|| state.queues.pop()).take(BATCH_FRAMES));
     }
 
     /// Gives a request its answer, if somebody still wants it.
     fn complete(&self, id: u64, answer: Result<Bytes, CallError>) {
-        let waiting = self.lock().waiting.remove(&id);
-        if let Some(waiting) = waiting {
-            let _ = waiting.send(answer);
+        let (reply, is_ready) = {
+            let mut state = self.lock();
+            (state.queues.answered(id), state.queues.is_ready())
+        };
+        if is_ready {
+            self.shared.wake.notify_one();
+        }
+        if let Some(reply) = reply {
+            let _ = reply.send(answer);
         }
     }
 
-    /// Ends all open requests; `frames` is emptied with them, so that none is sent later.
-    fn fail(&self, frames: &mut mpsc::Receiver<Frame>, error: &CallError) {
-        let mut state = self.lock();
-        while frames.try_recv().is_ok() {}
-        state.queued = 0;
-        for waiting in std::mem::take(&mut state.waiting).into_values() {
-            let _ = waiting.send(Err(error.clone()));
+    /// Ends all open requests, and what waits with them, so that none is sent later.
+    fn fail(&self, error: &CallError) {
+        let waiting = self.lock().queues.fail();
+        for reply in waiting {
+            let _ = reply.send(Err(error.clone()));
         }
     }
 
     /// Ends the lane: open requests and all later ones end in `error`.
     pub(crate) fn close(&self, error: &CallError) {
-        let mut state = self.lock();
-        state.queue = Err(error.clone());
-        for waiting in std::mem::take(&mut state.waiting).into_values() {
-            let _ = waiting.send(Err(error.clone()));
+        let waiting = {
+            let mut state = self.lock();
+            state.over = Some(error.clone());
+            state.queues.close()
+        };
+        for reply in waiting {
+            let _ = reply.send(Err(error.clone()));
         }
+        self.shared.wake.notify_one();
     }
 }
 
-/// Carries the lane until it is closed or refused. `open` opens its substream; an error of kind `InvalidData` is the
-/// peer's fault.
-pub(crate) async fn run<F>(
-    caller: Caller,
-    mut frames: mpsc::Receiver<Frame>,
-    heard: Heard,
-    open: impl Fn() -> F,
-) -> io::Result<()>
+/// Carries the lane until it is closed or the peer lacks it. `open` opens its substream; an error of kind `InvalidData` is
+/// the peer's fault.
+pub(crate) async fn run<F>(caller: Caller, heard: Heard, open: impl Fn() -> F) -> io::Result<()>
 where
     F: Future<Output = Result<Stream, Refusal>>,
 {
-    let mut batch = Vec::with_capacity(BATCH_FRAMES);
-    while frames.recv_many(&mut batch, BATCH_FRAMES).await > 0 {
+    while caller.ready().await {
         let error = match open().await {
-            Ok(stream) => match carry(&caller, stream, &mut frames, &mut batch, &heard).await {
+            Ok(stream) => match carry(&caller, stream, &heard).await {
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
                 _ => CallError::Closed,
             },
             Err(Refusal::Unsupported) => {
-                caller.close(&CallError::Refused);
+                tracing::debug!(protocol = caller.shared.lane.protocol(), "the peer does not offer a lane");
+                caller.close(&CallError::Unsupported);
                 return Ok(());
             }
             Err(Refusal::Failed(reason)) => CallError::Unreachable(reason),
         };
-        batch.clear();
-        caller.fail(&mut frames, &error);
+        caller.fail(&error);
     }
     Ok(())
 }
 
 /// Writes and reads one substream until it ends.
-async fn carry(
-    caller: &Caller,
-    stream: Stream,
-    frames: &mut mpsc::Receiver<Frame>,
-    batch: &mut Vec<Frame>,
-    heard: &Heard,
-) -> io::Result<()> {
+async fn carry(caller: &Caller, stream: Stream, heard: &Heard) -> io::Result<()> {
     let (reader, writer) = frame::split(stream);
     tokio::select! {
-        ended = write(caller, writer, frames, batch) => ended,
+        ended = write(caller, writer) => ended,
         ended = read(caller, reader, heard) => ended,
     }
 }
 
-/// Writes what is queued, one flush a batch.
-async fn write(
-    caller: &Caller,
-    mut writer: WriteHalf<Stream>,
-    frames: &mut mpsc::Receiver<Frame>,
-    batch: &mut Vec<Frame>,
-) -> io::Result<()> {
-    let mut out = BytesMut::new();
-    loop {
-        let bytes: usize = batch.iter().map(|frame| frame.body.len()).sum();
+/// Writes what may be sent, one flush a batch.
+async fn write(caller: &Caller, mut writer: WriteHalf<Stream>) -> io::Result<()> {
+    let (mut batch, mut out) = (Vec::with_capacity(BATCH_FRAMES), BytesMut::new());
+    while caller.ready().await {
+        caller.take(&mut batch);
         for frame in batch.drain(..) {
             frame::encode(&frame, &mut out);
             if out.len() >= BATCH_BYTES {
@@ -214,14 +282,8 @@ async fn write(
         writer.write_all(&out).await?;
         writer.flush().await?;
         out.clear();
-        {
-            let mut state = caller.lock();
-            state.queued = state.queued.saturating_sub(bytes);
-        }
-        if frames.recv_many(batch, BATCH_FRAMES).await == 0 {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
 /// Matches answers.
@@ -232,7 +294,12 @@ async fn read(caller: &Caller, mut reader: frame::Reader, heard: &Heard) -> io::
         match frame.kind {
             Kind::Response => caller.complete(frame.id, Ok(frame.body)),
             Kind::Dropped => caller.complete(frame.id, Err(CallError::Closed)),
-            Kind::Request => return Err(io::Error::new(io::ErrorKind::InvalidData, "a request where answers go")),
+            Kind::Unsupported => caller.complete(frame.id, Err(CallError::Unsupported)),
+            Kind::Request | Kind::Unknown(_) => {
+                caller.shared.counters.frames_unsupported.add();
+                // Whatever it says, it is all that will be said of this request, which may have been carried out.
+                caller.complete(frame.id, Err(CallError::Closed));
+            }
         }
     }
     Ok(())

@@ -1,9 +1,10 @@
-//! A frame on a lane: length (4 bytes, big-endian, of what follows), id (8), kind (1), body.
+//! A frame on a lane: length (4 bytes, big-endian, of what follows), kind (1), group (8), id (8), body.
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use futures::AsyncReadExt as _;
 use futures::io::{ReadHalf, WriteHalf};
 use libp2p::Stream;
+use symbi_model::GroupId;
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _};
 
@@ -18,15 +19,21 @@ pub(crate) enum Kind {
     Response,
     /// There will be no answer to the request of the same id.
     Dropped,
+    /// The frame of the same id was not taken: the group or the kind of frame is not known here. Nothing was carried out.
+    Unsupported,
+    /// A kind that this version does not know. It is counted, and a request of such a kind is answered [`Self::Unsupported`].
+    Unknown(u8),
 }
 
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// The caller's number for the request.
-    pub(crate) id: u64,
     /// What it is.
     pub(crate) kind: Kind,
+    /// The group it is about; 0 where there are none.
+    pub(crate) group: GroupId,
+    /// The caller's number for the request.
+    pub(crate) id: u64,
     /// The bytes.
     pub(crate) body: Bytes,
 }
@@ -36,23 +43,51 @@ pub(crate) struct Frame {
 #[error("a frame of {0} bytes that is none")]
 pub(crate) struct Garbage(usize);
 
-/// Id and kind.
-const HEADER: usize = 9;
+/// Kind, group and id.
+const HEADER: usize = 1 + 8 + 8;
 
 /// Bytes gathered before they are written, so that a flush carries many small frames.
 pub(crate) const BATCH_BYTES: usize = 64 << 10;
+
+impl Kind {
+    /// The kind as its byte.
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Request => 0,
+            Self::Response => 1,
+            Self::Dropped => 2,
+            Self::Unsupported => 3,
+            Self::Unknown(kind) => kind,
+        }
+    }
+
+    /// The kind that a byte says.
+    const fn of(byte: u8) -> Self {
+        match byte {
+            0 => Self::Request,
+            1 => Self::Response,
+            2 => Self::Dropped,
+            3 => Self::Unsupported,
+            kind => Self::Unknown(kind),
+        }
+    }
+}
+
+impl Frame {
+    /// A frame without a body, about the same request as this one.
+    pub(crate) fn bare(&self, kind: Kind) -> Self {
+        Self { kind, group: self.group, id: self.id, body: Bytes::new() }
+    }
+}
 
 /// Appends a frame to `out`.
 pub(crate) fn encode(frame: &Frame, out: &mut BytesMut) {
     debug_assert!(frame.body.len() <= MAX_BODY);
     out.reserve(4 + HEADER + frame.body.len());
     out.put_u32((HEADER + frame.body.len()) as u32);
+    out.put_u8(frame.kind.byte());
+    out.put_u64(frame.group.0);
     out.put_u64(frame.id);
-    out.put_u8(match frame.kind {
-        Kind::Request => 0,
-        Kind::Response => 1,
-        Kind::Dropped => 2,
-    });
     out.put_slice(&frame.body);
 }
 
@@ -62,14 +97,10 @@ pub(crate) fn decode(mut bytes: BytesMut) -> Result<Frame, Garbage> {
     if length < HEADER {
         return Err(Garbage(length));
     }
+    let kind = Kind::of(bytes.get_u8());
+    let group = GroupId(bytes.get_u64());
     let id = bytes.get_u64();
-    let kind = match bytes.get_u8() {
-        0 => Kind::Request,
-        1 => Kind::Response,
-        2 => Kind::Dropped,
-        _ => return Err(Garbage(length)),
-    };
-    Ok(Frame { id, kind, body: bytes.freeze() })
+    Ok(Frame { kind, group, id, body: bytes.freeze() })
 }
 
 /// The reading half of a substream, cut into frames; a length beyond the limit is an `InvalidData` error.
@@ -88,17 +119,27 @@ mod tests {
 
     #[test]
     fn a_frame_has_these_bytes() {
-        let frame = Frame { id: 0x0102, kind: Kind::Response, body: Bytes::from_static(b"ab") };
+        let frame = Frame { kind: Kind::Response, group: GroupId(3), id: 0x0102, body: Bytes::from_static(b"ab") };
         let mut out = BytesMut::new();
         encode(&frame, &mut out);
-        assert_eq!(&out[..], [0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 1, 2, 1, b'a', b'b']);
+        let expected = [0, 0, 0, 19, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 1, 2, b'a', b'b'];
+        assert_eq!(&out[..], expected);
         out.advance(4);
         assert_eq!(decode(out).unwrap(), frame);
     }
 
     #[test]
-    fn garbage_is_no_frame() {
-        assert!(decode(BytesMut::from(&[0_u8; 8][..])).is_err());
-        assert!(decode(BytesMut::from(&[0, 0, 0, 0, 0, 0, 0, 0, 7][..])).is_err());
+    fn every_kind_is_its_byte_and_a_kind_of_a_later_version_is_a_frame_too() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(Kind::of(byte).byte(), byte);
+        }
+        let mut later = [0; 17];
+        later[0] = 9;
+        assert_eq!(decode(BytesMut::from(&later[..])).unwrap().kind, Kind::Unknown(9));
+    }
+
+    #[test]
+    fn what_is_shorter_than_a_header_is_no_frame() {
+        assert!(decode(BytesMut::from(&[0_u8; 16][..])).is_err());
     }
 }

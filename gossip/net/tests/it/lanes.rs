@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use symbi_net::{CallError, Lane, MAX_BODY};
 
-use crate::support::{LONG, Node, introduce, within};
+use crate::support::{CONTROL, LONG, Node, introduce, within};
 
 const LANES: [Lane; 6] = [Lane::Append, Lane::Heartbeat, Lane::Snapshot, Lane::Vote, Lane::Control, Lane::Message];
 
@@ -39,7 +39,7 @@ async fn a_heartbeat_comes_back_and_says_how_far_the_peer_is() {
 async fn a_request_says_who_asks() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;
-    let call = a.handle.call(b.id, Lane::Control, Bytes::from_static(b"?"), LONG);
+    let call = a.handle.call(b.id, (Lane::Control, CONTROL), Bytes::from_static(b"?"), LONG);
     let request = within(b.inbox.control.recv()).await.unwrap();
     assert_eq!((request.from, request.lane, &request.body[..]), (a.id, Lane::Control, &b"?"[..]));
     request.reply.send(Bytes::from_static(b"!")).unwrap();
@@ -51,10 +51,10 @@ async fn posted_calls_arrive_in_order_though_nobody_polls_them() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;
     let calls: Vec<_> = (0..1000_u32)
-        .map(|number| a.handle.call(b.id, Lane::Append, number.to_be_bytes().to_vec().into(), LONG))
+        .map(|number| a.handle.call(b.id, (Lane::Append, CONTROL), number.to_be_bytes().to_vec().into(), LONG))
         .collect();
     for number in 0..1000_u32 {
-        let request = within(b.inbox.raft.recv()).await.unwrap();
+        let request = within(b.inbox.append.recv()).await.unwrap();
         assert_eq!(request.body, &number.to_be_bytes()[..]);
         request.reply.send(request.body).unwrap();
     }
@@ -67,8 +67,8 @@ async fn posted_calls_arrive_in_order_though_nobody_polls_them() {
 async fn answers_come_in_any_order() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;
-    let first = a.handle.call(b.id, Lane::Message, Bytes::from_static(b"1"), LONG);
-    let second = a.handle.call(b.id, Lane::Message, Bytes::from_static(b"2"), LONG);
+    let first = a.handle.call(b.id, (Lane::Message, CONTROL), Bytes::from_static(b"1"), LONG);
+    let second = a.handle.call(b.id, (Lane::Message, CONTROL), Bytes::from_static(b"2"), LONG);
     let one = within(b.inbox.message.recv()).await.unwrap();
     let two = within(b.inbox.message.recv()).await.unwrap();
     two.reply.send(two.body).unwrap();
@@ -82,11 +82,11 @@ async fn the_longest_body_passes_and_two_mebibytes_do_not() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     b.echo();
     introduce(&[&a, &b]).await;
-    let longest = a.handle.call(b.id, Lane::Message, vec![7; MAX_BODY - 8].into(), LONG).await.unwrap();
+    let longest = a.handle.call(b.id, (Lane::Message, CONTROL), vec![7; MAX_BODY - 8].into(), LONG).await.unwrap();
     assert_eq!(longest.len(), MAX_BODY, "the answer has the lane's name before it");
-    let too_long = a.handle.call(b.id, Lane::Message, vec![7; 2 << 20].into(), LONG).await;
+    let too_long = a.handle.call(b.id, (Lane::Message, CONTROL), vec![7; 2 << 20].into(), LONG).await;
     assert_eq!(too_long, Err(CallError::Refused));
-    let answer_too_long = a.handle.call(b.id, Lane::Message, vec![7; MAX_BODY].into(), LONG).await;
+    let answer_too_long = a.handle.call(b.id, (Lane::Message, CONTROL), vec![7; MAX_BODY].into(), LONG).await;
     assert_eq!(answer_too_long, Err(CallError::Closed), "the answer cannot be sent, and the caller hears of it");
     assert_eq!(a.call(&b, Lane::Message, b"still here").await, "Message still here");
     assert_eq!(b.handle.counters().bad_frames, 0);
@@ -96,11 +96,11 @@ async fn the_longest_body_passes_and_two_mebibytes_do_not() {
 async fn a_call_ends_at_its_deadline_and_the_lane_stays() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;
-    let late = a.handle.call(b.id, Lane::Control, Bytes::from_static(b"1"), Duration::from_millis(50)).await;
+    let late = a.handle.call(b.id, (Lane::Control, CONTROL), Bytes::from_static(b"1"), Duration::from_millis(50)).await;
     assert_eq!(late, Err(CallError::TimedOut));
     let request = within(b.inbox.control.recv()).await.unwrap();
     request.reply.send(Bytes::from_static(b"too late")).unwrap();
-    let call = a.handle.call(b.id, Lane::Control, Bytes::from_static(b"2"), LONG);
+    let call = a.handle.call(b.id, (Lane::Control, CONTROL), Bytes::from_static(b"2"), LONG);
     let request = within(b.inbox.control.recv()).await.unwrap();
     request.reply.send(Bytes::from_static(b"in time")).unwrap();
     assert_eq!(call.await.unwrap(), "in time");
@@ -111,7 +111,7 @@ async fn a_call_ends_at_its_deadline_and_the_lane_stays() {
 async fn a_request_that_is_dropped_ends_its_call() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;
-    let call = a.handle.call(b.id, Lane::Control, Bytes::new(), LONG);
+    let call = a.handle.call(b.id, (Lane::Control, CONTROL), Bytes::new(), LONG);
     drop(within(b.inbox.control.recv()).await.unwrap());
     assert_eq!(within(call).await, Err(CallError::Closed));
 }
@@ -119,7 +119,7 @@ async fn a_request_that_is_dropped_ends_its_call() {
 #[tokio::test]
 async fn a_call_to_nobody_is_unreachable_at_once() {
     let a = Node::start(1).await;
-    let call = a.handle.call(crate::support::id_of(9), Lane::Vote, Bytes::new(), LONG).await;
+    let call = a.handle.call(crate::support::id_of(9), (Lane::Vote, CONTROL), Bytes::new(), LONG).await;
     assert!(matches!(call, Err(CallError::Unreachable(_))), "{call:?}");
 }
 
@@ -130,10 +130,10 @@ async fn a_class_that_nobody_reads_fills_up_and_holds_back_no_other() {
     let mut posted = BTreeMap::new();
     for number in 0_u32.. {
         let body = vec![0; 256 << 10].into();
-        let mut call = a.handle.call(b.id, Lane::Message, body, LONG);
+        let mut call = a.handle.call(b.id, (Lane::Message, CONTROL), body, LONG);
         match futures::FutureExt::now_or_never(&mut call) {
             Some(outcome) => {
-                assert!(matches!(outcome, Err(CallError::Unreachable(_))), "{outcome:?}");
+                assert_eq!(outcome, Err(CallError::Full));
                 break;
             }
             None => posted.insert(number, call),
@@ -142,11 +142,11 @@ async fn a_class_that_nobody_reads_fills_up_and_holds_back_no_other() {
         tokio::task::yield_now().await;
     }
     assert!(a.handle.counters().queues_full > 0);
-    let control = a.handle.call(b.id, Lane::Control, Bytes::from_static(b"?"), LONG);
+    let control = a.handle.call(b.id, (Lane::Control, CONTROL), Bytes::from_static(b"?"), LONG);
     within(b.inbox.control.recv()).await.unwrap().reply.send(Bytes::from_static(b"!")).unwrap();
     assert_eq!(control.await.unwrap(), "!");
-    let append = a.handle.call(b.id, Lane::Append, Bytes::from_static(b"?"), LONG);
-    within(b.inbox.raft.recv()).await.unwrap().reply.send(Bytes::from_static(b"!")).unwrap();
+    let append = a.handle.call(b.id, (Lane::Append, CONTROL), Bytes::from_static(b"?"), LONG);
+    within(b.inbox.append.recv()).await.unwrap().reply.send(Bytes::from_static(b"!")).unwrap();
     assert_eq!(append.await.unwrap(), "!");
     for (_, call) in posted {
         within(b.inbox.message.recv()).await.unwrap().reply.send(Bytes::new()).unwrap();

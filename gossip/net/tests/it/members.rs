@@ -8,7 +8,7 @@ use symbi_net::{CallError, Error, Identity, Lane, Member, Options, Roster, start
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::support::{LONG, Node, eventually, introduce, loopback, roster};
+use crate::support::{CONTROL, LONG, Node, eventually, introduce, loopback, roster};
 
 #[tokio::test]
 async fn a_taken_port_is_an_error_that_says_so() {
@@ -30,7 +30,7 @@ async fn a_peer_that_restarts_is_connected_again() {
     let (addr, seed) = (b.addr(), b.seed);
     b.handle.shutdown().await;
     a.disconnected(b.id).await;
-    let call = a.handle.call(b.id, Lane::Control, Bytes::new(), LONG).await;
+    let call = a.handle.call(b.id, (Lane::Control, CONTROL), Bytes::new(), LONG).await;
     assert!(matches!(call, Err(CallError::Unreachable(_))), "{call:?}");
     let mut b = Node::with(seed, Options::new(addr)).await;
     b.echo();
@@ -42,7 +42,7 @@ async fn a_peer_that_restarts_is_connected_again() {
 async fn a_call_under_way_ends_with_the_connection() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;
-    let call = a.handle.call(b.id, Lane::Control, Bytes::new(), LONG);
+    let call = a.handle.call(b.id, (Lane::Control, CONTROL), Bytes::new(), LONG);
     let request = b.inbox.control.recv().await.unwrap();
     b.handle.shutdown().await;
     assert_eq!(call.await, Err(CallError::Closed));
@@ -74,7 +74,7 @@ async fn a_removed_member_is_disconnected_and_stays_out() {
     a.disconnected(b.id).await;
     b.disconnected(a.id).await;
     // It dials again, and is a stranger: its wish to be vouched for is refused without asking anybody.
-    eventually(|| matches!(now(&b, &a), Some(Err(CallError::Refused)))).await;
+    eventually(|| matches!(now(&b, &a), Some(Err(CallError::Unsupported)))).await;
     assert!(!a.handle.connections().borrow().contains_key(&b.id));
     assert!(matches!(now(&a, &b), Some(Err(CallError::Unreachable(_)))));
     assert_eq!(a.call(&c, Lane::Message, b"hello").await, "Message hello");
@@ -82,7 +82,7 @@ async fn a_removed_member_is_disconnected_and_stays_out() {
 
 /// The outcome of a call, if it has one at once.
 fn now(from: &Node, to: &Node) -> Option<Result<Bytes, CallError>> {
-    futures::FutureExt::now_or_never(from.handle.call(to.id, Lane::Control, Bytes::new(), LONG))
+    futures::FutureExt::now_or_never(from.handle.call(to.id, (Lane::Control, CONTROL), Bytes::new(), LONG))
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn nodes_that_dial_each_other_at_once_end_with_one_connection() {
         for to in nodes.iter().filter(|to| to.id != from.id) {
             // A call may meet the connection that is given up.
             let answered = async {
-                while from.handle.call(to.id, Lane::Vote, Bytes::new(), LONG).await.is_err() {
+                while from.handle.call(to.id, (Lane::Vote, CONTROL), Bytes::new(), LONG).await.is_err() {
                     tokio::task::yield_now().await;
                 }
             };

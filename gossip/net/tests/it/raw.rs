@@ -11,9 +11,12 @@ use symbi_net::{Identity, tcp};
 
 use crate::support::within;
 
-/// Writes bytes as they are, and reads to the end.
+/// Writes bytes as they are, and reads so many frames, or to the end if that is none. What it is asked it never reads.
 #[derive(Clone, Default)]
-pub struct Raw;
+pub struct Raw {
+    /// How many.
+    frames: usize,
+}
 
 impl request_response::Codec for Raw {
     type Protocol = StreamProtocol;
@@ -25,7 +28,7 @@ impl request_response::Codec for Raw {
         _: &StreamProtocol,
         _: &mut T,
     ) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::Unsupported.into())
+        std::future::pending().await
     }
 
     async fn read_response<T: AsyncRead + Unpin + Send>(
@@ -34,7 +37,16 @@ impl request_response::Codec for Raw {
         io: &mut T,
     ) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
-        io.read_to_end(&mut all).await?;
+        if self.frames == 0 {
+            io.read_to_end(&mut all).await?;
+        }
+        for _ in 0..self.frames {
+            let mut length = [0; 4];
+            io.read_exact(&mut length).await?;
+            let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+            io.read_exact(&mut frame).await?;
+            all.extend(length.into_iter().chain(frame));
+        }
         Ok(all)
     }
 
@@ -58,13 +70,19 @@ impl request_response::Codec for Raw {
     }
 }
 
-/// A swarm with one protocol, as the peer of `seed`.
+/// A swarm that speaks one protocol, as the peer of `seed`.
 pub fn swarm(seed: u8, protocol: &'static str) -> Swarm<request_response::Behaviour<Raw>> {
+    reading(seed, protocol, 0)
+}
+
+/// The same, which reads so many frames of an answer.
+fn reading(seed: u8, protocol: &'static str, frames: usize) -> Swarm<request_response::Behaviour<Raw>> {
     let identity = Identity::from_seed([seed; 32]);
     let peer =
         PeerId::from_public_key(&libp2p::identity::Keypair::ed25519_from_bytes([seed; 32]).expect("a seed").public());
-    let protocols = [(StreamProtocol::new(protocol), ProtocolSupport::Outbound)];
-    let behaviour = request_response::Behaviour::with_codec(Raw, protocols, request_response::Config::default());
+    let protocols = [(StreamProtocol::new(protocol), ProtocolSupport::Full)];
+    let behaviour =
+        request_response::Behaviour::with_codec(Raw { frames }, protocols, request_response::Config::default());
     Swarm::new(tcp(&identity), behaviour, peer, libp2p::swarm::Config::with_tokio_executor())
 }
 
@@ -75,9 +93,41 @@ pub async fn say(
     protocol: &'static str,
     bytes: Vec<u8>,
 ) -> Result<Vec<u8>, OutboundFailure> {
+    ask(swarm(seed, protocol), addr, bytes).await
+}
+
+/// Says `bytes`, and reads so many frames.
+pub async fn say_and_read(
+    seed: u8,
+    addr: SocketAddr,
+    protocol: &'static str,
+    bytes: Vec<u8>,
+    frames: usize,
+) -> Result<Vec<u8>, OutboundFailure> {
+    ask(reading(seed, protocol, frames), addr, bytes).await
+}
+
+/// A peer that dials `addr`, takes one protocol and answers nothing on it, for as long as the test runs.
+pub fn takes_only(seed: u8, addr: SocketAddr, protocol: &'static str) {
     let mut swarm = swarm(seed, protocol);
-    let addr: Multiaddr = format!("/ip4/{}/tcp/{}", addr.ip(), addr.port()).parse().expect("an address");
-    swarm.dial(addr).expect("a dial");
+    swarm.dial(multiaddr(addr)).expect("a dial");
+    tokio::spawn(async move {
+        loop {
+            swarm.select_next_some().await;
+        }
+    });
+}
+
+fn multiaddr(addr: SocketAddr) -> Multiaddr {
+    format!("/ip4/{}/tcp/{}", addr.ip(), addr.port()).parse().expect("an address")
+}
+
+async fn ask(
+    mut swarm: Swarm<request_response::Behaviour<Raw>>,
+    addr: SocketAddr,
+    bytes: Vec<u8>,
+) -> Result<Vec<u8>, OutboundFailure> {
+    swarm.dial(multiaddr(addr)).expect("a dial");
     within(async {
         loop {
             match swarm.select_next_some().await {

@@ -20,13 +20,13 @@ async fn a_stranger_is_offered_the_join_protocol_and_nothing_else() {
     b.echo();
     introduce(&[&a, &b]).await;
     let protocols = [
-        "/symbi/append/1",
-        "/symbi/heartbeat/1",
-        "/symbi/snapshot/1",
-        "/symbi/vote/1",
+        "/symbi/raft/append/1",
+        "/symbi/raft/heartbeat/1",
+        "/symbi/raft/snapshot/1",
+        "/symbi/raft/vote/1",
         "/symbi/control/1",
         "/symbi/message/1",
-        "/symbi/pulse/1",
+        "/symbi/keepalive/1",
         "/meshsub/1.3.0",
         "/meshsub/1.2.0",
         "/meshsub/1.1.0",
@@ -51,12 +51,10 @@ async fn a_member_is_offered_lanes_and_a_bad_frame_closes_its_connection() {
     let mut members = roster(&[&a, &b], 2);
     members.members.insert(id_of(9), symbi_net::Member { addr: ([127, 0, 0, 1], 1).into() });
     a.handle.set_roster(members);
-    let ask = vec![0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 5, 0];
+    let ask = [&[0, 0, 0, 17, 0][..], &[0; 15], &[5]].concat();
     let frames = [
         [&ask[..], &[0, 0x20, 0, 0, 1, 2, 3]].concat(), // two mebibytes announced
         vec![0, 0, 0, 1, 1],                            // shorter than a header
-        vec![0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 77],   // of no kind
-        vec![0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 1],    // an answer to nothing
     ];
     let count = frames.len() as u64;
     for frame in frames {
@@ -179,6 +177,54 @@ async fn strangers_are_few() {
     assert_eq!(a.handle.counters().connections_refused, 1);
     strangers[0].handle.shutdown().await;
     within(async { while strangers[2].handle.join_call(a.addr(), Bytes::new(), LONG).await.is_err() {} }).await;
+}
+
+#[tokio::test]
+async fn a_stranger_that_never_stops_asking_gives_its_place_up_in_time() {
+    let limits = Limits { strangers: 1, stranger_lifetime: Duration::from_millis(300), ..Limits::default() };
+    let mut a = Node::with(1, Options { limits, ..Options::new(loopback()) }).await;
+    a.echo();
+    let (busy, other, addr) = (Node::start(3).await, Node::start(4).await, a.addr());
+    busy.handle.join_call(addr, Bytes::new(), LONG).await.unwrap();
+    let asking = tokio::spawn(async move {
+        loop {
+            let _ = busy.handle.join_call(addr, Bytes::new(), LONG).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let refused = other.handle.join_call(addr, Bytes::new(), LONG).await;
+    assert!(matches!(refused, Err(JoinCallError::Dial(_))), "{refused:?}");
+    within(async { while other.handle.join_call(addr, Bytes::new(), LONG).await.is_err() {} }).await;
+    assert!(a.handle.counters().strangers_expired > 0);
+    asking.abort();
+}
+
+#[tokio::test]
+async fn whoever_listens_at_an_address_is_identified_while_it_asks_something_and_nothing_is_left_of_it() {
+    let (mut a, c) = (Node::start(1).await, Node::start(3).await);
+    let addr = c.addr();
+    let call = c.handle.join_call(a.addr(), Bytes::from_static(b"enrol me"), LONG);
+    let serve = async {
+        let join = a.inbox.joins.recv().await.unwrap();
+        assert_eq!(a.handle.identify(addr, LONG).await, Ok(c.id));
+        assert_eq!(a.handle.identify(addr, LONG).await, Ok(c.id), "and again");
+        join.reply.send(Bytes::from_static(b"welcome")).unwrap();
+    };
+    let (answer, ()) = within(async { tokio::join!(call, serve) }).await;
+    assert_eq!(answer.unwrap().1, "welcome");
+    let again = c.handle.join_call(a.addr(), Bytes::from_static(b"more"), LONG);
+    let serve = async { a.inbox.joins.recv().await.unwrap().reply.send(Bytes::from_static(b"yes")).unwrap() };
+    let (answer, ()) = within(async { tokio::join!(again, serve) }).await;
+    assert_eq!(answer.unwrap().1, "yes");
+    // The address of somebody else, and of nobody.
+    let d = Node::start(4).await;
+    assert_eq!(a.handle.identify(d.addr(), LONG).await, Ok(d.id));
+    d.handle.shutdown().await;
+    let gone = a.handle.identify(d.addr(), LONG).await;
+    assert!(matches!(gone, Err(JoinCallError::Dial(_))), "{gone:?}");
+    let silent = TcpListener::bind(loopback()).await.unwrap();
+    let met = a.handle.identify(silent.local_addr().unwrap(), Duration::from_millis(200)).await;
+    assert_eq!(met, Err(JoinCallError::TimedOut));
 }
 
 #[tokio::test]

@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use symbi_model::NodeId;
-use symbi_net::{Handle, Identity, Inbox, JoinCall, Lane, Member, Options, Request, Roster, start, tcp};
+use symbi_model::{GroupId, NodeId};
+use symbi_net::{Handle, Identity, Inbox, JoinCall, Lane, Member, Options, Requests, Roster, start, tcp};
 use tokio::sync::mpsc;
 
 /// More than anything here takes, on a busy machine.
 pub const LONG: Duration = Duration::from_secs(20);
+
+/// The control group.
+pub const CONTROL: GroupId = GroupId(0);
 
 /// A running node.
 pub struct Node {
@@ -56,7 +59,7 @@ impl Node {
 
     /// A call that should be answered.
     pub async fn call(&self, to: &Self, lane: Lane, body: &'static [u8]) -> Bytes {
-        self.handle.call(to.id, lane, Bytes::from_static(body), LONG).await.expect("an answer")
+        self.handle.call(to.id, (lane, CONTROL), Bytes::from_static(body), LONG).await.expect("an answer")
     }
 
     /// Waits until lanes run to `to`.
@@ -73,8 +76,9 @@ impl Node {
 
     /// Answers all requests with their lane's name and body, and join calls with their body; leaves a dead inbox.
     pub fn echo(&mut self) {
-        let Inbox { raft, control, message, joins, .. } = std::mem::replace(&mut self.inbox, closed_inbox());
-        for requests in [raft, control, message] {
+        let Inbox { append, heartbeat, snapshot, vote, control, message, joins, .. } =
+            std::mem::replace(&mut self.inbox, closed_inbox());
+        for requests in [append, heartbeat, snapshot, vote, control, message] {
             tokio::spawn(echo(requests));
         }
         tokio::spawn(echo_joins(joins));
@@ -84,16 +88,19 @@ impl Node {
 /// Channels that nobody will ever write to.
 fn closed_inbox() -> Inbox {
     Inbox {
-        raft: mpsc::channel(1).1,
-        control: mpsc::channel(1).1,
-        message: mpsc::channel(1).1,
+        append: mpsc::unbounded_channel().1,
+        heartbeat: mpsc::unbounded_channel().1,
+        snapshot: mpsc::unbounded_channel().1,
+        vote: mpsc::unbounded_channel().1,
+        control: mpsc::unbounded_channel().1,
+        message: mpsc::unbounded_channel().1,
         joins: mpsc::channel(1).1,
         gossip: mpsc::channel(1).1,
         vouch: mpsc::channel(1).1,
     }
 }
 
-async fn echo(mut requests: mpsc::Receiver<Request>) {
+async fn echo(mut requests: Requests) {
     while let Some(request) = requests.recv().await {
         let mut answer = format!("{:?} ", request.lane).into_bytes();
         answer.extend_from_slice(&request.body);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use symbi_net::{CallError, Lane};
 
-use crate::support::{LONG, Node, eventually, roster, within};
+use crate::support::{CONTROL, LONG, Node, eventually, roster, within};
 
 /// A knows B at index 7; B is behind, at 5, and has never heard of A.
 async fn apart() -> (Node, Node) {
@@ -23,12 +23,12 @@ async fn a_yes_gives_the_raft_lanes_until_the_roster_has_caught_up() {
     b.connected(a.id).await;
     assert!(b.handle.connections().borrow()[&a.id].raft_only);
 
-    let append = a.handle.call(b.id, Lane::Append, Bytes::from_static(b"entries"), LONG);
-    within(b.inbox.raft.recv()).await.unwrap().reply.send(Bytes::from_static(b"ok")).unwrap();
+    let append = a.handle.call(b.id, (Lane::Append, CONTROL), Bytes::from_static(b"entries"), LONG);
+    within(b.inbox.append.recv()).await.unwrap().reply.send(Bytes::from_static(b"ok")).unwrap();
     assert_eq!(append.await.unwrap(), "ok");
     for lane in [Lane::Control, Lane::Message] {
-        assert_eq!(within(a.handle.call(b.id, lane, Bytes::new(), LONG)).await, Err(CallError::Refused));
-        assert_eq!(within(b.handle.call(a.id, lane, Bytes::new(), LONG)).await, Err(CallError::Refused));
+        assert_eq!(within(a.handle.call(b.id, (lane, CONTROL), Bytes::new(), LONG)).await, Err(CallError::Unsupported));
+        assert_eq!(within(b.handle.call(a.id, (lane, CONTROL), Bytes::new(), LONG)).await, Err(CallError::Refused));
     }
 
     b.handle.set_roster(roster(&[&b], 6));
@@ -77,7 +77,7 @@ async fn nobody_is_asked_about_an_index_the_roster_has_reached() {
 /// Waits until `from` has learnt that `to` takes it for a stranger.
 async fn refused(from: &Node, to: &Node) {
     within(async {
-        while from.handle.call(to.id, Lane::Vote, Bytes::new(), LONG).await != Err(CallError::Refused) {
+        while from.handle.call(to.id, (Lane::Vote, CONTROL), Bytes::new(), LONG).await != Err(CallError::Unsupported) {
             tokio::task::yield_now().await;
         }
     })

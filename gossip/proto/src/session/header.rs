@@ -6,6 +6,7 @@
 //! ```
 
 use super::Id;
+use super::extensions::Extensions;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 pub use symbi_model::ledger::Kind;
@@ -39,6 +40,8 @@ pub struct Header {
     pub deadline_ms: u64,
     /// What connects messages of one cause; all zeros when nobody traces.
     pub trace: [u8; 16],
+    /// What nodes say of it beyond that.
+    pub extensions: Extensions,
 }
 
 /// A header (or a reference to one) in its session.

@@ -1,6 +1,6 @@
 //! What only shows from inside: the limits, at sequences that no test could reach by sending.
 
-use super::{AGE_MS, BYTES, Header, Id, Initiator, Kind, MESSAGES, Party, Said, Session, batch, respond};
+use super::{AGE_MS, BYTES, Extensions, Header, Id, Initiator, Kind, MESSAGES, Party, Said, Session, batch, respond};
 use crate::error::Error;
 use ed25519_dalek::SigningKey;
 use symbi_model::{ClusterId, MessageId, NodeId};
@@ -42,6 +42,7 @@ fn header() -> Header {
         receiver_epoch: Default::default(),
         deadline_ms: 0,
         trace: [0; 16],
+        extensions: Extensions::default(),
     }
 }
 

@@ -10,6 +10,11 @@ use symbi_model::agent::AgentName;
 use symbi_model::codec::blob;
 use symbi_model::{DecisionId, MessageId, NodeId, Outcome};
 
+/// What a reply takes beside the lines of a log.
+const LOG_AROUND: usize = 64;
+/// What a line takes beside its text.
+const LINE_AROUND: usize = 9;
+
 /// A request to a member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ControlRequest {
@@ -136,8 +141,8 @@ pub enum ControlReply {
     },
     /// The encoded account of a verdict; none when nothing is known of it (any more).
     Decision(Option<Vec<u8>>),
-    /// The lines; none when the agent does not run on this node.
-    Logs(Option<Vec<String>>),
+    /// The last lines; none when the agent does not run on this node.
+    Logs(Option<LogTail>),
     /// How the message ended.
     Ended {
         /// The message's id.
@@ -167,6 +172,46 @@ pub enum ControlReply {
         /// Whether there may be more.
         more: bool,
     },
+    /// The node does not know such a request: its version is older, or the bytes are none. Nothing was done.
+    Unsupported,
+}
+
+/// The last lines of an agent's log, as many as one frame takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogTail {
+    /// The lines, the last one last.
+    pub lines: Vec<String>,
+    /// How many before them were asked for and left out.
+    pub left_out: u64,
+}
+
+impl LogTail {
+    /// Of these lines, the last that one frame takes.
+    #[must_use]
+    pub fn of(mut lines: Vec<String>) -> Self {
+        let mut room = FRAME_BYTES - LOG_AROUND;
+        let fits = |line: &&String| {
+            let bytes = line.len() + LINE_AROUND;
+            let fits = bytes <= room;
+            room = room.saturating_sub(bytes);
+            fits
+        };
+        let left_out = lines.len() - lines.iter().rev().take_while(fits).count();
+        lines.drain(..left_out);
+        Self { lines, left_out: left_out as u64 }
+    }
+
+    /// The lines, behind one that says how many are left out, if any are.
+    #[must_use]
+    pub fn told(self) -> Vec<String> {
+        let Self { mut lines, left_out } = self;
+        if left_out > 0 {
+            let told =
+                format!("[{left_out} older lines are left out: another node's log is told at most 1 MiB at a time]");
+            lines.insert(0, told);
+        }
+        lines
+    }
 }
 
 /// How a message ended for who sent it: exactly one of five for an `ask`, one of four for a `tell`.

@@ -1,6 +1,7 @@
 //! The join protocol, which a stranger may speak: one request and one reply at a time. Its proofs are [`crate::join`]'s.
 
 use super::{JOIN_BYTES, coded};
+use crate::versions::Versions;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -38,15 +39,16 @@ pub enum JoinReply {
     Refused(Refused),
 }
 
-/// A new node's first message.
+/// A new node's first message. It and its reply stay as they are in every version, so that both sides can say which
+/// versions they speak: what a later version adds goes into later messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The token's public half.
     pub token: TokenId,
     /// Fresh random bytes.
     pub nonce: [u8; 32],
-    /// The version of the join protocol that it speaks.
-    pub version: u32,
+    /// The versions of the join protocol that it speaks.
+    pub versions: Versions,
     /// Its clock, ms since the Unix epoch.
     pub wall_ms: u64,
     /// The cluster it wants, as its token shows it.
@@ -62,8 +64,8 @@ pub struct HelloReply {
     pub nonce: [u8; 32],
     /// HMAC over both sides' words, with the member's label.
     pub mac: [u8; 32],
-    /// The version of the join protocol that it speaks.
-    pub version: u32,
+    /// The versions of the join protocol that it speaks.
+    pub versions: Versions,
     /// Its clock, ms since the Unix epoch.
     pub wall_ms: u64,
     /// Its cluster.
@@ -178,6 +180,10 @@ pub enum RefusedCode {
     Unknown,
     /// The request makes no sense to the member.
     Malformed,
+    /// The member cannot reach the new node at the address that it advertises.
+    DialBack,
+    /// The cluster has as many members as it may.
+    ClusterFull,
 }
 
 impl RefusedCode {
@@ -198,7 +204,9 @@ impl RefusedCode {
             | Self::NameTaken
             | Self::Unfit
             | Self::Denied
-            | Self::Malformed => false,
+            | Self::Malformed
+            | Self::DialBack
+            | Self::ClusterFull => false,
         }
     }
 }

@@ -97,6 +97,8 @@ pub enum MessageReply {
     Done,
     /// There is no such session here (any more). Nothing was taken in.
     NoSession,
+    /// The node does not know such a frame: its version is older, or the bytes are none. Nothing was taken in.
+    Unsupported,
 }
 
 /// What a receiver's node says of a message.

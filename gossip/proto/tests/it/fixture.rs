@@ -6,7 +6,7 @@ use symbi_model::node::Profile;
 use symbi_model::{
     AgentId, ClientId, ClusterId, DecisionId, Epoch, Incarnation, MessageId, NodeId, RequestId, TokenId,
 };
-use symbi_proto::session::{Header, Id, Initiator, Kind, Party, Session, respond};
+use symbi_proto::session::{Extensions, Header, Id, Initiator, Kind, Party, Session, respond};
 use symbi_proto::token::JoinToken;
 
 pub fn uuid<T: std::str::FromStr<Err: std::fmt::Debug>>(number: u8) -> T {
@@ -99,5 +99,6 @@ pub fn header(sender: u8, receiver: u8) -> Header {
         receiver_epoch: Epoch(4),
         deadline_ms: 1_000,
         trace: [5; 16],
+        extensions: Extensions::default(),
     }
 }

@@ -17,7 +17,7 @@ use symbi_proto::wire::join::{Enrolled, Neighbour, Progress, Refused, RefusedCod
 use symbi_proto::wire::ledger::{Anchored, Chunk, Sighting, Sightings};
 use symbi_proto::wire::message::Parting;
 use symbi_proto::wire::{
-    Attestation, Blob, Carried, ControlReply, ControlRequest, Ending, JoinReply, JoinRequest, MessageFrame,
+    Attestation, Blob, Carried, ControlReply, ControlRequest, Ending, JoinReply, JoinRequest, LogTail, MessageFrame,
     MessageReply, Word,
 };
 
@@ -147,7 +147,7 @@ fn control_replies() -> Vec<ControlReply> {
         ControlReply::Clock { wall_ms: 1_763_700_000_000 },
         ControlReply::Decision(Some(vec![1])),
         ControlReply::Decision(None),
-        ControlReply::Logs(Some(vec!["a line".to_owned()])),
+        ControlReply::Logs(Some(LogTail { lines: vec!["a line".to_owned()], left_out: 3 })),
         ControlReply::Logs(None),
         ControlReply::Vouched(true),
         ControlReply::WhyAgent(vec![("n1".to_owned(), reason.clone())]),
@@ -164,6 +164,7 @@ fn control_replies() -> Vec<ControlReply> {
     replies.extend(ledger_replies());
     replies.extend(bench_replies());
     replies.push(ControlReply::Decisions { ids: vec![decision()], more: true });
+    replies.push(ControlReply::Unsupported);
     replies
 }
 
@@ -206,6 +207,8 @@ fn join_replies() -> Vec<JoinReply> {
         JoinReply::Admitted,
         JoinReply::Refused(Refused { code: RefusedCode::NameTaken, detail: "n2 is taken".to_owned() }),
         JoinReply::Refused(Refused { code: RefusedCode::Malformed, detail: String::new() }),
+        JoinReply::Refused(Refused { code: RefusedCode::DialBack, detail: String::new() }),
+        JoinReply::Refused(Refused { code: RefusedCode::ClusterFull, detail: String::new() }),
     ]
 }
 
@@ -260,6 +263,7 @@ fn replies() -> Vec<MessageReply> {
         ]),
         MessageReply::Done,
         MessageReply::NoSession,
+        MessageReply::Unsupported,
     ]
 }
 

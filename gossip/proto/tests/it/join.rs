@@ -2,10 +2,10 @@
 
 use crate::fixture::{cluster, node, profile, request, token, uuid};
 use symbi_model::{ClusterId, NodeId};
-use symbi_proto::Error;
-use symbi_proto::join::{Joiner, Member, Pending, Proved, SKEW_MS, skew_ms, welcome};
+use symbi_proto::join::{Joiner, Member, Pending, Proved, SKEW_MS, VERSIONS, skew_ms, welcome};
 use symbi_proto::token::JoinToken;
 use symbi_proto::wire::join::{Enrol, Hello, HelloReply};
+use symbi_proto::{Error, Versions};
 
 const JOINER: u8 = 1;
 const MEMBER: u8 = 2;
@@ -99,6 +99,9 @@ fn nothing_in_the_enrolment_can_be_changed() {
     assert_eq!(admitted(|enrol| enrol.profile.credential_key[64] ^= 1), wrong);
     assert_eq!(admitted(|enrol| enrol.profile.allocatable.memory_mb += 1), wrong);
     assert_eq!(admitted(|enrol| enrol.profile.allocatable.cpu_millis += 1), wrong);
+    assert_eq!(admitted(|enrol| enrol.profile.max_agents += 1), wrong);
+    assert_eq!(admitted(|enrol| assert!(enrol.profile.labels.insert("gpu".to_owned()))), wrong);
+    assert_eq!(admitted(|enrol| enrol.profile.tiers.clear()), wrong);
     assert_eq!(admitted(|enrol| enrol.request.sequence += 1), wrong);
     assert_eq!(admitted(|enrol| enrol.request.client = uuid(9)), wrong);
     assert_eq!(admitted(|enrol| enrol.name.push('x')), Err(Error::ForeignExchange));
@@ -106,9 +109,24 @@ fn nothing_in_the_enrolment_can_be_changed() {
 }
 
 #[test]
+fn ranges_that_overlap_agree_and_a_range_that_was_changed_on_the_way_is_found_out() {
+    let wider = Versions { min: 1, max: 9 };
+    let (_, mut hello) = start(token());
+    hello.versions = wider;
+    // The reply is bound to the range that the member was told, and not to the one that the joiner told.
+    let (_, reply) = answer(hello);
+    let (joiner, _) = start(token());
+    assert_eq!(joiner.check(node(MEMBER), reply).err(), Some(Error::ProofWrong));
+    assert_eq!(checked(|reply| reply.versions = Versions { min: 1, max: 9 }).err(), Some(Error::ProofWrong));
+}
+
+#[test]
 fn another_cluster_and_another_version_have_their_own_names() {
-    let version = Error::Version { theirs: 2, ours: 1 };
-    assert_eq!(checked(|reply| reply.version = 2).err(), Some(version.clone()));
+    let theirs = Versions { min: 7, max: 9 };
+    let version = Error::Version { theirs, ours: VERSIONS };
+    assert_eq!(checked(|reply| reply.versions = Versions { min: 7, max: 9 }).err(), Some(version.clone()));
+    let told = version.to_string();
+    assert!(told.contains("versions 7 to 9") && told.contains(&VERSIONS.to_string()), "{told}");
     let foreign: ClusterId = "ffffffff-8f00-7000-8000-000000000001".parse().expect("a UUID");
     assert_eq!(checked(|reply| reply.cluster = foreign).err(), Some(Error::ForeignCluster));
     let greet = |change: fn(&mut Hello)| {
@@ -117,7 +135,7 @@ fn another_cluster_and_another_version_have_their_own_names() {
         let joiner: NodeId = node(JOINER);
         welcome(&member(), joiner, hello, token().verifier(), [4; 32], 0).err()
     };
-    assert_eq!(greet(|hello| hello.version = 2), Some(version));
+    assert_eq!(greet(|hello| hello.versions = Versions { min: 7, max: 9 }), Some(version));
     assert_eq!(greet(|hello| hello.cluster_prefix[0] ^= 1), Some(Error::ForeignCluster));
 }
 

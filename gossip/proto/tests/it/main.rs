@@ -1,6 +1,7 @@
 //! What nodes say to each other, seen from outside.
 
 mod corpus;
+mod extensions;
 mod fixture;
 mod golden;
 mod join;

@@ -7,8 +7,8 @@ use symbi_model::NodeId;
 use symbi_model::agent::Tier;
 use symbi_proto::Error;
 use symbi_proto::wire::{
-    ControlReply, ControlRequest, FRAME_BYTES, JOIN_BYTES, JoinReply, JoinRequest, MessageFrame, MessageReply, Usage,
-    View,
+    ControlReply, ControlRequest, FRAME_BYTES, JOIN_BYTES, JoinReply, JoinRequest, LogTail, MessageFrame, MessageReply,
+    Usage, View,
 };
 
 pub fn view() -> View {
@@ -150,4 +150,25 @@ fn a_length_without_its_bytes_is_refused_before_anything_is_allocated() {
             }
         }
     }
+}
+
+#[test]
+fn a_log_that_is_longer_than_a_frame_is_cut_at_its_beginning_and_says_so() {
+    let line = |number: usize| format!("{number:05} {}", "x".repeat(1_000));
+    let short: Vec<String> = (0..10).map(line).collect();
+    assert_eq!(LogTail::of(short.clone()), LogTail { lines: short.clone(), left_out: 0 });
+    assert_eq!(LogTail::of(short.clone()).told(), short);
+    let long: Vec<String> = (0..5_000).map(line).collect();
+    let tail = LogTail::of(long.clone());
+    let kept = tail.lines.len();
+    assert_eq!(tail.lines, long[5_000 - kept..], "the last ones");
+    assert_eq!(tail.left_out as usize, 5_000 - kept);
+    let bytes = ControlReply::Logs(Some(tail.clone())).encode().len();
+    assert!(bytes <= FRAME_BYTES && bytes > FRAME_BYTES / 10 * 9, "{bytes} bytes");
+    let told = tail.told();
+    assert!(told[0].contains(&format!("{} older lines", 5_000 - kept)), "{}", told[0]);
+    assert_eq!(told[1..], long[5_000 - kept..]);
+    // Lines of nothing have a length too.
+    let bytes = ControlReply::Logs(Some(LogTail::of(vec![String::new(); 2_000_000]))).encode().len();
+    assert!(bytes <= FRAME_BYTES, "{bytes} bytes");
 }

@@ -5,7 +5,7 @@ use crate::instance::Instance;
 use ed25519_dalek::SigningKey;
 use std::time::Duration;
 use symbi_model::{Epoch, Incarnation, NodeId, State};
-use symbi_policy::credential::{Claims, CredentialError, Expected, Subject, Verified, gateway_epoch};
+use symbi_policy::credential::{Claims, CredentialError, Expected, Presented, Subject, Verified, gateway_epoch};
 use tokio::time::{Instant, timeout_at};
 
 /// How long a node waits to apply the index that a credential speaks of.
@@ -65,8 +65,7 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// Verifies a credential that `peer` presented to `audience`. If it speaks of an index that is not applied here, waits for
-/// that: two seconds, and not past the deadline.
+/// Verifies a credential, as [`check`], and uses it up.
 pub(super) async fn verify(
     host: &Host,
     credential: &str,
@@ -74,14 +73,31 @@ pub(super) async fn verify(
     peer: NodeId,
     deadline: Instant,
 ) -> Result<Verified, String> {
+    use_up(host, check(host, credential, audience, peer, deadline).await?)
+}
+
+/// Uses a credential up: nobody sets up another session with it.
+pub(super) fn use_up(host: &Host, presented: Presented) -> Result<Verified, String> {
+    host.verifier.use_up(presented).map_err(|error| error.to_string())
+}
+
+/// Verifies a credential that `peer` presented to `audience`. If it speaks of an index that is not applied here, waits for
+/// that: two seconds, and not past the deadline.
+pub(super) async fn check(
+    host: &Host,
+    credential: &str,
+    audience: &Subject,
+    peer: NodeId,
+    deadline: Instant,
+) -> Result<Presented, String> {
     let mut states = host.ports.state.clone();
     let until = deadline.min(Instant::now() + BEHIND);
     loop {
         let state = states.borrow_and_update().clone();
         let audience = audience.urn(domain(&state));
         let expected = Expected { audience: &audience, peer, now_ms: (host.ports.wall_ms)() };
-        let index = match host.verifier.verify(&state, credential, expected) {
-            Ok(verified) => return Ok(verified),
+        let index = match host.verifier.check(&state, credential, expected) {
+            Ok(presented) => return Ok(presented),
             Err(CredentialError::Behind { index }) => index,
             Err(error) => return Err(error.to_string()),
         };

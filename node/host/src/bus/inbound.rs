@@ -35,7 +35,10 @@ use tokio::time::Instant;
 /// Receives a frame from the node `from`, and gives the reply.
 pub(crate) fn receive(host: &Arc<Host>, from: NodeId, bytes: &[u8]) -> BoxFuture<'static, Bytes> {
     match MessageFrame::decode(bytes) {
-        Err(_) => reply(MessageReply::Refused { reason: "the frame cannot be read".to_owned() }),
+        Err(error) => {
+            tracing::debug!(from = %from.short(), %error, "a frame of the message lane that cannot be read");
+            reply(MessageReply::Unsupported)
+        }
         Ok(MessageFrame::Hello { remaining_ms, hello }) => {
             let (host, deadline) = (Arc::clone(host), deadline(remaining_ms));
             async move {
@@ -66,10 +69,12 @@ fn deadline(remaining_ms: u64) -> Instant {
 async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> Result<MessageReply, String> {
     let name: AgentName = hello.receiver.parse().map_err(|_| "the receiver's name is none".to_owned())?;
     let audience = Subject::Agent(name.clone());
-    let sender = credentials::verify(host, &hello.credential, &audience, from, deadline).await?;
+    let presented = credentials::check(host, &hello.credential, &audience, from, deadline).await?;
     let receiver = host.instances.get(&name).ok_or_else(|| format!("{name} is not running"))?;
     let state = host.check(&receiver, Effect::Receive).map_err(|refused| format!("the receiver is {refused}"))?;
     let cluster = state.cluster.as_ref().ok_or_else(|| "there is no cluster yet".to_owned())?;
+    // Only now: a hello that came before its receiver was there may be sent again as it is.
+    let sender = credentials::use_up(host, presented)?;
     let identity = Identity::agent(&receiver);
     let credential = identity.credential(host, &state, sender.subject.clone());
     let (own_name, peer_name) = (audience.to_string(), sender.subject.to_string());

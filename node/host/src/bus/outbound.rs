@@ -16,14 +16,14 @@ use super::send_queue::{Next, Outgoing, Pushed, SendQueue};
 use super::sender::Sender;
 use crate::ending::{Ending, not_delivered, told_by};
 use crate::host::Host;
-use crate::ports::PeerError;
+use crate::ports::{PeerError, Place};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::ledger::{Entry, Fate, Message, MessageBatch};
-use symbi_model::{PolicyNumber, State};
-use symbi_proto::session::{self, Header, Kind, Said};
+use symbi_model::{NodeId, PolicyNumber, State};
+use symbi_proto::session::{self, Extensions, Header, Kind, Said};
 use symbi_proto::wire::message::USER_BYTES;
 use symbi_proto::wire::{Blob, Carried, MessageFrame, MessageReply, Word};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -55,15 +55,17 @@ pub(super) async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope, 
     }
 }
 
-/// Sends what waits, until nothing does.
+/// Sends what waits, until nothing does. Nothing is sealed before there is a place for it on the way: while there is none,
+/// messages wait, and end as not delivered when their time is up.
 async fn drive(host: Arc<Host>, sender: Sender, queue: Arc<SendQueue>) {
+    let mut reserved = None;
     loop {
         // Whoever is ready to send, too, comes first: a batch is what waits when it leaves.
         yield_now().await;
         match queue.next() {
             Next::Idle => return,
             Next::Clear(number, outgoing) => clear_again(&host, &sender, &queue, number, outgoing),
-            Next::Send(route) => advance(&host, &sender, &queue, route).await,
+            Next::Send(route) => advance(&host, &sender, &queue, route, &mut reserved).await,
         }
     }
 }
@@ -81,11 +83,24 @@ fn clear_again(host: &Host, sender: &Sender, queue: &SendQueue, number: u64, mut
 }
 
 /// Does what is next for the first message, which goes to `route`: sends it with those behind it, or what must come before that.
-async fn advance(host: &Arc<Host>, sender: &Sender, queue: &Arc<SendQueue>, route: Route) {
+async fn advance(
+    host: &Arc<Host>,
+    sender: &Sender,
+    queue: &Arc<SendQueue>,
+    route: Route,
+    reserved: &mut Option<(NodeId, Place)>,
+) {
     let is_here = route.node == host.options.node;
     if let Some(open) = queue.open_for(route, host.boot_ms()).filter(|_| !is_here) {
         match Arc::clone(&open.window).try_acquire_owned() {
-            Ok(place) => post(host, sender, queue, &open, route, place),
+            Ok(place) => match reserved.take() {
+                Some((node, way)) if node == route.node => post(host, sender, queue, &open, route, (place, way)),
+                // What is to be done may be something else once there is a place.
+                _ => match (host.ports.places)(route.node).await {
+                    Ok(way) => *reserved = Some((route.node, way)),
+                    Err(error) => queue.fail(route, &not_delivered(error.to_string())),
+                },
+            },
             // Whether the first message is still the same is looked at again.
             Err(_) => drop(open.window.acquire().await),
         }
@@ -165,7 +180,7 @@ fn post(
     queue: &Arc<SendQueue>,
     open: &Arc<OutboundSession>,
     route: Route,
-    place: OwnedSemaphorePermit,
+    (place, way): (OwnedSemaphorePermit, Place),
 ) {
     let (policy_set, taken) = queue.take(route);
     let mut state = None;
@@ -195,7 +210,7 @@ fn post(
         messages: lines,
     }));
     let frame = MessageFrame::Batch { session, messages: carried, attestation: Some(Box::new(attestation)) };
-    let reply = (host.ports.peers)(route.node, frame.encode().into(), patience + GRACE);
+    let reply = way(frame.encode().into(), patience + GRACE);
     host.spawn(settle(Arc::clone(host), sender.clone(), Arc::clone(queue), Arc::clone(open), sent, reply, place));
 }
 
@@ -256,6 +271,7 @@ fn header(open: &OutboundSession, identity: &Identity<'_>, envelope: &Envelope) 
         receiver_epoch: open.peer.epoch,
         deadline_ms: envelope.deadline_ms,
         trace: [0; 16],
+        extensions: Extensions::default(),
     }
 }
 
@@ -334,6 +350,10 @@ fn words(reply: Result<Bytes, PeerError>, count: usize) -> (Vec<Option<Word>>, b
             (words.into_iter().map(Some).collect(), is_spent)
         }
         Ok(Ok(MessageReply::NoSession)) => (vec![Some(Word::NoSession); count], true),
+        Ok(Ok(MessageReply::Unsupported)) => {
+            let reason = "the receiver's node does not know such a frame".to_owned();
+            (vec![Some(Word::NotDelivered { reason }); count], true)
+        }
         // What never arrived leaves a gap that no later batch closes.
         Err(error @ PeerError::Unreachable(_)) => {
             (vec![Some(Word::NotDelivered { reason: error.to_string() }); count], true)

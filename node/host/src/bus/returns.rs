@@ -110,6 +110,7 @@ fn header(held: &InboundSession, asked: Header) -> Header {
         receiver_epoch: asked.sender_epoch,
         deadline_ms: asked.deadline_ms,
         trace: asked.trace,
+        extensions: asked.extensions,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::messages::answer;
 use crate::programs;
-use crate::world::{World, agent};
+use crate::world::{Direction, World, agent};
 use bytes::Bytes;
 use serde_json::json;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use symbi_host::TellStatus;
 use symbi_proto::wire::{MessageReply, Word};
@@ -28,7 +29,7 @@ async fn garbage_is_answered_and_changes_nothing() {
     world.run("far", "demo", "echo", 1).await;
     for garbage in [&b""[..], b"hello", &[0; 64], &[0xff; 4_096]] {
         let reply = world.reply(1, 0, Bytes::copy_from_slice(garbage)).await;
-        assert_eq!(reply, MessageReply::Refused { reason: "the frame cannot be read".to_owned() });
+        assert_eq!(reply, MessageReply::Unsupported);
     }
     assert_eq!(answer(world.ask(0, "far", json!(1)).await), json!(1));
 }
@@ -71,7 +72,7 @@ async fn a_changed_frame_does_not_open() {
         changed[place] ^= 1;
         let reply = world.reply(1, 0, changed.into()).await;
         let refused = match &reply {
-            MessageReply::NoSession | MessageReply::Refused { .. } => true,
+            MessageReply::NoSession | MessageReply::Refused { .. } | MessageReply::Unsupported => true,
             MessageReply::Batch(words) => words.iter().all(|word| *word == Word::NoSession),
             MessageReply::Hello(_) | MessageReply::Done => false,
         };
@@ -79,4 +80,24 @@ async fn a_changed_frame_does_not_open() {
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(world.nodes[1].handle.logs(&agent("far"), 10).unwrap(), ["info: \"once\""]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hello_that_found_no_receiver_may_be_sent_again_as_it_is() {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "echo", 1).await;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Cut;
+    assert!(matches!(world.tell(0, "far", json!("lost")).await, TellStatus::NotDelivered { .. }));
+    let hello = world.sent().last().unwrap().clone();
+    world.nodes[1].granted.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let refused = world.reply(1, 0, hello.clone()).await;
+    assert!(
+        matches!(&refused, MessageReply::Refused { reason } if reason.starts_with("the receiver is")),
+        "{refused:?}"
+    );
+    world.nodes[1].granted.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let reply = world.reply(1, 0, hello).await;
+    assert!(matches!(reply, MessageReply::Hello(_)), "{reply:?}");
 }

@@ -130,6 +130,26 @@ async fn who_is_in_a_hurry_does_not_hurry_who_comes_after() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_the_way_is_full_messages_wait_unsealed_and_the_session_goes_on() {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "echo", 1).await;
+    assert_eq!(answer(world.ask(0, "far", json!("before")).await), json!("before"));
+    let frames = world.sent().len();
+    *world.nodes[0].direction.lock().unwrap() = Direction::Full;
+    let hurried = world.ask_within(0, "far", json!("hurried"), Duration::from_millis(100)).await;
+    assert_eq!(hurried, Ending::DeadlineExceeded { delivered: false }, "it was not sent");
+    assert_eq!(world.sent().len(), frames, "and nothing was sealed for it");
+    let (patient, ()) = tokio::join!(world.ask(0, "far", json!("patient")), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        *world.nodes[0].direction.lock().unwrap() = Direction::Open;
+    });
+    assert_eq!(answer(patient), json!("patient"));
+    assert_eq!(world.sent().len(), frames + 1, "in the session that there was: no other was set up");
+    let counts = world.nodes[1].handle.counts();
+    assert_eq!((counts.sessions_unattested, world.nodes[0].handle.counts().sessions_unattested), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_payload_of_one_mebibyte_passes_and_a_longer_one_is_refused() {
     let world = World::new(programs::all()).await;
     world.run("near", "demo", "echo", 0).await;

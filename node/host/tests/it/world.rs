@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use symbi_host::{Event, GrantCall, Handle, Options, PeerError, Peers, Ports};
+use symbi_host::{Event, GrantCall, Handle, Options, PeerError, Peers, Place, Places, Ports};
 use symbi_model::agent::{AgentName, AgentState, Resources, Spec, Status};
 use symbi_model::command::{CreateToken, Enrol, Genesis};
 use symbi_model::entry::{CONTROL, Entry, Item, Payload};
@@ -58,6 +58,8 @@ pub enum Direction {
     Silent,
     /// Frames arrive; the connection breaks before the reply.
     BreaksAfter,
+    /// As much as may waits already: nothing leaves.
+    Full,
     /// Frames arrive after so long.
     Late(Duration),
     /// Frames arrive when it is something else again.
@@ -392,12 +394,14 @@ fn node(
     let clocks = symbi_policy::Clocks { wall_ms: wall_ms.clone(), boottime: boottime.clone() };
     let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), clocks);
     let heard = Arc::clone(&events);
+    let peers = peers(Arc::clone(handles), id, Arc::clone(&direction), Arc::clone(&sent));
     let ports = Ports {
         state,
         proposals: proposals(Arc::clone(log), key.clone(), Arc::clone(&commits)),
         driver: Arc::clone(driver),
         gate,
-        peers: peers(Arc::clone(handles), id, Arc::clone(&direction), Arc::clone(&sent)),
+        peers: peers.clone(),
+        places: places(peers, Arc::clone(&direction)),
         grants: grants(Arc::clone(log), Arc::clone(&granted)),
         wall_ms,
         boottime,
@@ -447,6 +451,9 @@ fn peers(handles: Handles, from: NodeId, direction: Arc<Mutex<Direction>>, sent:
         let (Some(target), true) = (target, now != Direction::Cut) else {
             return async move { unreachable() }.boxed();
         };
+        if now == Direction::Full {
+            return async { Err(PeerError::Unreachable("too much waits".to_owned())) }.boxed();
+        }
         if now == Direction::Silent {
             return tokio::time::sleep(within).map(|()| Err(PeerError::TimedOut)).boxed();
         }
@@ -477,6 +484,21 @@ fn peers(handles: Handles, from: NodeId, direction: Arc<Mutex<Direction>>, sent:
                 Ok(Err(_)) => Err(PeerError::Broken),
                 Err(_) => Err(PeerError::TimedOut),
             }
+        }
+        .boxed()
+    })
+}
+
+/// Room on the way as long as it is not full.
+fn places(peers: Peers, direction: Arc<Mutex<Direction>>) -> Places {
+    Arc::new(move |to: NodeId| {
+        let (peers, direction) = (Arc::clone(&peers), Arc::clone(&direction));
+        async move {
+            while *direction.lock().unwrap() == Direction::Full {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let place: Place = Box::new(move |frame, within| peers(to, frame, within));
+            Ok(place)
         }
         .boxed()
     })

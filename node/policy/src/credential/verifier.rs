@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use symbi_model::agent::{AgentName, Hold};
 use symbi_model::node::Node;
 use symbi_model::{Epoch, Incarnation, NodeId, State};
+use uuid::Uuid;
 
 /// How far an issuer's clock may be ahead of ours, in seconds.
 const SKEW_S: u64 = 5;
@@ -49,6 +50,30 @@ pub struct Verified {
     pub index: u64,
 }
 
+/// A credential that is good, and not used up yet.
+#[derive(Debug)]
+#[must_use = "until it is used up it may be presented again"]
+pub struct Presented {
+    /// What it says.
+    verified: Verified,
+    /// Who presented it.
+    peer: NodeId,
+    /// Its id.
+    jti: Uuid,
+    /// When it ends, s since the Unix epoch.
+    exp: u64,
+    /// When it was presented, s since the Unix epoch.
+    now_s: u64,
+}
+
+impl Presented {
+    /// What it says.
+    #[must_use]
+    pub fn says(&self) -> &Verified {
+        &self.verified
+    }
+}
+
 impl Verifier {
     /// A verifier that has seen nothing.
     #[must_use]
@@ -62,6 +87,14 @@ impl Verifier {
     /// The first thing that is wrong. After [`CredentialError::Behind`] the same credential may be presented again, once
     /// that index is applied; whatever is refused was not used up.
     pub fn verify(&self, state: &State, token: &str, expected: Expected<'_>) -> Result<Verified, CredentialError> {
+        self.use_up(self.check(state, token, expected)?)
+    }
+
+    /// Verifies a credential that `expected.peer` presented, for something that may still come to nothing.
+    ///
+    /// # Errors
+    /// As for [`Self::verify`], but for a credential that was used up.
+    pub fn check(&self, state: &State, token: &str, expected: Expected<'_>) -> Result<Presented, CredentialError> {
         let (header, payload) = decode(token)?;
         payload.check_audience(expected.audience)?;
         payload.check_time(expected.now_ms, SKEW_S)?;
@@ -71,15 +104,26 @@ impl Verifier {
         check_signature(token, domain, &subject, &node.profile.credential_key)?;
         check_placement(state, &subject, &payload, expected.peer, node)?;
         let cnf = payload.confirmed_key()?;
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.take(expected.peer, payload.jti, payload.exp, expected.now_ms / 1_000)?;
-        Ok(Verified {
+        let verified = Verified {
             subject,
             epoch: Epoch(payload.symbi_epoch),
             cnf,
             incarnation: Incarnation(payload.symbi_incarnation),
             index: payload.symbi_index,
-        })
+        };
+        let (peer, jti, exp) = (expected.peer, payload.jti, payload.exp);
+        Ok(Presented { verified, peer, jti, exp, now_s: expected.now_ms / 1_000 })
+    }
+
+    /// Uses a credential up.
+    ///
+    /// # Errors
+    /// That it was used up before, or that too many of its node's are remembered.
+    pub fn use_up(&self, presented: Presented) -> Result<Verified, CredentialError> {
+        let Presented { verified, peer, jti, exp, now_s } = presented;
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.take(peer, jti, exp, now_s)?;
+        Ok(verified)
     }
 }
 

@@ -21,7 +21,7 @@ use symbi_model::ledger::{Attestation, Entry, MessageBatch};
 use symbi_model::{Incarnation, MessageId, NodeId, PolicyNumber};
 use symbi_policy::{Principal, Tell};
 use symbi_proto::session::batch::MESSAGES;
-use symbi_proto::session::{Header, Id, Initiator, Kind, Said, Sealed, Session};
+use symbi_proto::session::{Extensions, Header, Id, Initiator, Kind, Said, Sealed, Session};
 use symbi_proto::wire::Blob;
 use symbi_proto::wire::bench::{BenchReply, BenchRequest};
 
@@ -162,6 +162,7 @@ impl Sender {
             receiver_epoch: EPOCH,
             deadline_ms: now + 10_000,
             trace: [0; 16],
+            extensions: Extensions::default(),
         }
     }
 

@@ -51,6 +51,14 @@ pub(super) fn clock(skew_ms: i64) -> Failure {
     .undo("nothing was recorded")
 }
 
+/// The member and this node speak no version of the join protocol in common.
+pub(super) fn version(why: impl Into<String>) -> Failure {
+    Failure::new(26, "JOIN_VERSION", "this node and the member speak no common version of the join protocol")
+        .why(why)
+        .fix("run a version of symbi-node that the members can work with, best the one that they run")
+        .undo("nothing was recorded")
+}
+
 /// What a member's refusal means for a node that wanted to be called `name`.
 pub(super) fn refused(reply: JoinReply, name: &str) -> Ended {
     let JoinReply::Refused(Refused { code, detail }) = reply else {
@@ -86,10 +94,18 @@ pub(super) fn refused(reply: JoinReply, name: &str) -> Ended {
             let what = "the member's clock and this one's differ by too much";
             Ended::Failed(Failure::new(25, "JOIN_CLOCK", what).why(detail).fix("set both clocks, with NTP for one"))
         }
-        RefusedCode::Version => Ended::Failed(
-            Failure::new(26, "JOIN_VERSION", "the versions do not fit")
+        RefusedCode::Version => Ended::Failed(version(detail)),
+        RefusedCode::DialBack => Ended::Refused(
+            Failure::new(23, "JOIN_ADVERTISE_UNREACHABLE", "the member's dial back to this node failed")
                 .why(detail)
-                .fix("run the version that the members run"),
+                .fix("open that port to the members, or give an address that they reach with --advertise-addr")
+                .undo("nothing was recorded, and the token's use was not spent"),
+        ),
+        RefusedCode::ClusterFull => Ended::Refused(
+            Failure::new(7, "CLUSTER_FULL", "the cluster has as many members as it may")
+                .why(detail)
+                .fix("on a member, remove a node that is not needed: symbi-node node remove NAME")
+                .undo("nothing was recorded, and the token's use was not spent"),
         ),
         RefusedCode::ForeignCluster | RefusedCode::ProofWrong => Ended::Failed(
             Failure::new(22, "JOIN_CLUSTER_MISMATCH", "the token is not this cluster's")

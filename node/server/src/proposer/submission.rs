@@ -10,7 +10,6 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use symbi_model::{Batch, GroupId, NodeId, Outcome, ProposeError, codec};
-use symbi_net::CallError;
 use symbi_proto::wire::{ControlReply, ControlRequest};
 use symbi_raft::WriteError;
 use tokio::time::{Instant, sleep_until};
@@ -160,15 +159,14 @@ impl Attempts {
         self.appended.store(true, Ordering::Relaxed);
         match crate::wiring::call::control(&self.ports.net, leader, &request, ATTEMPT).await {
             Ok(ControlReply::Committed { index, outcomes, .. }) => Attempt::Applied(index, outcomes),
-            Ok(ControlReply::NotLeader { .. }) | Err(CallError::Unreachable(_) | CallError::Refused) => {
-                Attempt::NotAppended
-            }
+            Ok(ControlReply::NotLeader { .. }) => Attempt::NotAppended,
+            Err(error) if error.is_unsent() => Attempt::NotAppended,
             Ok(ControlReply::ClockSkew { ms }) => Attempt::Final(skew(ms)),
             Ok(ControlReply::Failed { reason }) => {
                 tracing::error!(leader = %leader.short(), reason, "the leader refuses this node's batch");
                 Attempt::Final(ProposeError::NotLeading)
             }
-            Ok(_) | Err(CallError::TimedOut | CallError::Closed) => Attempt::Unknown,
+            Ok(_) | Err(_) => Attempt::Unknown,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One control request to another node, and its answer.
 
 use std::time::Duration;
-use symbi_model::NodeId;
+use symbi_model::{GroupId, NodeId};
 use symbi_net::{CallError, Lane};
 use symbi_proto::wire::{ControlReply, ControlRequest};
 
@@ -15,7 +15,7 @@ pub async fn control(
     request: &ControlRequest,
     patience: Duration,
 ) -> Result<ControlReply, CallError> {
-    let body = net.call(to, Lane::Control, request.encode().into(), patience).await?;
+    let body = net.call(to, (Lane::Control, GroupId(0)), request.encode().into(), patience).await?;
     ControlReply::decode(&body).map_err(|error| {
         tracing::warn!(node = %to.short(), %error, "an answer on the control lane cannot be read");
         CallError::Closed

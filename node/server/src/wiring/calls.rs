@@ -11,7 +11,7 @@ use symbi_model::agent::{AgentName, Hold};
 use symbi_model::{DecisionId, MessageId, NodeId};
 use symbi_policy::Account;
 use symbi_proto::session::Kind;
-use symbi_proto::wire::{ControlReply, ControlRequest};
+use symbi_proto::wire::{ControlReply, ControlRequest, LogTail};
 use symbi_raft::{AuditPosition, AuditRow};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -120,7 +120,7 @@ impl Answers {
         match call::control(&self.remote.net, node, request, timeout + MARGIN).await {
             Ok(ControlReply::Ended { message, ending }) => (message, ending),
             Ok(ControlReply::Failed { reason }) => (nobody(), Ending::NotDelivered { reason }),
-            Err(symbi_net::CallError::Unreachable(reason)) => (nobody(), Ending::NotDelivered { reason }),
+            Err(error) if error.is_unsent() => (nobody(), Ending::NotDelivered { reason: error.to_string() }),
             _ => (nobody(), Ending::OutcomeUnknown),
         }
     }
@@ -153,7 +153,7 @@ impl Answers {
             Some(node) if node != self.remote.node => {
                 let request = ControlRequest::Logs { agent: agent.clone(), lines };
                 match call::control(&self.remote.net, node, &request, PATIENCE).await {
-                    Ok(ControlReply::Logs(lines)) => Ok(lines),
+                    Ok(ControlReply::Logs(tail)) => Ok(tail.map(LogTail::told)),
                     _ => Err(format!("node {}, where {agent} runs, does not answer", node.short())),
                 }
             }

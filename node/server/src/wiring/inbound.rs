@@ -6,12 +6,13 @@ use crate::proposer::{Admission, AdmissionError};
 use crate::wiring::remote::Remote;
 use crate::wiring::{decisions, ledgers};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use symbi_host::Caller;
 use symbi_model::NodeId;
-use symbi_net::{Request, Vouch};
-use symbi_proto::wire::{ControlReply, ControlRequest};
-use symbi_raft::{ServeError, WriteError};
+use symbi_net::{Requests, Vouch};
+use symbi_proto::wire::{ControlReply, ControlRequest, LogTail};
+use symbi_raft::{ServeError, Status, WriteError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,21 +20,17 @@ use tokio_util::task::TaskTracker;
 /// How long another member has to vouch for a stranger.
 const VOUCH_WITHIN: Duration = Duration::from_secs(2);
 
-/// Hands Raft's requests to the replica.
+/// Hands Raft's requests of one kind to the replica, in their order. Each kind has a task of its own: one that takes long to
+/// hand over, as frames of a snapshot are, delays none of the others.
 pub async fn raft(
-    mut requests: mpsc::Receiver<Request>,
+    kind: symbi_raft::link::Kind,
+    mut requests: Requests,
     raft: symbi_raft::Handle,
     tasks: TaskTracker,
     cancel: CancellationToken,
 ) {
     while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
-        let lane = match request.lane {
-            symbi_net::Lane::Append => symbi_raft::link::Kind::Append,
-            symbi_net::Lane::Heartbeat => symbi_raft::link::Kind::Heartbeat,
-            symbi_net::Lane::Snapshot => symbi_raft::link::Kind::Snapshot,
-            _ => symbi_raft::link::Kind::Vote,
-        };
-        let served = raft.serve(request.from, lane, request.body);
+        let served = raft.serve(request.from, kind, request.body);
         tasks.spawn(async move {
             match served.await {
                 Ok(answer) => drop(request.reply.send(answer)),
@@ -45,12 +42,7 @@ pub async fn raft(
 }
 
 /// Hands agents' messages to the host.
-pub async fn messages(
-    mut requests: mpsc::Receiver<Request>,
-    host: symbi_host::Handle,
-    tasks: TaskTracker,
-    cancel: CancellationToken,
-) {
+pub async fn messages(mut requests: Requests, host: symbi_host::Handle, tasks: TaskTracker, cancel: CancellationToken) {
     while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
         // Taken in here, in the order of arrival; only the reply is awaited apart.
         let received = host.receive(request.from, request.body);
@@ -60,23 +52,31 @@ pub async fn messages(
     }
 }
 
-/// Asks a connected member about a stranger that says it was enrolled.
+/// Asks one connected member about a stranger that says it was enrolled: the leader, which has applied whatever anybody has, or
+/// else a voter. One is enough: the stranger asks again.
 pub async fn vouch(mut asked: mpsc::Receiver<Vouch>, remote: Remote, tasks: TaskTracker, cancel: CancellationToken) {
     while let Some(Some(Vouch { peer, index, reply })) = cancel.run_until_cancelled(asked.recv()).await {
         let remote = remote.clone();
         tasks.spawn(async move {
-            let members: Vec<NodeId> = remote.net.connections().borrow().keys().copied().collect();
-            for member in members {
-                let request = ControlRequest::Vouched { peer, index };
-                let answer = crate::wiring::call::control(&remote.net, member, &request, VOUCH_WITHIN).await;
-                if let Ok(ControlReply::Vouched(true)) = answer {
-                    let _ = reply.send(true);
-                    return;
+            let connected: BTreeSet<NodeId> = remote.net.connections().borrow().keys().copied().collect();
+            let voucher = voucher(&remote.raft.status().borrow(), &connected);
+            let answer = match voucher {
+                Some(member) => {
+                    let request = ControlRequest::Vouched { peer, index };
+                    crate::wiring::call::control(&remote.net, member, &request, VOUCH_WITHIN).await.ok()
                 }
-            }
-            let _ = reply.send(false);
+                None => None,
+            };
+            let _ = reply.send(matches!(answer, Some(ControlReply::Vouched(true))));
         });
     }
+}
+
+/// The member that is asked: of those connected, the leader, else a voter, else anybody.
+fn voucher(status: &Status, connected: &BTreeSet<NodeId>) -> Option<NodeId> {
+    let voters = status.voters.iter().flatten();
+    let candidates = status.leader.iter().chain(voters).chain(connected);
+    candidates.copied().find(|candidate| connected.contains(candidate))
 }
 
 /// What serves control requests.
@@ -97,12 +97,7 @@ pub struct Server {
 }
 
 /// Serves control requests.
-pub async fn control(
-    mut requests: mpsc::Receiver<Request>,
-    server: Server,
-    tasks: TaskTracker,
-    cancel: CancellationToken,
-) {
+pub async fn control(mut requests: Requests, server: Server, tasks: TaskTracker, cancel: CancellationToken) {
     while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
         let server = server.clone();
         tasks.spawn(async move {
@@ -110,7 +105,7 @@ pub async fn control(
                 Ok(asked) => server.answer(request.from, asked).await,
                 Err(error) => {
                     tracing::warn!(from = %request.from.short(), %error, "a control request that cannot be read");
-                    ControlReply::Failed { reason: error.to_string() }
+                    ControlReply::Unsupported
                 }
             };
             let _ = request.reply.send(Bytes::from(answer.encode()));
@@ -136,7 +131,9 @@ impl Server {
             ControlRequest::Decisions { low, high } => {
                 decisions::tell(&self.gate, &self.host.ledger(), low, high).await
             }
-            ControlRequest::Logs { agent, lines } => ControlReply::Logs(self.host.logs(&agent, lines as usize)),
+            ControlRequest::Logs { agent, lines } => {
+                ControlReply::Logs(self.host.logs(&agent, lines as usize).map(LogTail::of))
+            }
             ControlRequest::AskFrom { from, to, kind, payload, timeout_ms, user } => {
                 tracing::info!(%from, %to, user, "an agent speaks on behalf of a user");
                 let timeout = Duration::from_millis(timeout_ms);
@@ -188,5 +185,23 @@ impl Server {
             }
             Err(WriteError::Unknown | WriteError::Stopped) => ControlReply::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::voucher;
+    use std::collections::BTreeSet;
+    use symbi_model::NodeId;
+    use symbi_raft::Status;
+
+    #[test]
+    fn one_member_is_asked_to_vouch_the_leader_if_it_can_be() {
+        let [a, b, c] = [1, 2, 3].map(|number| NodeId([number; 32]));
+        let status = Status { leader: Some(c), voters: vec![vec![b, c]], ..Status::default() };
+        assert_eq!(voucher(&status, &BTreeSet::from([a, b, c])), Some(c));
+        assert_eq!(voucher(&status, &BTreeSet::from([a, b])), Some(b), "a voter, where the leader is not connected");
+        assert_eq!(voucher(&status, &BTreeSet::from([a])), Some(a));
+        assert_eq!(voucher(&status, &BTreeSet::new()), None);
     }
 }

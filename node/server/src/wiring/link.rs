@@ -4,13 +4,26 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::time::Duration;
-use symbi_model::NodeId;
+use symbi_model::{GroupId, NodeId};
 use symbi_net::CallError;
 use symbi_raft::link::Kind;
 use symbi_raft::{Link, LinkError};
 
-/// The link between this node's Raft and the others'.
-pub struct RaftLink(pub symbi_net::Handle);
+/// The link between this node's replica of a group and the others'.
+pub struct RaftLink {
+    /// The network.
+    pub net: symbi_net::Handle,
+    /// The group.
+    pub group: GroupId,
+}
+
+/// The kinds of Raft's requests, and what answers each is called: each has a queue and a task of its own.
+pub const KINDS: [(&str, Kind); 4] = [
+    ("the answers to appends", Kind::Append),
+    ("the answers to heartbeats", Kind::Heartbeat),
+    ("the answers to snapshots", Kind::Snapshot),
+    ("the answers to votes", Kind::Vote),
+];
 
 /// The network's lane for a kind of Raft's requests.
 #[must_use]
@@ -31,10 +44,12 @@ impl Link for RaftLink {
         request: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'static, Result<Bytes, LinkError>> {
-        let answer = self.0.call(to, lane(kind), request, deadline);
+        let answer = self.net.call(to, (lane(kind), self.group), request, deadline);
         async move {
             answer.await.map_err(|error| match error {
-                CallError::Unreachable(_) | CallError::Refused => LinkError::Unreachable,
+                CallError::Unreachable(_) | CallError::Full | CallError::Unsupported | CallError::Refused => {
+                    LinkError::Unreachable
+                }
                 CallError::TimedOut => LinkError::TimedOut,
                 CallError::Closed => LinkError::Closed,
             })
