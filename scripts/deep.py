@@ -147,6 +147,9 @@ def show_counts(logs):
                 sums[found[2]] += int(found[1])
     for what, count in sums.items():
         print(f"  {count:>12,} {what}")
+    never = [what for what, count in sums.items() if count == 0]
+    print(f"  coverage: {len(sums) - len(never)} of {len(sums)} kinds of event have happened" + (
+        f"; never: {', '.join(never)}" if never else ""))
 
 
 def main():
