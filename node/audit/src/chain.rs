@@ -291,8 +291,8 @@ impl Chain {
         let Some(last) = self.last.as_ref().filter(|_| voting != Voting::default() || self.trust.wants(size)) else {
             return Ok(());
         };
-        let (root, time_ms) = (self.tree.root(), self.time_ms);
-        let place = Place { size, root, head: last.hash, index: last.index, term: last.term, time_ms };
+        let (root, head, time_ms) = (self.tree.root(), last.hash, self.time_ms);
+        let place = Place { size, root, head, line: self.line, index: last.index, term: last.term, time_ms };
         self.trust.entry(self.cluster, &place, voting)
     }
 

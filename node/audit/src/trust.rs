@@ -18,6 +18,8 @@ pub(crate) struct Place {
     pub(crate) root: Hex<32>,
     /// The hash of the last of them.
     pub(crate) head: Hex<32>,
+    /// The line of the entry's last record.
+    pub(crate) line: u64,
     /// The entry's index.
     pub(crate) index: u64,
     /// The entry's term.
@@ -142,13 +144,12 @@ impl Trust {
     /// Takes the end of an entry: what it changed, and the checkpoint that was closed there, if it is in the bundle.
     pub(crate) fn entry(&mut self, cluster: Cluster, place: &Place, voting: Voting) -> Result<(), Failure> {
         let is_hop = !voting.changes.is_empty();
-        let line = self.coming.front().map_or(0, |(_, line)| *line);
         for change in voting.changes {
-            self.change(change).map_err(|what| Failure { line, what })?;
+            self.change(change).map_err(|what| Failure { line: place.line, what })?;
         }
-        match self.coming.front().map(|(checkpoint, _)| checkpoint.size) {
-            Some(size) if size < place.size => Err(Failure { line, what: What::CheckpointPlace { size } }),
-            Some(size) if size == place.size => {
+        match self.coming.front().map(|(checkpoint, line)| (checkpoint.size, *line)) {
+            Some((size, line)) if size < place.size => Err(Failure { line, what: What::CheckpointPlace { size } }),
+            Some((size, line)) if size == place.size => {
                 let Some((checkpoint, _)) = self.coming.pop_front() else { return Ok(()) };
                 let may_hop = (is_hop, is_hop || voting.is_about_voters);
                 self.checkpoint(cluster, place, &checkpoint, may_hop).map_err(|what| Failure { line, what })

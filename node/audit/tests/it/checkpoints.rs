@@ -133,10 +133,11 @@ fn an_abort_leaves_those_who_rule() {
     let mut world = World::placed(0xc1, "symbi");
     world.voters("next", &[1, 2], &[1]);
     world.voters("settled", &[1, 2, 4], &[1, 2]);
-    assert_eq!(
-        checked(&world).expect_err("others were named").what,
-        What::Field { kind: "audit.voters", field: "voters" }
-    );
+    let field = What::Field { kind: "audit.voters", field: "voters" };
+    assert_eq!(checked(&world).expect_err("others were named").what, field);
+    world.checkpoints.clear();
+    let failure = checked(&world).expect_err("with checkpoints or without");
+    assert_eq!(failure, Failure { line: 1 + world.chain.len() as u64, what: field }, "at the record that says so");
 }
 
 #[test]
