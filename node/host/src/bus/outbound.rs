@@ -325,9 +325,10 @@ async fn settle(
             Some(word) => endings.push((message, told_by(word))),
         }
     }
-    open.end(&host.ledger, endings);
     let must_drive = open.unless_abandoned(|| queue.put_back(back.into_iter().filter_map(|flying| flying.back(&open))));
     drop(place);
+    // Last, so that whoever hears that a message has ended finds its queue without it.
+    open.end(&host.ledger, endings);
     if must_drive == Some(true) {
         drive(host, sender, queue).await;
     }
