@@ -15,14 +15,14 @@ pub struct Progress {
     hosts: BTreeMap<String, Reached>,
 }
 
-/// How far a host is.
+/// How far a host is. The first entry's index is 0, so the first two are numbers of entries.
 #[derive(Default)]
 struct Reached {
     /// What its disk had when it was opened last.
     saved: u64,
-    /// The last entry applied since.
+    /// What it has applied since.
     applied: u64,
-    /// The last state shown since.
+    /// The index of the last state shown since.
     published: u64,
 }
 
@@ -32,22 +32,25 @@ impl Oracle for Progress {
         let reached = self.hosts.entry(host.clone()).or_default();
         match &seen.event {
             Event::Opened { saved } => {
-                let (saved, before) = (saved.unwrap_or(0), reached.saved);
-                *reached = Reached { saved, applied: saved, published: saved };
+                let (saved, before) = (saved.map_or(0, |index| index + 1), reached.saved);
+                *reached = Reached { saved, applied: saved, published: saved.saturating_sub(1) };
                 (saved >= before).then_some(()).ok_or_else(|| {
-                    format!("progress: the disk of {host} has the state of {saved}, and had that of {before} before")
+                    format!(
+                        "progress: the disk of {host} has a state of {saved} entries, and had one of {before} before"
+                    )
                 })
             }
             Event::Applied { index, .. } => {
-                let before = std::mem::replace(&mut reached.applied, *index);
-                (*index > before)
+                let before = std::mem::replace(&mut reached.applied, index + 1);
+                (*index >= before)
                     .then_some(())
-                    .ok_or_else(|| format!("progress: {host} has applied {index}, after {before}"))
+                    .ok_or_else(|| format!("progress: {host} has applied entry {index} again, after {before} entries"))
             }
             Event::Published { index, .. } => {
+                // A replica without entries shows an empty state of index 0, too.
                 let before = std::mem::replace(&mut reached.published, *index);
                 // An installed snapshot has entries in it that are never applied one by one.
-                reached.applied = reached.applied.max(*index);
+                reached.applied = reached.applied.max(if *index > 0 { index + 1 } else { 0 });
                 (*index >= before)
                     .then_some(())
                     .ok_or_else(|| format!("progress: {host} shows the state of {index}, after that of {before}"))

@@ -15,7 +15,12 @@ pub struct Replicas {
 
 impl Oracle for Replicas {
     fn see(&mut self, seen: &Seen) -> Result<(), String> {
-        let (Event::Applied { index, state } | Event::Published { index, state }) = &seen.event else { return Ok(()) };
+        let (index, state) = match &seen.event {
+            // Also what a replica without any entry shows.
+            Event::Published { index: 0, .. } => return Ok(()),
+            Event::Applied { index, state } | Event::Published { index, state } => (index, state),
+            _ => return Ok(()),
+        };
         let (first, whose) = self.states.entry(*index).or_insert_with(|| (*state, seen.host.clone()));
         if first == state {
             return Ok(());

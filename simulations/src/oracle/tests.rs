@@ -59,6 +59,8 @@ fn two_states_at_an_index() {
     assert_eq!(objections(&[("n1", applied(1, 1)), ("n2", applied(1, 2))]).len(), 1);
     let shown = Event::Published { index: 1, state: Hash([2; 32]) };
     assert_eq!(objections(&[("n1", applied(1, 1)), ("n2", shown)]).len(), 1, "of a start or a snapshot");
+    let empty = Event::Published { index: 0, state: Hash([2; 32]) };
+    assert!(objections(&[("n1", applied(0, 1)), ("n2", empty)]).is_empty(), "a replica without entries");
 }
 
 #[test]
@@ -104,7 +106,8 @@ fn a_replica_that_falls_back() {
         found.len()
     };
     let start = || opened(Some(5));
-    assert_eq!(history(&[opened(None), at(1), at(2), shows(2), shows(2), at(4)]), 0);
+    assert_eq!(history(&[opened(None), shows(0), at(0), at(1), at(2), shows(2), shows(2), at(4)]), 0);
+    assert_eq!(history(&[opened(None), at(0), at(0)]), 1, "twice");
     assert_eq!(history(&[start(), shows(5), at(6), at(7), shows(7), opened(Some(5)), at(6)]), 0, "not synced");
     assert_eq!(history(&[start(), shows(90), at(91)]), 0, "a snapshot");
     assert_eq!(history(&[start(), at(7), at(6)]), 1);

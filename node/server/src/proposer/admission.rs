@@ -166,14 +166,16 @@ impl Clocks {
                 while status.changed().await.is_ok() {
                     let now = status.borrow_and_update();
                     if (now.role == Role::Leader) != leads || now.term != term {
-                        break;
+                        return true;
                     }
                 }
+                false
             };
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return,
-                () = changed => {}
+                // A replica that has stopped says nothing more: without an end here this would go round without a pause.
+                again = changed => if !again { return },
                 () = tokio::time::sleep(pause) => {}
             }
         }
