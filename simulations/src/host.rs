@@ -4,7 +4,7 @@
 //! directory as [`Files`]. The order in which they are written is the production node's.
 
 use crate::clients::errands::{self, Errand};
-use crate::clients::{admin, audit, talker, watcher, writer};
+use crate::clients::{admin, audit, register, talker, watcher, writer};
 use crate::clock::{Lease, Wall, clocks};
 use crate::ledger::Ledger;
 use crate::trace::{Event, Recorder};
@@ -33,6 +33,8 @@ use tokio::time::Instant;
 
 /// The cluster port of every host.
 const PORT: u16 = 7400;
+/// How many clients of a host read and write the shared keys.
+const REGISTER_CLIENTS: usize = 2;
 /// How long a join may take, as `--join-timeout`.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -48,6 +50,8 @@ pub struct Shared {
     pub agents: Vec<(String, &'static str)>,
     /// Entries between two snapshots. With few, a node that returns is sent one, and waits for its disk to install it.
     pub snapshot_every: u64,
+    /// The keys that clients of all hosts read and write.
+    pub keys: register::Keys,
     /// What an administrator wants done, once for each that is sent.
     pub errand: watch::Sender<Option<Errand>>,
     /// Set when clients are to come to their end.
@@ -172,6 +176,10 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     let (writers, talkers) = (StdRng::from_rng(&mut random), StdRng::from_rng(&mut random));
     tokio::spawn(writer::run(Arc::clone(&node), Arc::clone(setup), writers));
     tokio::spawn(talker::run(Arc::clone(&node), Arc::clone(setup), talkers));
+    for which in 0..REGISTER_CLIENTS {
+        let random = StdRng::from_rng(&mut random);
+        tokio::spawn(register::run(Arc::clone(&node), Arc::clone(setup), which, random));
+    }
     tokio::spawn(errands::run(Arc::clone(&node), Arc::clone(setup)));
     let auditor = (Arc::clone(&node), Arc::clone(setup));
     tokio::spawn(async move {

@@ -3,6 +3,7 @@
 mod links;
 
 use crate::clients::errands::Errand;
+use crate::clients::register::Keys;
 use crate::clock::{self, Lease, Wall};
 use crate::host::{self, Files, Setup, Shared};
 use crate::ledger::Ledger;
@@ -74,6 +75,7 @@ impl World {
             tokens: watch::Sender::new(Vec::new()),
             agents: agents.collect(),
             snapshot_every: if random.random() { FEW_ENTRIES } else { MANY_ENTRIES },
+            keys: Keys::default(),
             errand: watch::Sender::new(None),
             quiet: watch::Sender::new(false),
             audit: watch::Sender::new(false),

@@ -39,6 +39,12 @@ pub enum What {
     LatePassed,
     /// Writes acknowledged.
     Acked,
+    /// Linearizable reads of shared keys.
+    Reads,
+    /// Writes of shared keys acknowledged.
+    SharedWrites,
+    /// Attempts at operations on shared keys of which nobody knows.
+    Unsure,
     /// Asks answered.
     Answered,
     /// Asks that a policy denied.
@@ -71,7 +77,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::LeaderChanges,
         Self::Crashes,
         Self::OneWayHolds,
@@ -87,6 +93,9 @@ impl What {
         Self::SinkRefusals,
         Self::LatePassed,
         Self::Acked,
+        Self::Reads,
+        Self::SharedWrites,
+        Self::Unsure,
         Self::Answered,
         Self::Denied,
         Self::NotDelivered,
@@ -122,6 +131,9 @@ impl What {
             Self::SinkRefusals => "late effects refused by sinks",
             Self::LatePassed => "late effects passed by frozen gates",
             Self::Acked => "writes acknowledged",
+            Self::Reads => "linearizable reads",
+            Self::SharedWrites => "writes to shared keys",
+            Self::Unsure => "operations of unknown fate",
             Self::Answered => "asks answered",
             Self::Denied => "asks denied",
             Self::NotDelivered => "asks not delivered",
@@ -200,6 +212,9 @@ impl Counts {
             Event::Effect(Effect::SessionUnattested { .. }) => Some(What::Unattested),
             Event::Anchored { .. } => Some(What::Anchors),
             Event::Acked { .. } => Some(What::Acked),
+            Event::Saw { .. } => Some(What::Reads),
+            Event::Wrote { .. } => Some(What::SharedWrites),
+            Event::Unsure { .. } => Some(What::Unsure),
             Event::Given(given) if given.kind == Kind::Tell => Some(What::TellsGiven),
             Event::Sent(_) => self.calm.then_some(What::SentInCalm),
             Event::Ended { kind: Kind::Ask, how, .. } => of_ask(how),

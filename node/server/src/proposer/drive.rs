@@ -7,6 +7,7 @@ use bytes::Bytes;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use symbi_model::planted::{self, Defect};
 use symbi_model::{Batch, GroupId, NodeId, Outcome, ProposeError, codec};
 use symbi_net::CallError;
 use symbi_proto::wire::{ControlReply, ControlRequest};
@@ -56,7 +57,9 @@ impl Drive {
     pub fn new(ports: Ports, batch: Vec<Queued>) -> Option<Self> {
         let decided_term = batch.first()?.decided_term;
         let (mut items, mut audience) = (Vec::new(), Audience::default());
-        for queued in batch {
+        let leads = ports.raft.status().borrow().leader == Some(ports.node);
+        for mut queued in batch {
+            queued.item.request.take_if(|_| !leads && planted::active(Defect::ForwardWithoutKey));
             items.push(queued.item);
             audience.push(queued.deadline, queued.reply);
         }
