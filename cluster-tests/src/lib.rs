@@ -12,6 +12,7 @@ mod cluster;
 mod node;
 mod ports;
 pub mod registers;
+pub mod seeds;
 pub mod skipped;
 pub mod small_disk;
 mod wait;

@@ -10,11 +10,14 @@
 
 mod agents;
 mod batch;
+mod chain;
+mod context;
 mod describe;
 mod ledgers;
 mod nodes;
 mod placements;
 mod policies;
+mod requests;
 mod tokens;
 
 use crate::codec;
@@ -85,15 +88,7 @@ fn raft_record(state: &mut State, entry: &Entry, kind: &str, details: BTreeMap<S
         previous: Hash::default(),
         hash: Hash::default(),
     };
-    append(state, record)
-}
-
-/// Chains `record` to the last one, and makes it the last.
-fn append(state: &mut State, record: Record) -> Record {
-    let record = record.chained(state.counters.audit_head);
-    state.counters.audit_head = record.hash;
-    state.counters.audit_records += 1;
-    record
+    chain::append(state, record)
 }
 
 /// The nodes' first hex digits, in order.

@@ -1,6 +1,6 @@
 //! A log entry's payload: a batch of commands of one node, under one signature.
 
-use crate::codec::{self, blob};
+use crate::codec::{blob, bytes};
 use crate::command::{Command, Genesis};
 use crate::hash::{Hash, put_bytes, put_u64};
 use crate::ids::{ClusterId, GroupId, NodeId, RequestId};
@@ -90,7 +90,7 @@ impl Batch {
     #[must_use]
     pub fn genesis(genesis: Genesis, key: &SigningKey, time_ms: u64) -> Self {
         let cluster = genesis.cluster;
-        let command = codec::encode_command(&Command::Genesis(genesis));
+        let command = bytes::encode(&Command::Genesis(genesis));
         Self::sign(cluster, CONTROL, key, time_ms, None, vec![Item { request: None, permit: None, command }])
     }
 

@@ -4,7 +4,7 @@
 pub mod entry;
 
 pub use entry::{
-    Attestation, BATCH, Batch, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, Session, leaf,
+    Attestation, BATCH, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, MessageBatch, Session, leaf,
 };
 
 use crate::hash::Hash;

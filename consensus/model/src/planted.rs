@@ -33,7 +33,7 @@ pub enum Defect {
     AckBeforeSync = 12,
     /// A vote is given before it is synced.
     VoteNotSynced = 13,
-    /// A batch is applied at the time of the replica's own clock.
+    /// The replica's own clock has a part in the time at which a batch is applied.
     WallClockInApply = 14,
     /// A node that does not lead sends its commands without their clients' keys.
     ForwardWithoutKey = 15,
@@ -114,12 +114,13 @@ pub fn plant(defect: Option<Defect>) {
     let _ = defect;
 }
 
-/// The time at which a batch is applied, ms since the Unix epoch: what it says, unless [`Defect::WallClockInApply`] is planted.
+/// The time at which a batch is applied, ms since the Unix epoch: what it says, unless [`Defect::WallClockInApply`] is planted;
+/// then its milliseconds are those of the replica's clock.
 #[must_use]
 pub fn batch_time_ms(said: u64) -> u64 {
     if !active(Defect::WallClockInApply) {
         return said;
     }
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(said, |now| u64::try_from(now.as_millis()).unwrap_or(said))
+    said / 1_000 * 1_000 + now.map_or(0, |now| u64::from(now.subsec_millis()))
 }

@@ -5,58 +5,28 @@
 //! test) calls [`State::recounted`] afterwards.
 
 mod change;
+mod facts;
 mod index;
+mod key;
 mod row;
 mod sums;
+mod table;
+mod take;
 
 pub(crate) use change::Change;
-pub(crate) use row::Key;
-pub use row::{Row, Table};
+pub use facts::{Cluster, Counters};
+pub(crate) use key::Key;
+pub use table::{Row, Table};
 
 use crate::agent::{Agent, AgentName, Resources};
-use crate::dedup;
+use crate::dedup::LastWrite;
 use crate::hash::Hash;
-use crate::ids::{ClientId, ClusterId, NodeId, PolicyNumber, TokenId};
+use crate::ids::{ClientId, NodeId, PolicyNumber, TokenId};
 use crate::ledger::Anchored;
 use crate::node::{Membership, Node};
 use crate::policy::PolicySet;
 use crate::token::{ApiToken, JoinToken};
 use imbl::OrdMap;
-use serde::{Deserialize, Serialize};
-
-/// The cluster's own facts, fixed by its genesis but for the generation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cluster {
-    /// Its id.
-    pub id: ClusterId,
-    /// Its name.
-    pub name: String,
-    /// The domain of its agents' identities.
-    pub domain: String,
-    /// SHA-256 of the genesis entry's signed bytes and signature.
-    pub anchor: Hash,
-    /// Which life of the cluster this is: raised by a recovery that gives up a quorum; the top 16 bits of every epoch.
-    pub generation: u16,
-}
-
-/// The small facts that change: one row.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counters {
-    /// The last index applied.
-    pub applied_index: u64,
-    /// The term of the last entry applied.
-    pub applied_term: u64,
-    /// Log time, ms since the Unix epoch: the highest batch time so far.
-    pub log_time_ms: u64,
-    /// The last epoch given, without the generation.
-    pub last_epoch: u64,
-    /// The current policy set.
-    pub policy_set: PolicyNumber,
-    /// How many audit records there are.
-    pub audit_records: u64,
-    /// The hash of the last one.
-    pub audit_head: Hash,
-}
 
 /// Everything the cluster agrees on.
 ///
@@ -68,7 +38,7 @@ pub struct Counters {
 /// - node names are unique among nodes that are not removed;
 /// - a join token's uses are never exceeded;
 /// - log time, epochs, record versions, the audit count and what is anchored never fall;
-/// - there are at most [`dedup::ROWS`] dedup rows.
+/// - there are at most [`crate::dedup::ROWS`] dedup rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// The cluster, once there is one.
@@ -86,7 +56,7 @@ pub struct State {
     /// API tokens, by the SHA-256 of their text.
     pub api_tokens: OrdMap<Hash, ApiToken>,
     /// What each client's last write was, and what became of it.
-    pub dedup: OrdMap<ClientId, dedup::Row>,
+    pub dedup: OrdMap<ClientId, LastWrite>,
     /// How far each node's ledger is anchored.
     pub ledgers: OrdMap<NodeId, Anchored>,
     /// What follows from the tables, by what is asked for.
@@ -130,13 +100,18 @@ impl State {
     /// The same tables with index and sums made anew: for those who edit the tables by hand.
     #[must_use]
     pub fn recounted(mut self) -> Self {
-        self.index = index::Index::of(&self);
+        self.recount_index();
         self.sums = sums::Sums::of(&self.rows());
         self
     }
 
+    /// Makes the index anew.
+    fn recount_index(&mut self) {
+        self.index = index::Index::of(&self.agents, &self.dedup);
+    }
+
     /// Whether the index is what a count gives.
     pub(crate) fn index_is_exact(&self) -> bool {
-        index::Index::of(self) == self.index
+        index::Index::of(&self.agents, &self.dedup) == self.index
     }
 }

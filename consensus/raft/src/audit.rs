@@ -2,20 +2,12 @@
 
 use crate::disk::Keys;
 use crate::error::storage;
+use crate::position::Position;
 use std::io;
 use symbi_model::codec::{self, Error};
 use symbi_model::record::{BatchLine, Record};
 use symbi_model::{Applied, Hash};
-use symbi_store::{Batch, Engine};
-
-/// A place in the chain, before or at a line. Ordered as the log is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// The log index of the entry.
-    pub index: u64,
-    /// The line of the entry: 0 is the batch's own, `position + 1` that of a record.
-    pub line: u32,
-}
+use symbi_store::{Engine, WriteBatch};
 
 /// A line of the chain.
 #[expect(
@@ -23,14 +15,14 @@ pub struct Position {
     reason = "nearly all lines are records: boxing them would cost an allocation each"
 )]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Row {
+pub enum AuditRow {
     /// What is kept of a batch. Entries of Raft's own have none.
     Batch(BatchLine),
     /// A record.
     Record(Record),
 }
 
-impl Row {
+impl AuditRow {
     /// Where it is.
     #[must_use]
     pub fn position(&self) -> Position {
@@ -57,7 +49,7 @@ impl Row {
 }
 
 /// Adds what an entry left in the chain to `batch`.
-pub(crate) fn put(batch: &mut Batch, keys: &Keys, generation: u64, applied: &Applied) {
+pub(crate) fn put(batch: &mut WriteBatch, keys: &Keys, generation: u64, applied: &Applied) {
     if let Some(line) = &applied.batch_line {
         batch.put(keys.audit(generation, line.index, 0), codec::encode_batch_line(line));
     }
@@ -97,8 +89,8 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// Takes the next line; says whether it belongs here.
-    pub fn follow(&mut self, row: &Row) -> bool {
-        let Row::Record(record) = row else { return true };
+    pub fn follow(&mut self, row: &AuditRow) -> bool {
+        let AuditRow::Record(record) = row else { return true };
         let fits = record.previous == self.head && record.clone().chained(self.head).hash == record.hash;
         self.head = record.hash;
         self.records += 1;

@@ -2,7 +2,8 @@
 
 use crate::disk::format;
 use crate::error::ChangeError;
-use crate::types::{Id, LogId, Raft, StoredMembership, Types};
+use crate::replica::Raft;
+use crate::types::{Id, LogId, StoredMembership, Types};
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 use openraft::{ChangeMembers, EmptyNode, Precondition};

@@ -1,7 +1,7 @@
 //! Confirms that this node leads: ReadIndex rounds, shared by all who wait when one begins.
 
 use crate::error::ConfirmError;
-use crate::types::Raft;
+use crate::replica::Raft;
 use openraft::ReadPolicy;
 use openraft::errors::{LinearizableReadError, RaftError};
 use tokio::sync::{mpsc, oneshot};

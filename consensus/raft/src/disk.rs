@@ -12,14 +12,24 @@ use std::convert::Infallible;
 use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
-use symbi_model::GroupId;
-use symbi_store::{Batch, Engine, Run};
+use symbi_model::{GroupId, codec};
+use symbi_store::{Engine, Run, WriteBatch};
 use tokio::sync::{mpsc, oneshot};
 
 /// What an engine may keep apart of a group: its log, and its audit chain.
 #[must_use]
 pub fn runs(group: GroupId) -> [Run; 2] {
     Keys::new(group).runs()
+}
+
+/// The index as of which an engine has a group's state: what a replica that is started on it begins with.
+///
+/// # Errors
+/// What the engine says, or that what it has is none of ours.
+pub fn saved_index(engine: &dyn Engine, group: GroupId) -> io::Result<Option<u64>> {
+    let Some(bytes) = engine.get(&Keys::new(group).applied()).map_err(storage)? else { return Ok(None) };
+    let applied: format::Applied = codec::decode(&bytes, format::SMALL).map_err(storage)?;
+    Ok(applied.last.map(|last| last.index))
 }
 
 /// The engine, as log and state machine hold it. Whoever may outlive them holds a [`Weak`] one, so that a replica that
@@ -54,7 +64,7 @@ impl Deref for Disk {
 }
 
 /// Appends a batch now; the future ends when it and everything before it is durable.
-pub fn sync(engine: &dyn Engine, batch: Batch) -> impl Future<Output = io::Result<()>> + Send + 'static {
+pub fn sync(engine: &dyn Engine, batch: WriteBatch) -> impl Future<Output = io::Result<()>> + Send + 'static {
     let (sender, receiver) = oneshot::channel();
     engine.append(batch, Box::new(move |result| drop(sender.send(result))));
     async move {

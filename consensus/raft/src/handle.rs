@@ -1,20 +1,22 @@
 //! The face of a replica: what the rest of the node asks of it.
 
-use crate::audit::{self, Position, Row};
+use crate::audit::{self, AuditRow};
 use crate::change::{self, MembershipChange};
 use crate::confirm::{self, Confirmed};
 use crate::disk::format::nodes;
 use crate::disk::{Disk, Keys};
 use crate::error::{ChangeError, ConfirmError, Error, ServeError, WriteError};
-use crate::link::{Lane, Link};
+use crate::link::{Kind, Link};
 use crate::log::{Log, SHIPMENT_BYTES};
 use crate::machine::{Machine, Progress};
-use crate::network::Network;
+use crate::network::Clients;
 use crate::options::Options;
+use crate::position::Position;
 use crate::receive::Receiver;
+use crate::replica::Raft;
 use crate::serve::Server;
 use crate::status::{self, Status};
-use crate::types::{Data, Id, Raft};
+use crate::types::{Data, Id};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -83,11 +85,11 @@ pub async fn start(options: Options, engine: Arc<dyn Engine>, link: Arc<dyn Link
     let keys = Keys::new(options.group);
     let (engine, released) = Disk::new(engine);
     let log = Log::open(engine.clone(), keys)?;
-    let machine = Machine::open(engine, keys)?;
+    let machine = Machine::open(engine, keys)?.observed_by(options.observer.clone());
     let (state, progress) = (machine.published(), machine.progress());
     let receiver = Receiver::new(machine.generations());
-    let network = Network::new(link, options.clone());
-    let raft = Raft::new(Id(options.node), config, network, log, machine)
+    let clients = Clients::new(link, options.clone());
+    let raft = Raft::new(Id(options.node), config, clients, log, machine)
         .await
         .map_err(|error| Error::Recovery { reason: error.to_string() })?;
 
@@ -226,9 +228,9 @@ impl Handle {
 
     /// Answers a peer's request, which the link brought from `from`. It is handed on before this returns: called in the
     /// order in which a lane brings its requests, it keeps that order, and need not be awaited before the next.
-    pub fn serve(&self, from: NodeId, lane: Lane, request: Bytes) -> BoxFuture<'static, Result<Bytes, ServeError>> {
+    pub fn serve(&self, from: NodeId, kind: Kind, request: Bytes) -> BoxFuture<'static, Result<Bytes, ServeError>> {
         let shared = self.shared.clone();
-        let mut answer = async move { shared.server.serve(from, lane, request).await }.boxed();
+        let mut answer = async move { shared.server.serve(from, kind, request).await }.boxed();
         // One poll takes a request as far as openraft's queue. Unconstrained: a task that has used up its budget would
         // find a queue with room in it not ready.
         match tokio::task::unconstrained(&mut answer).now_or_never() {
@@ -241,12 +243,12 @@ impl Handle {
     ///
     /// # Errors
     /// [`Error::Storage`], [`Error::Audit`].
-    pub fn audit(&self, from: Position, limit: usize) -> Result<Vec<Row>, Error> {
+    pub fn audit(&self, from: Position, limit: usize) -> Result<Vec<AuditRow>, Error> {
         let Progress { applied, generation, .. } = self.shared.progress.borrow().clone();
         let end = applied.map_or(0, |id| id.index + 1);
         let engine = generation.engine()?;
         let lines = audit::scan(&*engine, generation.keys(), generation.number(), from, end, limit)?;
-        lines.into_iter().map(|(at, value)| Row::decode(at, &value).map_err(Error::Audit)).collect()
+        lines.into_iter().map(|(at, value)| AuditRow::decode(at, &value).map_err(Error::Audit)).collect()
     }
 
     /// Hands leadership to a voter, as far as it is up to date. Returns once it is asked for; nothing happens on a node that

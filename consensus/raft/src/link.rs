@@ -7,7 +7,7 @@ use symbi_model::NodeId;
 
 /// What kind of request it is. A full lane never delays another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lane {
+pub enum Kind {
     /// Entries.
     Append,
     /// A leader's sign of life, and the rounds that confirm that it leads.
@@ -45,7 +45,7 @@ pub trait Link: Send + Sync + 'static {
     fn call(
         &self,
         to: NodeId,
-        lane: Lane,
+        kind: Kind,
         request: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'static, Result<Bytes, LinkError>>;

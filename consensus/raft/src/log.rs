@@ -9,16 +9,18 @@ use crate::error::storage;
 use crate::types::{self, Types};
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use symbi_model::codec;
 use symbi_model::planted::{self, Defect};
-use symbi_store::{Batch, Engine};
+use symbi_store::{Engine, WriteBatch};
 
 mod reader;
 mod recent;
+mod shared;
 
 pub use reader::{Reader, SHIPMENT_BYTES};
 use recent::Recent;
+use shared::{Inner, Shared, lock};
 
 /// The log of one group.
 ///
@@ -30,32 +32,6 @@ use recent::Recent;
 pub struct Log {
     /// What readers share with it.
     shared: Arc<Shared>,
-}
-
-/// What the log and its readers share.
-struct Shared {
-    /// The group's keys.
-    keys: Keys,
-    /// What changes. On its own, because callbacks hold it: one that held the engine might be the last to, on the engine's
-    /// own thread.
-    inner: Arc<Mutex<Inner>>,
-    /// The disk.
-    engine: Disk,
-}
-
-/// The log's bounds and newest entries.
-#[derive(Default)]
-struct Inner {
-    /// The vote on disk.
-    vote: Option<Vote>,
-    /// The committed id on disk.
-    committed: Option<LogId>,
-    /// The last entry purged.
-    purged: Option<LogId>,
-    /// The last entry, or the last purged.
-    last: Option<LogId>,
-    /// The newest entries.
-    recent: Recent,
 }
 
 impl Log {
@@ -94,7 +70,7 @@ impl RaftLogStorage<Types> for Log {
 
     async fn save_vote(&mut self, vote: &types::Vote) -> io::Result<()> {
         let vote = Vote::from(vote);
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(self.shared.keys.vote(), codec::encode(&vote));
         if planted::active(Defect::VoteNotSynced) {
             self.shared.engine.write(batch).map_err(storage)?;
@@ -114,7 +90,7 @@ impl RaftLogStorage<Types> for Log {
             }
             inner.committed = Some(committed);
         }
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(self.shared.keys.committed(), codec::encode(&committed));
         self.shared.engine.write(batch).map_err(storage)
     }
@@ -128,7 +104,7 @@ impl RaftLogStorage<Types> for Log {
         I: IntoIterator<Item = types::Entry> + Send,
         I::IntoIter: Send,
     {
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         let end = self.shared.take(entries, &mut batch)?;
         let inner = self.shared.inner.clone();
         if planted::active(Defect::AckBeforeSync) {
@@ -154,7 +130,7 @@ impl RaftLogStorage<Types> for Log {
     /// back the old leader's entry under it.
     async fn truncate_after(&mut self, last: Option<types::LogId>) -> io::Result<()> {
         let from = last.map_or(0, |id| id.index + 1);
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         {
             let mut inner = self.shared.inner();
             if inner.last.is_none_or(|id| id.index < from) {
@@ -182,38 +158,12 @@ impl RaftLogStorage<Types> for Log {
             inner.recent.purge(upto.index + 1);
         }
         let keys = &self.shared.keys;
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         // From the very first one: an append that was on its way at the last purge may have come after it.
         batch.delete_range(keys.entry(0), keys.entry(upto.index + 1));
         batch.put(keys.purged(), codec::encode(&upto));
         self.shared.engine.write(batch).map_err(storage)
     }
-}
-
-impl Shared {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        lock(&self.inner)
-    }
-
-    /// Takes entries into memory and into `batch`; says where the log ends now.
-    fn take(&self, entries: impl IntoIterator<Item = types::Entry>, batch: &mut Batch) -> io::Result<u64> {
-        let mut inner = self.inner();
-        for entry in entries {
-            let id = LogId::from(&entry.log_id);
-            if inner.last.is_some_and(|last| last.index + 1 != id.index) {
-                return Err(io::Error::other(format!("entry {} would leave a hole in the log", id.index)));
-            }
-            let bytes = format::encode_entry(&entry);
-            inner.recent.push(entry, bytes.len());
-            inner.last = Some(id);
-            batch.put(self.keys.entry(id.index), bytes);
-        }
-        Ok(inner.recent.end())
-    }
-}
-
-fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
-    inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A small row, if it is there.

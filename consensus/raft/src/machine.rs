@@ -8,6 +8,7 @@ use crate::disk::Disk;
 use crate::disk::format::{self, Applied, LogId, Membership, SMALL};
 use crate::disk::keys::Keys;
 use crate::error::{Error, storage};
+use crate::observer::Observer;
 use crate::types::{Answer, Entry, SnapshotMeta, StoredMembership, Types};
 use crate::{audit, types};
 use futures::{Stream, StreamExt};
@@ -15,27 +16,27 @@ use openraft::EntryPayload;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use symbi_model::state::{Row, Table};
+use symbi_model::state::Row;
 use symbi_model::{State, codec};
-use symbi_store::{Batch, Engine};
+use symbi_store::WriteBatch;
 use tokio::sync::watch;
 
 mod filling;
 pub mod frames;
 pub mod generation;
+mod rows;
 mod snapshot;
 mod unsaved;
 
 pub use filling::Filling;
 pub use generation::{Generation, Generations};
+use rows::load;
 use snapshot::Slot;
 pub use snapshot::{Builder, Image};
 use unsaved::Unsaved;
 
 /// The most entries that are applied in one write.
 const CHUNK: usize = 64;
-/// How many rows are read at a time at a start.
-const STEP: usize = 1024;
 
 /// How far the state machine is.
 #[derive(Clone)]
@@ -73,6 +74,8 @@ pub struct Machine {
     current: Slot,
     /// The disk.
     engine: Disk,
+    /// Told of each entry that is applied.
+    observer: Observer,
 }
 
 impl Machine {
@@ -104,11 +107,18 @@ impl Machine {
             progress: watch::Sender::new(progress),
             current: Arc::new(Mutex::new(None)),
             engine,
+            observer: Observer::default(),
         };
         if last.is_some() {
             snapshot::store(&machine.current, machine.snapshot());
         }
         Ok(machine)
+    }
+
+    /// Has each entry told that is applied from now on.
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
     }
 
     /// The state, after each chunk of entries.
@@ -131,6 +141,7 @@ impl Machine {
         for item in chunk {
             let (entry, responder) = item?;
             step.apply(&self.keys, &entry, responder)?;
+            self.observer.applied(entry.log_id.index, &step.state);
         }
         step.rows.into_iter().for_each(|rows| self.unsaved.take(rows));
         self.membership = step.membership;
@@ -146,7 +157,7 @@ impl Machine {
     }
 
     /// Adds to `batch` the rows that are not on disk yet, and that with them all rows are `state` as of `progress`.
-    fn save(&mut self, batch: &mut Batch, state: &State, progress: &Progress) {
+    fn save(&mut self, batch: &mut WriteBatch, state: &State, progress: &Progress) {
         let generation = progress.generation.number();
         self.unsaved.save(batch, &self.keys, generation);
         let (last, membership) = (progress.applied, Membership::from(&self.membership));
@@ -197,7 +208,7 @@ impl RaftStateMachine<Types> for Machine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
-        let (mut batch, state, progress) = (Batch::new(), self.state.clone(), self.progress.borrow().clone());
+        let (mut batch, state, progress) = (WriteBatch::new(), self.state.clone(), self.progress.borrow().clone());
         self.save(&mut batch, &state, &progress);
         let saved = self.engine.write(batch).map_err(storage);
         Builder::new(saved.map(|()| self.snapshot()), self.current.clone())
@@ -212,7 +223,7 @@ impl RaftStateMachine<Types> for Machine {
             membership: Membership::from(&meta.last_membership),
             root: image.state.hash(),
         };
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(self.keys.applied(), codec::encode(&row));
         // The disk may make it the state, whatever becomes of this call. If it does not, the next start deletes it.
         image.generation.keep();
@@ -244,7 +255,7 @@ struct Step {
     /// How far it is.
     progress: Progress,
     /// The audit lines, to be written.
-    batch: Batch,
+    batch: WriteBatch,
     /// The rows that each entry has changed.
     rows: Vec<Vec<Row>>,
     /// Whom to answer once it is written.
@@ -257,7 +268,7 @@ impl Step {
             state: machine.state.clone(),
             membership: machine.membership.clone(),
             progress: machine.progress.borrow().clone(),
-            batch: Batch::new(),
+            batch: WriteBatch::new(),
             rows: Vec::new(),
             answers: Vec::new(),
         }
@@ -287,35 +298,9 @@ impl Step {
     }
 }
 
-/// Adds a row of the state to `batch`.
-fn put_row(batch: &mut Batch, keys: &Keys, generation: u64, row: &Row) {
-    let key = keys.row(generation, row.table as u8, &row.key);
-    match &row.value {
-        Some(value) => batch.put(key, value.as_slice()),
-        None => batch.delete(key),
-    };
-}
-
 /// What is on a new disk.
 fn nothing() -> Applied {
     Applied { generation: 0, last: None, membership: Membership::default(), root: State::default().hash() }
-}
-
-/// Reads the state's rows of a generation.
-fn load(engine: &dyn Engine, keys: &Keys, generation: u64) -> io::Result<State> {
-    let [(mut from, end), _] = keys.generations(generation, generation + 1);
-    let mut rows = Vec::new();
-    loop {
-        let page = engine.scan(&from, &end, STEP).map_err(storage)?;
-        let Some((last, _)) = page.last() else { break };
-        from = [last.as_slice(), &[0]].concat();
-        for (key, value) in page {
-            let (table, key) = keys.split_row(&key).ok_or_else(|| io::Error::other("a row's key is malformed"))?;
-            let table = Table::from_number(table).ok_or_else(|| io::Error::other("a row of an unknown table"))?;
-            rows.push(Row { table, key: key.to_vec(), value: Some(value) });
-        }
-    }
-    State::load(rows).map_err(storage)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! It passes [`crate::suite::link`], as the link over libp2p does.
 
 use crate::handle::Handle;
-use crate::link::{Lane, Link, LinkError};
+use crate::link::{Kind, Link, LinkError};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -18,11 +18,11 @@ use tokio::task::JoinSet;
 const QUEUE: usize = 1024;
 
 /// Answers the requests that come to a node: from whom, over which lane, what. None refuses.
-pub type Serve = Arc<dyn Fn(NodeId, Lane, Bytes) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
+pub type Serve = Arc<dyn Fn(NodeId, Kind, Bytes) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
 
-/// Connects nodes within this process. A clone is the same network.
+/// Connects nodes within this process. A clone is the same mesh.
 #[derive(Clone)]
-pub struct Network {
+pub struct Mesh {
     /// What changes.
     inner: Arc<Mutex<Inner>>,
     /// How long a request or an answer is on its way.
@@ -37,8 +37,8 @@ struct Inner {
     /// Pairs that are cut, the lower id first.
     cuts: BTreeSet<(NodeId, NodeId)>,
     /// Requests on their way, by sender, receiver and lane.
-    queues: BTreeMap<(NodeId, NodeId, Lane), mpsc::Sender<Sent>>,
-    /// Carry them; they end with the network.
+    queues: BTreeMap<(NodeId, NodeId, Kind), mpsc::Sender<Sent>>,
+    /// Carry them; they end with the mesh.
     carriers: JoinSet<()>,
 }
 
@@ -50,8 +50,8 @@ struct Sent {
     reply: oneshot::Sender<Bytes>,
 }
 
-impl Network {
-    /// A network without nodes.
+impl Mesh {
+    /// A mesh without nodes.
     #[must_use]
     pub fn new(latency: Duration) -> Self {
         Self { inner: Arc::default(), latency }
@@ -65,7 +65,7 @@ impl Network {
     /// Requests to a replica go to it from now on.
     pub fn attach_replica(&self, replica: &Handle) {
         let served = replica.clone();
-        let serve = move |from, lane, request| served.serve(from, lane, request).map(Result::ok).boxed();
+        let serve = move |from, kind, request| served.serve(from, kind, request).map(Result::ok).boxed();
         self.attach(replica.node(), Arc::new(serve));
     }
 
@@ -87,7 +87,7 @@ impl Network {
     /// The link of `node`.
     #[must_use]
     pub fn link(&self, node: NodeId) -> Arc<dyn Link> {
-        Arc::new(Port { network: self.clone(), node })
+        Arc::new(Port { mesh: self.clone(), node })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -99,12 +99,12 @@ impl Network {
         self.inner().reach(from, to)
     }
 
-    fn post(&self, from: NodeId, to: NodeId, lane: Lane, sent: Sent) -> Result<(), LinkError> {
+    fn post(&self, from: NodeId, to: NodeId, kind: Kind, sent: Sent) -> Result<(), LinkError> {
         let mut inner = self.inner();
         if inner.reach(from, to).is_none() {
             return Err(LinkError::Unreachable);
         }
-        let key = (from, to, lane);
+        let key = (from, to, kind);
         let queue = match inner.queues.get(&key) {
             Some(queue) => queue.clone(),
             None => {
@@ -129,7 +129,7 @@ impl Inner {
 async fn carry(
     network: std::sync::Weak<Mutex<Inner>>,
     latency: Duration,
-    (from, to, lane): (NodeId, NodeId, Lane),
+    (from, to, kind): (NodeId, NodeId, Kind),
     mut queue: mpsc::Receiver<Sent>,
 ) {
     let mut answers = JoinSet::new();
@@ -137,15 +137,15 @@ async fn carry(
         tokio::time::sleep(latency).await;
         while answers.try_join_next().is_some() {}
         let Some(inner) = network.upgrade() else { return };
-        let network = Network { inner, latency };
-        let Some(serve) = network.reach(from, to) else { continue };
-        let answer = serve(from, lane, request);
-        let network = Arc::downgrade(&network.inner);
+        let mesh = Mesh { inner, latency };
+        let Some(serve) = mesh.reach(from, to) else { continue };
+        let answer = serve(from, kind, request);
+        let network = Arc::downgrade(&mesh.inner);
         answers.spawn(async move {
             let Some(answer) = answer.await else { return };
             tokio::time::sleep(latency).await;
             let Some(inner) = network.upgrade() else { return };
-            if (Network { inner, latency }).reach(to, from).is_some() {
+            if (Mesh { inner, latency }).reach(to, from).is_some() {
                 // Whoever gave up at the deadline needs no answer.
                 drop(reply.send(answer));
             }
@@ -153,10 +153,10 @@ async fn carry(
     }
 }
 
-/// One node's end of the network.
+/// One node's end of the mesh.
 struct Port {
-    /// The network.
-    network: Network,
+    /// The mesh.
+    mesh: Mesh,
     /// The node.
     node: NodeId,
 }
@@ -165,12 +165,12 @@ impl Link for Port {
     fn call(
         &self,
         to: NodeId,
-        lane: Lane,
+        kind: Kind,
         request: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'static, Result<Bytes, LinkError>> {
         let (reply, answer) = oneshot::channel();
-        let posted = self.network.post(self.node, to, lane, Sent { request, reply });
+        let posted = self.mesh.post(self.node, to, kind, Sent { request, reply });
         async move {
             posted?;
             match tokio::time::timeout(deadline, answer).await {

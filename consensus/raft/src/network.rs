@@ -9,7 +9,7 @@
 //!   link has queued them by then.
 
 use crate::disk::format::{LogId, Vote};
-use crate::link::{Lane, Link, LinkError};
+use crate::link::{Kind, Link, LinkError};
 use crate::machine::Image;
 use crate::options::Options;
 use crate::types::{self, Id, Types};
@@ -35,7 +35,7 @@ type RpcResult<T> = Result<T, RPCError<Types>>;
 type Appended = Result<Option<types::LogId>, op::StreamAppendError<Types>>;
 
 /// Makes clients. They are handles: connections are the link's.
-pub struct Network {
+pub struct Clients {
     /// What all clients share.
     shared: Arc<Shared>,
 }
@@ -57,33 +57,33 @@ pub struct Client {
     /// The peer.
     target: Id,
     /// The lane of its appends.
-    lane: Lane,
+    kind: Kind,
 }
 
-impl Network {
-    /// The network of a replica.
+impl Clients {
+    /// The clients of a replica.
     pub fn new(link: Arc<dyn Link>, options: Options) -> Self {
         Self { shared: Arc::new(Shared { link, options, transfers: AtomicU64::new(0) }) }
     }
 
-    fn client(&self, target: Id, lane: Lane) -> Client {
-        Client { shared: self.shared.clone(), target, lane }
+    fn client(&self, target: Id, kind: Kind) -> Client {
+        Client { shared: self.shared.clone(), target, kind }
     }
 }
 
-impl RaftNetworkFactory<Types> for Network {
+impl RaftNetworkFactory<Types> for Clients {
     type Network = Client;
 
     async fn new_client(&mut self, target: Id, _: &EmptyNode) -> Client {
-        self.client(target, Lane::Append)
+        self.client(target, Kind::Append)
     }
 
     async fn new_heartbeat_client(&mut self, target: Id, _: &EmptyNode) -> Client {
-        self.client(target, Lane::Heartbeat)
+        self.client(target, Kind::Heartbeat)
     }
 
     async fn new_snapshot_client(&mut self, target: Id, _: &EmptyNode) -> Client {
-        self.client(target, Lane::Snapshot)
+        self.client(target, Kind::Snapshot)
     }
 }
 
@@ -91,12 +91,12 @@ impl Client {
     /// Queues a request now; the future awaits its answer.
     fn call(
         &self,
-        lane: Lane,
+        kind: Kind,
         body: Body,
         deadline: Duration,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send + 'static {
         let request = Request { group: self.shared.options.group, body };
-        let answer = self.shared.link.call(self.target.0, lane, request.encode(), deadline);
+        let answer = self.shared.link.call(self.target.0, kind, request.encode(), deadline);
         async move {
             let bytes = answer.await.map_err(Failure::Link)?;
             Reply::decode(&bytes).map_err(|error| Failure::Answer(error.to_string()))
@@ -105,8 +105,8 @@ impl Client {
 
     /// The time that one shipment may take: openraft's for heartbeats, ours for entries, which it does not bound.
     fn append_deadline(&self, option: &RPCOption) -> Duration {
-        match self.lane {
-            Lane::Heartbeat => option.hard_ttl(),
+        match self.kind {
+            Kind::Heartbeat => option.hard_ttl(),
             _ => self.shared.options.append_deadline,
         }
     }
@@ -119,7 +119,7 @@ impl Client {
     ) -> impl Future<Output = RpcResult<(Appended, bool)>> + Send + 'static {
         let previous = request.prev_log_id;
         let last = request.entries.last().map(|entry| entry.log_id).or(previous);
-        let answer = self.call(self.lane, Body::Append(Append::from(request)), deadline);
+        let answer = self.call(self.kind, Body::Append(Append::from(request)), deadline);
         let at = self.at(RPCTypes::AppendEntries, deadline);
         async move {
             let response = match answer.await.map_err(|failure| at.rpc(failure))? {
@@ -139,7 +139,7 @@ impl Client {
     async fn ballot(&self, body: Body, option: &RPCOption) -> RpcResult<op::VoteResponse<Types>> {
         let deadline = option.soft_ttl();
         let at = self.at(RPCTypes::Vote, deadline);
-        match self.call(Lane::Vote, body, deadline).await.map_err(|failure| at.rpc(failure))? {
+        match self.call(Kind::Vote, body, deadline).await.map_err(|failure| at.rpc(failure))? {
             Reply::Vote { vote, granted, last } => {
                 let vote = types::Vote::from(vote);
                 Ok(op::VoteResponse::new(vote, last.map(types::LogId::from), granted))
@@ -217,7 +217,7 @@ impl RaftNetworkV2<Types> for Client {
             to: request.to_node_id().0,
             last: request.last_log_id().map(LogId::from),
         };
-        match self.call(Lane::Vote, body, deadline).await.map_err(|failure| at.rpc(failure))? {
+        match self.call(Kind::Vote, body, deadline).await.map_err(|failure| at.rpc(failure))? {
             Reply::Transferred => Ok(Ok(())),
             Reply::TransferVoteChanged { expected, actual } => {
                 Ok(Err(op::TransferLeaderError::VoteChanged { expected: expected.into(), actual: actual.into() }))

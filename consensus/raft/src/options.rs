@@ -1,5 +1,6 @@
 //! How a replica is set up.
 
+use crate::observer::Observer;
 use std::time::Duration;
 use symbi_model::{GroupId, NodeId};
 
@@ -26,6 +27,8 @@ pub struct Options {
     pub snapshot_deadline: Duration,
     /// How long a follower may take to check and install a snapshot once it has it all.
     pub install_deadline: Duration,
+    /// Told of each entry that is applied.
+    pub observer: Observer,
 }
 
 impl Options {
@@ -43,6 +46,7 @@ impl Options {
             append_deadline: Duration::from_secs(3),
             snapshot_deadline: Duration::from_secs(5),
             install_deadline: Duration::from_secs(30),
+            observer: Observer::default(),
         }
     }
 

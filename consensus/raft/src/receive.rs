@@ -3,7 +3,8 @@
 use crate::error::ServeError;
 use crate::machine::frames::Frame;
 use crate::machine::{Filling, Generations};
-use crate::types::{self, Raft, SnapshotMeta, Types};
+use crate::replica::Raft;
+use crate::types::{self, SnapshotMeta, Types};
 use crate::wire::{Begin, Reply};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,9 +1,10 @@
 //! The way in: a peer's requests, handed to openraft.
 
 use crate::error::ServeError;
-use crate::link::Lane;
+use crate::link::Kind;
 use crate::receive::Receiver;
-use crate::types::{Id, Raft};
+use crate::replica::Raft;
+use crate::types::Id;
 use crate::wire::{Append, Ballot, Body, Reply, Request, TransferReply};
 use bytes::Bytes;
 use openraft::raft as op;
@@ -26,13 +27,13 @@ impl Server {
     }
 
     /// Answers one request.
-    pub async fn serve(&self, from: NodeId, lane: Lane, request: Bytes) -> Result<Bytes, ServeError> {
+    pub async fn serve(&self, from: NodeId, kind: Kind, request: Bytes) -> Result<Bytes, ServeError> {
         let request = Request::decode(&request).map_err(|error| malformed(&error.to_string()))?;
         if request.group != self.group {
             return Err(ServeError::Group);
         }
-        if !belongs(&request.body, lane) {
-            return Err(malformed("it came over another lane than it belongs to"));
+        if !belongs(&request.body, kind) {
+            return Err(malformed("it came as another kind of request than it is"));
         }
         if speaker(&request.body).is_some_and(|speaker| speaker != from) {
             return Err(ServeError::Impostor);
@@ -76,11 +77,11 @@ impl Server {
 }
 
 /// Whether a request of this kind comes over this lane.
-fn belongs(body: &Body, lane: Lane) -> bool {
+fn belongs(body: &Body, kind: Kind) -> bool {
     match body {
-        Body::Append(_) => matches!(lane, Lane::Append | Lane::Heartbeat),
-        Body::Vote(_) | Body::PreVote(_) | Body::Transfer { .. } => lane == Lane::Vote,
-        Body::Begin(_) | Body::Frame { .. } | Body::End { .. } => lane == Lane::Snapshot,
+        Body::Append(_) => matches!(kind, Kind::Append | Kind::Heartbeat),
+        Body::Vote(_) | Body::PreVote(_) | Body::Transfer { .. } => kind == Kind::Vote,
+        Body::Begin(_) | Body::Frame { .. } | Body::End { .. } => kind == Kind::Snapshot,
     }
 }
 

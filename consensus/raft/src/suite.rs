@@ -1,6 +1,6 @@
 //! The suite that every [`Link`] passes: one call runs every case, each over a pair of nodes that the factory makes.
 
-use crate::link::{Lane, Link, LinkError};
+use crate::link::{Kind, Link, LinkError};
 use crate::wire::FRAME_MAX;
 use bytes::Bytes;
 use std::any::Any;
@@ -35,7 +35,7 @@ pub struct Inbound {
     /// From whom.
     pub from: NodeId,
     /// Over which lane.
-    pub lane: Lane,
+    pub kind: Kind,
     /// What.
     pub request: Bytes,
     /// Where the answer goes; dropped, the request is refused.
@@ -59,11 +59,11 @@ pub async fn link<F: AsyncFn() -> Pair>(factory: F) {
 /// Requests arrive in the order of the calls, before any of them is awaited; answers find theirs in whatever order.
 async fn keeps_order_and_matches_answers(mut pair: Pair) {
     let texts: Vec<Bytes> = (0..100).map(|number| Bytes::from(format!("request {number}"))).collect();
-    let calls: Vec<_> = texts.iter().map(|text| pair.call(Lane::Append, text.clone(), LONG)).collect();
+    let calls: Vec<_> = texts.iter().map(|text| pair.call(Kind::Append, text.clone(), LONG)).collect();
     let mut arrived = Vec::new();
     for text in &texts {
         let inbound = pair.arrival().await;
-        assert_eq!((inbound.from, inbound.lane, &inbound.request), (pair.node, Lane::Append, text));
+        assert_eq!((inbound.from, inbound.kind, &inbound.request), (pair.node, Kind::Append, text));
         arrived.push(inbound);
     }
     for inbound in arrived.into_iter().rev() {
@@ -75,36 +75,36 @@ async fn keeps_order_and_matches_answers(mut pair: Pair) {
 }
 
 async fn sends_what_nobody_awaits(mut pair: Pair) {
-    drop(pair.call(Lane::Vote, Bytes::from_static(b"dropped"), LONG));
+    drop(pair.call(Kind::Vote, Bytes::from_static(b"dropped"), LONG));
     assert_eq!(pair.arrival().await.request, "dropped");
 }
 
 async fn ends_at_the_deadline(mut pair: Pair) {
-    let call = pair.call(Lane::Vote, Bytes::from_static(b"held"), SHORT);
+    let call = pair.call(Kind::Vote, Bytes::from_static(b"held"), SHORT);
     let held = pair.arrival().await;
     assert_eq!(call.await, Err(LinkError::TimedOut));
     answer(held);
     // An answer that comes too late goes to nobody else.
-    let call = pair.call(Lane::Vote, Bytes::from_static(b"next"), LONG);
+    let call = pair.call(Kind::Vote, Bytes::from_static(b"next"), LONG);
     answer(pair.arrival().await);
     assert_eq!(call.await, Ok(echo(b"next")));
 }
 
 async fn says_that_a_request_was_refused(mut pair: Pair) {
-    let call = pair.call(Lane::Vote, Bytes::from_static(b"refused"), SHORT);
+    let call = pair.call(Kind::Vote, Bytes::from_static(b"refused"), SHORT);
     drop(pair.arrival().await);
     let refused = call.await;
     assert!(matches!(refused, Err(LinkError::Closed | LinkError::TimedOut)), "{refused:?}");
 }
 
 async fn does_not_reach_a_stranger(pair: Pair) {
-    let answer = pair.link.call(pair.stranger, Lane::Vote, Bytes::from_static(b"hello"), SHORT).await;
+    let answer = pair.link.call(pair.stranger, Kind::Vote, Bytes::from_static(b"hello"), SHORT).await;
     assert!(matches!(answer, Err(LinkError::Unreachable | LinkError::TimedOut)), "{answer:?}");
 }
 
 async fn carries_the_longest_frame(mut pair: Pair) {
     let longest = Bytes::from(vec![7; FRAME_MAX]);
-    let call = pair.call(Lane::Snapshot, longest.clone(), LONG);
+    let call = pair.call(Kind::Snapshot, longest.clone(), LONG);
     let Inbound { request, reply, .. } = pair.arrival().await;
     assert!(request == longest, "the longest frame arrives whole");
     assert!(reply.send(request).is_ok(), "the caller waits");
@@ -114,12 +114,12 @@ async fn carries_the_longest_frame(mut pair: Pair) {
 /// Long requests that nobody answers do not delay a heartbeat.
 async fn keeps_lanes_apart(mut pair: Pair) {
     let long = Bytes::from(vec![7; FRAME_MAX / 4]);
-    let calls: Vec<_> = (0..8).map(|_| pair.call(Lane::Snapshot, long.clone(), LONG)).collect();
-    let heartbeat = pair.call(Lane::Heartbeat, Bytes::from_static(b"alive"), LONG);
+    let calls: Vec<_> = (0..8).map(|_| pair.call(Kind::Snapshot, long.clone(), LONG)).collect();
+    let heartbeat = pair.call(Kind::Heartbeat, Bytes::from_static(b"alive"), LONG);
     let mut held = Vec::new();
     loop {
         let inbound = pair.arrival().await;
-        if inbound.lane == Lane::Heartbeat {
+        if inbound.kind == Kind::Heartbeat {
             answer(inbound);
             break;
         }
@@ -132,11 +132,11 @@ async fn keeps_lanes_apart(mut pair: Pair) {
 impl Pair {
     fn call(
         &self,
-        lane: Lane,
+        kind: Kind,
         request: Bytes,
         deadline: Duration,
     ) -> futures::future::BoxFuture<'static, Result<Bytes, LinkError>> {
-        self.link.call(self.peer, lane, request, deadline)
+        self.link.call(self.peer, kind, request, deadline)
     }
 
     async fn arrival(&mut self) -> Inbound {

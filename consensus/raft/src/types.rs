@@ -88,5 +88,3 @@ pub type StoredMembership = openraft::type_config::alias::StoredMembershipOf<Typ
 pub type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<Types>;
 /// What openraft says of itself.
 pub type Metrics = openraft::type_config::alias::WatchReceiverOf<Types, openraft::RaftMetrics<Types>>;
-/// openraft's handle.
-pub type Raft = openraft::Raft<Types, crate::machine::Machine>;

@@ -3,8 +3,8 @@
 //!
 //! A write whose fate is not known is sent again under the same request id, or given up: then it may still take effect.
 
-use crate::clients::{admin, errands};
-use crate::host::Setup;
+use crate::clients::{admin, commands};
+use crate::setup::Setup;
 use crate::trace::Event;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -15,7 +15,7 @@ use symbi_api::read::{self, Freshness};
 use symbi_model::agent::AgentName;
 use symbi_model::ids::RequestId;
 use symbi_model::{ClientId, Command, Outcome, Refusal};
-use symbi_node::node::Node;
+use symbi_server::node::Node;
 use tokio::time::sleep;
 
 /// The agent whose annotations the keys are. No other client writes them.
@@ -106,7 +106,7 @@ impl Client {
         self.tell(Event::Called { client: client.clone(), key: key.clone(), writes: Some(value.clone()) });
         let command = Command::Annotate { name: self.agent.clone(), key, value, actor: "user:admin".to_owned() };
         loop {
-            let why = match errands::attempt(&self.node, &command, request).await {
+            let why = match commands::attempt(&self.node, &command, request).await {
                 Ok(Outcome::Refused(Refusal::PolicyMoved { current })) => format!("the policies moved to {current}"),
                 Ok(Outcome::Refused(refusal)) => {
                     return self.tell(Event::Wrong(format!("a write of {client} was refused: {refusal}")));

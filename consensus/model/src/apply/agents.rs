@@ -1,6 +1,6 @@
 //! What users ask of agents: recorded, stopped, removed, annotated.
 
-use super::batch::Context;
+use super::context::Context;
 use crate::agent::{self, Agent, AgentName, AgentState, Desired, Hold, Placement, RESOURCES, SPEC_BYTES, Spec, Status};
 use crate::codec;
 use crate::ids::{AgentId, Epoch, Incarnation};

@@ -1,9 +1,12 @@
 //! A batch: read, checked as a whole, then command by command.
 
-use super::{agents, append, describe, ledgers, nodes, placements, policies, tokens};
+use super::chain::append;
+use super::context::Context;
+use super::requests::{Known, look_up};
+use super::{agents, describe, ledgers, nodes, placements, policies, tokens};
 use crate::codec::{self, Error};
 use crate::command::Command;
-use crate::dedup::{self, Known};
+use crate::dedup::LastWrite;
 use crate::entry::{Batch, CONTROL, Entry, Item};
 use crate::hash::Hash;
 use crate::ids::NodeId;
@@ -38,18 +41,6 @@ pub(super) struct Done {
     pub(super) records: Vec<Record>,
     /// The keys of all rows that may have changed.
     pub(super) touched: BTreeSet<Key>,
-}
-
-/// Where a command stands: what its conditions may look at beside the state.
-pub(super) struct Context<'a> {
-    /// The state before the command.
-    pub(super) state: &'a State,
-    /// The log index of its entry.
-    pub(super) index: u64,
-    /// The node that proposed it.
-    pub(super) origin: NodeId,
-    /// Its batch.
-    pub(super) batch: &'a Batch,
 }
 
 /// What a command comes to.
@@ -151,7 +142,7 @@ fn carry_out(
     if let Err(refusal) = may_say(&context, command, leaders) {
         return Ending::refused(refusal);
     }
-    match item.request.map(|request| dedup::look_up(state, request, &hash)) {
+    match item.request.map(|request| look_up(state, request, &hash)) {
         Some(Known::Done(outcome)) => {
             remember(state, item, hash, &outcome, touched);
             return Ending { outcome, repeated: true };
@@ -213,7 +204,7 @@ fn check_permit(state: &State, item: &Item, command: &Command) -> Result<(), Ref
 
 /// What the command does to the state, if its conditions and the invariants allow it.
 fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change), Refusal> {
-    let mut change = Change::none(context.state);
+    let mut change = Change::none(&context.state.counters);
     let outcome = match command {
         Command::Genesis(genesis) => nodes::genesis(context, genesis, &mut change),
         Command::Enrol(enrol) => nodes::enrol(context, enrol, &mut change),
@@ -248,13 +239,13 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
 /// Writes the client's row: this request, its outcome, used now.
 fn remember(state: &mut State, item: &Item, hash: Hash, outcome: &Outcome, touched: &mut BTreeSet<Key>) {
     let Some(request) = item.request else { return };
-    let row = dedup::Row {
+    let last = LastWrite {
         sequence: request.sequence,
         command: hash,
         outcome: outcome.clone(),
         used_ms: state.counters.log_time_ms,
     };
-    state.put_dedup(request.client, row, touched);
+    state.put_dedup(request.client, last, touched);
 }
 
 fn record(

@@ -2,7 +2,7 @@
 //!
 //! Texts come from whoever proposed, refused commands included, so each is cut to a length at which a record stays small.
 
-use super::batch::Context;
+use super::context::Context;
 use crate::agent::{AgentName, Spec};
 use crate::command::{Command, Enrol, Genesis, Report};
 use crate::ids::NodeId;

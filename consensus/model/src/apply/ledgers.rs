@@ -1,6 +1,6 @@
 //! Ledgers: anchored by their nodes.
 
-use super::batch::Context;
+use super::context::Context;
 use crate::ids::NodeId;
 use crate::ledger::{Anchor, Anchored};
 use crate::outcome::{Outcome, Refusal};

@@ -1,6 +1,6 @@
 //! The cluster's making, and its nodes' coming.
 
-use super::batch::Context;
+use super::context::Context;
 use super::policies;
 use crate::command::{Enrol, Genesis};
 use crate::entry::CONTROL;

@@ -1,7 +1,7 @@
 //! Placements: given by a leader, held by a node, and ended by that node's word or by its condemnation.
 
 use super::agents::{self, is_held};
-use super::batch::Context;
+use super::context::Context;
 use super::nodes;
 use crate::agent::{self, Agent, AgentName, Desired, Hold, Placement, Spec, Status};
 use crate::command::Report;

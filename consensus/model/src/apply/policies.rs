@@ -1,6 +1,6 @@
 //! Policy sets: numbered, never changed, one of them current.
 
-use super::batch::Context;
+use super::context::Context;
 use crate::ids::PolicyNumber;
 use crate::outcome::{Outcome, Refusal};
 use crate::policy::{PolicySet, TEXT_BYTES};

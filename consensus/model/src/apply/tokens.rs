@@ -1,6 +1,6 @@
 //! Join tokens: made and revoked.
 
-use super::batch::Context;
+use super::context::Context;
 use crate::command::CreateToken;
 use crate::ids::TokenId;
 use crate::outcome::{Outcome, Refusal};

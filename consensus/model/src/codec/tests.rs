@@ -5,7 +5,7 @@ use crate::agent::{
     Agent, AgentName, AgentState, Desired, Hold, Placement, Resources, Restart, Spec, Status, Strategy, Tier,
 };
 use crate::command::{CreateToken, Enrol, Genesis, Report};
-use crate::dedup;
+use crate::dedup::LastWrite;
 use crate::entry::Item;
 use crate::hash::Hash;
 use crate::ids::*;
@@ -16,6 +16,8 @@ use crate::policy::{PermitRef, PolicySet};
 use crate::state::{Cluster, Counters};
 use crate::token::{ApiToken, JoinToken};
 use expect_test::expect;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Write};
 use uuid::Uuid;
@@ -351,7 +353,7 @@ fn rows_of_the_state_keep_their_bytes() {
         created_at: 2,
         created_ms: 5,
     };
-    let row = dedup::Row { sequence: 1, command: Hash([0x66; 32]), outcome: Outcome::Done, used_ms: 5 };
+    let row = LastWrite { sequence: 1, command: Hash([0x66; 32]), outcome: Outcome::Done, used_ms: 5 };
     let mut out = String::new();
     golden(&mut out, "agent", &agent());
     golden(&mut out, "node", &member());

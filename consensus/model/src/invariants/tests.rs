@@ -49,7 +49,7 @@ fn held(node: NodeId, epoch: u64) -> Option<Placement> {
 /// One node of 100 MiB, agent `a1` of 60 on it under epoch 1, agent `a2` of 60 nowhere.
 fn state() -> State {
     let mut state = State::default();
-    let mut change = Change::none(&state);
+    let mut change = Change::none(&state.counters);
     change.counters.last_epoch = 1;
     change.counters.log_time_ms = 10;
     change.nodes.push((NODE, node("n1")));
@@ -62,7 +62,7 @@ fn state() -> State {
 
 fn check(expected: Option<&str>, edit: impl FnOnce(&mut Change)) {
     let state = state();
-    let mut change = Change::none(&state);
+    let mut change = Change::none(&state.counters);
     edit(&mut change);
     assert_eq!(breached(&state, &change), expected);
 }

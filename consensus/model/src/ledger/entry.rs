@@ -48,9 +48,9 @@ pub enum Entry {
     /// A session stands; before any batch of it.
     Session(Session),
     /// A batch that an agent of this node, or its gateway, has sent.
-    Sent(Batch),
+    Sent(MessageBatch),
     /// A batch that an agent of this node, or its gateway, has received.
-    Received(Batch),
+    Received(MessageBatch),
     /// What the receiver's node said became of messages that were sent, or that it said nothing in time.
     Ended(Ended),
     /// A message whose sender and receiver are both here.
@@ -89,7 +89,7 @@ pub struct Session {
 
 /// Messages of one direction of a session, under one signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Batch {
+pub struct MessageBatch {
     /// The session.
     pub session: [u8; 16],
     /// The sender's signature over them; none for messages that were received and delivered, and whose signature never came.
@@ -361,7 +361,7 @@ impl Session {
     }
 }
 
-impl Batch {
+impl MessageBatch {
     fn put(&self, out: &mut Vec<u8>) {
         out.reserve(256 + 192 * self.messages.len());
         put_bytes(out, &self.session);

@@ -1,9 +1,8 @@
 //! What follows from the tables and would take a scan to find out: who holds which placements and what they reserve, and
 //! which dedup rows end first. Rebuilt by `load`, never written to disk.
 
-use super::State;
 use crate::agent::{Agent, AgentName, Hold, Resources};
-use crate::dedup;
+use crate::dedup::LastWrite;
 use crate::ids::{ClientId, NodeId};
 use imbl::{OrdMap, OrdSet};
 
@@ -27,13 +26,13 @@ pub(crate) struct Index {
 
 impl Index {
     /// The index of these tables.
-    pub(crate) fn of(state: &State) -> Self {
+    pub(crate) fn of(agents: &OrdMap<AgentName, Agent>, dedup: &OrdMap<ClientId, LastWrite>) -> Self {
         let mut index = Self::default();
-        for agent in state.agents.values() {
+        for agent in agents.values() {
             index.add_agent(agent);
         }
-        for (client, row) in &state.dedup {
-            index.add_dedup(*client, row);
+        for (client, last) in dedup {
+            index.add_dedup(*client, last);
         }
         index
     }
@@ -59,14 +58,14 @@ impl Index {
         }
     }
 
-    /// A client has this row now.
-    pub(super) fn add_dedup(&mut self, client: ClientId, row: &dedup::Row) {
-        self.dedup_ends.insert((row.ends_ms(client), client));
+    /// A client has this dedup row now.
+    pub(super) fn add_dedup(&mut self, client: ClientId, last: &LastWrite) {
+        self.dedup_ends.insert((last.ends_ms(client), client));
     }
 
-    /// A client has this row no more.
-    pub(super) fn remove_dedup(&mut self, client: ClientId, row: &dedup::Row) {
-        self.dedup_ends.remove(&(row.ends_ms(client), client));
+    /// A client has this dedup row no more.
+    pub(super) fn remove_dedup(&mut self, client: ClientId, last: &LastWrite) {
+        self.dedup_ends.remove(&(last.ends_ms(client), client));
     }
 }
 

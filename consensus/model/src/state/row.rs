@@ -1,11 +1,10 @@
-//! The state as rows of bytes: what is kept on disk, sent in a snapshot, and summed into the state hash.
-//!
-//! Key bytes, by table: `Meta` the texts `cluster` and `counters`; `Nodes` the id's 32 bytes; `Agents` the name;
-//! `PolicySets` the number as eight big-endian bytes; `JoinTokens` the id's 6 bytes; `ApiTokens` the token's SHA-256;
-//! `Dedup` the client's 16 bytes; `Ledgers` the node's 32 bytes. Values are what [`crate::codec`] makes of the table's type.
+//! The state as rows of bytes: what is kept on disk, sent in a snapshot, and summed into the state hash. Values are what
+//! [`crate::codec`] makes of the table's type; keys are in [`super::key`].
 
-use super::{Counters, State, index};
-use crate::agent::AgentName;
+use super::State;
+use super::facts::Counters;
+use super::key::{CLUSTER, COUNTERS, Key};
+use super::table::{Row, Table};
 use crate::codec::{self, Error};
 use crate::hash::Hash;
 use crate::ids::{ClientId, NodeId, PolicyNumber, TokenId};
@@ -15,112 +14,8 @@ use uuid::Uuid;
 
 /// The longest value of a row.
 const VALUE_MAX: usize = 4 * 1024 * 1024;
-const CLUSTER: &[u8] = b"cluster";
-const COUNTERS: &[u8] = b"counters";
-
-/// A table of the state. The numbers are the disk format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Table {
-    /// The cluster's facts and the counters.
-    Meta = 0,
-    /// Nodes.
-    Nodes = 1,
-    /// Agents.
-    Agents = 2,
-    /// Policy sets.
-    PolicySets = 3,
-    /// Join tokens.
-    JoinTokens = 4,
-    /// API tokens.
-    ApiTokens = 5,
-    /// The memory of requests.
-    Dedup = 6,
-    /// How far the nodes' ledgers are anchored.
-    Ledgers = 7,
-}
-
-impl Table {
-    /// Every table, by number.
-    pub const ALL: [Self; 8] = [
-        Self::Meta,
-        Self::Nodes,
-        Self::Agents,
-        Self::PolicySets,
-        Self::JoinTokens,
-        Self::ApiTokens,
-        Self::Dedup,
-        Self::Ledgers,
-    ];
-
-    /// The table of this number.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number)).copied()
-    }
-}
-
-/// One row, as it is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Its table.
-    pub table: Table,
-    /// Its key within the table.
-    pub key: Vec<u8>,
-    /// Its value; none when the row was deleted.
-    pub value: Option<Vec<u8>>,
-}
-
-/// What a row is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Key {
-    /// The cluster's facts.
-    Cluster,
-    /// The counters.
-    Counters,
-    /// A node.
-    Node(NodeId),
-    /// An agent.
-    Agent(AgentName),
-    /// A policy set.
-    PolicySet(PolicyNumber),
-    /// A join token.
-    JoinToken(TokenId),
-    /// An API token.
-    ApiToken(Hash),
-    /// A client's last request.
-    Dedup(ClientId),
-    /// How far a node's ledger is anchored.
-    Ledger(NodeId),
-}
 
 impl Key {
-    fn table(&self) -> Table {
-        match self {
-            Self::Cluster | Self::Counters => Table::Meta,
-            Self::Node(_) => Table::Nodes,
-            Self::Agent(_) => Table::Agents,
-            Self::PolicySet(_) => Table::PolicySets,
-            Self::JoinToken(_) => Table::JoinTokens,
-            Self::ApiToken(_) => Table::ApiTokens,
-            Self::Dedup(_) => Table::Dedup,
-            Self::Ledger(_) => Table::Ledgers,
-        }
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Cluster => CLUSTER.to_vec(),
-            Self::Counters => COUNTERS.to_vec(),
-            Self::Node(node) | Self::Ledger(node) => node.0.to_vec(),
-            Self::Agent(name) => name.as_str().as_bytes().to_vec(),
-            Self::PolicySet(number) => number.0.to_be_bytes().to_vec(),
-            Self::JoinToken(token) => token.0.to_vec(),
-            Self::ApiToken(hash) => hash.0.to_vec(),
-            Self::Dedup(client) => client.0.as_bytes().to_vec(),
-        }
-    }
-
     fn value(&self, state: &State) -> Option<Vec<u8>> {
         match self {
             Self::Cluster => state.cluster.as_ref().map(codec::encode),
@@ -164,7 +59,7 @@ impl State {
             state.take_row(row.table, &row.key, value)?;
             state.sums.add(row.table, &row.key, value);
         }
-        state.index = index::Index::of(&state);
+        state.recount_index();
         Ok(state)
     }
 

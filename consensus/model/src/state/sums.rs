@@ -1,7 +1,7 @@
 //! What a table's rows add up to: the sum, modulo 2^256, of SHA-256 over each row, so that one changed row changes the
 //! state hash at the cost of that row.
 
-use super::row::{Row, Table};
+use super::table::{Row, Table};
 use crate::hash::{Hash, put_bytes};
 
 /// What the state hash begins with.

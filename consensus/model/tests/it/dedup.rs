@@ -2,7 +2,7 @@
 
 use crate::world::{START_MS, World, check, client_id};
 use expect_test::expect;
-use symbi_model::dedup::ROWS;
+use symbi_model::dedup::{LastWrite, ROWS};
 use symbi_model::{Outcome, Refusal};
 
 #[test]
@@ -140,8 +140,7 @@ fn what_a_stranger_proposes_under_a_key_does_not_spend_it() {
 fn a_client_too_many_is_refused() {
     let mut world = World::started();
     world.line("n1: create a1");
-    let row =
-        symbi_model::dedup::Row { sequence: 1, command: Default::default(), outcome: Outcome::Done, used_ms: START_MS };
+    let row = LastWrite { sequence: 1, command: Default::default(), outcome: Outcome::Done, used_ms: START_MS };
     for client in 0..ROWS as u64 {
         world.state.dedup.insert(client_id(1000 + client, START_MS), row.clone());
     }

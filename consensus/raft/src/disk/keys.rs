@@ -13,7 +13,7 @@
 //! Numbers are big-endian, so that rows sort by them. A generation's rows and its audit lines are two ranges, because the lines
 //! only grow at their end: see [`Keys::runs`].
 
-use crate::audit::Position;
+use crate::position::Position;
 use symbi_model::GroupId;
 use symbi_store::Run;
 

@@ -1,14 +1,14 @@
 //! What a replica does with a disk that lost what it promised. The rest of the handle is tested in `tests/it`.
 
 use super::*;
-use crate::memory::Network;
-use symbi_store::Batch;
+use crate::memory::Mesh;
+use symbi_store::WriteBatch;
 use symbi_store::memory::{self, Memory};
 
 const NODE: NodeId = NodeId([1; 32]);
 
 async fn open(engine: Arc<dyn Engine>) -> Result<Handle, Error> {
-    start(Options::new(NODE), engine, Network::new(Duration::ZERO).link(NODE)).await
+    start(Options::new(NODE), engine, Mesh::new(Duration::ZERO).link(NODE)).await
 }
 
 /// A replica of one that has a few entries, and then was shut down.
@@ -28,7 +28,7 @@ async fn used() -> Arc<dyn Engine> {
 async fn a_replica_that_lost_committed_entries_does_not_start() {
     let engine = used().await;
     let keys = Keys::new(symbi_model::GroupId(0));
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     // The state behind the log, and the log cut off: what a lost tail looks like.
     for (from, to) in keys.generations(0, u64::MAX) {
         batch.delete_range(from, to);
@@ -46,13 +46,13 @@ async fn a_replica_whose_rows_cannot_be_read_does_not_start() {
     let keys = Keys::new(symbi_model::GroupId(0));
     for key in [keys.vote(), keys.purged(), keys.committed(), keys.applied(), keys.row(0, 0, b"counters")] {
         let before = engine.get(&key).expect("it reads");
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(key.clone(), b"\xff garbage".as_slice());
         engine.write(batch).expect("it writes");
         let refused = open(engine.clone()).await.err().expect("it does not start");
         assert!(matches!(refused, Error::Storage(_)), "{refused}");
 
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         match before {
             Some(value) => batch.put(key, value),
             None => batch.delete(key),

@@ -1,6 +1,6 @@
 //! A view of the log for those who read it: each follower's replication, and the state machine.
 
-use super::{Inner, Shared};
+use super::shared::Shared;
 use crate::disk::format;
 use crate::error::storage;
 use crate::types::{self, Entry, Types};
@@ -94,13 +94,6 @@ impl RaftLogReader<Types> for Reader {
 
     async fn read_vote(&mut self) -> io::Result<Option<types::Vote>> {
         Ok(self.shared.inner().vote.map(types::Vote::from))
-    }
-}
-
-impl Inner {
-    /// The index of the first entry that is not purged.
-    fn first(&self) -> u64 {
-        self.purged.map_or(0, |id| id.index + 1)
     }
 }
 

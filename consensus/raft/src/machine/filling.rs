@@ -1,14 +1,16 @@
 //! A snapshot that is being received: its frames go to disk under a generation of their own and are checked as they come.
 
 use super::frames::{Frame, Header};
-use super::{Generation, Image, put_row};
-use crate::audit::{Chain, Position, Row as Line};
+use super::rows::put_row;
+use super::{Generation, Image};
+use crate::audit::{AuditRow, Chain};
 use crate::error::storage;
+use crate::position::Position;
 use std::io;
 use std::sync::Arc;
 use symbi_model::State;
 use symbi_model::state::{Row, Table};
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 
 /// A snapshot on its way in. Dropped before it is installed, its rows are deleted.
 pub struct Filling {
@@ -30,7 +32,7 @@ impl Filling {
 
     /// Takes the next frame.
     pub fn take(&mut self, frame: Frame) -> io::Result<()> {
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         match frame {
             Frame::Rows(rows) => self.take_rows(rows, &mut batch)?,
             Frame::Audit(lines) => self.take_audit(lines, &mut batch)?,
@@ -51,7 +53,7 @@ impl Filling {
         Ok(Image { state, last, generation: self.generation })
     }
 
-    fn take_rows(&mut self, rows: Vec<(u8, Vec<u8>, Vec<u8>)>, batch: &mut Batch) -> io::Result<()> {
+    fn take_rows(&mut self, rows: Vec<(u8, Vec<u8>, Vec<u8>)>, batch: &mut WriteBatch) -> io::Result<()> {
         for (table, key, value) in rows {
             let table = Table::from_number(table).ok_or_else(|| broken("a row is of an unknown table"))?;
             let row = Row { table, key, value: Some(value) };
@@ -61,10 +63,10 @@ impl Filling {
         Ok(())
     }
 
-    fn take_audit(&mut self, lines: Vec<(u64, u32, Vec<u8>)>, batch: &mut Batch) -> io::Result<()> {
+    fn take_audit(&mut self, lines: Vec<(u64, u32, Vec<u8>)>, batch: &mut WriteBatch) -> io::Result<()> {
         for (index, line, value) in lines {
             let position = Position { index, line };
-            let row = Line::decode(position, &value).map_err(storage)?;
+            let row = AuditRow::decode(position, &value).map_err(storage)?;
             if row.position() != position || !self.chain.follow(&row) {
                 return Err(broken("an audit line does not follow the one before it"));
             }

@@ -1,7 +1,8 @@
 //! A snapshot cut into frames: first the state's rows, then the audit lines.
 
 use super::Image;
-use crate::audit::{self, Position};
+use crate::audit;
+use crate::position::Position;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;

@@ -4,6 +4,7 @@ use super::*;
 use futures::FutureExt;
 use openraft::entry::RaftEntry;
 use symbi_model::GroupId;
+use symbi_store::Engine;
 use symbi_store::memory;
 
 const GROUP: GroupId = GroupId(0);
@@ -28,6 +29,24 @@ async fn applied(disk: &Arc<memory::Disk>, count: u64) -> Machine {
 
 fn index(machine: &Machine) -> u64 {
     machine.state.counters.applied_index
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_entry_is_told_and_the_disk_says_how_far_its_state_is() {
+    let (disk, told) = (memory::Disk::new(), Arc::<Mutex<Vec<_>>>::default());
+    let heard = told.clone();
+    let observer = Observer::new(move |index, state| heard.lock().expect("alone").push((index, state)));
+    let mut machine = open(&disk).expect("it opens").observed_by(observer);
+    let entry = |index| types::Entry::new(types::LogId::new(1.into(), index), EntryPayload::Blank);
+    machine.apply(futures::stream::iter((1..=3).map(|index| Ok((entry(index), None))))).await.expect("it applies");
+    let last = machine.state.hash();
+    let (indexes, states): (Vec<u64>, Vec<_>) = told.lock().expect("alone").drain(..).unzip();
+    assert_eq!((indexes, states.last()), (vec![1, 2, 3], Some(&last)), "all of one write, and not only its last");
+    drop(machine);
+    let saved = || crate::disk::saved_index(&engine(&disk), GROUP).expect("it reads");
+    assert_eq!(saved(), None, "nothing was saved");
+    drop(applied(&disk, 5).await);
+    assert_eq!(saved(), Some(5));
 }
 
 /// The sync may stall, and the runtime end meanwhile: the disk may then make it the state all the same.
@@ -56,7 +75,7 @@ async fn rows_that_are_not_those_that_were_saved_are_refused() {
     drop(applied(&disk, 3).await);
     assert_eq!(index(&open(&disk).expect("it opens")), 3);
     let [(from, to), _] = Keys::new(GROUP).generations(0, 1);
-    let rows = engine(&disk).scan(&from, &to, STEP).expect("it reads");
+    let rows = engine(&disk).scan(&from, &to, 100).expect("it reads");
     assert!(!rows.is_empty());
     for (key, value) in rows {
         for changed in [None, Some([value.as_slice(), &[0]].concat())] {
@@ -71,7 +90,7 @@ async fn rows_that_are_not_those_that_were_saved_are_refused() {
 
 /// Puts another value in a row's place, or none.
 fn change(disk: &Arc<memory::Disk>, key: &[u8], value: Option<Vec<u8>>) {
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     match value {
         Some(value) => batch.put(key, value),
         None => batch.delete(key),

@@ -3,11 +3,11 @@
 //! Some rows change with every batch, such as the memory of a busy client's last request: they are written once for many
 //! changes. The log has what a crash takes of them, so they must be saved before a snapshot lets entries be purged.
 
-use super::put_row;
+use super::rows::put_row;
 use crate::disk::Keys;
 use std::collections::BTreeMap;
 use symbi_model::state::{Row, Table};
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 
 /// After so many entries they are saved, with the chunk that is being applied: a start applies fewer of them again.
 const ENTRIES: usize = 64;
@@ -41,7 +41,7 @@ impl Unsaved {
     }
 
     /// Adds them to a write of a generation; none are left.
-    pub fn save(&mut self, batch: &mut Batch, keys: &Keys, generation: u64) {
+    pub fn save(&mut self, batch: &mut WriteBatch, keys: &Keys, generation: u64) {
         for ((table, key), value) in std::mem::take(self).rows {
             put_row(batch, keys, generation, &Row { table, key, value });
         }
@@ -54,7 +54,7 @@ mod tests {
     use crate::disk::Keys;
     use symbi_model::GroupId;
     use symbi_model::state::{Row, Table};
-    use symbi_store::{Batch, Op};
+    use symbi_store::{Op, WriteBatch};
 
     fn row(key: &str, value: Option<&[u8]>) -> Row {
         Row { table: Table::Agents, key: key.into(), value: value.map(<[u8]>::to_vec) }
@@ -65,12 +65,12 @@ mod tests {
         let mut unsaved = Unsaved::default();
         unsaved.take(vec![row("a", Some(b"1")), row("b", Some(b"1"))]);
         unsaved.take(vec![row("a", Some(b"2")), row("b", None)]);
-        let (keys, mut batch) = (Keys::new(GroupId(0)), Batch::new());
+        let (keys, mut batch) = (Keys::new(GroupId(0)), WriteBatch::new());
         unsaved.save(&mut batch, &keys, 3);
-        let mut wanted = Batch::new();
+        let mut wanted = WriteBatch::new();
         wanted.put(keys.row(3, Table::Agents as u8, b"a"), "2").delete(keys.row(3, Table::Agents as u8, b"b"));
         assert_eq!(batch.ops(), wanted.ops());
-        let mut again = Batch::new();
+        let mut again = WriteBatch::new();
         unsaved.save(&mut again, &keys, 3);
         assert_eq!(again.ops(), [] as [Op; 0], "they are saved");
     }
@@ -84,7 +84,7 @@ mod tests {
         }
         unsaved.take(Vec::new());
         assert!(unsaved.is_due());
-        unsaved.save(&mut Batch::new(), &Keys::new(GroupId(0)), 0);
+        unsaved.save(&mut WriteBatch::new(), &Keys::new(GroupId(0)), 0);
         assert!(!unsaved.is_due());
         unsaved.take(vec![row("a", Some(&vec![0; BYTES]))]);
         assert!(unsaved.is_due());

@@ -2,7 +2,7 @@
 
 use super::{Client, Failure};
 use crate::disk::format::{LogId, Membership, Vote};
-use crate::link::Lane;
+use crate::link::Kind;
 use crate::machine::Image;
 use crate::types::{self, Types};
 use crate::wire::{Begin, Body, Reply};
@@ -45,7 +45,7 @@ impl Client {
     }
 
     async fn step(&self, body: Body, deadline: Duration) -> Result<Reply, StreamingError<Types>> {
-        match self.call(Lane::Snapshot, body, deadline).await.map_err(unreachable)? {
+        match self.call(Kind::Snapshot, body, deadline).await.map_err(unreachable)? {
             reply @ (Reply::Continue | Reply::Installed(_)) => Ok(reply),
             other => Err(refused(&other)),
         }

@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, audit, genesis, node};
 use std::time::Duration;
 use symbi_model::Outcome;
-use symbi_raft::memory::Network;
+use symbi_raft::memory::Mesh;
 use symbi_raft::{Error, Handle, Options, Role, start};
 use symbi_rocks::Rocks;
 
@@ -110,6 +110,6 @@ async fn on_rocksdb(path: &std::path::Path) -> Result<Handle, Error> {
     let database =
         symbi_rocks::Options { runs: symbi_raft::runs(options.group).into(), ..symbi_rocks::Options::default() };
     let engine = Rocks::open(path, database).expect("the directory is free");
-    let network = Network::new(Duration::ZERO);
+    let network = Mesh::new(Duration::ZERO);
     start(options, std::sync::Arc::new(engine), network.link(node(0))).await
 }

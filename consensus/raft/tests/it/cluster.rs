@@ -10,7 +10,7 @@ use symbi_model::codec::{encode_batch, encode_command};
 use symbi_model::command::Genesis;
 use symbi_model::node::Profile;
 use symbi_model::{Batch, ClusterId, Command, GroupId, Hash, Item, NodeId, Outcome, State};
-use symbi_raft::memory::Network;
+use symbi_raft::memory::Mesh;
 use symbi_raft::{AuditPosition, AuditRow, BatchApplied, Handle, MembershipChange, Options, Status, WriteError, start};
 use symbi_store::memory::{Disk, Memory};
 
@@ -30,7 +30,7 @@ pub struct Host {
 /// The nodes, and what connects them.
 pub struct Cluster {
     /// What connects them.
-    pub network: Network,
+    pub network: Mesh,
     /// The nodes.
     pub hosts: Vec<Host>,
     /// Changes the options of replicas that start.
@@ -42,7 +42,7 @@ pub struct Cluster {
 impl Cluster {
     /// As many nodes, none of them started.
     pub fn new(size: u8, options: fn(Options) -> Options) -> Self {
-        let network = Network::new(Duration::from_millis(1));
+        let network = Mesh::new(Duration::from_millis(1));
         let host = |number| Host { node: node(number), disk: Disk::new(), replica: None };
         Self { network, hosts: (0..size).map(host).collect(), options, writes: AtomicU64::new(0) }
     }

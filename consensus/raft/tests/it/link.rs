@@ -5,17 +5,17 @@ use futures::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::NodeId;
-use symbi_raft::memory::Network;
+use symbi_raft::memory::Mesh;
 use symbi_raft::suite::{self, Inbound, Pair};
 use tokio::sync::{mpsc, oneshot};
 
 fn pair() -> Pair {
-    let network = Network::new(Duration::from_millis(1));
+    let network = Mesh::new(Duration::from_millis(1));
     let (node, peer, stranger) = (NodeId([1; 32]), NodeId([2; 32]), NodeId([3; 32]));
     let (sender, inbound) = mpsc::channel(1024);
-    let serve = move |from, lane, request: Bytes| {
+    let serve = move |from, kind, request: Bytes| {
         let (reply, answer) = oneshot::channel();
-        let sent = sender.try_send(Inbound { from, lane, request, reply });
+        let sent = sender.try_send(Inbound { from, kind, request, reply });
         async move { if sent.is_ok() { answer.await.ok() } else { None } }.boxed()
     };
     network.attach(peer, Arc::new(serve));

@@ -8,6 +8,8 @@ mod link;
 mod membership;
 mod reads;
 mod recovery;
+#[path = "../../../../cluster-tests/src/seeds.rs"]
+mod seeds;
 mod snapshot;
 mod stops;
 mod writes;

@@ -2,7 +2,8 @@
 
 use crate::cluster::{Cluster, LONG, node, write};
 use bytes::Bytes;
-use symbi_raft::{Lane, ServeError, WriteError};
+use symbi_raft::link::Kind;
+use symbi_raft::{ServeError, WriteError};
 use symbi_store::Error;
 
 #[tokio::test(start_paused = true)]
@@ -40,8 +41,8 @@ async fn requests_that_make_no_sense_are_refused() {
     let cluster = Cluster::bootstrapped(1, |options| options).await;
     let replica = cluster.replica(0);
     for garbage in [&b""[..], b"\x01", b"\x01\x00\x63", b"\x02\x00\x00", &[0xff; 2_000_000]] {
-        for lane in [Lane::Append, Lane::Heartbeat, Lane::Snapshot, Lane::Vote] {
-            let answer = replica.serve(node(1), lane, Bytes::copy_from_slice(garbage)).await;
+        for kind in [Kind::Append, Kind::Heartbeat, Kind::Snapshot, Kind::Vote] {
+            let answer = replica.serve(node(1), kind, Bytes::copy_from_slice(garbage)).await;
             assert!(matches!(answer, Err(ServeError::Malformed { .. })), "{answer:?}");
         }
     }
@@ -57,19 +58,19 @@ async fn a_request_in_anothers_name_is_refused() {
     // What the leader sends to one node, another sends on as its own.
     cluster.network.attach(
         node(1),
-        std::sync::Arc::new(move |from, lane, request: Bytes| {
-            if lane == Lane::Heartbeat {
+        std::sync::Arc::new(move |from, kind, request: Bytes| {
+            if kind == Kind::Heartbeat {
                 let _ = seen.send(request.clone());
             }
-            let served = replica.serve(from, lane, request);
+            let served = replica.serve(from, kind, request);
             Box::pin(async move { served.await.ok() })
         }),
     );
     cluster.write(0, 1).await;
     let heard = tokio::time::timeout(LONG, heartbeats.recv()).await;
-    let (lane, request) = (Lane::Heartbeat, heard.expect("the leader speaks to it").expect("the network stands"));
+    let (kind, request) = (Kind::Heartbeat, heard.expect("the leader speaks to it").expect("the network stands"));
     let replica = cluster.replica(1);
-    assert_eq!(replica.serve(node(2), lane, request.clone()).await, Err(ServeError::Impostor));
-    assert!(matches!(replica.serve(node(0), Lane::Vote, request.clone()).await, Err(ServeError::Malformed { .. })));
-    assert!(replica.serve(node(0), lane, request).await.is_ok());
+    assert_eq!(replica.serve(node(2), kind, request.clone()).await, Err(ServeError::Impostor));
+    assert!(matches!(replica.serve(node(0), Kind::Vote, request.clone()).await, Err(ServeError::Malformed { .. })));
+    assert!(replica.serve(node(0), kind, request).await.is_ok());
 }

@@ -7,7 +7,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use p256::ecdsa::signature::Signer as _;
 use symbi_audit::{Failure, What, verify};
 use symbi_model::hash::{put_bytes, put_u64};
-use symbi_model::ledger::{Attestation, Batch, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, Session};
+use symbi_model::ledger::{
+    Attestation, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, MessageBatch, Session,
+};
 use symbi_model::{DecisionId, Epoch, Hash, MessageId, PolicyNumber, merkle};
 use uuid::Uuid;
 
@@ -48,7 +50,7 @@ fn credential(issuer: u8, (bearer, audience): (&str, &str), epoch: u64) -> Strin
 }
 
 /// One direction of the session, as its sender counts.
-struct Way {
+struct Direction {
     /// The sender's node.
     from: u8,
     /// The sender.
@@ -63,7 +65,7 @@ struct Way {
     previous: Hash,
 }
 
-impl Way {
+impl Direction {
     /// Messages of the next sequences, as their sender has them.
     fn messages(&self, kind: Kind, ids: &[u64]) -> Vec<Message> {
         let messages = ids.iter().zip(self.sequence..).map(|(id, sequence)| Message {
@@ -81,7 +83,7 @@ impl Way {
     }
 
     /// The next batch, signed.
-    fn batch(&mut self, world: &World, kind: Kind, ids: &[u64]) -> Batch {
+    fn batch(&mut self, world: &World, kind: Kind, ids: &[u64]) -> MessageBatch {
         let messages = self.messages(kind, ids);
         let leaves: Vec<_> = messages.iter().map(Message::leaf).collect();
         let last = self.sequence + ids.len() as u64 - 1;
@@ -100,7 +102,7 @@ impl Way {
         attestation.signature = cnf(self.from).sign(&bytes).to_bytes().to_vec();
         self.previous = Hash::of(&[&bytes, &attestation.signature]);
         (self.batch, self.sequence) = (self.batch + 1, last + 1);
-        Batch { session: SESSION, attestation: Some(attestation), messages }
+        MessageBatch { session: SESSION, attestation: Some(attestation), messages }
     }
 
     fn signed(&self, world: &World, attestation: &Attestation) -> Vec<u8> {
@@ -121,7 +123,7 @@ impl Way {
 }
 
 /// A batch as its receiver has it.
-fn received(sent: &Batch) -> Batch {
+fn received(sent: &MessageBatch) -> MessageBatch {
     let mut batch = sent.clone();
     for message in &mut batch.messages {
         (message.fate, message.decision) = (Fate::Taken, message.decision.map(|_| decision(0x99)));
@@ -147,7 +149,7 @@ fn session(began: bool, epoch: u64) -> Entry {
     })
 }
 
-fn ended(sent: &Batch, fate: Fate) -> Entry {
+fn ended(sent: &MessageBatch, fate: Fate) -> Entry {
     let attestation = sent.attestation.as_ref().expect("sent is signed");
     let end = |message: &Message| End { sequence: message.sequence, message: message.message, fate };
     Entry::Ended(Ended { session: SESSION, batch: attestation.batch, ends: sent.messages.iter().map(end).collect() })
@@ -175,8 +177,9 @@ impl World {
     /// the last anchors one line each.
     pub fn talk(&mut self) {
         let epoch = self.epoch_of(AGENT);
-        let mut there = Way { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
-        let mut back = Way { from: 2, sender: AGENT, epoch, batch: 0, sequence: 0, previous: Hash::default() };
+        let mut there =
+            Direction { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
+        let mut back = Direction { from: 2, sender: AGENT, epoch, batch: 0, sequence: 0, previous: Hash::default() };
         self.record(1, Entry::Started { boot: 1 });
         self.record(2, Entry::Started { boot: 4 });
         self.record(2, session(false, epoch));
@@ -317,7 +320,7 @@ fn a_line_changed_and_linked_anew_is_not_what_was_anchored_or_signed() {
     signature(refused(1, "sent", |entry| said(entry).previous = Hash([1; 32])));
 }
 
-fn of(entry: &mut Entry) -> &mut Batch {
+fn of(entry: &mut Entry) -> &mut MessageBatch {
     match entry {
         Entry::Sent(batch) | Entry::Received(batch) => batch,
         other => panic!("{other:?}"),
@@ -366,7 +369,7 @@ fn a_ledger_that_begins_late_must_have_let_go_enough() {
 fn lost_by_node_2(next: Entry) -> World {
     let mut world = World::placed(0xc1, "symbi");
     let epoch = world.epoch_of(AGENT);
-    let mut there = Way { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
+    let mut there = Direction { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
     world.record(1, Entry::Started { boot: 1 });
     world.record(2, Entry::Started { boot: 4 });
     world.record(1, session(true, epoch));
@@ -394,7 +397,7 @@ fn what_a_node_lost_when_its_power_was_cut_is_excused_because_its_ledger_says_so
 fn in_order(count: u64, order: &[usize]) -> World {
     let mut world = World::placed(0xc1, "symbi");
     let epoch = world.epoch_of(AGENT);
-    let mut there = Way { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
+    let mut there = Direction { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
     world.record(1, session(true, epoch));
     world.record(2, session(false, epoch));
     let batches: Vec<_> = (1..=count).map(|id| there.batch(&world, Kind::Tell, &[id])).collect();
@@ -420,13 +423,13 @@ fn batches_may_be_recorded_out_of_order_but_none_may_be_left_out() {
 fn a_message_of_which_no_signature_came_is_there_without_one() {
     let mut world = World::placed(0xc1, "symbi");
     let epoch = world.epoch_of(AGENT);
-    let mut there = Way { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
+    let mut there = Direction { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
     world.record(1, session(true, epoch));
     world.record(2, session(false, epoch));
     let told = there.batch(&world, Kind::Tell, &[1]);
     world.record(1, Entry::Sent(told.clone()));
     world.record(1, ended(&told, Fate::Taken));
-    world.record(2, Entry::Received(Batch { attestation: None, ..received(&told) }));
+    world.record(2, Entry::Received(MessageBatch { attestation: None, ..received(&told) }));
     world.anchor_ledger(1);
     world.anchor_ledger(2);
     let found = verify(world.bundle().as_slice(), None).expect("authenticated, and no more").ledgers;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use symbi_api::bench::Layer;
 use symbi_model::agent::AgentName;
-use symbi_model::ledger::{Attestation, Batch, Entry, Fate, Kind, Message};
+use symbi_model::ledger::{Attestation, Entry, Fate, Kind, Message, MessageBatch};
 use symbi_model::{ClusterId, DecisionId, Epoch, NodeId, State};
 use symbi_policy::{AgentRef, Principal, Receive};
 use symbi_proto::session::{Hello, HelloReply, Opened, Party, Sealed, Session, respond};
@@ -151,8 +151,11 @@ impl Sink {
             let messages = opened.iter().zip(decisions).map(|(opened, decision)| {
                 message(opened.sequence, &opened.header, opened.digest, opened.payload.len(), decision, Fate::Taken)
             });
-            let batch =
-                Batch { session: end.session.id().0, attestation: attestation.cloned(), messages: messages.collect() };
+            let batch = MessageBatch {
+                session: end.session.id().0,
+                attestation: attestation.cloned(),
+                messages: messages.collect(),
+            };
             end.trail.record((self.ports.wall_ms)(), Entry::Received(batch)).await;
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! the network bounds how many there are.
 
 use crate::clock::WallMs;
-use crate::proposer::{Door, DoorError};
+use crate::proposer::{Admission, AdmissionError};
 use crate::wiring::remote::Remote;
 use crate::wiring::{decisions, ledgers};
 use bytes::Bytes;
@@ -28,10 +28,10 @@ pub async fn raft(
 ) {
     while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
         let lane = match request.lane {
-            symbi_net::Lane::Append => symbi_raft::Lane::Append,
-            symbi_net::Lane::Heartbeat => symbi_raft::Lane::Heartbeat,
-            symbi_net::Lane::Snapshot => symbi_raft::Lane::Snapshot,
-            _ => symbi_raft::Lane::Vote,
+            symbi_net::Lane::Append => symbi_raft::link::Kind::Append,
+            symbi_net::Lane::Heartbeat => symbi_raft::link::Kind::Heartbeat,
+            symbi_net::Lane::Snapshot => symbi_raft::link::Kind::Snapshot,
+            _ => symbi_raft::link::Kind::Vote,
         };
         let served = raft.serve(request.from, lane, request.body);
         tasks.spawn(async move {
@@ -85,7 +85,7 @@ pub struct Server {
     /// The way to this node's parts.
     pub remote: Remote,
     /// What the leader checks.
-    pub door: Door,
+    pub admission: Admission,
     /// Agents.
     pub host: symbi_host::Handle,
     /// Verdicts.
@@ -168,17 +168,17 @@ impl Server {
         if !self.remote.raft.status().borrow().leads() {
             return self.not_leader();
         }
-        match self.door.admit(from, &batch).await {
-            Err(DoorError::NotYet) => return self.not_leader(),
-            Err(DoorError::Foreign) => {
+        match self.admission.admit(from, &batch).await {
+            Err(AdmissionError::NotYet) => return self.not_leader(),
+            Err(AdmissionError::Foreign) => {
                 return ControlReply::Failed {
                     reason: "the batch cannot be read or is not its sender's to send".to_owned(),
                 };
             }
-            Err(DoorError::Refused(ms)) => return ControlReply::ClockSkew { ms },
+            Err(AdmissionError::Refused(ms)) => return ControlReply::ClockSkew { ms },
             Ok(()) => {}
         }
-        match self.door.propose(&self.remote.raft, batch).await {
+        match self.admission.propose(&self.remote.raft, batch).await {
             Ok(applied) => {
                 ControlReply::Committed { index: applied.index, term: applied.term, outcomes: applied.outcomes }
             }

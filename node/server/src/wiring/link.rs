@@ -1,4 +1,4 @@
-//! Raft's link over the network: a lane of ours for each of its.
+//! Raft's link over the network: a lane of ours for each kind of request.
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -6,31 +6,32 @@ use futures::future::BoxFuture;
 use std::time::Duration;
 use symbi_model::NodeId;
 use symbi_net::CallError;
-use symbi_raft::{Lane, Link, LinkError};
+use symbi_raft::link::Kind;
+use symbi_raft::{Link, LinkError};
 
 /// The link between this node's Raft and the others'.
-pub struct Network(pub symbi_net::Handle);
+pub struct RaftLink(pub symbi_net::Handle);
 
-/// The network's lane for one of Raft's.
+/// The network's lane for a kind of Raft's requests.
 #[must_use]
-pub fn lane(lane: Lane) -> symbi_net::Lane {
-    match lane {
-        Lane::Append => symbi_net::Lane::Append,
-        Lane::Heartbeat => symbi_net::Lane::Heartbeat,
-        Lane::Snapshot => symbi_net::Lane::Snapshot,
-        Lane::Vote => symbi_net::Lane::Vote,
+pub fn lane(kind: Kind) -> symbi_net::Lane {
+    match kind {
+        Kind::Append => symbi_net::Lane::Append,
+        Kind::Heartbeat => symbi_net::Lane::Heartbeat,
+        Kind::Snapshot => symbi_net::Lane::Snapshot,
+        Kind::Vote => symbi_net::Lane::Vote,
     }
 }
 
-impl Link for Network {
+impl Link for RaftLink {
     fn call(
         &self,
         to: NodeId,
-        raft_lane: Lane,
+        kind: Kind,
         request: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'static, Result<Bytes, LinkError>> {
-        let answer = self.0.call(to, lane(raft_lane), request, deadline);
+        let answer = self.0.call(to, lane(kind), request, deadline);
         async move {
             answer.await.map_err(|error| match error {
                 CallError::Unreachable(_) | CallError::Refused => LinkError::Unreachable,

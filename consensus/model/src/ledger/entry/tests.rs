@@ -14,7 +14,7 @@ fn decision() -> DecisionId {
     DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xdd) }
 }
 
-fn batch(attested: bool) -> Batch {
+fn batch(attested: bool) -> MessageBatch {
     let attestation = attested.then(|| Attestation {
         epoch: Epoch(7),
         batch: 1,
@@ -37,7 +37,7 @@ fn batch(attested: bool) -> Batch {
         decision: Some(decision()),
         fate: Fate::Taken,
     };
-    Batch { session: [0x55; 16], attestation, messages: vec![message] }
+    MessageBatch { session: [0x55; 16], attestation, messages: vec![message] }
 }
 
 /// One of each kind.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use symbi_model::agent::Agent;
-use symbi_model::dedup;
+use symbi_model::dedup::LastWrite;
 use symbi_model::ledger::Anchored;
 use symbi_model::node::Node;
 use symbi_model::state::{Row, Table};
@@ -42,7 +42,7 @@ fn show_row(row: &Row) -> String {
         (Table::Nodes, Some(value)) => show_node(&codec::decode(value, value.len()).expect("a node")),
         (Table::JoinTokens, Some(value)) => show_token(&codec::decode(value, value.len()).expect("a token")),
         (Table::Dedup, Some(value)) => {
-            let row: dedup::Row = codec::decode(value, value.len()).expect("a dedup row");
+            let row: LastWrite = codec::decode(value, value.len()).expect("a dedup row");
             format!("{} {}", row.sequence, row.outcome.code())
         }
         (Table::Ledgers, Some(value)) => {

@@ -1,0 +1,88 @@
+//! How the state takes in what commands write.
+
+use super::State;
+use super::change::Change;
+use super::key::Key;
+use crate::agent::{Agent, AgentName};
+use crate::dedup::LastWrite;
+use crate::ids::ClientId;
+use std::collections::BTreeSet;
+
+impl State {
+    /// Takes a change in, and adds the keys it wrote to `touched`.
+    pub(crate) fn take(&mut self, change: Change, touched: &mut BTreeSet<Key>) {
+        if let Some(cluster) = change.cluster {
+            self.cluster = Some(cluster);
+            touched.insert(Key::Cluster);
+        }
+        if self.counters != change.counters {
+            self.counters = change.counters;
+            touched.insert(Key::Counters);
+        }
+        for (id, node) in change.nodes {
+            self.nodes.insert(id, node);
+            touched.insert(Key::Node(id));
+        }
+        for (name, agent) in change.agents {
+            self.set_agent(&name, agent);
+            touched.insert(Key::Agent(name));
+        }
+        for set in change.policy_sets {
+            touched.insert(Key::PolicySet(set.number));
+            self.policy_sets.insert(set.number, set);
+        }
+        for (id, token) in change.join_tokens {
+            self.join_tokens.insert(id, token);
+            touched.insert(Key::JoinToken(id));
+        }
+        for token in change.api_tokens {
+            touched.insert(Key::ApiToken(token.hash));
+            self.api_tokens.insert(token.hash, token);
+        }
+        for (node, anchored) in change.ledgers {
+            self.ledgers.insert(node, anchored);
+            touched.insert(Key::Ledger(node));
+        }
+    }
+
+    fn set_agent(&mut self, name: &AgentName, agent: Option<Agent>) {
+        self.forget_agent(name);
+        match agent {
+            Some(agent) => {
+                self.index.add_agent(&agent);
+                self.agents.insert(name.clone(), agent);
+            }
+            None => {
+                self.agents.remove(name);
+            }
+        }
+    }
+
+    fn forget_agent(&mut self, name: &AgentName) {
+        if let Some(old) = self.agents.get(name) {
+            self.index.remove_agent(old);
+        }
+    }
+
+    /// Sets a client's row.
+    pub(crate) fn put_dedup(&mut self, client: ClientId, last: LastWrite, touched: &mut BTreeSet<Key>) {
+        if let Some(old) = self.dedup.get(&client) {
+            self.index.remove_dedup(client, old);
+        }
+        self.index.add_dedup(client, &last);
+        self.dedup.insert(client, last);
+        touched.insert(Key::Dedup(client));
+    }
+
+    /// Deletes the rows that have ended at the state's log time.
+    pub(crate) fn expire_dedup(&mut self, touched: &mut BTreeSet<Key>) {
+        while let Some(&(ends_ms, client)) = self.index.dedup_ends.get_min() {
+            if ends_ms >= self.counters.log_time_ms {
+                return;
+            }
+            self.index.dedup_ends.remove_min();
+            self.dedup.remove(&client);
+            touched.insert(Key::Dedup(client));
+        }
+    }
+}
