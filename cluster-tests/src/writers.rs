@@ -19,7 +19,7 @@ const DEADLINE_MS: u64 = 2_000;
 /// A client writes its values to so many keys in turn, so that a lost write is not always covered by the next.
 const SLOTS: u64 = 4;
 /// Refusals after which nobody knows whether the write was done, or that it was not: the same write may be sent again.
-const AGAIN: &[&str] = &[
+pub(crate) const AGAIN: &[&str] = &[
     "NO_LEADER",
     "OUTCOME_UNKNOWN",
     "UNAVAILABLE",

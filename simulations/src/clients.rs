@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod audit;
 pub mod commands;
+pub mod register;
 pub mod talker;
 pub mod watcher;
 pub mod writer;

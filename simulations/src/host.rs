@@ -2,7 +2,7 @@
 //!
 //! What outlives it is its [`Setup`]. The order in which that is written is the production node's.
 
-use crate::clients::{admin, audit, commands, talker, watcher, writer};
+use crate::clients::{admin, audit, commands, register, talker, watcher, writer};
 use crate::clock::clocks;
 use crate::programs;
 use crate::setup::{Cluster, Files, Setup};
@@ -33,6 +33,8 @@ use tokio::time::Instant;
 
 /// The cluster port of every host.
 const PORT: u16 = 7400;
+/// How many clients of a host read and write the shared keys.
+const REGISTER_CLIENTS: usize = 2;
 /// How long a join may take, as `--join-timeout`.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a sync may take, ms.
@@ -66,6 +68,10 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     let (writers, talkers) = (StdRng::from_rng(&mut random), StdRng::from_rng(&mut random));
     tokio::spawn(writer::run(Arc::clone(&node), Arc::clone(setup), writers));
     tokio::spawn(talker::run(Arc::clone(&node), Arc::clone(setup), talkers));
+    for which in 0..REGISTER_CLIENTS {
+        let random = StdRng::from_rng(&mut random);
+        tokio::spawn(register::run(Arc::clone(&node), Arc::clone(setup), which, random));
+    }
     tokio::spawn(commands::run(Arc::clone(&node), Arc::clone(setup)));
     let auditor = (Arc::clone(&node), Arc::clone(setup));
     tokio::spawn(async move {

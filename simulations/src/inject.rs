@@ -26,9 +26,10 @@ const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(10);
 /// What does not hold, where it was not an oracle that found it.
 pub fn inject(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(), String> {
     match fault {
-        Fault::Cut(time) => {
+        Fault::Cut { time, forgetful } => {
             let at = met(world, Target::Leader, random)?;
-            cut(world, at, *time)
+            // Of five voters one more or less makes no majority.
+            if *forgetful && world.size() == 3 { cut_and_return(world, at, *time) } else { cut(world, at, *time) }
         }
         Fault::Crash(target, down) => {
             let at = met(world, *target, random)?;
@@ -119,6 +120,30 @@ fn cut(world: &mut World, at: usize, time: Duration) -> Result<(), String> {
     let follows = |world: &World| world.hosts[at].view(|view| view.status.term >= term);
     if !world.run_until(HEALED_WITHIN, follows)? {
         return Err("the leader that was cut off has not heard of the new term".to_owned());
+    }
+    Ok(())
+}
+
+/// The leader is cut off, and the voter that makes another the leader crashes as soon as it has. Then the new leader is cut
+/// off, and the old one is back: with the voter it is a majority, which must not undo what the voter has promised.
+fn cut_and_return(world: &mut World, old: usize, time: Duration) -> Result<(), String> {
+    world.hold(old);
+    let elected = |world: &World| world.leader().is_some_and(|leader| leader != old);
+    if !world.run_until(Duration::from_secs(10), elected)? {
+        return Err("vacuous: nobody else led while the leader was cut off".to_owned());
+    }
+    let new = world.leader().expect("waited for");
+    let voter = (0..world.size()).find(|at| *at != old && *at != new).expect("three hosts");
+    world.crash(voter);
+    world.hold(new);
+    world.release_one(old, voter);
+    world.bounce(voter);
+    world.run_for(time)?;
+    world.release(new);
+    let term = world.hosts.iter().map(|host| host.view(|view| view.status.term)).max().unwrap_or(0);
+    let follow = |world: &World| (0..world.size()).all(|at| world.hosts[at].view(|view| view.status.term >= term));
+    if !world.run_until(HEALED_WITHIN, follow)? {
+        return Err("not every node has heard of the newest term".to_owned());
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod denials;
 mod election;
 mod endings;
 mod ledgers;
+mod linearizable;
 mod nonces;
 mod once;
 mod order;
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::<bans::Bans>::default(),
         Box::<denials::Denials>::default(),
         Box::<nonces::Nonces>::default(),
+        Box::<linearizable::Linearizable>::default(),
         Box::new(ledgers::Ledgers),
         Box::new(wrong::Wrong),
     ]

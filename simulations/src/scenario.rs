@@ -10,7 +10,7 @@ use std::time::Duration;
 /// The kinds of run. Each begins with three nodes that join, and has agents that talk throughout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
-    /// The leader's links are held and released.
+    /// The leader's links are held and released. Sometimes the voter that has elected another crashes as it does.
     Cut,
     /// A node crashes, losing what it had not synced, and starts again.
     Crash,
@@ -164,8 +164,13 @@ pub enum Target {
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The leader is cut off for so long.
-    Cut(Duration),
+    /// The leader is cut off.
+    Cut {
+        /// For how long.
+        time: Duration,
+        /// Whether the node whose vote makes another the leader crashes at once; then the old one returns in the other's place.
+        forgetful: bool,
+    },
     /// A node is down for so long.
     Crash(Target, Duration),
     /// A node that holds agents is silent until its agents run elsewhere, and for so long after that.
@@ -320,7 +325,7 @@ fn target(random: &mut StdRng) -> Target {
 }
 
 fn cut(random: &mut StdRng) -> Fault {
-    Fault::Cut(millis(random, 1_500, 14_000))
+    Fault::Cut { time: millis(random, 1_500, 14_000), forgetful: random.random_ratio(1, 3) }
 }
 
 fn crash(random: &mut StdRng) -> Fault {

@@ -5,6 +5,7 @@ mod durability;
 mod links;
 
 use crate::acknowledged::Acknowledged;
+use crate::clients::register::Keys;
 use crate::clock::{self, Lease, Wall};
 use crate::host;
 use crate::scenario::millis;
@@ -80,6 +81,7 @@ impl World {
             tokens: watch::Sender::new(Vec::new()),
             agents: agents.collect(),
             snapshot_every: if random.random() { FEW_ENTRIES } else { MANY_ENTRIES },
+            keys: Keys::default(),
             command: watch::Sender::new(None),
             quiet: watch::Sender::new(false),
             audit: watch::Sender::new(false),

@@ -39,7 +39,8 @@ async fn holds_through(fault: impl AsyncFnOnce(&mut Cluster, &Writers)) {
     cluster.chains_hold().await;
 }
 
-async fn restart(cluster: &mut Cluster, place: usize) {
+/// Starts a node again, and waits until it serves.
+pub async fn restart(cluster: &mut Cluster, place: usize) {
     cluster.nodes[place].start(&[]);
     cluster.nodes[place].ready().await;
 }

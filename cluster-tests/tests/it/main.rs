@@ -14,6 +14,7 @@ mod full_disk;
 mod joins;
 mod keys;
 mod ledgers;
+mod linearizable;
 mod output;
 mod policies;
 mod removal;

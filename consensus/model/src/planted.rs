@@ -27,11 +27,21 @@ pub enum Defect {
     ViewOverReservations = 9,
     /// A session's successor keeps its key and begins to count anew.
     RekeyKeepsKey = 10,
+    /// A read takes what its own node has applied, and asks no leader how far that must be.
+    ReadWithoutIndex = 11,
+    /// Appended entries are acknowledged before they are synced.
+    AckBeforeSync = 12,
+    /// A vote is given before it is synced.
+    VoteNotSynced = 13,
+    /// The replica's own clock has a part in the time at which a batch is applied.
+    WallClockInApply = 14,
+    /// A node that does not lead sends its commands without their clients' keys.
+    ForwardWithoutKey = 15,
 }
 
 impl Defect {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::EpochCheck,
         Self::GrantReadIndex,
         Self::CondemnBeforePlace,
@@ -42,6 +52,11 @@ impl Defect {
         Self::OldPermitAccepted,
         Self::ViewOverReservations,
         Self::RekeyKeepsKey,
+        Self::ReadWithoutIndex,
+        Self::AckBeforeSync,
+        Self::VoteNotSynced,
+        Self::WallClockInApply,
+        Self::ForwardWithoutKey,
     ];
 
     /// Its name on a command line.
@@ -58,6 +73,11 @@ impl Defect {
             Self::OldPermitAccepted => "old-permit-accepted",
             Self::ViewOverReservations => "view-over-reservations",
             Self::RekeyKeepsKey => "rekey-keeps-key",
+            Self::ReadWithoutIndex => "read-without-index",
+            Self::AckBeforeSync => "ack-before-sync",
+            Self::VoteNotSynced => "vote-not-synced",
+            Self::WallClockInApply => "wall-clock-in-apply",
+            Self::ForwardWithoutKey => "forward-without-key",
         }
     }
 }
@@ -92,4 +112,15 @@ pub fn plant(defect: Option<Defect>) {
     planted_defect::CURRENT.store(defect.map_or(0, |defect| defect as u8), std::sync::atomic::Ordering::Relaxed);
     #[cfg(not(planted))]
     let _ = defect;
+}
+
+/// The time at which a batch is applied, ms since the Unix epoch: what it says, unless [`Defect::WallClockInApply`] is planted;
+/// then its milliseconds are those of the replica's clock.
+#[must_use]
+pub fn batch_time_ms(said: u64) -> u64 {
+    if !active(Defect::WallClockInApply) {
+        return said;
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    said / 1_000 * 1_000 + now.map_or(0, |now| u64::from(now.subsec_millis()))
 }

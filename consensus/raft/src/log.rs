@@ -11,6 +11,7 @@ use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use std::io;
 use std::sync::{Arc, Mutex};
 use symbi_model::codec;
+use symbi_model::planted::{self, Defect};
 use symbi_store::{Engine, WriteBatch};
 
 mod reader;
@@ -71,7 +72,11 @@ impl RaftLogStorage<Types> for Log {
         let vote = Vote::from(vote);
         let mut batch = WriteBatch::new();
         batch.put(self.shared.keys.vote(), codec::encode(&vote));
-        sync(&*self.shared.engine, batch).await?;
+        if planted::active(Defect::VoteNotSynced) {
+            self.shared.engine.write(batch).map_err(storage)?;
+        } else {
+            sync(&*self.shared.engine, batch).await?;
+        }
         self.shared.inner().vote = Some(vote);
         Ok(())
     }
@@ -102,6 +107,12 @@ impl RaftLogStorage<Types> for Log {
         let mut batch = WriteBatch::new();
         let end = self.shared.take(entries, &mut batch)?;
         let inner = self.shared.inner.clone();
+        if planted::active(Defect::AckBeforeSync) {
+            self.shared.engine.write(batch).map_err(storage)?;
+            lock(&inner).recent.durable_to(end);
+            callback.io_completed(Ok(()));
+            return Ok(());
+        }
         // Without the lock: an engine may call back before it returns.
         self.shared.engine.append(
             batch,

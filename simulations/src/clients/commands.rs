@@ -56,7 +56,11 @@ async fn carry_out(node: &Node, setup: &Setup, command: &Command) -> Result<Outc
     Err(format!("not done in {ATTEMPTS} attempts: {said}"))
 }
 
-async fn attempt(node: &Node, command: &Command, request: RequestId) -> Result<Outcome, String> {
+/// Proposes a command once, under a permit of this moment.
+///
+/// # Errors
+/// Why nobody knows whether it was done.
+pub(super) async fn attempt(node: &Node, command: &Command, request: RequestId) -> Result<Outcome, String> {
     let state = node.raft.state().borrow().clone();
     let judged = Administer { principal: admin::principal(), what: command.kind().known().expect("this program proposes it") };
     let permit = node.gate.judge(&state, judged).map_err(|denied| denied.to_string())?;

@@ -379,3 +379,35 @@ fn a_ledger_that_has_less_than_is_anchored() {
     let lost = Event::Effect(Told::LedgerLost { anchored: 9, kept: 8 });
     assert_eq!(objections(&here(&[lost])).len(), 1);
 }
+
+#[test]
+fn what_clients_saw_in_no_order() {
+    let call = |client: &str, writes: Option<&str>| Event::Called {
+        client: client.to_owned(),
+        key: "k".to_owned(),
+        writes: writes.map(str::to_owned),
+    };
+    let write = |client: &str, value| [call(client, Some(value)), Event::Wrote { client: client.to_owned() }];
+    let read = |client: &str, value: Option<&str>| {
+        [call(client, None), Event::Saw { client: client.to_owned(), value: value.map(str::to_owned) }]
+    };
+    let judged = |events: &[Event]| objections(&here(&[events, &[fault("end")]].concat()));
+    let written = [write("a", "1"), write("a", "2")].concat();
+    assert!(judged(&[written.clone(), read("b", Some("2")).to_vec()].concat()).is_empty());
+    for stale in [Some("1"), None, Some("3")] {
+        let found = judged(&[written.clone(), read("b", stale).to_vec()].concat());
+        assert!(found.len() == 1 && found[0].contains("linearizable: key k"), "{stale:?}: {found:?}");
+    }
+    // A crashed client's write, and one that was given up for another: either may come later, or never.
+    let unknown =
+        [vec![call("a", Some("1")), call("a", Some("2")), call("c", Some("3"))], read("b", None).to_vec()].concat();
+    for late in ["1", "2", "3"] {
+        assert!(judged(&[unknown.clone(), read("b", Some(late)).to_vec()].concat()).is_empty(), "{late}");
+    }
+    let back = [read("b", Some("1")), read("b", None)].concat();
+    assert_eq!(judged(&[unknown, back].concat()).len(), 1);
+    assert_eq!(objections(&here(&[Event::Wrote { client: "a".to_owned() }])).len(), 1, "it had called nothing");
+    let found =
+        objections(&here(&[written, read("b", None).to_vec(), vec![Event::Wrong("a panic".to_owned())]].concat()));
+    assert_eq!(found.len(), 2, "something else does not hold: it is judged at once");
+}

@@ -1,5 +1,6 @@
 //! What all hosts of a run share.
 
+use crate::clients::register::Keys;
 use symbi_model::{Command, NodeId};
 use tokio::sync::watch;
 
@@ -15,6 +16,8 @@ pub struct Shared {
     pub agents: Vec<(String, &'static str)>,
     /// Entries between two snapshots. With few, a node that returns is sent one, and waits for its disk to install it.
     pub snapshot_every: u64,
+    /// The keys that clients of all hosts read and write.
+    pub keys: Keys,
     /// What an administrator wants done, once for each that is sent.
     pub command: watch::Sender<Option<AdminCommand>>,
     /// Set when clients are to come to their end.

@@ -67,6 +67,12 @@ pub enum What {
     LatePassed,
     /// Writes acknowledged.
     Acked,
+    /// Linearizable reads of shared keys.
+    Reads,
+    /// Writes of shared keys acknowledged.
+    SharedWrites,
+    /// Attempts at operations on shared keys of which nobody knows.
+    Unsure,
     /// Asks answered.
     Answered,
     /// Asks that a policy denied.
@@ -99,7 +105,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 45] = [
         Self::LeaderChanges,
         Self::Crashes,
         Self::InFlight,
@@ -128,6 +134,9 @@ impl What {
         Self::SinkRefusals,
         Self::LatePassed,
         Self::Acked,
+        Self::Reads,
+        Self::SharedWrites,
+        Self::Unsure,
         Self::Answered,
         Self::Denied,
         Self::NotDelivered,
@@ -176,6 +185,9 @@ impl What {
             Self::SinkRefusals => "late effects refused by sinks",
             Self::LatePassed => "late effects passed by frozen gates",
             Self::Acked => "writes acknowledged",
+            Self::Reads => "linearizable reads",
+            Self::SharedWrites => "writes to shared keys",
+            Self::Unsure => "operations of unknown fate",
             Self::Answered => "asks answered",
             Self::Denied => "asks denied",
             Self::NotDelivered => "asks not delivered",
@@ -268,6 +280,9 @@ impl Counts {
             Event::Effect(Effect::SessionUnattested { .. }) => Some(What::Unattested),
             Event::Anchored { .. } => Some(What::Anchors),
             Event::Acked { .. } => Some(What::Acked),
+            Event::Saw { .. } => Some(What::Reads),
+            Event::Wrote { .. } => Some(What::SharedWrites),
+            Event::Unsure { .. } => Some(What::Unsure),
             Event::Stopped { .. } => Some(What::NodesStopped),
             Event::Given(given) if given.kind == Kind::Tell => Some(What::TellsGiven),
             Event::Sent(_) => self.calm.then_some(What::SentInCalm),

@@ -79,6 +79,34 @@ pub enum Event {
         /// What was said.
         why: String,
     },
+    /// A client of the shared keys has called an operation; whatever it had under way it has given up.
+    Called {
+        /// Who.
+        client: String,
+        /// On which key.
+        key: String,
+        /// The value, if it is a write.
+        writes: Option<String>,
+    },
+    /// A client's read has returned.
+    Saw {
+        /// Whose.
+        client: String,
+        /// What it saw.
+        value: Option<String>,
+    },
+    /// A client's write has returned.
+    Wrote {
+        /// Whose.
+        client: String,
+    },
+    /// A client does not know what has become of its operation.
+    Unsure {
+        /// Which client.
+        client: String,
+        /// What was said.
+        why: String,
+    },
     /// A host's gate or sink has tested an effect.
     Effect(symbi_host::Event),
     /// A message leaves.
@@ -138,6 +166,13 @@ impl fmt::Display for Event {
             Self::Anchored { entries } => write!(formatter, "anchored {entries} lines"),
             Self::Acked { write, index } => write!(formatter, "acked {write} at {index}"),
             Self::Unknown { write, why } => write!(formatter, "unknown {write}: {why}"),
+            Self::Called { client, key, writes: Some(value) } => write!(formatter, "{client} writes {value} to {key}"),
+            Self::Called { client, key, writes: None } => write!(formatter, "{client} reads {key}"),
+            Self::Saw { client, value } => {
+                write!(formatter, "{client} saw {}", value.as_deref().unwrap_or("nothing"))
+            }
+            Self::Wrote { client } => write!(formatter, "{client} has written"),
+            Self::Unsure { client, why } => write!(formatter, "{client} does not know: {why}"),
             Self::Effect(effect) => fmt_effect(effect, formatter),
             Self::Sent(sent) => fmt_sent(sent, formatter),
             Self::Given(Given { key, kind, from, agent, life: (epoch, incarnation) }) => {

@@ -45,6 +45,12 @@ impl World {
         self.each_link(at, |sim, one, other| sim.release(one, other));
     }
 
+    /// Delivers what was held on the link between two hosts, and holds no more there.
+    pub fn release_one(&mut self, one: usize, other: usize) {
+        self.fault(format!("release {} and {}", self.hosts[one].name, self.hosts[other].name));
+        self.sim.release(self.hosts[one].name.as_str(), self.hosts[other].name.as_str());
+    }
+
     /// Holds what `from` sends to `to`; the other direction goes on.
     pub fn hold_one_way(&mut self, to: usize, from: usize) {
         self.fault(format!("hold-one-way {} to {}", self.hosts[from].name, self.hosts[to].name));

@@ -47,6 +47,9 @@ fn portion(seeds: &str) {
         "tells given",
         "tells denied",
         "tells not delivered",
+        "linearizable reads",
+        "writes to shared keys",
+        "operations of unknown fate",
         "messages sealed",
         "ledger anchors",
     ];

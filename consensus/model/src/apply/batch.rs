@@ -119,7 +119,7 @@ pub(super) fn apply(state: &mut State, entry: &Entry, opened: &Opened) -> Done {
     let mut done = Done { batch_line: Some(opened.line(entry.index)), ..Done::default() };
     let whole = opened.refusal(state);
     if whole.is_none() {
-        state.counters.log_time_ms = state.counters.log_time_ms.max(opened.batch.time_ms);
+        state.counters.log_time_ms = state.counters.log_time_ms.max(planted::batch_time_ms(opened.batch.time_ms));
         state.expire_dedup(&mut done.touched);
     }
     if opened.commands.is_empty() {

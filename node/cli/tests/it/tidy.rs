@@ -36,7 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that may depend on anything: they prove the others.
-const HARNESS: &[&str] = &["cluster-tests", "simulations", "benches"];
+const HARNESS: &[&str] = &["cluster-tests", "cluster-tests/history", "simulations", "benches"];
 
 /// Dev-dependencies between crates, beyond their arrows.
 const DEV_ARROWS: &[(&str, &[&str])] =

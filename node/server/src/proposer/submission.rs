@@ -9,6 +9,7 @@ use bytes::Bytes;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use symbi_model::planted::{self, Defect};
 use symbi_model::{Batch, GroupId, NodeId, Outcome, ProposeError, codec};
 use symbi_proto::wire::{ControlReply, ControlRequest};
 use symbi_raft::WriteError;
@@ -55,7 +56,9 @@ impl Submission {
     pub fn new(ports: Ports, batch: Vec<Queued>) -> Option<Self> {
         let decided_term = batch.first()?.decided_term;
         let (mut items, mut waiters) = (Vec::new(), Waiters::default());
-        for queued in batch {
+        let leads = ports.raft.status().borrow().leader == Some(ports.node);
+        for mut queued in batch {
+            queued.item.request.take_if(|_| !leads && planted::active(Defect::ForwardWithoutKey));
             items.push(queued.item);
             waiters.push(queued.deadline, queued.reply);
         }
