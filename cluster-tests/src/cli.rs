@@ -10,8 +10,15 @@ use tokio::process::Command;
 const LONGEST: Duration = Duration::from_secs(90);
 
 /// What the program reads of its environment: nothing of it is left to whoever runs a test.
-pub(crate) const VARIABLES: &[&str] =
-    &["SYMBI_ADDR", "SYMBI_TOKEN", "SYMBI_TOKEN_FILE", "SYMBI_DATA_DIR", "SYMBI_JOIN_TOKEN", "SYMBI_LOG_LEVEL"];
+pub(crate) const VARIABLES: &[&str] = &[
+    "SYMBI_ADDR",
+    "SYMBI_TOKEN",
+    "SYMBI_TOKEN_FILE",
+    "SYMBI_DATA_DIR",
+    "SYMBI_JOIN_TOKEN",
+    "SYMBI_LOG_LEVEL",
+    "SYMBI_TEST_NEXT_GATE",
+];
 
 /// How a run of the program ended.
 #[derive(Debug)]

@@ -20,3 +20,4 @@ mod policies;
 mod removal;
 mod requests;
 mod slow_clients;
+mod upgrades;

@@ -40,6 +40,15 @@ impl Value {
         Self::Text(cut(text).to_owned())
     }
 
+    /// The node, if it is one.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::Node(node) => Some(*node),
+            _ => None,
+        }
+    }
+
     /// The number, if it is one.
     #[must_use]
     pub fn number(&self) -> Option<u64> {

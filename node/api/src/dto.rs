@@ -10,3 +10,4 @@ pub mod policy;
 pub mod spec;
 pub mod token;
 pub mod trace;
+pub mod upgrade;

@@ -11,6 +11,7 @@ mod object;
 mod policies;
 mod tokens;
 mod traces;
+mod upgrades;
 
 pub use object::Json;
 pub use tokens::first as first_token;
@@ -160,6 +161,8 @@ pub fn router(ports: Ports, hosts: Vec<String>) -> Router<()> {
         .route("/api/v1/bench/agents", post(bench::provision).delete(bench::teardown))
         .route("/api/v1/messages/{id}", get(traces::show))
         .route("/api/v1/messages/{id}/status", get(traces::status))
+        .route("/api/v1/upgrade", get(upgrades::status))
+        .route("/api/v1/upgrade/finalize", post(upgrades::finalize))
         .route("/api/v1/audit", get(audit::tail))
         .route("/api/v1/audit/bundle", get(audit::export))
         .route("/api/v1/audit/verify", get(audit::verify))

@@ -198,10 +198,19 @@ fn refused(refusal: Refusal) -> Failure {
     Failure::new(refusal.exit, refusal.code, refusal.what).why(refusal.why).fix(refusal.fix)
 }
 
+/// Who or what this is, a node by its name if it has one.
+fn named(text: &str, names: &Value) -> String {
+    let name = text.strip_prefix("node:").and_then(|id| names[id].as_str());
+    name.map_or_else(|| text.to_owned(), |name| format!("node:{name}"))
+}
+
 fn tail(lines: &Value) -> String {
     let mut rows = lines.clone();
     for row in rows.as_array_mut().into_iter().flatten() {
         row["time"] = Value::String(time(&row["time_ms"]));
+        for said in ["actor", "subject"] {
+            row[said] = Value::String(named(row[said].as_str().unwrap_or_default(), &row["names"]));
+        }
     }
     table(&rows, &["id", "time", "kind", "actor", "subject", "outcome"])
 }

@@ -14,6 +14,7 @@ mod progress;
 mod start;
 mod style;
 mod token;
+mod upgrade;
 mod usage;
 mod value;
 mod verbs;

@@ -1,6 +1,6 @@
 //! The command line: noun, then verb. Parsing and printing only; what a verb means is decided by the node that it asks.
 
-use crate::{agent, audit, bench, cluster, context, msg, policy, start, token, usage};
+use crate::{agent, audit, bench, cluster, context, msg, policy, start, token, upgrade, usage};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use symbi_server::failure::Failure;
@@ -64,6 +64,9 @@ enum Verb {
         after_help = "Examples:\n  symbi-node audit export --bundle b.jsonl\n  symbi-node audit verify b.jsonl --anchor HASH"
     )]
     Audit(audit::Verb),
+    /// Show how far an upgrade is, and open what the new version brings
+    #[command(subcommand, after_help = "Examples:\n  symbi-node upgrade status\n  symbi-node upgrade finalize")]
+    Upgrade(upgrade::Verb),
     /// Measure how fast a running cluster is
     #[command(
         subcommand,
@@ -117,6 +120,7 @@ async fn ask_a_node(verb: Verb) -> Result<(), Failure> {
         Verb::Why(verb) => policy::run_why(verb).await,
         Verb::Msg(verb) => msg::run(verb).await,
         Verb::Audit(verb) => audit::run(verb).await,
+        Verb::Upgrade(verb) => upgrade::run(verb).await,
         Verb::Bench(verb) => bench::run(verb).await,
         Verb::Start(_) | Verb::Version => unreachable!("handled before a client is made"),
     }

@@ -45,6 +45,7 @@ pub(super) fn enrol(context: &Context<'_>, enrol: &Enrol, change: &mut Change) -
         None => {}
     }
     check_profile(&enrol.name, &enrol.profile)?;
+    check_speaks(context, enrol.node, &enrol.profile)?;
     let mut token = usable_token(context, enrol)?;
     if context.state.node_by_name(&enrol.name).is_some() {
         return Err(Refusal::NameTaken);
@@ -115,6 +116,7 @@ pub(super) fn introduce(
 ) -> Result<Outcome, Refusal> {
     let record = known(context, node)?;
     check_profile(&record.name, profile)?;
+    check_speaks(context, node, profile)?;
     if record.profile != *profile {
         change.nodes.push((node, Node { profile: profile.clone(), ..record.clone() }));
     }
@@ -161,6 +163,12 @@ fn new_node(context: &Context<'_>, name: &str, profile: &Profile, membership: Me
         enrolled_at: context.index,
         enrolled_ms: context.state.counters.log_time_ms,
     }
+}
+
+/// A program older than the open gate could not read the log.
+fn check_speaks(context: &Context<'_>, node: NodeId, profile: &Profile) -> Result<(), Refusal> {
+    let speaks = profile.speaks;
+    if speaks < context.state.counters.gate { Err(Refusal::GateUnspoken { node, speaks }) } else { Ok(()) }
 }
 
 fn check_profile(name: &str, profile: &Profile) -> Result<(), Refusal> {

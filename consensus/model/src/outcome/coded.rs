@@ -127,8 +127,5 @@ fn lack(values: &Fields) -> Option<Lack> {
 }
 
 fn node(values: &Fields) -> Option<NodeId> {
-    match values.get(Field::NODE) {
-        Some(Value::Node(node)) => Some(*node),
-        _ => None,
-    }
+    values.get(Field::NODE).and_then(Value::node)
 }

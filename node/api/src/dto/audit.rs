@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use symbi_model::State;
+use symbi_model::act::Subject;
+use symbi_model::field::Value;
+use symbi_model::names::Field;
 use symbi_model::record::Record;
 
 /// A record.
@@ -29,6 +33,8 @@ pub struct Line {
     pub request: String,
     /// What else there is to know.
     pub details: BTreeMap<String, String>,
+    /// The names of the nodes that this line speaks of, by id, as the answering node has them now.
+    pub names: BTreeMap<String, String>,
     /// The record's hash.
     pub hash: String,
 }
@@ -50,10 +56,18 @@ pub struct Verified {
     pub failure: String,
 }
 
-/// The JSON of a record.
+/// The JSON of a record. The chain has ids; the names are those of `state`.
 #[must_use]
-pub fn line(record: &Record) -> Line {
+pub fn line(record: &Record, state: &State) -> Line {
     let act = &record.act;
+    let mentioned = [act.details.get(Field::NODE), record.result.values.get(Field::NODE)];
+    let mentioned = mentioned.into_iter().flatten().filter_map(Value::node);
+    let subject = match act.subject {
+        Subject::Node(node) => Some(node),
+        _ => None,
+    };
+    let nodes = record.origin.into_iter().chain(subject).chain(mentioned);
+    let named = nodes.filter_map(|node| Some((node.to_string(), state.nodes.get(&node)?.name.clone())));
     Line {
         id: format!("{}.{}", record.index, record.position),
         time_ms: record.time_ms,
@@ -66,6 +80,7 @@ pub fn line(record: &Record) -> Line {
         decision: act.permit.map(|permit| permit.decision.to_string()).unwrap_or_default(),
         request: act.request.map(|request| request.to_string()).unwrap_or_default(),
         details: act.details.texts().collect(),
+        names: named.collect(),
         hash: record.hash.to_string(),
     }
 }

@@ -42,7 +42,8 @@ pub struct Tail {
 /// `GET /api/v1/audit?last=N` or `?from=INDEX`.
 pub async fn tail(Shared(app): Shared<App>, _: Caller, Query(tail): Query<Tail>) -> Result<Json<Vec<Line>>, Error> {
     let wanted = tail.last.unwrap_or(20).min(TAIL);
-    let applied = app.ports.state.borrow().counters.applied_index;
+    let state = app.ports.state.borrow().clone();
+    let applied = state.counters.applied_index;
     // An index has at least one record: so many indices back there are enough.
     let from = tail.from.unwrap_or_else(|| applied.saturating_sub(wanted as u64));
     let mut kept = VecDeque::new();
@@ -51,7 +52,7 @@ pub async fn tail(Shared(app): Shared<App>, _: Caller, Query(tail): Query<Tail>)
         let chunk = read(&app, place).await?;
         for line in &chunk {
             if let AuditLine::Record(record) = line {
-                kept.push_back(audit::line(record));
+                kept.push_back(audit::line(record, &state));
             }
             if tail.from.is_none() && kept.len() > wanted {
                 kept.pop_front();

@@ -20,7 +20,7 @@ use std::time::Duration;
 use symbi_model::codec;
 use symbi_model::entry::{AHEAD_MS, BEHIND_MS};
 use symbi_model::node::Membership;
-use symbi_model::{Batch, ClusterId, GroupId, NodeId, State};
+use symbi_model::{Batch, ClusterId, GroupId, NodeId, State, gate};
 use symbi_proto::wire::{ControlReply, ControlRequest};
 use symbi_raft::{BatchApplied, Role, WriteError};
 use tokio::sync::watch;
@@ -57,7 +57,7 @@ pub enum AdmissionError {
     NotYet,
     /// It will never be taken: its time is this many ms ahead of the leader's clock (behind, if negative).
     Refused(i64),
-    /// It or a command of it cannot be read, its origin is not a member or not who sent it, or it has a leader's commands
+    /// It or a command of it cannot be read or is of a gate that is not open, its origin is not a member or not who sent it, or it has a leader's commands
     /// and this node did not decide them.
     Foreign,
 }
@@ -104,9 +104,17 @@ impl Admission {
 
     fn readable(&self, from: NodeId, batch: &Batch) -> Result<(), AdmissionError> {
         let mut leaders = batch.decided_term.is_some();
+        let gate = self.state.borrow().counters.gate.max(gate::CURRENT);
         for item in &batch.items {
             let command = codec::decode_command(&item.command).map_err(|_| AdmissionError::Foreign)?;
+            if command.gate() > gate {
+                // In the log it would stop every replica whose program cannot read it.
+                return Err(AdmissionError::Foreign);
+            }
             leaders |= command.is_leaders();
+        }
+        if batch.acts > gate::acts(gate) {
+            return Err(AdmissionError::Foreign);
         }
         let foreign = batch.origin != from || batch.items.is_empty() || (leaders && from != self.node);
         if foreign { Err(AdmissionError::Foreign) } else { Ok(()) }

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use symbi_model::planted::{self, Defect};
-use symbi_model::{Batch, GroupId, NodeId, Outcome, ProposeError, codec};
+use symbi_model::{Batch, GroupId, NodeId, Outcome, ProposeError, codec, gate};
 use symbi_proto::wire::{ControlReply, ControlRequest};
 use symbi_raft::WriteError;
 use tokio::time::{Instant, sleep_until};
@@ -69,6 +69,8 @@ impl Submission {
         };
         let time_ms = (ports.wall_ms)();
         let batch = Batch::sign(cluster, GroupId(0), &ports.key, time_ms, decided_term, items);
+        let acts = gate::acts(ports.raft.state().borrow().counters.gate);
+        let batch = if acts == batch.acts { batch } else { batch.in_acts(acts, cluster, GroupId(0), &ports.key) };
         let bytes = Bytes::from(codec::encode_batch(&batch));
         let attempts = Attempts { ports, bytes, leaders: decided_term.is_some(), appended: AtomicBool::new(false) };
         Some(Self { attempts, waiters })
