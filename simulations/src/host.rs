@@ -357,6 +357,7 @@ impl Setup {
             raft: symbi_raft::Options {
                 snapshot_every: self.shared.snapshot_every,
                 keep_entries: self.shared.snapshot_every / 4,
+                work: symbi_raft::Work::Inline,
                 ..symbi_raft::Options::new(files.node())
             },
             host_seed: rand::random(),

@@ -167,7 +167,9 @@ impl Node {
             sink: bench::Sink::new(core.sink(&engine), move || received.counts().messages_attested),
         };
         let (tasks, cancel) = (&core.tracker, &core.cancel);
-        core.part("raft's inbox", inbound::raft(inbox.raft, core.raft.clone(), tasks.clone(), cancel.clone()));
+        let groups = symbi_raft::Groups::default();
+        groups.insert(&core.raft);
+        core.part("raft's inbox", inbound::raft(inbox.raft, groups, tasks.clone(), cancel.clone()));
         core.part("the control inbox", inbound::control(inbox.control, server, tasks.clone(), cancel.clone()));
         core.part("the message inbox", inbound::messages(inbox.message, host.clone(), tasks.clone(), cancel.clone()));
         core.part("vouching", inbound::vouch(inbox.vouch, remote.clone(), tasks.clone(), cancel.clone()));

@@ -19,21 +19,21 @@ use tokio_util::task::TaskTracker;
 /// How long another member has to vouch for a stranger.
 const VOUCH_WITHIN: Duration = Duration::from_secs(2);
 
-/// Hands Raft's requests to the replica.
+/// Hands Raft's requests to the replicas of their groups.
 pub async fn raft(
     mut requests: mpsc::Receiver<Request>,
-    raft: symbi_raft::Handle,
+    groups: symbi_raft::Groups,
     tasks: TaskTracker,
     cancel: CancellationToken,
 ) {
     while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
-        let lane = match request.lane {
+        let kind = match request.lane {
             symbi_net::Lane::Append => symbi_raft::link::Kind::Append,
             symbi_net::Lane::Heartbeat => symbi_raft::link::Kind::Heartbeat,
             symbi_net::Lane::Snapshot => symbi_raft::link::Kind::Snapshot,
             _ => symbi_raft::link::Kind::Vote,
         };
-        let served = raft.serve(request.from, lane, request.body);
+        let served = groups.serve(request.from, kind, request.body);
         tasks.spawn(async move {
             match served.await {
                 Ok(answer) => drop(request.reply.send(answer)),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::time::Duration;
-use symbi_model::NodeId;
+use symbi_model::{GroupId, NodeId};
 use symbi_net::CallError;
 use symbi_raft::link::Kind;
 use symbi_raft::{Link, LinkError};
@@ -27,6 +27,7 @@ impl Link for Network {
     fn call(
         &self,
         to: NodeId,
+        _: GroupId,
         kind: Kind,
         request: Bytes,
         deadline: Duration,

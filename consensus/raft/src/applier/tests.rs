@@ -1,6 +1,7 @@
 //! What a start makes of a disk on which something went wrong.
 
 use super::*;
+use crate::control::Control;
 use futures::FutureExt;
 use openraft::entry::RaftEntry;
 use symbi_model::GroupId;
@@ -13,12 +14,12 @@ fn engine(disk: &Arc<memory::Disk>) -> memory::Memory {
     memory::Memory::open(disk.clone()).expect("the disk is closed")
 }
 
-fn open(disk: &Arc<memory::Disk>) -> Result<Machine, Error> {
-    Machine::open(Disk::new(Arc::new(engine(disk))).0, Keys::new(GROUP))
+fn open(disk: &Arc<memory::Disk>) -> Result<Applier<Control>, Error> {
+    Applier::open(Disk::new(Arc::new(engine(disk))).0, Keys::new(GROUP), Work::Inline)
 }
 
 /// A machine that has applied and saved so many entries.
-async fn applied(disk: &Arc<memory::Disk>, count: u64) -> Machine {
+async fn applied(disk: &Arc<memory::Disk>, count: u64) -> Applier<Control> {
     let mut machine = open(disk).expect("it opens");
     let entry = |index| types::Entry::new(types::LogId::new(1.into(), index), EntryPayload::Blank);
     let entries = (1..=count).map(|index| Ok((entry(index), None)));
@@ -27,8 +28,8 @@ async fn applied(disk: &Arc<memory::Disk>, count: u64) -> Machine {
     machine
 }
 
-fn index(machine: &Machine) -> u64 {
-    machine.state.counters.applied_index
+fn index(machine: &Applier<Control>) -> u64 {
+    machine.machine.image().counters.applied_index
 }
 
 /// The sync may stall, and the runtime end meanwhile: the disk may then make it the state all the same.
@@ -39,7 +40,8 @@ async fn a_snapshot_whose_install_was_given_up_is_there_wholly_or_not_at_all() {
         let disk = memory::Disk::new();
         let mut machine = applied(&disk, 3).await;
         let mut snapshot = other.snapshot();
-        snapshot.snapshot = snapshot.snapshot.local(&machine.generations).await.expect("it is filled in");
+        snapshot.snapshot =
+            snapshot.snapshot.local::<crate::control::Loading>(&machine.generations).await.expect("it is filled in");
         disk.stall();
         assert!(machine.install_snapshot(&snapshot.meta, snapshot.snapshot).now_or_never().is_none(), "the disk hangs");
         if is_written {
