@@ -7,13 +7,13 @@ packages+=(etcd-server etcd-client nats-server)
 case "${1:-}" in
     -h | --help)
         echo "usage: scripts/bench-peers.sh [--binary PATH] [--rounds N] [--seconds S] [--clients N] [--only KEYS] [--dir DIR] [--json FILE]"
-        echo "  builds symbi-node (unless --binary names one) and the peers' clients with --release, installs etcd and nats-server"
-        echo "  from Debian, measures all three in N rounds (default 3), prints medians and ratios, writes them to FILE (bench-peers.json)"
+        echo "  builds symbi-node (unless --binary names one) and the clients of the others with --release, installs etcd and nats-server"
+        echo "  from Debian, measures all three in N rounds (default 3), and prints medians and ratios; FILE (bench-peers.json) gets them all"
         exit 0
         ;;
 esac
 
-# What Debian starts as a service is not what is measured, and would hold the ports and the disk.
+# Debian would start both as services, which are not what is measured and would hold the ports and the disk.
 policy=/usr/sbin/policy-rc.d
 if [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"

@@ -124,7 +124,7 @@ def tasks(options, leader, etcd_at, nats_at):
         ("ask-1", "symbi-node bench ask --clients 1", [*bench, "ask", "--clients", 1, *tail]),
         ("nats-request-1", "NATS request, 1 in flight", [peer, "nats-request", 1, options.seconds, *nats_at]),
         ("tell", f"symbi-node bench tell --clients {many}", [*bench, "tell", "--clients", many, *tail]),
-        ("nats-publish", "NATS publish, acknowledged by nobody", [peer, "nats-publish", many, options.seconds, *nats_at]),
+        ("nats-publish", "NATS publish, unacknowledged", [peer, "nats-publish", many, options.seconds, *nats_at]),
         ("tell-100", f"symbi-node bench tell --clients {many} --sessions 100",
          [*bench, "tell", "--clients", many, "--sessions", 100, *tail]),
         ("ask-100", f"symbi-node bench ask --clients {IN_FLIGHT} --sessions 100",
@@ -176,8 +176,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--only", default="", help="keys of what is measured, with commas between them; default: all")
-    parser.add_argument("--dir", default=None, help="where the directories of all nine go; default: a new one in /tmp")
+    parser.add_argument("--only", default="", help="what to measure, comma-separated (default: everything)")
+    parser.add_argument("--dir", default=None, help="where all nine processes keep their data (default: a new directory in /tmp)")
     parser.add_argument("--json", default="bench-peers.json")
     options = parser.parse_args()
     base = tempfile.mkdtemp(prefix="symbi-peers-", dir=options.dir or "/tmp")

@@ -7,16 +7,16 @@ usage() {
     cat <<'TEXT'
 usage: scripts/demo.sh [OPTIONS]
 
-Builds symbi-node, starts three nodes on this machine, and has agents review every registry package of Cargo.lock while
-a node is killed. It checks the result against a plain pass, shows a denial and its reason, and verifies the audit.
+Builds symbi-node, starts three nodes on this machine, and has agents review every registry package in Cargo.lock while
+a node is killed. Then it checks the result against a plain pass, shows a denial and its reason, and verifies the audit.
 
   --kill leader|coordinator|none   which node to kill -9 half-way: the one that leads, or the one that hosts the
                                    coordinating agent (default: leader)
-  --short                          60 packages
+  --short                          review 60 packages only
   --input DIR                      review another Rust workspace
   --binary PATH                    use this symbi-node and build nothing
   --release                        build with optimisation
-  --keep                           leave the cluster running, and say how to talk to it and how to stop it
+  --keep                           leave the cluster running, and print how to talk to it and how to stop it
 TEXT
 }
 
@@ -54,11 +54,11 @@ if [ -z "$binary" ]; then
     (cd "$root" && cargo build --locked $release $what)
     binary=$CARGO_TARGET_DIR/$profile/symbi-node
 fi
-[ -x "$binary" ] || die "$binary is not a program"
+[ -x "$binary" ] || die "$binary is not an executable file"
 echo "fetching the sources to review"
 (cd "$input" && cargo fetch --locked --quiet)
 
-# The stage.
+# Where the nodes keep their data, and how they are stopped.
 work=$(mktemp -d /tmp/symbi.XXXXXX)
 agents=$root/scripts/agents
 declare -A pids=()
@@ -75,9 +75,9 @@ finish() {
     if [ $code = 0 ]; then
         rm -rf "$work"
     else
-        echo "what the nodes said is in $work" >&2
+        echo "the nodes' logs are in $work" >&2
         for name in n1 n2 n3; do
-            [ ! -f "$work/$name.log" ] || { echo "-- the end of $name.log" >&2; tail -5 "$work/$name.log" >&2; }
+            [ ! -f "$work/$name.log" ] || { echo "-- the last lines of $name.log" >&2; tail -5 "$work/$name.log" >&2; }
         done
     fi
 }
@@ -103,10 +103,10 @@ start_node() { # name, index, more arguments
         [ $waited -lt 600 ] || { cat "$work/$name.log" >&2; die "node $name is not ready after 60 s"; }
         sleep 0.1
     done
-    echo "$name serves on 127.0.0.1:${ports[index]} and http://127.0.0.1:${ports[index + 3]}"
+    echo "$name is ready on 127.0.0.1:${ports[index]}, HTTP on 127.0.0.1:${ports[index + 3]}"
 }
 
-# Every question goes to a node that lives.
+# Which node is asked: one that is running.
 ask_node=n1
 symbi() { "$binary" "$@" --data-dir "$work/$ask_node"; }
 json() { python3 -c 'import json,sys
@@ -117,7 +117,7 @@ alive() {
     for ask_node in n1 n2 n3; do
         if kill -0 "${pids[$ask_node]}" 2>/dev/null; then return; fi
     done
-    die "no node lives"
+    die "no node is running"
 }
 node_of() { symbi agent show "$1" -o json | json node; }
 
@@ -187,12 +187,12 @@ if [ "$state" = half ]; then
     alive
     python3 "$root/scripts/demo_report.py" follow "$report" "$total" 0 >/dev/null
 elif [ "$kill_what" != none ]; then
-    die "the job was over before a node could be killed half-way"
+    die "the job was done before a node could be killed half-way"
 fi
 echo
 echo "the job took $((SECONDS - began)) s"
 
-say "is it right?"
+say "the result, compared"
 need=no
 [ "$kill_what" = none ] || need=yes
 python3 "$root/scripts/demo_report.py" check "$report" "$work/packages.json" $need
@@ -210,8 +210,8 @@ PY
         [ "$moved" = 0 ] || break
         sleep 0.2
     done
-    [ "$moved" -gt 0 ] || die "no agent changed its node although $killed was killed"
-    echo "$moved agents run on another node than before:"
+    [ "$moved" -gt 0 ] || die "no agent moved although $killed was killed"
+    echo "$moved agents run on another node now:"
     symbi agent ls
 fi
 
@@ -240,17 +240,17 @@ python3 "$root/scripts/demo_report.py" top "$report"
 
 say "what this has shown"
 cat <<TEXT
- * three identical nodes formed one cluster; two joined with a token whose secret was never sent
- * $total packages were reviewed by agents on all nodes, and the report equals a plain pass and cargo's own metadata
+ * three identical nodes formed one cluster; two of them joined with a token whose secret was never sent
+ * $total packages were reviewed by agents on all nodes, and the report matches a plain pass and cargo's own metadata
 TEXT
 if [ "$kill_what" != none ]; then
     cat <<TEXT
- * $killed was killed in the middle; asks that failed were asked again, $moved agents moved and went on
+ * $killed was killed half-way; asks that failed were repeated, and $moved agents moved and carried on
 TEXT
 fi
 cat <<TEXT
- * an agent of another owner was refused, and any node can say by which policies
- * the audit chain verifies without the cluster, and one changed bit is found
+ * an agent of another owner was refused, and any node can say why
+ * the audit verifies without the cluster, and a copy with one changed bit does not
 TEXT
 if [ -n "$keep" ]; then
     trap - EXIT

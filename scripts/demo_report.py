@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the demo needs to know of packages and reports: which packages there are, how far a report is, whether it is right.
+"""What the demo asks of packages and reports: which packages there are, how far a report is, whether it is right.
 
     demo_report.py packages DIR [LIMIT]           the registry packages of DIR's Cargo.lock, as JSON, with their sources
     demo_report.py follow REPORT TOTAL UNTIL      a line of progress as it comes, until UNTIL are reviewed or all is done
@@ -85,7 +85,7 @@ def follow(path, total, until):
             print("half")
             return
         time.sleep(0.02)
-    sys.exit(f"the job did not end within {LIMIT_S} s")
+    sys.exit(f"the job was not done after {LIMIT_S} s")
 
 
 def check(path, packages_path, need_failure):
@@ -112,13 +112,13 @@ def check(path, packages_path, need_failure):
     failed = [line for line in seen if "failed" in line]
     again = {line["failed"] for line in failed} & {line["package"] for line in seen if "result" in line}
     if need_failure and not again:
-        wrong.append("no ask failed and was asked again: the kill hit nothing")
+        wrong.append("no ask failed and was repeated: the kill interrupted nothing")
     for line in wrong[:20]:
         print("WRONG:", line, file=sys.stderr)
     if wrong:
         sys.exit(1)
-    print(f"{len(wanted)} of {len(wanted)} packages equal a single-process pass and cargo's metadata; "
-          f"{len(failed)} asks failed, {len(again)} packages were asked again")
+    print(f"{len(wanted)} of {len(wanted)} packages match a single-process pass and cargo's metadata; "
+          f"{len(failed)} asks failed, {len(again)} packages were asked for again")
 
 
 def top(path):

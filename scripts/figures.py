@@ -82,7 +82,7 @@ def wait_for(condition, what):
     until = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > until:
-            sys.exit(f"not within {PATIENCE} s: {what}")
+            sys.exit(f"timed out after {PATIENCE} s waiting until {what}")
         time.sleep(0.005)
     return time.monotonic()
 
@@ -110,7 +110,7 @@ def starts(binary, base, count):
     for number in range(count):
         node = Node(binary, base, f"start-{number}")
         began = node.start()
-        wait_for(lambda: node.try_cli("token", "create", "--timeout", "5s"), "a first write")
+        wait_for(lambda: node.try_cli("token", "create", "--timeout", "5s"), "a first write succeeds")
         took.append(time.monotonic() - began)
         node.kill()
     return took
@@ -162,7 +162,7 @@ def leader_kills(nodes, count):
         other = next(node for node in nodes if node is not leader)
         leader.kill()
         began = time.monotonic()
-        wait_for(lambda: other.try_cli("agent", "annotate", "a0", "kill", str(number), "--timeout", "20s"), "the next write")
+        wait_for(lambda: other.try_cli("agent", "annotate", "a0", "kill", str(number), "--timeout", "20s"), "the next write succeeds")
         took.append(time.monotonic() - began)
         leader.start()
         leader.ready()
@@ -180,7 +180,7 @@ def node_kills(nodes, count):
         agents = json.loads(other.cli("agent", "ls", "-o", "json"))
         lost = {agent["name"] for agent in agents if agent["node"] == victim.name}
         if not lost:
-            sys.exit(f"{victim.name} hosts no agent: nothing is measured by killing it")
+            sys.exit(f"{victim.name} runs no agent, so killing it would measure nothing")
         victim.kill()
         began = time.monotonic()
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Measures a cluster of three on this machine: what it costs when idle, how fast it starts, joins, and gets over a killed node.
+# Measures a cluster of three on this machine: what it costs when idle, and how fast it starts, joins, and recovers from a killed node.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 case "${1:-}" in
     -h | --help)
-        echo "usage: scripts/figures.sh [--binary PATH] [--kills N]    builds symbi-node with --release, measures, prints a table (about 5 minutes)"
+        echo "usage: scripts/figures.sh [--binary PATH] [--kills N]    builds symbi-node with --release, measures it, prints a table (about 5 minutes)"
         exit 0
         ;;
     --binary) ;;

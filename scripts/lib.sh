@@ -24,7 +24,7 @@ install_packages() {
     done
     [ ${#missing[@]} -eq 0 ] && return
     local install="apt-get install -y --no-install-recommends ${missing[*]}"
-    command -v apt-get >/dev/null || die "this is not a Debian system" "install what provides: ${missing[*]}"
+    command -v apt-get >/dev/null || die "this is not a Debian system" "install the equivalents of ${missing[*]}"
     if [ "$(id -u)" = 0 ]; then
         echo "installing ${missing[*]}" >&2
         { apt-get update -qq && $install; } >&2 || die "apt-get failed" "run: apt-get update && $install"
@@ -52,5 +52,5 @@ check_room() {
     mkdir -p "$dir"
     gib=$(($(df -Pk "$dir" | awk 'NR == 2 { print $4 }') / 1024 / 1024))
     [ -e "$dir/debug/symbi-node" ] || [ -e "$dir/release/symbi-node" ] || [ "$gib" -ge 15 ] ||
-        die "$dir has $gib GiB free, and a first build needs 15" "free some, or set CARGO_TARGET_DIR"
+        die "$dir has $gib GiB free, and a first build needs 15" "free up some space, or set CARGO_TARGET_DIR"
 }

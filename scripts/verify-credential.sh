@@ -8,8 +8,8 @@
 # SECONDS        the time at which it must be valid, since the Unix epoch (default: now)
 #
 # Each step is printed. Exit 0: verified. 1: refused, the last line says why. 2: wrong arguments.
-# python3 reads JSON and base64; everything cryptographic is openssl's. What only the receiver can check is printed and
-# not judged: the audience, and that the credential was not used before.
+# python3 reads JSON and base64; all cryptography is openssl's. What only the receiver can check is not checked here: that it is the
+# audience (which is printed), and that the credential was not used before.
 set -euo pipefail
 
 if [[ $# -lt 2 || $# -gt 3 || ! -r $1 || ! -r $2 ]]; then
@@ -27,8 +27,8 @@ refuse() {
     exit 1
 }
 
-echo "1. take the token apart, and look its key and its bearer up in the document"
-python3 - "$token_file" "$document_file" "$work" <<'PYTHON' || refuse "the token does not fit the document"
+echo "1. take the token apart, and look up its key and its bearer in the document"
+python3 - "$token_file" "$document_file" "$work" <<'PYTHON' || refuse "the token does not match the document"
 import base64, json, pathlib, sys
 
 token = pathlib.Path(sys.argv[1]).read_text().strip()
@@ -47,7 +47,7 @@ def refuse(reason):
 
 parts = token.split(".")
 if len(parts) != 3:
-    refuse("a credential has three parts, and this has %d" % len(parts))
+    refuse("a credential has three parts, but this has %d" % len(parts))
 try:
     header, claims, signature = json.loads(decoded(parts[0])), json.loads(decoded(parts[1])), decoded(parts[2])
 except ValueError as error:
@@ -57,7 +57,7 @@ print("   bearer %s, for %s" % (claims.get("sub"), claims.get("aud")))
 if header.get("alg") != "ES256" or header.get("typ") != "agentpin-credential+jwt":
     refuse("only ES256 credentials are accepted")
 if claims.get("iss") != document.get("entity"):
-    refuse("issued by %s, and the document is %s's" % (claims.get("iss"), document.get("entity")))
+    refuse("issued by %s, but the document is %s's" % (claims.get("iss"), document.get("entity")))
 keys = [key for key in document["public_keys"] if key["kid"] == header.get("kid")]
 if len(keys) != 1:
     refuse("the document has no such key")
@@ -77,13 +77,13 @@ PYTHON
 
 echo "2. read the key"
 openssl pkey -pubin -inform DER -in "$work/key.der" -out "$work/key.pem" 2>"$work/error" ||
-    refuse "the document's key is not one: $(head -n 1 "$work/error")"
+    refuse "the document's key cannot be read: $(head -n 1 "$work/error")"
 sed 's/^/   /' "$work/key.pem"
 
 echo "3. the key's name is the SHA-256 of its DER"
 name=$(openssl dgst -sha256 -r "$work/key.der" | cut -d ' ' -f 1)
 echo "   $name"
-[[ $name == "$(cat "$work/kid")" ]] || refuse "the key has another name"
+[[ $name == "$(cat "$work/kid")" ]] || refuse "the key's name is not this hash"
 
 echo "4. the signature over the token's first two parts"
 openssl dgst -sha256 -verify "$work/key.pem" -signature "$work/signature.der" "$work/signed" 2>/dev/null |

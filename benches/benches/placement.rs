@@ -3,10 +3,10 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use symbi_benches::{AGENTS, unplaced};
-use symbi_control::placement::{Hints, Sight, problem, solve};
+use symbi_control::placement::{Health, Hints, problem, solve};
 
 fn plan(criterion: &mut Criterion) {
-    let (problem, previous) = problem(&unplaced(), &Hints::new(), &Sight::default());
+    let (problem, previous) = problem(&unplaced(), &Hints::new(), &Health::default());
     let placed = solve(&problem, &previous).places.len() as u64;
     assert_eq!(placed, AGENTS, "there is room for every agent");
     let mut group = criterion.benchmark_group("placement");

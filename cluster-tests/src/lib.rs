@@ -11,6 +11,7 @@ mod cli;
 mod cluster;
 mod node;
 mod ports;
+pub mod seeds;
 pub mod skipped;
 pub mod small_disk;
 mod wait;

@@ -20,7 +20,7 @@ const DEADLINE_MS: u64 = 2_000;
 const SLOTS: u64 = 4;
 /// Refusals after which nobody knows whether the write was done, or that it was not: the same write may be sent again.
 const AGAIN: &[&str] = &[
-    "NO_QUORUM",
+    "NO_LEADER",
     "OUTCOME_UNKNOWN",
     "UNAVAILABLE",
     "DEADLINE",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An agent that has a list of crates reviewed by other agents, and goes on where it stopped when it is started anew.
+"""An agent that has other agents review a list of crates, and carries on where it stopped when it is started again.
 
 It is started by a `tell`:
 
@@ -140,10 +140,10 @@ class Job:
         write_synced(self._claim_path, json.dumps(self._claim))
         report = Report(self._job["report"])
         if report.done is not None:
-            self._agent.log("this job is done already")
+            self._agent.log("this job is already done")
             return
         for package, asked in list(report.open.items()):
-            reason = "the coordinator ended before the answer came"
+            reason = "the coordinator stopped before the answer came"
             known = {"attempt": asked["attempt"], "reviewer": asked["reviewer"]}
             report.append({"failed": package, **known, "reason": reason, "ending": "abandoned"})
         self._todo = [package for package in self._job["packages"] if label(package) not in report.results]
@@ -163,11 +163,11 @@ class Job:
     def _finish(self, report):
         reviewed = sum(label(package) in report.results for package in self._job["packages"])
         if reviewed + len(self._gave_up) < len(self._job["packages"]):
-            self._agent.log("stopped before the end", "warn")
+            self._agent.log("stopped before all packages were reviewed", "warn")
             return
         counts = {"packages": len(self._job["packages"]), "reviewed": reviewed}
         report.append({"done": {**counts, "asked": report.asked, "failed": report.failed, "gave_up": self._gave_up}})
-        self._agent.log(f"done: {reviewed} reviewed, {report.failed} asks failed and were asked again")
+        self._agent.log(f"done: {reviewed} reviewed, {report.failed} asks failed and were repeated")
 
     def _work(self, report, reviewers):
         try:
@@ -215,7 +215,7 @@ class Job:
         except FileNotFoundError:
             return
         if claim > self._claim:
-            raise Superseded(f"a later start has taken over: {claim} and not {self._claim}")
+            raise Superseded(f"a later start has taken over: {claim}, this one is {self._claim}")
 
 
 class Coordinator:
@@ -264,14 +264,14 @@ class Coordinator:
         except Superseded as later:
             self._agent.log(str(later), "warn")
         except Exception as error:
-            self._agent.log(f"the job cannot be run: {type(error).__name__}: {error}", "error")
+            self._agent.log(f"the job failed: {type(error).__name__}: {error}", "error")
             raise
 
 
 def main():
     directory = os.environ.get("SYMBI_JOB_DIR", "")
     if not os.path.isdir(directory):
-        sys.exit(f"SYMBI_JOB_DIR must name a directory, and is {directory!r}")
+        sys.exit(f"SYMBI_JOB_DIR must name a directory, not {directory!r}")
     agent = Agent()
     coordinator = Coordinator(agent, directory)
     agent.run(coordinator.handle, start=coordinator.resume)

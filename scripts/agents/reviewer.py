@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""An agent that reviews one crate a message: {"name", "version", "path"?} in, what crate_review.review says out.
+"""An agent that reviews one crate per message: {"name", "version", "path"?} in, what crate_review.review says out.
 
-Without "path" the sources are looked for in cargo's registry.
+Without "path" it looks for the sources in cargo's registry.
 """
 
 from crate_review import find, review
@@ -13,7 +13,7 @@ def handle(message):
     seen = review(wanted.get("path") or find(wanted["name"], wanted["version"]))
     for key in ("name", "version"):
         if seen[key] != wanted[key]:
-            raise ValueError(f"{key} is {seen[key]} and not {wanted[key]}")
+            raise ValueError(f"{key} is {seen[key]}, not {wanted[key]}")
     return seen
 
 

@@ -75,7 +75,7 @@ class Agent:
         answer = queue.Queue(1)
         with self._asking:
             if self._ended:
-                raise AskError(0, "this agent is ending")
+                raise AskError(0, "this agent is shutting down")
             self._asked += 1
             number = self._asked
             self._asks[number] = answer
@@ -110,7 +110,7 @@ class Agent:
         with self._asking:
             self._ended = True
             for answer in self._asks.values():
-                answer.put({"error": {"code": 0, "message": "this agent is ending"}})
+                answer.put({"error": {"code": 0, "message": "this agent is shutting down"}})
             self._asks.clear()
 
     def _take(self, line, start):
@@ -141,7 +141,7 @@ class Agent:
     def _send(self, **line):
         text = json.dumps({"jsonrpc": "2.0", **line}, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         if len(text) > LINE + 1:
-            raise ValueError(f"a line of {len(text)} bytes is longer than {LINE}")
+            raise ValueError(f"a line of {len(text)} bytes is too long: at most {LINE}")
         # Not through sys.stdout: its lock would be held by a thread that dies with the interpreter.
         with self._writing:
             while text:

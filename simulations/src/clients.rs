@@ -3,7 +3,7 @@
 
 pub mod admin;
 pub mod audit;
-pub mod errands;
+pub mod commands;
 pub mod talker;
 pub mod watcher;
 pub mod writer;

@@ -8,7 +8,7 @@ mod tests;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
-use symbi_node::clock::Clocks;
+use symbi_server::clock::Clocks;
 
 /// When every simulation begins: 2026-11-01, in ms since the Unix epoch.
 pub const EPOCH_MS: u64 = 1_793_491_200_000;

@@ -1,8 +1,6 @@
 //! Messages as histories: what a sender writes down when a message leaves and when it ends, and a receiver when it is
 //! given one. A message is known by its payload, which no other message of the run has.
 
-use crate::host::Setup;
-use crate::trace::Event;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -99,7 +97,7 @@ pub enum How {
     /// A policy did not allow it.
     Denied {
         /// Whether it was none that forbids: the node that judged has not heard of a leader for too long.
-        deaf: bool,
+        no_leader: bool,
     },
     /// It did not reach its receiver.
     NotDelivered,
@@ -114,7 +112,7 @@ pub enum How {
 
 impl How {
     fn denied(reason: &str) -> Self {
-        Self::Denied { deaf: reason.contains("this node has not heard of a leader") }
+        Self::Denied { no_leader: reason.contains("this node has not heard of a leader") }
     }
 }
 
@@ -123,8 +121,8 @@ impl fmt::Display for How {
         match self {
             Self::Answered(digest) => write!(formatter, "answered {digest}"),
             Self::Delivered => formatter.write_str("delivered"),
-            Self::Denied { deaf: false } => formatter.write_str("denied"),
-            Self::Denied { deaf: true } => formatter.write_str("denied for want of a leader"),
+            Self::Denied { no_leader: false } => formatter.write_str("denied"),
+            Self::Denied { no_leader: true } => formatter.write_str("denied for want of a leader"),
             Self::NotDelivered => formatter.write_str("not delivered"),
             Self::TooLate { delivered: true } => formatter.write_str("too late, delivered"),
             Self::TooLate { delivered: false } => formatter.write_str("too late, not delivered"),
@@ -241,15 +239,5 @@ impl Stream {
     pub fn following(&mut self) -> Key {
         self.last += 1;
         Key { stream: self.name.clone(), number: self.last }
-    }
-}
-
-impl Setup {
-    /// Tells that a message ended, and counts answers.
-    pub fn ended(&self, key: Key, kind: Kind, how: How) {
-        if matches!(how, How::Answered(_)) {
-            self.answered.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        }
-        self.recorder.tell(&self.name, Event::Ended { key, kind, how });
     }
 }

@@ -1,159 +1,53 @@
-//! A host: one life of a production node inside turmoil, from its start to a crash or to the end of the run.
+//! A host: one start of a production node inside turmoil, up to a crash or to the end of the run.
 //!
-//! What a real machine keeps on its disk is kept outside: the [`symbi_store::memory::Disk`], and the few small files of a data
-//! directory as [`Files`]. The order in which they are written is the production node's.
+//! What outlives it is its [`Setup`]. The order in which that is written is the production node's.
 
-use crate::clients::errands::{self, Errand};
-use crate::clients::{admin, audit, talker, watcher, writer};
-use crate::clock::{Lease, Wall, clocks};
-use crate::ledger::Ledger;
-use crate::trace::{Event, Recorder};
+use crate::clients::{admin, audit, commands, talker, watcher, writer};
+use crate::clock::clocks;
+use crate::programs;
+use crate::setup::{Cluster, Files, Setup};
+use crate::trace::Event;
 use crate::transport::Tcp;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use symbi_model::NodeId;
 use symbi_model::agent::Resources;
+use symbi_model::entry::CONTROL;
 use symbi_model::node::Profile;
-use symbi_model::{NodeId, Outcome, State};
 use symbi_net::Member;
-use symbi_node::failure::Failure;
-use symbi_node::join::{self, Ended, Progress};
-use symbi_node::node::{self, Config, Network, Node, Parts};
-use symbi_node::options::Options;
 use symbi_policy::credential::IssuerKey;
 use symbi_proto::wire::Usage;
-use symbi_store::memory::{Disk, Memory};
-use tokio::sync::watch;
+use symbi_server::failure::Failure;
+use symbi_server::join::{self, Ended, Progress};
+use symbi_server::membership;
+use symbi_server::node::{self, Config, Endpoint, Node, Parts};
+use symbi_server::options::Options;
+use symbi_store::memory::Memory;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// The cluster port of every host.
 const PORT: u16 = 7400;
 /// How long a join may take, as `--join-timeout`.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a sync may take, ms.
+const SYNC_MS: u64 = 3;
+/// How long one in [`SLOW_SYNC`] may take, ms.
+const SLOW_SYNC_MS: u64 = 40;
+/// One in so many syncs is slow.
+const SLOW_SYNC: u32 = 40;
 
-/// What all hosts of a run share.
-pub struct Shared {
-    /// How many hosts there are.
-    pub hosts: usize,
-    /// The first host's name, whom the others ask to join.
-    pub first: String,
-    /// Join tokens, one for each host but the first.
-    pub tokens: watch::Sender<Vec<String>>,
-    /// Agents, with the programs that they run.
-    pub agents: Vec<(String, &'static str)>,
-    /// Entries between two snapshots. With few, a node that returns is sent one, and waits for its disk to install it.
-    pub snapshot_every: u64,
-    /// What an administrator wants done, once for each that is sent.
-    pub errand: watch::Sender<Option<Errand>>,
-    /// Set when clients are to come to their end.
-    pub quiet: watch::Sender<bool>,
-    /// Set when every replica is to be audited.
-    pub audit: watch::Sender<bool>,
-}
-
-impl Shared {
-    /// Whether clients are to come to their end.
-    #[must_use]
-    pub fn quiet(&self) -> bool {
-        *self.quiet.borrow()
-    }
-}
-
-/// What a host keeps outside of its lives.
-pub struct Setup {
-    /// Its name.
-    pub name: String,
-    /// Its number, from 0.
-    pub number: usize,
-    /// What all hosts share.
-    pub shared: Arc<Shared>,
-    /// Where everything is told.
-    pub recorder: Recorder,
-    /// Its lease clock.
-    pub lease: Arc<Lease>,
-    /// Its wall clock.
-    pub wall: Arc<Wall>,
-    /// Its disk.
-    pub disk: Arc<Disk>,
-    /// Its small files.
-    pub files: Mutex<Files>,
-    /// What its writer was promised.
-    pub ledger: Mutex<Ledger>,
-    /// Answers that its agents have had.
-    pub answered: AtomicU64,
-    /// What is seen of it from outside.
-    pub seen: Mutex<View>,
-}
-
-/// The small files of a data directory.
-#[derive(Clone)]
-pub struct Files {
-    /// `node.key`.
-    pub seed: [u8; 32],
-    /// `issuer.key`.
-    pub issuer: [u8; 32],
-    /// `boot`.
-    pub boot: u64,
-    /// `join.pending`.
-    pub pending: bool,
-    /// `cluster.json`.
-    pub cluster: Option<Cluster>,
-}
-
-/// What `cluster.json` holds.
-#[derive(Clone, Default)]
-pub struct Cluster {
-    /// The genesis entry, on the host that bootstrapped.
-    pub genesis: Option<bytes::Bytes>,
-    /// Who was a member when it joined.
-    pub roster: BTreeMap<NodeId, Member>,
-    /// The index of its enrolment.
-    pub enrolled_at: u64,
-}
-
-/// What is seen of a host from outside.
-#[derive(Default)]
-pub struct View {
-    /// Its replica's status.
-    pub status: symbi_raft::Status,
-    /// Its replica's state.
-    pub state: State,
-    /// The phase of its join that ended last.
-    pub phase: u8,
-    /// How its last start failed.
-    pub failure: Option<Failure>,
-    /// How the last errand ended that it was sent on.
-    pub errand: Option<Result<Outcome, String>>,
-    /// How its audit ended.
-    pub audited: Option<Result<u64, String>>,
-}
-
-impl Files {
-    /// Those of a fresh directory.
-    #[must_use]
-    pub fn fresh(random: &mut StdRng) -> Self {
-        use rand::Rng;
-        let issuer = IssuerKey::generate(random.random()).to_bytes();
-        Self { seed: random.random(), issuer, boot: 0, pending: false, cluster: None }
-    }
-
-    /// The node's id.
-    #[must_use]
-    pub fn node(&self) -> NodeId {
-        NodeId(ed25519_dalek::SigningKey::from_bytes(&self.seed).verifying_key().to_bytes())
-    }
-}
-
-/// One life: never ends by itself, so that a failure is seen and judged by the run.
+/// One start: never ends by itself, so that a failure is seen and judged by the run.
 ///
 /// # Errors
 /// Never: an error here would end the simulation.
-pub async fn live(setup: Arc<Setup>) -> turmoil::Result {
+pub async fn run(setup: Arc<Setup>) -> turmoil::Result {
+    sync_with_delay(&setup);
     let started = start(&setup).await;
     match started {
         Ok(node) => serve(Arc::new(node), &setup).await,
@@ -172,7 +66,7 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     let (writers, talkers) = (StdRng::from_rng(&mut random), StdRng::from_rng(&mut random));
     tokio::spawn(writer::run(Arc::clone(&node), Arc::clone(setup), writers));
     tokio::spawn(talker::run(Arc::clone(&node), Arc::clone(setup), talkers));
-    tokio::spawn(errands::run(Arc::clone(&node), Arc::clone(setup)));
+    tokio::spawn(commands::run(Arc::clone(&node), Arc::clone(setup)));
     let auditor = (Arc::clone(&node), Arc::clone(setup));
     tokio::spawn(async move {
         let (node, setup) = auditor;
@@ -183,9 +77,33 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     });
     tokio::select! {
         biased;
-        why = node.stopped() => setup.recorder.tell(&setup.name, Event::Wrong(format!("the node stopped: {why}"))),
-        failure = join::removed(&node) => setup.failed(failure),
+        failure = node.stopped() => stopped(setup, failure),
+        failure = membership::removed(&node) => setup.failed(failure),
     }
+}
+
+/// A node that cannot go on says so. Without a failure of its disk there is nothing here that could have stopped it.
+fn stopped(setup: &Setup, failure: Failure) {
+    if setup.disk.failure().is_none() {
+        setup.recorder.tell(&setup.name, Event::Wrong(format!("the node stopped: {failure}")));
+    }
+    setup.failed(failure);
+}
+
+/// Has the disk take some time for each sync: what is appended meanwhile is in flight, and a crash finds it there.
+fn sync_with_delay(setup: &Arc<Setup>) {
+    let (disk, appended) = (Arc::clone(&setup.disk), Arc::new(Notify::new()));
+    let wake = Arc::clone(&appended);
+    disk.delay(move || wake.notify_one());
+    let mut random = setup.random(setup.files().boot);
+    tokio::spawn(async move {
+        loop {
+            appended.notified().await;
+            let longest = if random.random_ratio(1, SLOW_SYNC) { SLOW_SYNC_MS } else { SYNC_MS };
+            tokio::time::sleep(Duration::from_millis(random.random_range(0..=longest))).await;
+            disk.sync();
+        }
+    });
 }
 
 /// Becomes what the files say: a cluster's first node, one that joins, or a member.
@@ -206,19 +124,19 @@ async fn start(setup: &Arc<Setup>) -> Result<Node, Failure> {
 async fn restart(setup: &Arc<Setup>, files: &Files, cluster: &Cluster) -> Result<Node, Failure> {
     let network = network(setup, files, cluster.roster.clone()).await?;
     let profile = profile(&network, files);
-    Node::start(setup.config(files, profile, cluster), setup.parts()?, network).await
+    Node::start(config(setup, files, profile, cluster), parts(setup)?, network).await
 }
 
 async fn bootstrap(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {
     let network = network(setup, files, BTreeMap::new()).await?;
     let profile = profile(&network, files);
-    let (genesis, _) = symbi_node::bootstrap::genesis(&options(&setup.name), files.node(), profile.clone());
+    let (genesis, _) = symbi_server::bootstrap::genesis(&options(&setup.name), files.node(), profile.clone());
     let key = ed25519_dalek::SigningKey::from_bytes(&files.seed);
     let (bytes, _) = node::genesis(genesis, &key, (clocks(&setup.lease, &setup.wall).wall_ms)());
     let cluster = Cluster { genesis: Some(bytes), ..Cluster::default() };
-    let parts = setup.parts()?;
+    let parts = parts(setup)?;
     setup.files.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(cluster.clone());
-    Node::start(setup.config(files, profile, &cluster), parts, network).await
+    Node::start(config(setup, files, profile, &cluster), parts, network).await
 }
 
 async fn join(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {
@@ -250,14 +168,14 @@ async fn join(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {
     let others = enrolled.roster.iter().filter(|peer| peer.node != files.node());
     let roster = others.map(|peer| (peer.node, Member { addr: peer.addr })).collect();
     let cluster = Cluster { genesis: None, roster, enrolled_at: enrolled.index };
-    let parts = setup.parts()?;
+    let parts = parts(setup)?;
     {
         let mut files = setup.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.cluster = Some(cluster.clone());
         files.pending = false;
     }
-    let node = Node::start(setup.config(files, profile, &cluster), parts, network).await?;
-    join::catch_up(&node, until, &progress).await?;
+    let node = Node::start(config(setup, files, profile, &cluster), parts, network).await?;
+    membership::catch_up(&node, until, &progress).await?;
     Ok(node)
 }
 
@@ -270,16 +188,16 @@ fn progress(setup: &Arc<Setup>) -> Progress {
     })
 }
 
-async fn network(setup: &Setup, files: &Files, members: BTreeMap<NodeId, Member>) -> Result<Network, Failure> {
+async fn network(setup: &Setup, files: &Files, members: BTreeMap<NodeId, Member>) -> Result<Endpoint, Failure> {
     let transport = symbi_net::secure(
         Tcp::of_host(turmoil::lookup(setup.name.as_str())),
         &symbi_net::Identity::from_seed(files.seed),
     );
     let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
-    node::network(files.seed, any, Some(transport), members).await
+    node::bind(files.seed, any, Some(transport), members).await
 }
 
-fn profile(network: &Network, files: &Files) -> Profile {
+fn profile(network: &Endpoint, files: &Files) -> Profile {
     let issuer = IssuerKey::from_bytes(&files.issuer).expect("generated");
     let allocatable = Resources { memory_mb: 4_096, cpu_millis: 4_000 };
     Profile::plain(network.handle.listen_addr(), issuer.public(), allocatable)
@@ -307,60 +225,44 @@ fn options(name: &str) -> Options {
     }
 }
 
-impl Setup {
-    /// Changes what is seen from outside.
-    pub fn view<T>(&self, change: impl FnOnce(&mut View) -> T) -> T {
-        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+fn parts(setup: &Arc<Setup>) -> Result<Parts, Failure> {
+    let engine = Memory::open(Arc::clone(&setup.disk))
+        .map_err(|error| Failure::new(1, "DATABASE", "cannot open the disk").why(error.to_string()))?;
+    let saved = symbi_raft::saved_index(&engine, CONTROL)
+        .map_err(|error| Failure::new(10, "DATABASE", "cannot read the disk").why(error.to_string()))?;
+    setup.recorder.tell(&setup.name, Event::Opened { saved });
+    let (recorder, name) = (setup.recorder.clone(), setup.name.clone());
+    Ok(Parts {
+        engine: Arc::new(engine),
+        driver: Arc::new(programs::driver(setup)),
+        clocks: clocks(&setup.lease, &setup.wall),
+        meter: Arc::new(meter),
+        observer: Arc::new(move |event| recorder.tell(&name, Event::Effect(event))),
+    })
+}
 
-    /// Its small files.
-    #[must_use]
-    pub fn files(&self) -> Files {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
+/// Has each entry told that the replica applies.
+fn observer(setup: &Setup) -> symbi_raft::Observer {
+    let (recorder, name) = (setup.recorder.clone(), setup.name.clone());
+    symbi_raft::Observer::new(move |index, state| recorder.tell(&name, Event::Applied { index, state }))
+}
 
-    /// Where a production node's process would end. Here its parts go on, as if it took its time to end.
-    fn failed(&self, failure: Failure) {
-        let line = format!("failed with exit code {}: {}", failure.exit, failure.what);
-        self.recorder.tell(&self.name, Event::Join(line));
-        self.view(|view| view.failure = Some(failure));
-    }
-
-    fn random(&self, boot: u64) -> StdRng {
-        let mut seed = self.files().seed;
-        seed[..8].copy_from_slice(&boot.to_be_bytes());
-        StdRng::from_seed(seed)
-    }
-
-    fn parts(self: &Arc<Self>) -> Result<Parts, Failure> {
-        let engine = Memory::open(Arc::clone(&self.disk))
-            .map_err(|error| Failure::new(1, "DATABASE", "cannot open the disk").why(error.to_string()))?;
-        let (recorder, name) = (self.recorder.clone(), self.name.clone());
-        Ok(Parts {
-            engine: Arc::new(engine),
-            driver: Arc::new(crate::programs::driver(self)),
-            clocks: clocks(&self.lease, &self.wall),
-            meter: Arc::new(meter),
-            observer: Arc::new(move |event| recorder.tell(&name, Event::Effect(event))),
-        })
-    }
-
-    fn config(&self, files: &Files, profile: Profile, cluster: &Cluster) -> Config {
-        Config {
-            seed: files.seed,
-            issuer: files.issuer,
-            boot: files.boot,
-            profile,
-            roster: cluster.roster.clone(),
-            known_at: cluster.enrolled_at,
-            genesis: cluster.genesis.clone(),
-            raft: symbi_raft::Options {
-                snapshot_every: self.shared.snapshot_every,
-                keep_entries: self.shared.snapshot_every / 4,
-                work: symbi_raft::Work::Inline,
-                ..symbi_raft::Options::new(files.node())
-            },
-            host_seed: rand::random(),
-        }
+fn config(setup: &Setup, files: &Files, profile: Profile, cluster: &Cluster) -> Config {
+    Config {
+        seed: files.seed,
+        issuer: files.issuer,
+        boot: files.boot,
+        profile,
+        roster: cluster.roster.clone(),
+        known_at: cluster.enrolled_at,
+        genesis: cluster.genesis.clone(),
+        raft: symbi_raft::Options {
+            snapshot_every: setup.shared.snapshot_every,
+            keep_entries: setup.shared.snapshot_every / 4,
+            observer: observer(setup),
+            work: symbi_raft::Work::Inline,
+            ..symbi_raft::Options::new(files.node())
+        },
+        host_seed: rand::random(),
     }
 }

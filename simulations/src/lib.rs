@@ -7,17 +7,18 @@
 //!
 //! Not here: the disk and the processes of a real machine, which `cluster-tests` has.
 
+pub mod acknowledged;
 pub mod clients;
 pub mod clock;
 pub mod history;
 pub mod host;
-pub mod ledger;
+pub mod inject;
 pub mod many;
 pub mod oracle;
 pub mod programs;
 pub mod run;
 pub mod scenario;
-pub mod strike;
+pub mod setup;
 pub mod trace;
 pub mod transport;
 pub mod world;

@@ -39,7 +39,12 @@ impl fmt::Display for Total {
             writeln!(formatter, "seed {seed} FAILED:\n{output}")?;
         }
         writeln!(formatter, "{} seeds, {} failed", self.seeds, self.failed.len())?;
-        self.counts.iter().try_for_each(|(name, count)| writeln!(formatter, "{count:>8} {name}"))
+        self.counts.iter().try_for_each(|(name, count)| writeln!(formatter, "{count:>8} {name}"))?;
+        let never: Vec<&str> =
+            self.counts.iter().filter(|(_, count)| *count == 0).map(|(name, _)| name.as_str()).collect();
+        let happened = self.counts.len() - never.len();
+        write!(formatter, "coverage: {happened} of {} kinds of event have happened", self.counts.len())?;
+        if never.is_empty() { writeln!(formatter) } else { writeln!(formatter, "; never: {}", never.join(", ")) }
     }
 }
 

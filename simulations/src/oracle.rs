@@ -1,34 +1,28 @@
 //! The oracles: each judges one property of a history, event by event, and knows nothing of what was done to the world.
 
+mod accepted_epochs;
 mod addressed;
 mod bans;
 mod denials;
 mod election;
 mod endings;
-mod gate;
 mod ledgers;
 mod nonces;
 mod once;
 mod order;
+mod passed_epochs;
+mod progress;
+mod property;
 mod removed;
 mod replicas;
-mod sink;
 #[cfg(test)]
 mod tests;
 mod unknown;
 mod untold;
 mod wrong;
 
-use crate::trace::Seen;
-
-/// One property.
-pub trait Oracle: Send {
-    /// Sees the next event.
-    ///
-    /// # Errors
-    /// What does not hold.
-    fn see(&mut self, seen: &Seen) -> Result<(), String>;
-}
+pub use passed_epochs::RUNS_OUT_AFTER;
+pub use property::Oracle;
 
 /// Every oracle, having seen nothing.
 #[must_use]
@@ -36,8 +30,9 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
     vec![
         Box::<election::Election>::default(),
         Box::<replicas::Replicas>::default(),
-        Box::<gate::Gate>::default(),
-        Box::<sink::Sink>::default(),
+        Box::<progress::Progress>::default(),
+        Box::<passed_epochs::PassedEpochs>::default(),
+        Box::<accepted_epochs::AcceptedEpochs>::default(),
         Box::<addressed::Addressed>::default(),
         Box::<once::Once>::default(),
         Box::<order::Order>::default(),

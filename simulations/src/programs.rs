@@ -3,7 +3,7 @@
 //! Both write down what they are given in the moment of reading it.
 
 use crate::history::{Ban, Given, How, Key, Kind, Sent, Stream, digest};
-use crate::host::Setup;
+use crate::setup::Setup;
 use crate::trace::Event;
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -1,20 +1,17 @@
 //! A run: a world is made, faults happen to it, it must heal, and everything is compared.
 
+use crate::inject::inject;
 use crate::scenario::{self, Scenario};
-use crate::strike::strike;
 use crate::trace::{Counts, Event};
-use crate::world::{HOSTS, World};
+use crate::world::{HEALED_WITHIN, World};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use symbi_model::planted::{self, Defect};
 
 /// How long three nodes may take to join, and their agents to run.
 const FORMED_WITHIN: Duration = Duration::from_secs(30);
-/// How long a world may take to heal.
-pub const HEALED_WITHIN: Duration = Duration::from_secs(60);
 /// How long after its healing nothing of a fault is left: connections that have lost something are closed by then.
 const CALM_AFTER: Duration = Duration::from_secs(5);
 /// How long calm lasts before clients come to their end.
@@ -72,12 +69,13 @@ pub fn run(options: Options) -> Outcome {
 
 fn simulate(options: Options) -> Outcome {
     let mut random = StdRng::seed_from_u64(options.seed);
-    let mut world = World::new(options.seed, &mut random);
+    let hosts = options.scenario.hosts(&mut random);
+    let mut world = World::new(options.seed, hosts, &mut random);
     let recorder = world.recorder.clone();
     let sealed = move |key, nonce| recorder.tell("keys", Event::Sealed { key, nonce });
     symbi_proto::session::witness::install(Some(Box::new(sealed)));
     world.fault(format!("seed {} scenario {}", options.seed, options.scenario));
-    let ended = story(&mut world, options.scenario, &mut random);
+    let ended = play(&mut world, options.scenario, &mut random);
     if let Err(what) = ended {
         world.wrong(what);
     }
@@ -89,21 +87,27 @@ fn simulate(options: Options) -> Outcome {
     Outcome { counts, violations, trace: recorder.text(), hash: recorder.hash() }
 }
 
-/// The story of a run.
+/// What happens in a run, from the first join to the comparison at its end.
 ///
 /// # Errors
 /// What does not hold, where it was not an oracle that found it.
-fn story(world: &mut World, scenario: Scenario, random: &mut StdRng) -> Result<(), String> {
+fn play(world: &mut World, scenario: Scenario, random: &mut StdRng) -> Result<(), String> {
     if scenario == Scenario::CatchUp {
         fail_to_catch_up(world, random)?;
     }
     if !world.run_until(FORMED_WITHIN, World::agents_run)? {
         return Err(format!("not every agent runs {} s after the start", world.elapsed().as_secs()));
     }
+    if !world.run_until(FORMED_WITHIN, World::all_vote)? {
+        return Err(format!("not every host votes {} s after the start", world.elapsed().as_secs()));
+    }
+    if world.size() == 5 {
+        world.fault("five-voters in the group".to_owned());
+    }
     world.calm();
     world.run_for(scenario::millis(random, 500, 2_500))?;
     for fault in scenario::faults(scenario, random) {
-        strike(world, &fault, random)?;
+        inject(world, &fault, random)?;
         world.run_for(scenario::millis(random, 100, 2_000))?;
     }
     heal(world)?;
@@ -113,12 +117,19 @@ fn story(world: &mut World, scenario: Scenario, random: &mut StdRng) -> Result<(
     compare(world)?;
     world.tell_drifts();
     world.fault("end".to_owned());
-    Ok(())
+    happened(world, scenario)
+}
+
+/// A run in which what it is about did not happen has shown nothing.
+fn happened(world: &World, scenario: Scenario) -> Result<(), String> {
+    let missing: Vec<&str> =
+        scenario.own().iter().filter(|what| world.recorder.count(**what) == 0).map(|what| what.name()).collect();
+    if missing.is_empty() { Ok(()) } else { Err(format!("vacuous: no {}", missing.join(", no "))) }
 }
 
 /// The last host's links are held as soon as it is enrolled, until its join fails; then its program is started again.
 fn fail_to_catch_up(world: &mut World, random: &mut StdRng) -> Result<(), String> {
-    let last = HOSTS - 1;
+    let last = world.size() - 1;
     if !world.run_until(FORMED_WITHIN, |world| world.hosts[last].view(|view| view.phase >= 7))? {
         return Err("the last node did not come to phase 8 of its join".to_owned());
     }
@@ -141,16 +152,16 @@ fn fail_to_catch_up(world: &mut World, random: &mut StdRng) -> Result<(), String
 /// No fault is left: every node must write, every agent must run and be heard.
 fn heal(world: &mut World) -> Result<(), String> {
     world.fault("none: the world must heal".to_owned());
-    let before: Vec<(u64, u64)> = world.hosts.iter().map(|host| progress(host)).collect();
+    let before: Vec<(u64, u64)> = world.hosts.iter().map(|host| host.progress()).collect();
     let healed = |world: &World| {
         world.agents_run()
             && world.members().into_iter().all(|at| {
-                let (acked, answered) = progress(&world.hosts[at]);
+                let (acked, answered) = world.hosts[at].progress();
                 acked > before[at].0 && (answered > before[at].1 + 2 || !world.holds(at))
             })
     };
     if !world.run_until(HEALED_WITHIN, healed)? {
-        let now: Vec<(u64, u64)> = world.hosts.iter().map(|host| progress(host)).collect();
+        let now: Vec<(u64, u64)> = world.hosts.iter().map(|host| host.progress()).collect();
         let run = world.agents_run();
         return Err(format!(
             "not healed: agents run: {run}; writes and answers by host were {before:?} and are {now:?}"
@@ -159,17 +170,11 @@ fn heal(world: &mut World) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes acknowledged to a host's writer, and answers that its agents have had.
-pub fn progress(host: &crate::host::Setup) -> (u64, u64) {
-    let acked = host.ledger.lock().unwrap_or_else(PoisonError::into_inner).count();
-    (acked, host.answered.load(Ordering::Relaxed))
-}
-
 /// Nobody writes any more: all replicas must be equal, have every acknowledged write once, and an unbroken audit chain.
 fn compare(world: &mut World) -> Result<(), String> {
     world.shared.quiet.send_replace(true);
     let settled = |world: &World| {
-        let settled = |at: usize| world.hosts[at].ledger.lock().unwrap_or_else(PoisonError::into_inner).settled();
+        let settled = |at: usize| world.hosts[at].acknowledged().settled();
         world.members().into_iter().all(settled)
     };
     let equal = |world: &World| {
@@ -201,8 +206,8 @@ fn compare(world: &mut World) -> Result<(), String> {
         let records = audited.map_err(|why| format!("the audit chain of {}: {why}", host.name))?;
         world.fault(format!("{}: {records} audit records verified", host.name));
         for writer in &world.hosts {
-            let ledger = writer.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-            let checked = host.view(|view| ledger.check(&view.state));
+            let acknowledged = writer.acknowledged();
+            let checked = host.view(|view| acknowledged.check(&view.state));
             checked.map_err(|why| format!("on {}: {why}", host.name))?;
         }
     }

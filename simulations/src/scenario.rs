@@ -1,5 +1,6 @@
 //! What happens to the world: a few faults, all of their parameters drawn from the seed.
 
+use crate::trace::What;
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::fmt;
@@ -31,13 +32,25 @@ pub enum Scenario {
     Policy,
     /// A node that is down is removed, and started again.
     Remove,
+    /// Power is cut, for one node or for several at once, while appends are on their way to the disk.
+    PowerCut,
+    /// A disk takes nothing for some seconds; sometimes power is cut meanwhile.
+    Stall,
+    /// A disk is full: the node stops, is started in vain, and goes on when there is room.
+    DiskFull,
+    /// A sync fails: the node stops, and is started again.
+    DiskError,
+    /// Of five nodes each hears only its two neighbours.
+    Ring,
+    /// Leadership is handed on.
+    Transfer,
     /// Three faults of any kind, one after the other; sometimes a removal after them.
     Mixed,
 }
 
 impl Scenario {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::Cut,
         Self::Crash,
         Self::Pause,
@@ -49,6 +62,12 @@ impl Scenario {
         Self::Clock,
         Self::Policy,
         Self::Remove,
+        Self::PowerCut,
+        Self::Stall,
+        Self::DiskFull,
+        Self::DiskError,
+        Self::Ring,
+        Self::Transfer,
         Self::Mixed,
     ];
 
@@ -57,6 +76,42 @@ impl Scenario {
     pub fn of(seed: u64) -> Self {
         let kinds = Self::ALL.len() as u64;
         Self::ALL[usize::try_from(seed % kinds).expect("one of a few")]
+    }
+
+    /// How many hosts its world has: three, or five, all of which come to vote.
+    #[must_use]
+    pub fn hosts(self, random: &mut StdRng) -> usize {
+        let five = match self {
+            Self::Ring => true,
+            Self::PowerCut | Self::Transfer | Self::Mixed => random.random_ratio(1, 3),
+            _ => false,
+        };
+        if five { 5 } else { 3 }
+    }
+
+    /// What must have happened in its run, or else the run has shown nothing.
+    #[must_use]
+    pub fn own(self) -> &'static [What] {
+        match self {
+            Self::Cut => &[What::LeaderChanges],
+            Self::Crash => &[What::Crashes],
+            Self::Pause => &[What::RePlacements],
+            Self::Freeze => &[What::RePlacements, What::LatePassed, What::JudgedAgain],
+            Self::CatchUp => &[What::Crashes],
+            Self::OneWay => &[What::OneWayHolds],
+            Self::Loss => &[What::Losses],
+            Self::Slow => &[What::SlowLinks],
+            Self::Clock => &[What::ClockJumps],
+            Self::Policy => &[What::PolicyChanges],
+            Self::Remove => &[What::Removals, What::TurnedAway],
+            Self::PowerCut => &[What::InFlight],
+            Self::Stall => &[What::Stalls],
+            Self::DiskFull => &[What::DisksFull, What::DisksFailed, What::NodesStopped],
+            Self::DiskError => &[What::DisksFailed, What::NodesStopped],
+            Self::Ring => &[What::FiveVoters, What::Rings],
+            Self::Transfer => &[What::Transfers, What::LeaderChanges],
+            Self::Mixed => &[What::Compared],
+        }
     }
 }
 
@@ -74,6 +129,12 @@ impl fmt::Display for Scenario {
             Self::Clock => "clock",
             Self::Policy => "policy",
             Self::Remove => "remove",
+            Self::PowerCut => "power-cut",
+            Self::Stall => "stall",
+            Self::DiskFull => "disk-full",
+            Self::DiskError => "disk-error",
+            Self::Ring => "ring",
+            Self::Transfer => "transfer",
             Self::Mixed => "mixed",
         })
     }
@@ -118,12 +179,12 @@ pub enum Fault {
         /// Whether only the leader does not hear it. What it then says to others comes to them late, and they must know.
         partly: bool,
     },
-    /// A node does not hear one other, or is not heard by it, for so long.
+    /// What one other node sends to a node is held, or what it sends to that one, for so long.
     OneWay {
         /// The node.
         target: Target,
-        /// Whether it is the one that does not hear.
-        deaf: bool,
+        /// Whether it is what comes to the node that is held, and not what it sends.
+        inbound: bool,
         /// For how long.
         time: Duration,
     },
@@ -161,6 +222,42 @@ pub enum Fault {
         /// For how long, all nodes having heard.
         time: Duration,
     },
+    /// Power is cut while appends of a node are on their way to its disk.
+    PowerCut {
+        /// The node.
+        target: Target,
+        /// How many others lose it in the same moment.
+        others: usize,
+        /// How long until it is back.
+        down: Duration,
+    },
+    /// A node's disk takes nothing.
+    Stall {
+        /// The node.
+        target: Target,
+        /// For how long.
+        time: Duration,
+        /// For how long the node is down when power is cut at the end of it; it is not if zero.
+        down: Duration,
+    },
+    /// A node's disk is full, and the node stops.
+    DiskFull {
+        /// The node.
+        target: Target,
+        /// How long until it is started, and how long until there is room.
+        time: Duration,
+    },
+    /// A node's disk fails at its next sync or write, and the node stops.
+    DiskError {
+        /// The node.
+        target: Target,
+        /// How long until it is started again.
+        down: Duration,
+    },
+    /// Each node hears only its two neighbours, for so long.
+    Ring(Duration),
+    /// Leadership is handed on so many times.
+    Transfer(u32),
     /// A node goes down, is removed, and is started again.
     Remove {
         /// The node.
@@ -185,6 +282,12 @@ pub fn faults(scenario: Scenario, random: &mut StdRng) -> Vec<Fault> {
         Scenario::Clock => vec![clock(random), clock(random)],
         Scenario::Policy => vec![policy(random)],
         Scenario::Remove => vec![remove(random)],
+        Scenario::PowerCut => vec![power_cut(random), power_cut(random)],
+        Scenario::Stall => vec![stall(random), stall(random)],
+        Scenario::DiskFull => vec![disk_full(random)],
+        Scenario::DiskError => vec![disk_error(random)],
+        Scenario::Ring => vec![Fault::Ring(millis(random, 1_500, 8_000))],
+        Scenario::Transfer => vec![transfer(random)],
         Scenario::Mixed => {
             let mut faults: Vec<Fault> = (0..3).map(|_| any(random)).collect();
             faults.extend(random.random_ratio(1, 4).then(|| remove(random)));
@@ -194,7 +297,7 @@ pub fn faults(scenario: Scenario, random: &mut StdRng) -> Vec<Fault> {
 }
 
 fn any(random: &mut StdRng) -> Fault {
-    match random.random_range(0..9) {
+    match random.random_range(0..14) {
         0 => cut(random),
         1 => crash(random),
         2 => silence(random, false),
@@ -203,7 +306,12 @@ fn any(random: &mut StdRng) -> Fault {
         5 => loss(random),
         6 => slow(random),
         7 => clock(random),
-        _ => policy(random),
+        8 => policy(random),
+        9 => power_cut(random),
+        10 => stall(random),
+        11 => disk_full(random),
+        12 => disk_error(random),
+        _ => transfer(random),
     }
 }
 
@@ -232,7 +340,7 @@ fn silence(random: &mut StdRng, freeze: bool) -> Fault {
 fn one_way(random: &mut StdRng) -> Fault {
     // Some are over before anybody closes a connection for silence.
     let time = if random.random() { millis(random, 100, 1_500) } else { millis(random, 2_500, 8_000) };
-    Fault::OneWay { target: target(random), deaf: random.random(), time }
+    Fault::OneWay { target: target(random), inbound: random.random(), time }
 }
 
 fn loss(random: &mut StdRng) -> Fault {
@@ -259,6 +367,29 @@ fn policy(random: &mut StdRng) -> Fault {
 
 fn remove(random: &mut StdRng) -> Fault {
     Fault::Remove { target: target(random), longer: millis(random, 100, 4_000) }
+}
+
+fn power_cut(random: &mut StdRng) -> Fault {
+    // Now and then more than the group can do without.
+    let others = random.random_range(0..=2);
+    Fault::PowerCut { target: target(random), others, down: millis(random, 100, 3_000) }
+}
+
+fn stall(random: &mut StdRng) -> Fault {
+    let down = if random.random() { millis(random, 100, 3_000) } else { Duration::ZERO };
+    Fault::Stall { target: target(random), time: millis(random, 300, 6_000), down }
+}
+
+fn disk_full(random: &mut StdRng) -> Fault {
+    Fault::DiskFull { target: target(random), time: millis(random, 500, 4_000) }
+}
+
+fn disk_error(random: &mut StdRng) -> Fault {
+    Fault::DiskError { target: target(random), down: millis(random, 100, 4_000) }
+}
+
+fn transfer(random: &mut StdRng) -> Fault {
+    Fault::Transfer(random.random_range(1..=3))
 }
 
 /// A duration between two numbers of milliseconds.

@@ -29,6 +29,8 @@ struct Inner {
     oracles: Vec<Box<dyn Oracle>>,
     /// What they object to.
     violations: Vec<String>,
+    /// Who has had which writes acknowledged, by index, since that was last asked for.
+    acked: Vec<(String, u64)>,
     /// What was exercised.
     counts: Counts,
     /// Hosts by the first digits of their nodes' ids.
@@ -41,6 +43,7 @@ impl Default for Recorder {
             lines: Vec::new(),
             oracles: oracle::all(),
             violations: Vec::new(),
+            acked: Vec::new(),
             counts: Counts::default(),
             names: BTreeMap::new(),
         };
@@ -60,6 +63,9 @@ impl Recorder {
         let seen = Seen { at, host: host.to_owned(), event };
         inner.lines.push(format!("{:>12} {host:<5} {}", at.as_micros(), seen.event));
         inner.counts.see(&seen);
+        if let Event::Acked { index, .. } = &seen.event {
+            inner.acked.push((host.to_owned(), *index));
+        }
         let objections: Vec<String> = inner.oracles.iter_mut().filter_map(|oracle| oracle.see(&seen).err()).collect();
         for objection in objections {
             inner.object(at, &objection);
@@ -87,6 +93,12 @@ impl Recorder {
     #[must_use]
     pub fn count(&self, what: What) -> u64 {
         self.lock().counts.of(what)
+    }
+
+    /// The hosts to which writes were acknowledged since this was last asked for, and the writes' indexes.
+    #[must_use]
+    pub fn take_acked(&self) -> Vec<(String, u64)> {
+        std::mem::take(&mut self.lock().acked)
     }
 
     /// What the oracles object to.

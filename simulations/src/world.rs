@@ -1,12 +1,14 @@
 //! The world of a run: turmoil's hosts with a production node each, and what can be done to them from outside.
 
+mod disks;
+mod durability;
 mod links;
 
-use crate::clients::errands::Errand;
+use crate::acknowledged::Acknowledged;
 use crate::clock::{self, Lease, Wall};
-use crate::host::{self, Files, Setup, Shared};
-use crate::ledger::Ledger;
+use crate::host;
 use crate::scenario::millis;
+use crate::setup::{Action, AdminCommand, Files, Setup, Shared};
 use crate::trace::{Event, Recorder};
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -14,15 +16,17 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbi_model::agent::{AgentState, Hold};
-use symbi_model::{Command, Outcome, State};
+use symbi_model::{Command, NodeId, Outcome, State};
 use symbi_raft::Role;
 use symbi_store::memory::Disk;
 use tokio::sync::watch;
 
-/// How many hosts a world has.
-pub const HOSTS: usize = 3;
+/// How long a world may take to heal.
+pub const HEALED_WITHIN: Duration = Duration::from_secs(60);
 /// The longest simulated time of a run.
 const LONGEST: Duration = Duration::from_secs(600);
+/// The most voters that a group has.
+const MOST_VOTERS: usize = 5;
 /// Entries between two snapshots: so few that runs have some.
 const FEW_ENTRIES: u64 = 60;
 /// Entries between two snapshots: more than a run has.
@@ -38,8 +42,8 @@ const LEASE_PPM: i64 = 200_000;
 const WALL_PPM: i64 = 500;
 /// A boot clock that has drifted by so much counts, ms.
 const DRIFTED_MS: u64 = 1_000;
-/// How long an errand may take.
-const ERRAND_WITHIN: Duration = Duration::from_secs(30);
+/// How long an administrator's command may take.
+const COMMAND_WITHIN: Duration = Duration::from_secs(30);
 
 /// The world.
 pub struct World {
@@ -56,25 +60,27 @@ pub struct World {
     /// Who was removed for good.
     removed: Vec<bool>,
     /// From whom nothing comes to whom.
-    deaf: Option<(usize, usize)>,
+    one_way: Option<(usize, usize)>,
+    /// Whose disk has failed, and that was told.
+    failed: Vec<bool>,
     /// The longest way of a segment between hosts.
     latency: Duration,
 }
 
 impl World {
-    /// Three hosts that start.
+    /// So many hosts that start.
     #[must_use]
-    pub fn new(seed: u64, random: &mut StdRng) -> Self {
+    pub fn new(seed: u64, size: usize, random: &mut StdRng) -> Self {
         let recorder = Recorder::default();
         let agents =
-            (1..=HOSTS).flat_map(|number| [(format!("count-{number}"), "count"), (format!("echo-{number}"), "echo")]);
+            (1..=size).flat_map(|number| [(format!("count-{number}"), "count"), (format!("echo-{number}"), "echo")]);
         let shared = Arc::new(Shared {
-            hosts: HOSTS,
+            hosts: size,
             first: "n1".to_owned(),
             tokens: watch::Sender::new(Vec::new()),
             agents: agents.collect(),
             snapshot_every: if random.random() { FEW_ENTRIES } else { MANY_ENTRIES },
-            errand: watch::Sender::new(None),
+            command: watch::Sender::new(None),
             quiet: watch::Sender::new(false),
             audit: watch::Sender::new(false),
         });
@@ -88,13 +94,19 @@ impl World {
             .enable_random_order()
             .tcp_capacity(4_096)
             .build();
-        let hosts: Vec<Arc<Setup>> = (0..HOSTS).map(|number| setup(number, &shared, &recorder, random)).collect();
+        let hosts: Vec<Arc<Setup>> = (0..size).map(|number| setup(number, &shared, &recorder, random)).collect();
         for host in &hosts {
             let software = Arc::clone(host);
-            sim.host(host.name.as_str(), move || host::live(Arc::clone(&software)));
+            sim.host(host.name.as_str(), move || host::run(Arc::clone(&software)));
         }
-        let (down, removed) = (vec![false; HOSTS], vec![false; HOSTS]);
-        Self { sim, hosts, shared, recorder, down, removed, deaf: None, latency }
+        let [down, removed, failed] = [(); 3].map(|()| vec![false; size]);
+        Self { sim, hosts, shared, recorder, down, removed, one_way: None, failed, latency }
+    }
+
+    /// How many hosts it has.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.hosts.len()
     }
 
     /// Since the beginning.
@@ -123,35 +135,68 @@ impl World {
             }
             self.sim.step().map_err(|error| error.to_string())?;
             self.let_pass();
+            self.tell_failures();
+            self.judge_durability();
         }
         Ok(done(self))
+    }
+
+    /// Lets time pass until a host has applied an entry.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn catch_up(&mut self, at: usize, index: u64) -> Result<(), String> {
+        let there = |world: &Self| world.hosts[at].view(|view| view.state.counters.applied_index >= index);
+        if self.run_until(HEALED_WITHIN, there)? {
+            return Ok(());
+        }
+        Err(format!("{} has not caught up with entry {index}", self.hosts[at].name))
+    }
+
+    /// Another host than this one.
+    pub fn another(&self, at: usize, random: &mut StdRng) -> usize {
+        (at + random.random_range(1..self.size())) % self.size()
     }
 
     /// Who leads: of those that say so and are up, the one of the highest term.
     #[must_use]
     pub fn leader(&self) -> Option<usize> {
         let leads = |at: &usize| !self.down[*at] && self.hosts[*at].view(|view| view.status.role == Role::Leader);
-        (0..HOSTS).filter(leads).max_by_key(|at| self.hosts[*at].view(|view| view.status.term))
+        (0..self.size()).filter(leads).max_by_key(|at| self.hosts[*at].view(|view| view.status.term))
     }
 
     /// The state of the replica that has applied most of all but `without`.
     #[must_use]
     pub fn newest(&self, without: Option<usize>) -> State {
         let states =
-            (0..HOSTS).filter(|at| Some(*at) != without).map(|at| self.hosts[at].view(|view| view.state.clone()));
+            (0..self.size()).filter(|at| Some(*at) != without).map(|at| self.hosts[at].view(|view| view.state.clone()));
         states.max_by_key(|state| state.counters.applied_index).unwrap_or_default()
     }
 
     /// The hosts that were not removed.
     #[must_use]
     pub fn members(&self) -> Vec<usize> {
-        (0..HOSTS).filter(|at| !self.removed[*at]).collect()
+        (0..self.size()).filter(|at| !self.removed[*at]).collect()
+    }
+
+    /// The id of a host's node.
+    #[must_use]
+    pub fn node(&self, at: usize) -> NodeId {
+        self.hosts[at].files().node()
     }
 
     /// Whether a host holds agents, by the newest state.
     #[must_use]
     pub fn holds(&self, at: usize) -> bool {
-        self.newest(None).held_by(&self.hosts[at].files().node()).next().is_some()
+        self.newest(None).held_by(&self.node(at)).next().is_some()
+    }
+
+    /// Whether every member has a vote, as the leader sees it, or as many as there may be.
+    #[must_use]
+    pub fn all_vote(&self) -> bool {
+        let Some(leader) = self.leader() else { return false };
+        let voters = self.hosts[leader].view(|view| view.status.voters.clone());
+        matches!(voters.as_slice(), [voters] if voters.len() == self.members().len().min(MOST_VOTERS))
     }
 
     /// Whether every agent is held by a node that is up and says that it runs.
@@ -172,17 +217,19 @@ impl World {
         state.agents.len() == self.shared.agents.len() && state.agents.values().all(runs)
     }
 
-    /// Ends a host's programs; what it had not synced is gone.
+    /// Ends a host's programs, and takes from its disk what a power cut takes.
     pub fn crash(&mut self, at: usize) {
         self.fault(format!("crash {}", self.hosts[at].name));
         self.sim.crash(self.hosts[at].name.as_str());
-        self.hosts[at].disk.crash();
+        self.cut_power(at);
+        self.hosts[at].view(|view| (view.status, view.state) = Default::default());
         self.down[at] = true;
     }
 
     /// Starts a host again.
     pub fn bounce(&mut self, at: usize) {
         self.fault(format!("bounce {}", self.hosts[at].name));
+        self.hosts[at].view(|view| view.failure = None);
         self.sim.bounce(self.hosts[at].name.as_str());
         self.down[at] = false;
     }
@@ -231,31 +278,33 @@ impl World {
         self.removed[at] = true;
     }
 
-    /// Sends a host, which is up, on an errand, and waits for how it ends.
+    /// Has an administrator's command carried out by a host, which is up, and waits for how it ends.
     ///
     /// # Errors
     /// When it does not end, or cannot be done.
-    pub fn errand(&mut self, host: usize, command: Command) -> Result<Outcome, String> {
-        self.fault(format!("errand {} to {}", command.kind(), self.hosts[host].name));
-        self.hosts[host].view(|view| view.errand = None);
-        self.shared.errand.send_replace(Some(Errand { host, command: command.clone() }));
-        let ended = move |world: &Self| world.hosts[host].view(|view| view.errand.is_some());
-        self.run_until(ERRAND_WITHIN, ended)?;
-        let ended = self.hosts[host].view(|view| view.errand.take());
-        let done = ended.ok_or_else(|| format!("{} has not come back", self.hosts[host].name)).flatten();
-        done.map_err(|why| format!("errand {}: {why}", command.kind()))
+    pub fn command(&mut self, host: usize, command: Command) -> Result<Outcome, String> {
+        let kind = command.kind();
+        self.fault(format!("command {kind} to {}", self.hosts[host].name));
+        self.act(host, Action::Commit(Box::new(command))).map_err(|why| format!("command {kind}: {why}"))
     }
 
-    /// Lets a host's disk take nothing.
-    pub fn stall(&mut self, at: usize) {
-        self.fault(format!("stall {}", self.hosts[at].name));
-        self.hosts[at].disk.stall();
+    /// Has a host, which leads, hand leadership to another one.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn transfer(&mut self, from: usize, to: usize) -> Result<(), String> {
+        self.fault(format!("transfer leadership of {} to {}", self.hosts[from].name, self.hosts[to].name));
+        let to = self.node(to);
+        self.act(from, Action::Transfer(to)).map(drop)
     }
 
-    /// Lets a host's disk go on.
-    pub fn resume(&mut self, at: usize) {
-        self.fault(format!("resume {}", self.hosts[at].name));
-        self.hosts[at].disk.resume();
+    fn act(&mut self, host: usize, action: Action) -> Result<Outcome, String> {
+        self.hosts[host].view(|view| view.command = None);
+        self.shared.command.send_replace(Some(AdminCommand { host, action }));
+        let ended = move |world: &Self| world.hosts[host].view(|view| view.command.is_some());
+        self.run_until(COMMAND_WITHIN, ended)?;
+        let ended = self.hosts[host].view(|view| view.command.take());
+        ended.ok_or_else(|| format!("{} has not answered", self.hosts[host].name)).flatten()
     }
 
     /// Tells what is done to the world.
@@ -281,9 +330,9 @@ fn setup(number: usize, shared: &Arc<Shared>, recorder: &Recorder, random: &mut 
             random.random_range(-WRONG_MS..=WRONG_MS),
             random.random_range(-WALL_PPM..=WALL_PPM),
         )),
-        disk: Disk::new(),
+        disk: Disk::seeded(random.random()),
         files: Mutex::new(Files::fresh(random)),
-        ledger: Mutex::new(Ledger::new(agent)),
+        acknowledged: Mutex::new(Acknowledged::new(agent)),
         answered: AtomicU64::new(0),
         seen: Mutex::default(),
     })

@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use symbi_cluster_tests::seeds::seeds;
 use symbi_cluster_tests::writers::Writers;
 use symbi_cluster_tests::{Cluster, symbi};
 
@@ -84,14 +85,14 @@ async fn a_bundle_verifies_offline_and_1000_changed_copies_are_refused() {
 
     let dir = tempfile::tempdir_in("/tmp").unwrap();
     let copy = dir.path().join("copy.jsonl");
-    let mut rng = StdRng::seed_from_u64(SEED);
-    for number in 0..MUTATIONS {
+    for (seed, number) in seeds(SEED..SEED + 1).flat_map(|seed| (0..MUTATIONS).map(move |number| (seed, number))) {
+        let mut rng = StdRng::seed_from_u64((seed << 32) | number);
         let (changed, how) = mutate(&mut rng, &bundle, &foreign);
         let refused = symbi_audit::verify(&changed[..], Some(&anchor));
         if refused.is_ok() {
             std::fs::write("/tmp/symbi-accepted.jsonl", &changed).unwrap();
             std::fs::write("/tmp/symbi-original.jsonl", &bundle).unwrap();
-            panic!("mutation {number} of seed {SEED:#x} ({how}) is accepted; see /tmp/symbi-accepted.jsonl");
+            panic!("mutation {number} of seed {seed:#x} ({how}) is accepted; see /tmp/symbi-accepted.jsonl");
         }
         if number % (MUTATIONS / BY_PROGRAM) == 0 {
             std::fs::write(&copy, &changed).unwrap();

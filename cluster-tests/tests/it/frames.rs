@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use symbi_cluster_tests::seeds::seeds;
 use symbi_cluster_tests::{Cluster, Node, SOON, eventually};
 use symbi_model::{ClusterId, NodeId};
 use symbi_net::{CallError, Handle, Identity, Inbox, Lane, Member, Options, Request, Roster, tcp};
@@ -52,11 +53,13 @@ fn cut(frame: &Bytes) -> impl Iterator<Item = Bytes> {
 /// A frame with one bit flipped, again and again.
 fn flipped(frame: &Bytes) -> impl Iterator<Item = Bytes> {
     let (times, seed) = FLIPS;
-    let mut random = StdRng::seed_from_u64(seed);
-    (0..times).map(move |_| {
-        let mut changed = frame.to_vec();
-        changed[random.random_range(0..frame.len())] ^= 1 << random.random_range(0..8);
-        changed.into()
+    seeds(seed..seed + 1).flat_map(move |seed| {
+        let mut random = StdRng::seed_from_u64(seed);
+        (0..times).map(move |_| {
+            let mut changed = frame.to_vec();
+            changed[random.random_range(0..frame.len())] ^= 1 << random.random_range(0..8);
+            changed.into()
+        })
     })
 }
 

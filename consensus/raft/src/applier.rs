@@ -10,6 +10,7 @@ use crate::disk::keys::Keys;
 use crate::entry::Data;
 use crate::error::{Error, storage};
 use crate::machine::{Builder, Capture, Generation, Generations, Image, Machine, Slot, Writes, load, store};
+use crate::observer::Observer;
 use crate::types::{self, Answer, Snapshot, SnapshotMeta, StoredMembership, Types};
 use crate::work::Work;
 use futures::{Stream, StreamExt};
@@ -18,7 +19,7 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use symbi_model::codec;
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 use tokio::sync::watch;
 
 /// The most entries that are applied in one write.
@@ -64,6 +65,8 @@ pub struct Applier<M: Machine> {
     engine: Disk,
     /// Where long work is done.
     work: Work,
+    /// Told of each entry that is applied.
+    observer: Observer,
 }
 
 impl<M: Machine> Applier<M> {
@@ -99,11 +102,18 @@ impl<M: Machine> Applier<M> {
             current: Arc::new(Mutex::new(None)),
             engine,
             work,
+            observer: Observer::default(),
         };
         if last.is_some() {
             store(&applier.current, applier.snapshot());
         }
         Ok(applier)
+    }
+
+    /// Has each entry told that is applied from now on.
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
     }
 
     /// The state, after each chunk of entries.
@@ -122,7 +132,7 @@ impl<M: Machine> Applier<M> {
     }
 
     fn apply_chunk(&mut self, chunk: Vec<io::Result<EntryResponder<Types>>>) -> io::Result<()> {
-        let (mut batch, mut progress) = (Batch::new(), self.progress.borrow().clone());
+        let (mut batch, mut progress) = (WriteBatch::new(), self.progress.borrow().clone());
         let mut answers = Vec::new();
         for item in chunk {
             let (entry, responder) = item?;
@@ -140,10 +150,16 @@ impl<M: Machine> Applier<M> {
         Ok(())
     }
 
-    fn apply_entry(&mut self, entry: &types::Entry, progress: &mut Progress, batch: &mut Batch) -> io::Result<Answer> {
+    fn apply_entry(
+        &mut self,
+        entry: &types::Entry,
+        progress: &mut Progress,
+        batch: &mut WriteBatch,
+    ) -> io::Result<Answer> {
         let id = LogId::from(&entry.log_id);
         let mut writes = Writes::new(batch, &self.keys, progress.generation.number(), id.index);
         let answer = self.machine.apply(&format::our_entry(entry), &mut writes)?;
+        self.observer.applied(id.index, || self.machine.image().hash());
         if let EntryPayload::Membership(membership) = &entry.payload {
             self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
         }
@@ -155,7 +171,7 @@ impl<M: Machine> Applier<M> {
     }
 
     /// Adds to `batch` the rows that are not on disk yet, and that with them all rows are the state as of `progress`.
-    fn save(&mut self, batch: &mut Batch, progress: &Progress) {
+    fn save(&mut self, batch: &mut WriteBatch, progress: &Progress) {
         let (generation, last) = (progress.generation.number(), progress.applied);
         self.machine.save(&mut Writes::new(batch, &self.keys, generation, last.map_or(0, |id| id.index)));
         let (membership, root) = (Membership::from(&self.membership), self.machine.image().hash());
@@ -202,7 +218,7 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder<M::Image> {
-        let (mut batch, progress) = (Batch::new(), self.progress.borrow().clone());
+        let (mut batch, progress) = (WriteBatch::new(), self.progress.borrow().clone());
         self.save(&mut batch, &progress);
         let saved = self.engine.write(batch).map_err(storage);
         Builder::new(saved.map(|()| self.snapshot()), self.current.clone())
@@ -217,7 +233,7 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
             membership: Membership::from(&meta.last_membership),
             root: capture.image.hash(),
         };
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(self.keys.applied(), codec::encode(&row));
         // The disk may make it the state, whatever becomes of this call. If it does not, the next start deletes it.
         capture.generation.keep();

@@ -15,14 +15,24 @@ use std::convert::Infallible;
 use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
-use symbi_model::GroupId;
-use symbi_store::{Batch, Engine, Error, OnDurable, Run};
+use symbi_model::{GroupId, codec};
+use symbi_store::{Engine, Error, OnDurable, Run, WriteBatch};
 use tokio::sync::{mpsc, oneshot};
 
 /// What an engine may keep apart of a group: its log, and its audit chain.
 #[must_use]
 pub fn runs(group: GroupId) -> [Run; 2] {
     Keys::new(group).runs()
+}
+
+/// The index as of which an engine has a group's state: what a replica that is started on it begins with.
+///
+/// # Errors
+/// What the engine says, or that what it has is none of ours.
+pub fn saved_index(engine: &dyn Engine, group: GroupId) -> io::Result<Option<u64>> {
+    let Some(bytes) = engine.get(&Keys::new(group).applied()).map_err(storage)? else { return Ok(None) };
+    let applied: format::Applied = codec::decode(&bytes, format::SMALL).map_err(storage)?;
+    Ok(applied.last.map(|last| last.index))
 }
 
 /// The engine, as log and state machine hold it. Whoever may outlive them holds a [`Weak`] one, so that a replica that
@@ -50,7 +60,7 @@ impl Disk {
     }
 
     /// Queues a batch, as [`Engine::append`] does, and watches over its answer.
-    pub fn append(&self, batch: Batch, on_durable: OnDurable) {
+    pub fn append(&self, batch: WriteBatch, on_durable: OnDurable) {
         let asked = self.stalls.ask();
         self.engine.append(
             batch,
@@ -62,13 +72,13 @@ impl Disk {
     }
 
     /// Writes a batch, as [`Engine::write`] does, and watches over it.
-    pub fn write(&self, batch: Batch) -> Result<(), Error> {
+    pub fn write(&self, batch: WriteBatch) -> Result<(), Error> {
         let _asked = self.stalls.ask();
         self.engine.write(batch)
     }
 
     /// Appends a batch now; the future ends when it and everything before it is durable.
-    pub fn sync(&self, batch: Batch) -> impl Future<Output = io::Result<()>> + Send + 'static {
+    pub fn sync(&self, batch: WriteBatch) -> impl Future<Output = io::Result<()>> + Send + 'static {
         let asked = self.stalls.ask();
         let synced = sync(&*self.engine, batch);
         async move {
@@ -93,7 +103,7 @@ impl Deref for Disk {
 }
 
 /// Appends a batch now; the future ends when it and everything before it is durable.
-pub fn sync(engine: &dyn Engine, batch: Batch) -> impl Future<Output = io::Result<()>> + Send + 'static {
+pub fn sync(engine: &dyn Engine, batch: WriteBatch) -> impl Future<Output = io::Result<()>> + Send + 'static {
     let (sender, receiver) = oneshot::channel();
     engine.append(batch, Box::new(move |result| drop(sender.send(result))));
     async move {

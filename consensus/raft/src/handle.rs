@@ -103,7 +103,7 @@ pub async fn open<M: Machine>(
     let stalls = engine.stalls();
     let log = Log::open(engine.clone(), keys)?;
     let meter = log.meter();
-    let applier = Applier::<M>::open(engine, keys, work)?;
+    let applier = Applier::<M>::open(engine, keys, work)?.observed_by(options.observer.clone());
     let (image, progress) = (applier.published(), applier.progress());
     let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
     let receiver = Receiver::new(applier.generations(), work, tasks.clone());

@@ -11,7 +11,7 @@ use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use std::io;
 use std::sync::{Arc, Mutex};
 use symbi_model::codec;
-use symbi_store::{Batch, Engine};
+use symbi_store::{Engine, WriteBatch};
 
 mod meter;
 mod reader;
@@ -79,7 +79,7 @@ impl RaftLogStorage<Types> for Log {
 
     async fn save_vote(&mut self, vote: &types::Vote) -> io::Result<()> {
         let vote = Vote::from(vote);
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(self.shared.keys.vote(), codec::encode(&vote));
         self.shared.engine.sync(batch).await?;
         self.shared.inner().vote = Some(vote);
@@ -95,7 +95,7 @@ impl RaftLogStorage<Types> for Log {
             }
             inner.committed = Some(committed);
         }
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(self.shared.keys.committed(), codec::encode(&committed));
         self.shared.engine.write(batch).map_err(storage)
     }
@@ -109,7 +109,7 @@ impl RaftLogStorage<Types> for Log {
         I: IntoIterator<Item = types::Entry> + Send,
         I::IntoIter: Send,
     {
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         let end = self.shared.take(entries, &mut batch)?;
         let inner = self.shared.inner.clone();
         // Without the lock: an engine may call back before it returns.
@@ -129,7 +129,7 @@ impl RaftLogStorage<Types> for Log {
     /// back the old leader's entry under it.
     async fn truncate_after(&mut self, last: Option<types::LogId>) -> io::Result<()> {
         let from = last.map_or(0, |id| id.index + 1);
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         let total = self.shared.begin(from)?;
         {
             let mut inner = self.shared.inner();
@@ -159,7 +159,7 @@ impl RaftLogStorage<Types> for Log {
             inner.recent.purge(upto.index + 1);
         }
         let keys = &self.shared.keys;
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         // From the very first one: an append that was on its way at the last purge may have come after it.
         batch.delete_range(keys.entry(0), keys.entry(upto.index + 1));
         batch.put(keys.purged(), codec::encode(&upto));

@@ -11,7 +11,7 @@ use crate::entry::Entry;
 use bytes::Bytes;
 use std::io;
 use symbi_model::Hash;
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 
 pub mod frames;
 pub mod generation;
@@ -103,7 +103,7 @@ pub enum Source {
 /// What a machine writes.
 pub struct Writes<'a> {
     /// What is written at once.
-    batch: &'a mut Batch,
+    batch: &'a mut WriteBatch,
     /// The group's keys.
     keys: &'a Keys,
     /// The generation in use.
@@ -114,7 +114,7 @@ pub struct Writes<'a> {
 
 impl<'a> Writes<'a> {
     /// Writes of the entry at `index`, to a generation.
-    pub(crate) fn new(batch: &'a mut Batch, keys: &'a Keys, generation: u64, index: u64) -> Self {
+    pub(crate) fn new(batch: &'a mut WriteBatch, keys: &'a Keys, generation: u64, index: u64) -> Self {
         Self { batch, keys, generation, index }
     }
 

@@ -1,6 +1,7 @@
 //! How a replica is set up.
 
 use crate::keeper::plan::Bounds;
+use crate::observer::Observer;
 use crate::replica::ReplicaId;
 use crate::work::Work;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub struct Options {
     pub stall_ends: Duration,
     /// Where long work is done.
     pub work: Work,
+    /// Told of each entry that is applied.
+    pub observer: Observer,
 }
 
 impl Options {
@@ -71,6 +74,7 @@ impl Options {
             stall_after: Duration::from_secs(2),
             stall_ends: Duration::from_secs(10),
             work: Work::Threads,
+            observer: Observer::default(),
         }
     }
 

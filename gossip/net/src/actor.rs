@@ -3,7 +3,7 @@
 //! What it does with them is in [`links`] (which connections there are), [`dial`], [`traffic`] (what runs over
 //! them) and [`joins`] (the join protocol and vouching).
 //!
-//! - At most one connection of a peer is *active*: its lanes are on the switchboard.
+//! - At most one connection of a peer is *active*: its lanes are in the routes.
 //! - A connection whose peer's standing is no longer the one it was admitted with is closed.
 
 mod dial;
@@ -29,17 +29,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::counters::Counters;
-use crate::handle::{Message, Switchboard};
 use crate::identity::peer_of;
 use crate::inbox::{Gossip, Outbox};
+use crate::message::Message;
 use crate::roster::{Shared, Standing};
+use crate::routes::Routes;
 use crate::{Connection, Identity, Options, Roster, gossip};
 
 /// How long closing connections may take at the end.
-const FAREWELL: Duration = Duration::from_millis(500);
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// What the actor is made of.
-pub(crate) struct Seed {
+pub(crate) struct Parts {
     /// The settings.
     pub(crate) options: Options,
     /// Our key, which signs gossip.
@@ -59,7 +60,7 @@ pub(crate) struct Seed {
     /// What came in goes here.
     pub(crate) outbox: Outbox,
     /// Where active lanes are found.
-    pub(crate) switchboard: Arc<Switchboard>,
+    pub(crate) routes: Arc<Routes>,
     /// Who is connected, for others.
     pub(crate) connected: watch::Sender<BTreeMap<NodeId, Connection>>,
     /// What was refused or lost.
@@ -73,7 +74,7 @@ pub(crate) struct Seed {
 /// The actor.
 pub(crate) struct Actor {
     /// What it was made of.
-    seed: Seed,
+    parts: Parts,
     /// All open connections.
     links: BTreeMap<ConnectionId, link::Link>,
     /// The connection in use with each peer.
@@ -88,9 +89,9 @@ pub(crate) struct Actor {
 
 impl Actor {
     /// An actor without connections.
-    pub(crate) fn new(seed: Seed) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            seed,
+            parts,
             links: BTreeMap::new(),
             active: BTreeMap::new(),
             dialing: BTreeMap::new(),
@@ -101,24 +102,24 @@ impl Actor {
 
     /// Runs until it is stopped, then closes what is open.
     pub(crate) async fn run(mut self) {
-        let mut ticks = interval(self.seed.options.redial);
+        let mut ticks = interval(self.parts.options.redial);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let stop = self.seed.stop.clone();
+        let stop = self.parts.stop.clone();
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Ok(()) = self.seed.roster.changed() => self.on_roster(),
+                Ok(()) = self.parts.roster.changed() => self.on_roster(),
                 _ = ticks.tick() => self.on_tick(),
-                Some(message) = self.seed.message_queue.recv() => self.on_message(message),
+                Some(message) = self.parts.message_queue.recv() => self.on_message(message),
                 Some(answered) = self.joins.answers.next() => self.on_answered(answered),
-                event = self.seed.swarm.select_next_some() => self.on_event(event),
+                event = self.parts.swarm.select_next_some() => self.on_event(event),
             }
         }
         self.close_all().await;
     }
 
-    /// Says goodbye: closed connections reach the peers as an end, not as silence.
+    /// Closes everything: closed connections reach the peers as an end, not as silence.
     async fn close_all(mut self) {
         let connections: Vec<_> = self.links.keys().copied().collect();
         for connection in connections {
@@ -126,12 +127,12 @@ impl Actor {
         }
         let drained = async {
             while !self.links.is_empty() {
-                let event = self.seed.swarm.select_next_some().await;
+                let event = self.parts.swarm.select_next_some().await;
                 self.on_event(event);
             }
         };
         // After that the swarm is dropped, which resets what is left.
-        let _ = tokio::time::timeout(FAREWELL, drained).await;
+        let _ = tokio::time::timeout(CLOSING, drained).await;
     }
 
     /// Takes one message.
@@ -142,10 +143,10 @@ impl Actor {
             Message::Disconnect(node) => self.disconnect(&node),
             Message::Open(connection, open) => {
                 if let Some(link) = self.links.get(&connection) {
-                    self.seed.swarm.behaviour_mut().substreams.open(link.peer, connection, open);
+                    self.parts.swarm.behaviour_mut().substreams.open(link.peer, connection, open);
                 }
             }
-            Message::Pulse(connection, outcome) => self.on_pulse(connection, outcome),
+            Message::Keepalive(connection, outcome) => self.on_keepalive(connection, outcome),
             Message::Broken(connection, error) => self.on_broken(connection, &error),
         }
     }
@@ -162,7 +163,7 @@ impl Actor {
             }
             SwarmEvent::IncomingConnectionError { error, send_back_addr, .. } => {
                 let refused = matches!(error, ListenError::Denied { .. });
-                let counters = &self.seed.counters;
+                let counters = &self.parts.counters;
                 let counter = if refused { &counters.connections_refused } else { &counters.handshakes_failed };
                 if counter.add() {
                     tracing::warn!(from = %send_back_addr, %error, "a connection failed; more of these at debug level");
@@ -181,14 +182,14 @@ impl Actor {
     /// Publishes a view.
     fn publish(&mut self, view: &Bytes) {
         if view.len() > gossip::MAX_VIEW {
-            if self.seed.counters.gossip_dropped.add() {
+            if self.parts.counters.gossip_dropped.add() {
                 tracing::warn!(bytes = view.len(), "a view is too long to publish");
             }
             return;
         }
-        let frame = gossip::encode(&self.seed.identity, view);
+        let frame = gossip::encode(&self.parts.identity, view);
         // Nobody listening, or full queues: a view is a hint, and the next one follows.
-        if let Err(error) = self.seed.swarm.behaviour_mut().gossip.inner.publish(gossip::topic(), frame) {
+        if let Err(error) = self.parts.swarm.behaviour_mut().gossip.inner.publish(gossip::topic(), frame) {
             tracing::trace!(%error, "a view was not published");
         }
     }
@@ -199,24 +200,24 @@ impl Actor {
         let from_member = gossip::decode(&message.data).filter(|(author, _)| self.is_member(author));
         let acceptance = match from_member {
             Some((from, body)) => {
-                if self.seed.outbox.gossip.try_send(Gossip { from, body }).is_err() {
-                    self.seed.counters.gossip_dropped.add();
+                if self.parts.outbox.gossip.try_send(Gossip { from, body }).is_err() {
+                    self.parts.counters.gossip_dropped.add();
                 }
                 MessageAcceptance::Accept
             }
             None => {
-                if self.seed.counters.gossip_refused.add() {
+                if self.parts.counters.gossip_refused.add() {
                     tracing::warn!(by = %propagation_source, "gossip that is no member's");
                 }
                 MessageAcceptance::Ignore
             }
         };
-        let gossip = &mut self.seed.swarm.behaviour_mut().gossip.inner;
+        let gossip = &mut self.parts.swarm.behaviour_mut().gossip.inner;
         gossip.report_message_validation_result(&message_id, &propagation_source, acceptance);
     }
 
     /// Whether `node` is a member by the roster.
     fn is_member(&self, node: &NodeId) -> bool {
-        peer_of(node).is_some_and(|peer| self.seed.table.lock().standing(&peer) == Standing::Member)
+        peer_of(node).is_some_and(|peer| self.parts.table.lock().standing(&peer) == Standing::Member)
     }
 }

@@ -6,8 +6,8 @@ use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{gossipsub, request_response};
 
-use crate::door::Door;
 use crate::gated::Gated;
+use crate::listener::Listener;
 use crate::options::Limits;
 use crate::roster::Shared;
 use crate::{gossip, join, substream};
@@ -21,7 +21,7 @@ pub(crate) const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     /// Fixes the standing and keeps strangers few; must come first.
-    pub(crate) door: Door,
+    pub(crate) listener: Listener,
     /// Numbers of connections.
     pub(crate) limits: connection_limits::Behaviour,
     /// For everybody.
@@ -42,7 +42,7 @@ impl Behaviour {
             request_response::Config::default().with_request_timeout(JOIN_TIMEOUT).with_max_concurrent_streams(JOINS);
         let protocols = [(join::PROTOCOL, request_response::ProtocolSupport::Full)];
         Self {
-            door: Door::new(table.clone(), limits),
+            listener: Listener::new(table.clone(), limits),
             limits: connection_limits::Behaviour::new(connections),
             join: request_response::Behaviour::with_codec(join::Codec, protocols, config),
             substreams: substream::Behaviour::new(table.clone()),

@@ -49,3 +49,19 @@ pub enum JoinCallError {
     #[error("it does not speak the join protocol: {0}")]
     Protocol(String),
 }
+
+/// The system's error under the transports' wrappers, which all say `Other`.
+pub(crate) fn root(error: &io::Error) -> io::Error {
+    let (mut kind, mut text) = (error.kind(), error.to_string());
+    let mut source = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+    while let Some(error) = source {
+        text = error.to_string();
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            kind = error.kind();
+            source = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+        } else {
+            source = error.source();
+        }
+    }
+    io::Error::new(kind, text)
+}

@@ -6,7 +6,7 @@
 
 pub(crate) mod caller;
 pub(crate) mod frame;
-pub(crate) mod pulse;
+pub(crate) mod keepalive;
 pub(crate) mod server;
 
 /// What a call is about. Lanes never wait for one another.

@@ -12,8 +12,8 @@
 mod actor;
 mod address;
 mod behaviour;
+mod connection;
 mod counters;
-mod door;
 mod error;
 mod gated;
 mod gossip;
@@ -22,19 +22,25 @@ mod identity;
 mod inbox;
 mod join;
 mod lane;
+mod listener;
+mod message;
 mod options;
 mod roster;
+mod routes;
+mod start;
 mod substream;
 mod transport;
 
+pub use connection::Connection;
 pub use counters::Counts;
 pub use error::{CallError, Error, JoinCallError};
-pub use handle::{Connection, Handle, start};
+pub use handle::Handle;
 pub use identity::Identity;
 pub use inbox::{Gossip, Inbox, JoinCall, Request, Vouch};
 pub use lane::{Lane, MAX_BODY};
 pub use options::{Limits, Options};
 pub use roster::{Member, Roster};
+pub use start::start;
 pub use transport::{Transport, secure, tcp};
 
 /// libp2p's timers must be the ones that follow tokio's clock.

@@ -27,7 +27,7 @@ pub(crate) enum Slot {
     /// Calls of one lane.
     Lane(Lane),
     /// The heartbeat.
-    Pulse,
+    Keepalive,
 }
 
 impl Slot {
@@ -36,9 +36,11 @@ impl Slot {
         match standing {
             Standing::Stranger => Vec::new(),
             Standing::RaftOnly => {
-                std::iter::once(Self::Pulse).chain(Lane::RAFT.iter().copied().map(Self::Lane)).collect()
+                std::iter::once(Self::Keepalive).chain(Lane::RAFT.iter().copied().map(Self::Lane)).collect()
             }
-            Standing::Member => std::iter::once(Self::Pulse).chain(Lane::ALL.iter().copied().map(Self::Lane)).collect(),
+            Standing::Member => {
+                std::iter::once(Self::Keepalive).chain(Lane::ALL.iter().copied().map(Self::Lane)).collect()
+            }
         }
     }
 }
@@ -47,7 +49,7 @@ impl AsRef<str> for Slot {
     fn as_ref(&self) -> &str {
         match self {
             Self::Lane(lane) => lane.protocol(),
-            Self::Pulse => "/symbi/pulse/1",
+            Self::Keepalive => "/symbi/pulse/1",
         }
     }
 }

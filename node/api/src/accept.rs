@@ -1,24 +1,29 @@
 //! The accept loop: TCP and the unix socket, with bounds that a library's plain `serve` does not have.
 //!
-//! Bounds: 512 connections, 32 from one address; the first byte within 5 s, headers within 10 s; a client that does not read
-//! its answers may keep them waiting for 30 s. Over a bound a connection is closed at once. (Bodies are bounded in
-//! [`crate::routes`].)
+//! Bounds: over TCP 32 connections that have shown no token, for 10 s each, and 512 that have; on the unix socket 512. The first
+//! byte within 5 s, headers within 10 s; a client that does not read its answers may keep them waiting for 30 s. Over a bound a
+//! connection is answered 503 and closed. (Bodies are bounded in [`crate::routes`].)
 
+pub mod connections;
 mod paced;
+mod refusal;
 
-use crate::auth::Door;
+use crate::auth::Listener;
 use axum::Router;
+use connections::{Connections, Limits, Place};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use paced::Paced;
-use std::collections::HashMap;
+use refusal::Refusals;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,9 +38,9 @@ pub struct Options {
     /// The unix socket, mode 0600.
     pub socket: PathBuf,
     /// The most connections at once.
-    pub connections: usize,
-    /// The most connections at once from one address.
-    pub per_address: usize,
+    pub limits: Limits,
+    /// How long a connection over TCP may be open without having shown a token.
+    pub anonymous: Duration,
     /// How long a connection may be silent before its first byte.
     pub first_byte: Duration,
     /// How long a request's headers may take.
@@ -51,8 +56,8 @@ impl Options {
         Self {
             listen,
             socket,
-            connections: 512,
-            per_address: 32,
+            limits: Limits { anonymous: 32, authenticated: 512 },
+            anonymous: Duration::from_secs(10),
             first_byte: Duration::from_secs(5),
             headers: Duration::from_secs(10),
             reader: Duration::from_secs(30),
@@ -107,8 +112,10 @@ struct Service {
     router: Router,
     /// The bounds.
     options: Arc<Options>,
-    /// How many connections each address has.
-    open: Arc<Mutex<HashMap<Option<IpAddr>, usize>>>,
+    /// The connections that are open.
+    connections: Connections,
+    /// How those that are not served are told.
+    refusals: Refusals,
     /// Ends every connection.
     cancel: CancellationToken,
 }
@@ -117,100 +124,122 @@ impl Bound {
     /// Serves until `cancel`, then lets open requests end.
     pub async fn serve(self, router: Router, cancel: CancellationToken) {
         let tracker = TaskTracker::new();
-        let service = Service { router, options: Arc::new(self.options), open: Arc::default(), cancel: cancel.clone() };
+        let connections = Connections::new(self.options.limits);
+        let (options, refusals) = (Arc::new(self.options), Refusals::default());
+        let service = Service { router, options, connections, refusals, cancel: cancel.clone() };
         loop {
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
-                accepted = self.tcp.accept() => service.admit_tcp(&tracker, accepted).await,
-                accepted = self.unix.accept() => service.admit_unix(&tracker, accepted).await,
+                accepted = self.tcp.accept() => match accepted {
+                    Ok((stream, _)) => service.admit_tcp(&tracker, stream),
+                    Err(error) => pause(&error).await,
+                },
+                accepted = self.unix.accept() => match accepted {
+                    Ok((stream, _)) => service.admit_unix(&tracker, stream),
+                    Err(error) => pause(&error).await,
+                },
             }
         }
         tracker.close();
-        let _ = tokio::time::timeout(Duration::from_secs(2), tracker.wait()).await;
+        let _ = timeout(Duration::from_secs(2), tracker.wait()).await;
         let _ = std::fs::remove_file(&service.options.socket);
     }
 }
 
 impl Service {
-    async fn admit_tcp(&self, tracker: &TaskTracker, accepted: io::Result<(TcpStream, SocketAddr)>) {
-        match accepted {
-            Ok((stream, peer)) => {
-                if let Some(place) = self.place(Some(peer.ip())) {
-                    let service = self.clone();
-                    tracker.spawn(async move {
-                        // Looked at and not only waited for: a socket may be called readable before anything has come.
-                        let mut first = [0];
-                        let looking = tokio::time::timeout(service.options.first_byte, stream.peek(&mut first));
-                        if matches!(looking.await, Ok(Ok(1))) {
-                            service.connection(stream, reset, Door::Tcp).await;
-                        }
-                        drop(place);
-                    });
-                }
+    fn admit_tcp(&self, tracker: &TaskTracker, stream: TcpStream) {
+        let (service, place) = (self.clone(), self.connections.anonymous());
+        tracker.spawn(async move {
+            match place {
+                Ok(place) => service.tcp(stream, Arc::new(place)).await,
+                Err(connections::Full) => service.refusals.refuse(stream).await,
             }
-            Err(error) => pause(&error).await,
-        }
+        });
     }
 
-    async fn admit_unix(
-        &self,
-        tracker: &TaskTracker,
-        accepted: io::Result<(UnixStream, tokio::net::unix::SocketAddr)>,
-    ) {
-        match accepted {
-            Ok((stream, _)) => {
-                let own = stream
-                    .peer_cred()
-                    .is_ok_and(|peer| peer.uid() == 0 || peer.uid() == rustix::process::getuid().as_raw());
-                if let Some(place) = own.then(|| self.place(None)).flatten() {
-                    let service = self.clone();
-                    tracker.spawn(async move {
-                        service.connection(stream, |_| (), Door::Unix).await;
-                        drop(place);
-                    });
-                }
+    fn admit_unix(&self, tracker: &TaskTracker, stream: UnixStream) {
+        let own =
+            stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == rustix::process::getuid().as_raw());
+        if !own {
+            return;
+        }
+        let (service, place) = (self.clone(), self.connections.local());
+        tracker.spawn(async move {
+            match place {
+                Ok(place) => service.connection(stream, |_| (), Listener::Unix, Arc::new(place)).await,
+                Err(connections::Full) => service.refusals.refuse(stream).await,
             }
-            Err(error) => pause(&error).await,
+        });
+    }
+
+    async fn tcp(&self, stream: TcpStream, place: Arc<Place>) {
+        // Looked at and not only waited for: a socket may be called readable before anything has come.
+        let mut first = [0];
+        let spoke = tokio::select! {
+            looked = timeout(self.options.first_byte, stream.peek(&mut first)) => matches!(looked, Ok(Ok(1))),
+            () = place.displaced() => return self.refusals.refuse(stream).await,
+        };
+        if spoke {
+            self.connection(stream, reset, Listener::Tcp, place).await;
         }
     }
 
-    /// A connection's place under the bounds, or none when they are reached.
-    fn place(&self, address: Option<IpAddr>) -> Option<Place> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // The operator's own socket has connections of its own: strangers on TCP must not lock it out.
-        let all: usize =
-            open.iter().filter(|(other, _)| other.is_some() == address.is_some()).map(|(_, count)| count).sum();
-        let own = open.get(&address).copied().unwrap_or(0);
-        if all >= self.options.connections || (address.is_some() && own >= self.options.per_address) {
-            return None;
-        }
-        open.insert(address, own + 1);
-        Some(Place { address, open: self.open.clone() })
-    }
-
-    async fn connection<S>(&self, stream: S, abort: fn(&S), door: Door)
+    /// Serves a connection to its end: its own, that of its time without a token, or that of its place.
+    async fn connection<S>(&self, stream: S, abort: fn(&S), listener: Listener, place: Arc<Place>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let routes = self.router.clone().layer(axum::Extension(door));
-        let connection = hyper::server::conn::http1::Builder::new()
+        let until = Instant::now() + self.options.anonymous;
+        let routes = self.router.clone().layer(axum::Extension(listener)).layer(axum::Extension(place.clone()));
+        let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.options.headers)
             .serve_connection(
                 TokioIo::new(Paced::new(stream, self.options.reader, abort)),
                 TowerToHyperService::new(routes),
             );
-        tokio::pin!(connection);
-        tokio::select! {
-            ended = connection.as_mut() => if let Err(error) = ended {
-                tracing::debug!(%error, "an HTTP connection ended with an error");
-            },
-            () = self.cancel.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                let _ = connection.await;
+        let why = tokio::select! {
+            ended = &mut connection => return logged(ended),
+            () = self.over(&place, until) => Why::Anonymous,
+            () = place.displaced() => Why::Displaced,
+            () = self.cancel.cancelled() => Why::Stopping,
+        };
+        match why {
+            Why::Displaced => {
+                let stream = connection.into_parts().io.into_inner().into_inner();
+                self.refusals.refuse(stream).await;
+            }
+            Why::Anonymous if !place.is_answered() => {}
+            Why::Anonymous | Why::Stopping => {
+                Pin::new(&mut connection).graceful_shutdown();
+                logged(connection.await);
             }
         }
+    }
+
+    /// Ends at `until`, if the connection has shown no token by then.
+    async fn over(&self, place: &Place, until: Instant) {
+        sleep_until(until).await;
+        if !place.is_anonymous() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Why a connection is ended that has not ended itself.
+enum Why {
+    /// It has shown no token for too long.
+    Anonymous,
+    /// Another has taken its place.
+    Displaced,
+    /// The node stops.
+    Stopping,
+}
+
+fn logged(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP connection ended with an error");
     }
 }
 
@@ -225,24 +254,4 @@ fn reset(stream: &TcpStream) {
 async fn pause(error: &io::Error) {
     tracing::warn!(%error, "cannot accept an HTTP connection");
     tokio::time::sleep(Duration::from_millis(100)).await;
-}
-
-/// One connection's place under the bounds, given back on drop.
-struct Place {
-    /// Whose.
-    address: Option<IpAddr>,
-    /// Where it is counted.
-    open: Arc<Mutex<HashMap<Option<IpAddr>, usize>>>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.address);
-            }
-        }
-    }
 }

@@ -7,7 +7,7 @@ use symbi_model::{Hash, State};
 
 /// How a connection came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Listener {
     /// Over TCP: a token is needed.
     Tcp,
     /// Over the unix socket, whose mode lets only its owner and root in.
@@ -18,11 +18,11 @@ pub enum Door {
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] without a token, or with one that the cluster does not know.
-pub fn user(state: &State, door: Door, headers: &HeaderMap) -> Result<String, Error> {
+pub fn user(state: &State, listener: Listener, headers: &HeaderMap) -> Result<String, Error> {
     let Some(header) = headers.get(AUTHORIZATION) else {
-        return match door {
-            Door::Unix => Ok("admin".to_owned()),
-            Door::Tcp => Err(Error::Unauthenticated("this request needs 'Authorization: Bearer TOKEN'".to_owned())),
+        return match listener {
+            Listener::Unix => Ok("admin".to_owned()),
+            Listener::Tcp => Err(Error::Unauthenticated("this request needs 'Authorization: Bearer TOKEN'".to_owned())),
         };
     };
     let token = header.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();

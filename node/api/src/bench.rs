@@ -106,14 +106,14 @@ pub struct Order {
 
 /// The agents of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hired {
+pub struct BenchAgents {
     /// Those that messages are sent from, on this node; for writes, those on whose records the notes are.
     pub from: Vec<AgentName>,
     /// Those that messages are sent to, on another node.
     pub to: Vec<AgentName>,
 }
 
-impl Hired {
+impl BenchAgents {
     /// The agent on whose record a client's notes are.
     ///
     /// # Panics

@@ -1,7 +1,8 @@
 //! What a caller is told when a request fails: the only place in which HTTP status codes exist.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use symbi_model::{ProposeError, Refusal};
@@ -19,8 +20,6 @@ pub enum Error {
         decision: String,
         /// In words.
         reason: String,
-        /// Whether it was denied only because this node has not heard of a leader.
-        deaf: bool,
     },
     /// The policies that somebody wants applied are not valid.
     #[error("{0}")]
@@ -37,6 +36,9 @@ pub enum Error {
     /// The node does as much of this as it can already.
     #[error("{0}")]
     Busy(String),
+    /// There are as many connections as this node takes.
+    #[error("this node has as many connections as it takes")]
+    TooManyConnections,
     /// The `Host` header names something this node does not serve.
     #[error("the Host header {0:?} is not served here")]
     Misdirected(String),
@@ -76,7 +78,10 @@ pub enum Error {
         /// The limit.
         seconds: u64,
     },
-    /// No leader confirmed the read, or another node that is needed did not answer.
+    /// No leader that a majority follows has answered, or was heard at all: certainly nothing was done.
+    #[error("{0}")]
+    NoLeader(String),
+    /// Another node that is needed did not answer, or this one does not serve just now.
     #[error("{0}")]
     Unavailable(String),
     /// The deadline passed.
@@ -99,13 +104,14 @@ impl Error {
             Self::BadRequest(_) => "BAD_REQUEST",
             Self::WrongMethod(_) => "WRONG_METHOD",
             Self::Busy(_) => "BUSY",
+            Self::TooManyConnections => "TOO_MANY_CONNECTIONS",
             Self::Misdirected(_) => "MISDIRECTED",
             Self::NotFound(_) => "NOT_FOUND",
             Self::Ambiguous { .. } => "AMBIGUOUS",
             Self::AtRisk(_) => "QUORUM_AT_RISK",
             Self::Refused(refusal) => refusal.code(),
             Self::Undecided(error) => match error {
-                ProposeError::NoLeader => "NO_QUORUM",
+                ProposeError::NoLeader => "NO_LEADER",
                 ProposeError::Unknown => "OUTCOME_UNKNOWN",
                 ProposeError::ClockSkew { .. } => "CLOCK_SKEW",
                 ProposeError::TooLarge { .. } => "TOO_LARGE",
@@ -115,6 +121,7 @@ impl Error {
             },
             Self::TooLarge { .. } => "TOO_LARGE",
             Self::SlowBody { .. } => "SLOW_BODY",
+            Self::NoLeader(_) => "NO_LEADER",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Deadline(_) => "DEADLINE",
             Self::Internal(_) => "INTERNAL",
@@ -138,21 +145,38 @@ impl Error {
             Self::TooLarge { .. } | Self::Undecided(ProposeError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Undecided(ProposeError::Unknown) | Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Undecided(_) | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Undecided(_) | Self::NoLeader(_) | Self::Unavailable(_) | Self::TooManyConnections => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     fn details(&self) -> Value {
         match self {
-            Self::Denied { decision, reason, deaf } => {
-                json!({ "decision": decision, "reason": reason, "no_leader_heard": deaf })
-            }
+            Self::Denied { decision, reason } => json!({ "decision": decision, "reason": reason }),
             Self::Ambiguous { candidates, more, .. } => json!({ "candidates": candidates, "more": more }),
             Self::Invalid(invalid) => json!({ "problems": problems(invalid) }),
             Self::Lockout(lockout) => json!({ "reason": lockout.reason }),
             _ => json!({}),
         }
+    }
+}
+
+impl Error {
+    fn body(&self) -> Value {
+        json!({ "error": self.to_string(), "code": self.code(), "details": self.details() })
+    }
+
+    /// The whole answer as it is written to a connection that is closed behind it.
+    #[must_use]
+    pub fn encoded(&self) -> Vec<u8> {
+        let (status, body) = (self.status(), self.body().to_string());
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+        .into_bytes()
     }
 }
 
@@ -183,19 +207,29 @@ impl From<Refusal> for Error {
 
 impl From<ProposeError> for Error {
     fn from(error: ProposeError) -> Self {
-        Self::Undecided(error)
+        match error {
+            ProposeError::NoLeader => Self::NoLeader("no leader answered in time; nothing was written".to_owned()),
+            other => Self::Undecided(other),
+        }
     }
 }
 
 impl From<symbi_policy::Denied> for Error {
     fn from(denied: symbi_policy::Denied) -> Self {
-        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason, deaf: denied.deaf }
+        // The policies have denied nothing: this node cannot know them while it hears no leader.
+        if denied.leaderless {
+            return Self::NoLeader(denied.reason);
+        }
+        Self::Denied { decision: denied.decision.to_string(), reason: denied.reason }
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.to_string(), "code": self.code(), "details": self.details() });
-        (self.status(), Json(body)).into_response()
+        let mut response = (self.status(), Json(self.body())).into_response();
+        if matches!(self, Self::TooManyConnections) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }

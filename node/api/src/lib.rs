@@ -1,7 +1,7 @@
 //! What people touch over HTTP: the routes, their JSON, and the client that the command line uses.
 //!
 //! Every node serves all of it. A handler authenticates, validates, has the gate judge, proposes and answers; it decides
-//! nothing else. Not here: the command line (`node/server`), and how a call reaches another node (the composition root,
+//! nothing else. Not here: the command line (`node/cli`), and how a call reaches another node (the composition root,
 //! which answers [`ports::Call`]).
 
 pub mod accept;

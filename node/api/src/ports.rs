@@ -1,8 +1,7 @@
 //! What the interface needs of the rest of the node, as channels and handles.
 
-use crate::bench::{Found, Hired, Order};
+use crate::bench::{BenchAgents, Found, Order};
 use crate::error::Error;
-use crate::write::Way;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,14 +31,6 @@ pub struct Ports {
     pub wall_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Where the cluster port of this node listens, for join commands.
     pub advertise: std::net::SocketAddr,
-}
-
-impl Ports {
-    /// The way of a write.
-    #[must_use]
-    pub fn way(&self) -> Way {
-        Way { state: self.state.clone(), gate: self.gate.clone(), proposals: self.proposals.clone() }
-    }
 }
 
 /// What this node knows of the group and of its neighbours, at one moment.
@@ -124,9 +115,9 @@ pub enum Call {
     /// Runs the bench.
     Bench(Order, oneshot::Sender<Result<Found, Error>>),
     /// Makes the agents of a run whose clients are elsewhere.
-    BenchHire(Order, oneshot::Sender<Result<Hired, Error>>),
+    BenchProvision(Order, oneshot::Sender<Result<BenchAgents, Error>>),
     /// Removes the agents of this node's runs, for a user.
-    BenchDismiss(String, oneshot::Sender<Result<(), Error>>),
+    BenchTeardown(String, oneshot::Sender<Result<(), Error>>),
     /// What every ledger that can be asked knows of messages whose ids begin so.
     Message(String, oneshot::Sender<Traced>),
     /// Lines of a node's ledger from a number on.

@@ -1,5 +1,5 @@
-//! What people write for a thing: its name, its id, or a unique beginning of either. The one place where that is resolved, so
-//! that every verb and every route takes the same, and says the same of what may mean several things.
+//! Beginnings of names and ids, for those who read. Nothing is changed, stopped or sent to by a beginning: what it fits may be
+//! gone, and then it fits something else.
 
 use crate::error::Error;
 
@@ -29,9 +29,14 @@ impl<T> Candidate<T> {
     }
 
     fn begins(&self, wanted: &str) -> bool {
-        let name = self.name.as_ref().is_some_and(|name| name.starts_with(wanted));
-        name || (wanted.len() >= ID_BYTES && self.id.starts_with(wanted))
+        fits(wanted, self.name.as_deref(), &self.id)
     }
+}
+
+/// Whether `prefix` is the beginning of this name, or is long enough to be one of this id and is.
+#[must_use]
+pub fn fits(prefix: &str, name: Option<&str>, id: &str) -> bool {
+    name.is_some_and(|name| name.starts_with(prefix)) || (prefix.len() >= ID_BYTES && id.starts_with(prefix))
 }
 
 /// The one among `candidates` that `wanted` means: by its whole name or id, or as the only one that begins so. `what` is

@@ -22,17 +22,29 @@ pub struct Freshness {
 }
 
 impl Freshness {
+    /// A read at `at` or of `consistency`, as its caller gave them.
+    #[must_use]
+    pub fn new(at: Option<u64>, consistency: Option<String>) -> Self {
+        Self { at, consistency }
+    }
+
     /// A read of what this node has, however old.
     #[must_use]
     pub fn local() -> Self {
         Self { at: None, consistency: Some("local".to_owned()) }
+    }
+
+    /// Whether its caller has said how fresh it is to be.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.at.is_some() || self.consistency.is_some()
     }
 }
 
 /// The state at the freshness asked for.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when no leader confirms within [`READ_TIMEOUT`], [`Error::BadRequest`] for an unknown consistency.
+/// [`Error::NoLeader`] when none confirms it within [`READ_TIMEOUT`], [`Error::BadRequest`] for an unknown consistency.
 pub async fn state(ports: &Ports, freshness: &Freshness) -> Result<State, Error> {
     let index = match (freshness.at, freshness.consistency.as_deref()) {
         (Some(index), None) => index,
@@ -62,11 +74,13 @@ pub async fn applied(ports: &Ports, index: u64, patience: Duration) -> Result<St
 
 async fn read_index(ports: &Ports) -> Result<u64, Error> {
     let (reply, answer) = oneshot::channel();
-    let unavailable = || {
-        Error::Unavailable(
-            "no leader confirmed this read; ?consistency=local answers with what this node has".to_owned(),
-        )
-    };
-    ports.calls.send(Call::ReadIndex(reply)).await.map_err(|_| unavailable())?;
-    timeout(READ_TIMEOUT, answer).await.ok().and_then(Result::ok).flatten().ok_or_else(unavailable)
+    ports
+        .calls
+        .send(Call::ReadIndex(reply))
+        .await
+        .map_err(|_| Error::Unavailable("this node is stopping".to_owned()))?;
+    let confirmed = timeout(READ_TIMEOUT, answer).await.ok().and_then(Result::ok).flatten();
+    confirmed.ok_or_else(|| {
+        Error::NoLeader("no leader confirmed this read; ?consistency=local answers with what this node has".to_owned())
+    })
 }

@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod cluster;
 mod decisions;
+mod leaderless;
 mod messages;
 mod object;
 mod policies;
@@ -14,7 +15,8 @@ mod traces;
 pub use object::Json;
 pub use tokens::first as first_token;
 
-use crate::auth::{self, Door};
+use crate::accept::connections::{Full, Place};
+use crate::auth::{self, Listener};
 use crate::error::Error;
 use crate::keys::Pool;
 use crate::ports::{Call, Ports};
@@ -62,16 +64,26 @@ impl App {
     }
 }
 
-/// The user for whom a request acts.
-pub struct Caller(pub String);
+/// For whom a request acts.
+pub struct Caller {
+    /// The user.
+    user: String,
+    /// Where it came in.
+    listener: Listener,
+}
 
 impl Caller {
+    /// The node's own user, as on its socket.
+    fn node_itself() -> Self {
+        Self { user: "admin".to_owned(), listener: Listener::Unix }
+    }
+
     fn principal(&self) -> Principal {
-        Principal::User(self.0.clone())
+        Principal::User(self.user.clone())
     }
 
     fn actor(&self) -> String {
-        format!("user:{}", self.0)
+        format!("user:{}", self.user)
     }
 }
 
@@ -79,8 +91,9 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        let door = *parts.extensions.get::<Door>().unwrap_or(&Door::Tcp);
-        auth::user(&app.ports.state.borrow(), door, &parts.headers).map(Self)
+        let listener = *parts.extensions.get::<Listener>().unwrap_or(&Listener::Tcp);
+        let user = auth::user(&app.ports.state.borrow(), listener, &parts.headers)?;
+        Ok(Self { user, listener })
     }
 }
 
@@ -144,7 +157,7 @@ pub fn router(ports: Ports, hosts: Vec<String>) -> Router<()> {
         .route("/api/v1/policies/{number}", get(policies::show))
         .route("/api/v1/decisions/{id}", get(decisions::show))
         .route("/api/v1/bench", post(bench::run))
-        .route("/api/v1/bench/agents", post(bench::hire).delete(bench::dismiss))
+        .route("/api/v1/bench/agents", post(bench::provision).delete(bench::teardown))
         .route("/api/v1/messages/{id}", get(traces::show))
         .route("/api/v1/messages/{id}/status", get(traces::status))
         .route("/api/v1/audit", get(audit::tail))
@@ -161,22 +174,32 @@ pub fn router(ports: Ports, hosts: Vec<String>) -> Router<()> {
 /// is read by its chunks, and the connection is closed behind it: hyper sees to that.)
 async fn guard(
     Shared(app): Shared<App>,
-    Extension(door): Extension<Door>,
+    Extension(listener): Extension<Listener>,
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    if door == Door::Tcp {
+    let serving = leaderless::admit(&app.ports.view.borrow(), listener, &request)?;
+    let place = request.extensions().get::<Arc<Place>>().cloned();
+    let _answering = place.as_ref().map(|place| place.answering());
+    if listener == Listener::Tcp {
         is_for_here(&request, &app.hosts)?;
+        if let Some(place) = place.as_ref().filter(|place| place.is_anonymous())
+            && auth::user(&app.ports.state.borrow(), listener, request.headers()).is_ok()
+        {
+            place.authenticate().map_err(|Full| Error::TooManyConnections)?;
+        }
     }
     if !request.body().is_end_stream() {
         // Nobody's body is kept in memory before it is known whose it is.
-        auth::user(&app.ports.state.borrow(), door, request.headers())?;
+        auth::user(&app.ports.state.borrow(), listener, request.headers())?;
     }
     let (parts, body) = request.into_parts();
     let collected = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES)).await;
     let bytes =
         collected.map_err(|_| Error::SlowBody { seconds: BODY_TIMEOUT.as_secs() })?.map_err(|error| unread(&error))?;
-    Ok(next.run(Request::from_parts(parts, bytes.into())).await)
+    let mut response = next.run(Request::from_parts(parts, bytes.into())).await;
+    leaderless::mark(&serving, &mut response);
+    Ok(response)
 }
 
 /// Why a body was not read to its end.

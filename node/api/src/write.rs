@@ -26,7 +26,7 @@ const JUDGED: u32 = 16;
 
 /// What judges a write and carries it to the log.
 #[derive(Clone)]
-pub struct Way {
+pub struct Writer {
     /// The replicated state, as far as this node has applied it.
     pub state: watch::Receiver<State>,
     /// Who judges.
@@ -35,7 +35,7 @@ pub struct Way {
     pub proposals: symbi_control::Proposals,
 }
 
-impl Way {
+impl Writer {
     /// Has `act` judged and sends `command` under the key `request` and the permit; again while policies change under it.
     ///
     /// # Errors
@@ -87,11 +87,15 @@ pub async fn propose<R: Act + Clone>(
         Ok(loan) => loan.key,
         Err(key) => *key,
     };
-    let committed = ports.way().permitted(act, request, command, timeout_ms(headers)?).await?;
+    let committed = writer(ports).permitted(act, request, command, timeout_ms(headers)?).await?;
     if let Ok(loan) = loan {
         loan.settle();
     }
     accepted(committed)
+}
+
+fn writer(ports: &Ports) -> Writer {
+    Writer { state: ports.state.clone(), gate: ports.gate.clone(), proposals: ports.proposals.clone() }
 }
 
 /// Sends `command` under the key `request` to the proposer, and waits for its outcome at most `deadline_ms`.

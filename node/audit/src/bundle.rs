@@ -4,8 +4,9 @@ use crate::chain::{Chain, Report};
 use crate::failure::{Failure, What};
 use crate::hex::Hex;
 use crate::ledger::sides::Sides;
-use crate::ledger::{self, Check, Summary};
+use crate::ledger::{self, Check};
 use crate::line::{Header, Key, Line, Manifest, Policy, VERSION};
+use crate::summary::Summary;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, Read};
 

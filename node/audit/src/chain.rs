@@ -10,8 +10,8 @@ mod members;
 
 use crate::failure::{Failure, What};
 use crate::hex::Hex;
-use crate::ledger;
 use crate::line::{Batch, Cluster, Line, Origin, Record};
+use crate::summary::Summary;
 use batch::Open;
 pub(crate) use facts::Anchor;
 use facts::Facts;
@@ -47,7 +47,7 @@ pub struct Report {
     /// How many nodes were ever enrolled.
     pub nodes: u64,
     /// What was found of the ledgers; nothing of a chain alone.
-    pub ledgers: ledger::Summary,
+    pub ledgers: Summary,
 }
 
 /// The check of a chain under way.
@@ -199,7 +199,7 @@ impl Chain {
             first_term: self.first.1,
             last_term: last.term,
             nodes: self.members.names().count() as u64,
-            ledgers: ledger::Summary::default(),
+            ledgers: Summary::default(),
         })
     }
 

@@ -4,7 +4,7 @@
 //! after it has no line, one that was removed has.
 
 use crate::hex::Hex;
-use crate::line::ledger::{Entry, Ledger, Missing};
+use crate::line::ledger::{Entry, LedgerHeader, Missing};
 use crate::line::{Batch, Cluster, Header, Key, Line, Manifest, Policy, Record, VERSION};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
@@ -114,7 +114,7 @@ impl<W: Write> Encoder<W> {
     ///
     /// # Errors
     /// When the writer does not take it.
-    pub fn ledger(&mut self, ledger: Ledger) -> io::Result<()> {
+    pub fn ledger(&mut self, ledger: LedgerHeader) -> io::Result<()> {
         self.manifest.ledgers += 1;
         self.write(Stage::Ledgers, &Line::Ledger(ledger))
     }

@@ -9,7 +9,7 @@ use crate::canonical::root;
 use crate::chain::{Anchor, Chain};
 use crate::failure::What;
 use crate::hex::Hex;
-use crate::line::ledger::{Attestation, Batch, Entry, Event, Fate, Ledger, Missing, Session};
+use crate::line::ledger::{Attestation, Entry, Event, Fate, LedgerHeader, MessageBatch, Missing, Session};
 use sides::{Key, Sides, Standing};
 use std::collections::BTreeMap;
 
@@ -19,33 +19,6 @@ const KEPT: u64 = 1 << 20;
 const AHEAD: usize = 1_024;
 /// The most messages in a batch.
 const BATCH: usize = 64;
-
-/// What was found of the ledgers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// How many ledgers were checked.
-    pub ledgers: u64,
-    /// How many entries were checked.
-    pub entries: u64,
-    /// How many entries come after the last anchor of their ledger: vouched for by the exporter alone.
-    pub unanchored: u64,
-    /// How many batches of messages carry a signature that verifies.
-    pub attested: u64,
-    /// How many of them could not be checked, because their session is among what its ledger has let go.
-    pub unverified: u64,
-    /// How many messages were taken in without ever being covered by a signature.
-    pub unattested: u64,
-    /// How many batches both ledgers have, and say the same of.
-    pub two_sided: u64,
-    /// How many batches were sent and are not known to have arrived.
-    pub unconfirmed: u64,
-    /// How many batches have their other side in a ledger that is missing.
-    pub one_sided: u64,
-    /// How many batches have no other side because its node lost its last moments, or has let them go.
-    pub excused: u64,
-    /// The ledgers that are missing: node, and how many entries are anchored.
-    pub missing: Vec<(String, u64)>,
-}
 
 /// The check of one ledger under way.
 pub(crate) struct Check<'c> {
@@ -82,13 +55,13 @@ struct Open {
     /// The other side's node.
     peer: Hex<32>,
     /// Messages from here.
-    out: Way,
+    out: Direction,
     /// Messages to here.
-    home: Way,
+    home: Direction,
 }
 
 /// One direction of a session.
-struct Way {
+struct Direction {
     /// The name of the sender.
     sender: String,
     /// Its epoch.
@@ -101,11 +74,11 @@ struct Way {
     first: u64,
     /// The hash of the batch before it; none after a gap.
     previous: Option<Hex<32>>,
-    /// Batches that came before those that they follow: signatures are checked by several hands.
+    /// Batches that came before those that they follow: several threads check signatures.
     ahead: BTreeMap<u64, Link>,
 }
 
-/// How a batch hangs on others.
+/// How a batch is linked to others.
 struct Link {
     /// The sequence of its first message.
     first: u64,
@@ -119,7 +92,7 @@ struct Link {
 
 impl<'c> Check<'c> {
     /// Begins with a ledger's line.
-    pub(crate) fn new(chain: &'c Chain, ledger: &Ledger) -> Result<Self, What> {
+    pub(crate) fn new(chain: &'c Chain, ledger: &LedgerHeader) -> Result<Self, What> {
         let all = chain.facts().anchors(&ledger.node);
         let anchored = all.last().map_or(0, |anchor| anchor.entries);
         let from = all.partition_point(|anchor| anchor.entries <= ledger.after);
@@ -184,7 +157,7 @@ impl<'c> Check<'c> {
         if let Some(anchor) = self.anchors.first() {
             sides.cut(line, What::Cut { node: self.node, entries: self.number, anchored: anchor.entries });
         }
-        if let Some(batch) = self.sessions.values().find_map(Open::hanging) {
+        if let Some(batch) = self.sessions.values().find_map(Open::unlinked) {
             sides.cut(line, What::BatchLink { batch });
         }
         let let_go_until = (self.after > 0).then_some(self.first_ms);
@@ -199,7 +172,7 @@ impl<'c> Check<'c> {
                     self.silences.push((self.time_ms, entry.time_ms));
                 }
                 // What a gap took may have been batches: the next ones of each session follow something unknown.
-                self.sessions.values_mut().for_each(Open::loosen);
+                self.sessions.values_mut().for_each(Open::forget_previous);
                 Ok(())
             }
             Event::Session(session) => self.session(session),
@@ -234,17 +207,17 @@ impl<'c> Check<'c> {
 
     fn session(&mut self, session: &Session) -> Result<(), What> {
         let names = (session.name.as_str(), session.peer_name.as_str());
-        let way = |sender: &str, receiver: &str, epoch, node: &Hex<32>, token: &str| {
+        let direction = |sender: &str, receiver: &str, epoch, node: &Hex<32>, token: &str| {
             let key =
                 credential::verify(self.chain, node, token, (sender, receiver), epoch).map_err(What::Credential)?;
             let (sender, previous, ahead) = (sender.to_owned(), Some(Hex([0; 32])), BTreeMap::new());
-            Ok(Way { sender, epoch, key, batch: 0, first: 0, previous, ahead })
+            Ok(Direction { sender, epoch, key, batch: 0, first: 0, previous, ahead })
         };
         let open = Open {
             began: session.began,
             peer: session.peer,
-            out: way(names.0, names.1, session.epoch, &self.node, &session.credential)?,
-            home: way(names.1, names.0, session.peer_epoch, &session.peer, &session.peer_credential)?,
+            out: direction(names.0, names.1, session.epoch, &self.node, &session.credential)?,
+            home: direction(names.1, names.0, session.peer_epoch, &session.peer, &session.peer_credential)?,
         };
         match self.sessions.insert(session.session, open) {
             Some(_) => Err(What::Event("the session stands already")),
@@ -253,7 +226,12 @@ impl<'c> Check<'c> {
     }
 
     /// Checks a signed batch; by what it is known on both sides, and the other side's node. None if it cannot be checked.
-    fn batch(&mut self, batch: &Batch, is_sent: bool, sides: &mut Sides) -> Result<Option<(Key, Hex<32>)>, What> {
+    fn batch(
+        &mut self,
+        batch: &MessageBatch,
+        is_sent: bool,
+        sides: &mut Sides,
+    ) -> Result<Option<(Key, Hex<32>)>, What> {
         let Some(attestation) = &batch.attestation else { return Err(What::Event("a batch was sent unsigned")) };
         check_messages(batch, attestation, is_sent)?;
         let cluster = self.chain.cluster();
@@ -267,7 +245,7 @@ impl<'c> Check<'c> {
         Ok(Some((Key { session: batch.session, began, batch: attestation.batch }, open.peer)))
     }
 
-    fn unattested(&mut self, batch: &Batch, sides: &mut Sides) -> Result<(), What> {
+    fn unattested(&mut self, batch: &MessageBatch, sides: &mut Sides) -> Result<(), What> {
         let Some(open) = self.sessions.get(&batch.session) else { return self.known(&batch.session) };
         sides.summary.unattested += batch.messages.len() as u64;
         for message in &batch.messages {
@@ -278,7 +256,7 @@ impl<'c> Check<'c> {
 }
 
 /// The messages are those that the attestation is over.
-fn check_messages(batch: &Batch, attestation: &Attestation, is_sent: bool) -> Result<(), What> {
+fn check_messages(batch: &MessageBatch, attestation: &Attestation, is_sent: bool) -> Result<(), What> {
     let count = batch.messages.len();
     if count == 0 || count > BATCH {
         return Err(What::Event("a batch has 1 to 64 messages"));
@@ -298,20 +276,20 @@ fn check_messages(batch: &Batch, attestation: &Attestation, is_sent: bool) -> Re
 }
 
 impl Open {
-    fn loosen(&mut self) {
-        for way in [&mut self.out, &mut self.home] {
-            way.previous = None;
-            way.ahead.clear();
+    fn forget_previous(&mut self) {
+        for direction in [&mut self.out, &mut self.home] {
+            direction.previous = None;
+            direction.ahead.clear();
         }
     }
 
     /// The first batch that follows one that never came.
-    fn hanging(&self) -> Option<u64> {
-        [&self.out, &self.home].into_iter().find_map(|way| way.ahead.keys().next().copied())
+    fn unlinked(&self) -> Option<u64> {
+        [&self.out, &self.home].into_iter().find_map(|direction| direction.ahead.keys().next().copied())
     }
 }
 
-impl Way {
+impl Direction {
     /// Takes a batch of this direction.
     fn follow(
         &mut self,
@@ -332,15 +310,15 @@ impl Way {
                 Some(_) => Err(What::BatchLink { batch }),
             };
         }
-        self.hang(batch, link)?;
+        self.append(batch, link)?;
         while let Some(link) = self.ahead.remove(&self.batch) {
-            self.hang(self.batch, link)?;
+            self.append(self.batch, link)?;
         }
         Ok(())
     }
 
-    /// Hangs a batch on the one before it.
-    fn hang(&mut self, batch: u64, link: Link) -> Result<(), What> {
+    /// Appends a batch to the one before it.
+    fn append(&mut self, batch: u64, link: Link) -> Result<(), What> {
         let follows = match self.previous {
             Some(previous) => (batch, link.first, link.previous) == (self.batch, self.first, previous),
             None => batch >= self.batch && link.first >= self.first,

@@ -15,12 +15,13 @@ mod failure;
 mod hex;
 mod ledger;
 mod line;
+mod summary;
 
 pub use bundle::verify;
 pub use chain::{Chain, Report, verify_chain};
 pub use encode::{Encoder, Unsigned};
 pub use failure::{Failure, What};
 pub use hex::Hex;
-pub use ledger::Summary;
 pub use line::ledger as entry;
 pub use line::{Batch, Bytes, Cluster, Header, Key, Line, Manifest, Origin, Policy, Record, Uuid};
+pub use summary::Summary;

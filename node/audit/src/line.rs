@@ -6,7 +6,7 @@
 pub mod ledger;
 
 use crate::hex::Hex;
-use ledger::{Entry, Ledger, Missing};
+use ledger::{Entry, LedgerHeader, Missing};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -31,7 +31,7 @@ pub enum Line {
     /// A policy set.
     Policy(Policy),
     /// A node's ledger; its entries follow.
-    Ledger(Ledger),
+    Ledger(LedgerHeader),
     /// An entry of a ledger.
     Entry(Box<Entry>),
     /// A ledger that could not be had.

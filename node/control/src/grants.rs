@@ -16,13 +16,13 @@ use std::time::Duration;
 use symbi_model::node::{Liveness, Membership};
 use symbi_model::{NodeId, State};
 
-/// A node that has asked for nothing for so long is condemned: four seconds after its last grant has ended.
-pub const SILENCE: Duration = Duration::from_secs(10);
+/// A node that has asked for nothing for so long is declared down: four seconds after its last grant has ended.
+pub const DOWN_AFTER: Duration = Duration::from_secs(10);
 /// Nothing is placed on a node that has asked for nothing for so long.
-pub const HUSH: Duration = Duration::from_secs(3);
+pub const QUIET_AFTER: Duration = Duration::from_secs(3);
 /// How often a leader that nobody asks makes sure that it still leads.
 pub const ROUND_EVERY: Duration = Duration::from_secs(1);
-/// With a longer gap between confirmed rounds the leader cannot tell its own deafness from others' silence: every node's
+/// With a longer gap between confirmed rounds the leader cannot tell a cut of its own from others' silence: every node's
 /// silence is counted anew.
 pub const GAP: Duration = Duration::from_secs(3);
 
@@ -98,8 +98,8 @@ pub enum Answer {
     },
     /// This node does not lead, or cannot show that it does.
     NotLeading,
-    /// The node is condemned, or none of the cluster.
-    Condemned,
+    /// The node is down, or none of the cluster.
+    Down,
 }
 
 /// What is proposed about a node.
@@ -116,7 +116,7 @@ pub enum Verdict {
 pub struct Standing {
     /// Its silence counts: it is a member.
     pub member: bool,
-    /// It was condemned.
+    /// It was declared down.
     pub down: bool,
 }
 

@@ -18,7 +18,7 @@ mod solve;
 mod tests;
 
 pub use explain::{Explanation, NodeVerdict, Verdict, explain};
-pub use problem::{Hints, Sight, problem};
+pub use problem::{Health, Hints, problem};
 pub use solve::solve;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +78,7 @@ pub struct Load {
 pub enum Closed {
     /// It is not, or not yet, a member.
     NotMember(Membership),
-    /// It was condemned, or is just being.
+    /// It was declared down, or is just being.
     Down,
     /// The leader has not heard it for some seconds.
     Silent,

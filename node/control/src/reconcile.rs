@@ -6,12 +6,12 @@
 //! at a time. On a node that does not lead it refuses grants and does nothing else.
 
 mod actor;
-mod errand;
+mod task;
 mod term;
 
 pub use crate::membership::{Change, Replication};
 
-use crate::placement::{self, Explanation, Hints, Sight};
+use crate::placement::{self, Explanation, Health, Hints};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,9 +131,9 @@ pub enum GrantRefused {
     /// This node does not lead, or could not show in time that it does.
     #[error("this node does not lead")]
     NotLeading,
-    /// The node is condemned, or was, and is just being let in again; or it is none of the cluster.
-    #[error("the node is condemned")]
-    Condemned,
+    /// The node was declared down and is not up again yet; or it is none of the cluster.
+    #[error("the node was declared down")]
+    Down,
 }
 
 /// What is sent to the actor.
@@ -159,7 +159,7 @@ pub struct Handle {
     /// What nodes said of their resources.
     views: watch::Receiver<BTreeMap<NodeId, View>>,
     /// What the grants know, while this node leads.
-    sight: watch::Receiver<Sight>,
+    health: watch::Receiver<Health>,
     /// The clock.
     boottime: Clock,
 }
@@ -182,22 +182,22 @@ impl Handle {
     pub fn explain(&self, agent: &AgentName) -> Option<Explanation> {
         let state = self.state.borrow().clone();
         let hints = hints(&self.views.borrow(), (self.boottime)());
-        placement::explain(&state, &hints, &self.sight.borrow(), agent)
+        placement::explain(&state, &hints, &self.health.borrow(), agent)
     }
 }
 
 /// Starts the actor; it ends when `cancel` is cancelled.
 pub fn spawn(ports: Ports, options: Options, cancel: CancellationToken) -> (Handle, JoinHandle<()>) {
     let (messages, inbox) = mpsc::channel(QUEUE);
-    let (sight_sender, sight) = watch::channel(Sight::default());
+    let (health_sender, health) = watch::channel(Health::default());
     let handle = Handle {
         messages,
         state: ports.state.clone(),
         views: ports.views.clone(),
-        sight,
+        health,
         boottime: Arc::clone(&ports.boottime),
     };
-    let actor = actor::Actor::new(ports, options, inbox, sight_sender);
+    let actor = actor::Actor::new(ports, options, inbox, health_sender);
     (handle, tokio::spawn(actor.run(cancel)))
 }
 

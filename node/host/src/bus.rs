@@ -10,117 +10,44 @@
 //! itself for what it holds in memory), the session, the sealing and the signature. Everything that is sent or taken in is in the
 //! ledger ([`crate::ledger`]), on whose room both depend.
 
+mod answerer;
 pub(crate) mod arrival;
+mod attestation;
+pub(crate) mod attestation_check;
 mod channel;
-pub(crate) mod desk;
+mod clearance;
+mod credentials;
+pub(crate) mod envelope;
 mod establish;
-pub(crate) mod farewell;
 pub(crate) mod inbound;
 mod local;
-pub(crate) mod notary;
-pub(crate) mod open;
-pub(crate) mod outbound;
-mod outlet;
-mod papers;
+mod origin;
+mod outbound;
+pub(crate) mod outbound_session;
+mod return_queue;
 mod returns;
+mod room;
+pub(crate) mod router;
+mod send_queue;
+pub(crate) mod send_queues;
 mod sender;
+mod session_close;
+pub(crate) mod sessions;
 
+pub(crate) use attestation::run as check_attestations;
+pub use envelope::{LONGEST, PAYLOAD_BYTES, TELL_LIFE};
 pub(crate) use sender::Sender;
 
 use crate::ending::{Ending, TellStatus};
 use crate::host::Host;
-use outlet::Sent;
-use serde::de::IgnoredAny;
+use clearance::clear;
+use envelope::Envelope;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::agent::{AgentName, Hold};
-use symbi_model::ledger::{self, Entry, Fate};
-use symbi_model::policy::PermitRef;
-use symbi_model::{DecisionId, Epoch, MessageId, NodeId, State};
-use symbi_policy::{AgentRef, Ask, Permit, Tell};
+use symbi_model::MessageId;
+use symbi_model::agent::AgentName;
 use symbi_proto::session::Kind;
-use symbi_proto::wire::message::USER_BYTES;
 use tokio::time::Instant;
-
-/// The longest payload, as compact JSON.
-pub const PAYLOAD_BYTES: usize = 1 << 20;
-/// How long an acknowledged `tell` may wait in a mailbox.
-pub const TELL_LIFE: Duration = Duration::from_secs(300);
-/// No message waits longer than this.
-pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How often a message is sent when the session is not known where it arrives.
-const ATTEMPTS: u32 = 2;
-/// Why nothing more is sent or taken in.
-const NO_ROOM: &str = "this node's ledger does not keep up";
-
-/// A message before it leaves.
-pub(crate) struct Parcel {
-    /// Its id.
-    pub(crate) message: MessageId,
-    /// `Ask` or `Tell`.
-    pub(crate) kind: Kind,
-    /// The receiver.
-    pub(crate) to: AgentName,
-    /// Compact JSON.
-    pub(crate) payload: Vec<u8>,
-    /// When the sender stops waiting.
-    pub(crate) deadline: Instant,
-    /// The same by this node's wall clock.
-    pub(crate) deadline_ms: u64,
-    /// What allowed it to leave, once it does.
-    pub(crate) decision: Option<DecisionId>,
-}
-
-impl Parcel {
-    fn new(host: &Host, kind: Kind, to: AgentName, payload: Vec<u8>, within: Duration) -> Self {
-        let within = within.min(LONGEST);
-        let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
-        let deadline_ms = (host.ports.wall_ms)().saturating_add(within_ms);
-        let deadline = Instant::now() + within;
-        Self { message: host.message_id(), kind, to, payload, deadline, deadline_ms, decision: None }
-    }
-
-    /// How long its sender still waits.
-    pub(crate) fn remaining(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-}
-
-/// Where a message goes, by the replicated state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Route {
-    /// The receiver's node.
-    pub(crate) node: NodeId,
-    /// The epoch under which it runs there.
-    pub(crate) epoch: Epoch,
-}
-
-/// Proof that a message may be sent; used up by sending it.
-pub(crate) enum Sanction {
-    /// For an `ask`.
-    Ask(Permit<Ask>),
-    /// For a `tell`.
-    Tell(Permit<Tell>),
-}
-
-impl Sanction {
-    /// The verdict that the effect is done under, and its policy set.
-    fn reference(&self) -> PermitRef {
-        match self {
-            Self::Ask(permit) => permit.reference(),
-            Self::Tell(permit) => permit.reference(),
-        }
-    }
-}
-
-/// What was asked before a message leaves.
-pub(crate) struct Cleared {
-    /// That it may be sent.
-    sanction: Sanction,
-    /// Where to.
-    route: Route,
-}
 
 /// Sends `payload` and waits for how it ends.
 pub(crate) async fn ask(
@@ -130,12 +57,12 @@ pub(crate) async fn ask(
     payload: Vec<u8>,
     within: Duration,
 ) -> (MessageId, Ending) {
-    let parcel = Parcel::new(host, Kind::Ask, to, payload, within);
-    (parcel.message, send(host, &sender, parcel).await)
+    let envelope = envelope(host, &sender, Kind::Ask, to, payload, within);
+    (envelope.message, send(host, &sender, envelope).await)
 }
 
-/// Sends `payload` and waits until it is in the receiver's mailbox. What has entered here first leaves first, for each
-/// pair of incarnations.
+/// Sends `payload` and waits until it is in the receiver's mailbox. What has entered here first arrives first, for each
+/// sender's incarnation and receiver, wherever the receiver runs or moves meanwhile.
 pub(crate) async fn tell(
     host: &Arc<Host>,
     sender: Sender,
@@ -143,106 +70,39 @@ pub(crate) async fn tell(
     payload: Vec<u8>,
     within: Duration,
 ) -> (MessageId, TellStatus) {
-    let parcel = Parcel::new(host, Kind::Tell, to, payload, within);
-    (parcel.message, send(host, &sender, parcel).await.into())
+    let envelope = envelope(host, &sender, Kind::Tell, to, payload, within);
+    (envelope.message, send(host, &sender, envelope).await.into())
 }
 
-/// Up to the first wait for another, nothing here waits: that keeps the order of those who call one after the other.
-async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel) -> Ending {
-    let (parcel, cleared) = match clear(host, sender, &parcel) {
+fn envelope(host: &Host, sender: &Sender, kind: Kind, to: AgentName, payload: Vec<u8>, within: Duration) -> Envelope {
+    let within = within.min(LONGEST);
+    let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+    Envelope {
+        message: host.message_id(),
+        kind,
+        user: sender.user().to_owned(),
+        to,
+        payload,
+        deadline: Instant::now() + within,
+        deadline_ms: (host.ports.wall_ms)().saturating_add(within_ms),
+        decision: None,
+    }
+}
+
+/// Up to the first wait for another, nothing here waits: that keeps the order of those who call one after the other. A
+/// message to an agent of this node goes to it at once, unless others to the same receiver have not left yet, or may come
+/// back from where it ran before: then it is behind them.
+async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope) -> Ending {
+    let cleared = match clear(host, sender, &envelope) {
         Err(ending) => return ending,
-        Ok(cleared) if cleared.route.node == host.options.node => (parcel, cleared),
-        Ok(cleared) => match outbound::send(host, sender, parcel, cleared).await {
-            Sent::Ended(ending) => return ending,
-            Sent::Here(back) => *back,
-        },
+        Ok(cleared) => cleared,
     };
-    local::send(host, sender, parcel, cleared).await
-}
-
-/// Everything that is asked before a message leaves.
-fn clear(host: &Host, sender: &Sender, parcel: &Parcel) -> Result<Cleared, Ending> {
-    check_payload(&parcel.payload)?;
-    if sender.user().len() > USER_BYTES {
-        return Err(not_delivered("the user's name is too long"));
+    let is_here = cleared.route.node == host.options.node;
+    if !is_here || !sender.send_queues(host).is_idle(&envelope.to) {
+        return outbound::send(host, sender, envelope, cleared).await;
     }
-    if !host.ledger.has_room() {
-        return Err(not_delivered(NO_ROOM));
-    }
-    let state = sender.check(host, parcel.kind)?;
-    let Some(agent) = state.agents.get(&parcel.to) else {
-        return Err(not_delivered(format!("there is no agent {}", parcel.to)));
-    };
-    let receiver = AgentRef { name: parcel.to.to_string(), owner: agent.spec.owner.clone() };
-    let sanction = permit(host, &state, sender, parcel, receiver)?;
-    Ok(Cleared { sanction, route: route(&state, &parcel.to)? })
-}
-
-fn check_payload(payload: &[u8]) -> Result<(), Ending> {
-    if payload.len() > PAYLOAD_BYTES {
-        let length = payload.len();
-        return Err(not_delivered(format!("its payload has {length} bytes; at most {PAYLOAD_BYTES} are allowed")));
-    }
-    match serde_json::from_slice::<IgnoredAny>(payload) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(not_delivered(format!("its payload is not JSON: {error}"))),
-    }
-}
-
-fn permit(host: &Host, state: &State, sender: &Sender, parcel: &Parcel, to: AgentRef) -> Result<Sanction, Ending> {
-    let from = sender.principal();
-    let judged = match parcel.kind {
-        Kind::Tell => host.ports.gate.judge(state, Tell { from, to }).map(Sanction::Tell),
-        Kind::Ask | Kind::Answer => host.ports.gate.judge(state, Ask { from, to }).map(Sanction::Ask),
-    };
-    judged.map_err(|refusal| denied(host, parcel.message, refusal))
-}
-
-/// What becomes of a message that a policy does not allow; the ledger keeps the verdict.
-fn denied(host: &Host, message: MessageId, refusal: symbi_policy::Denied) -> Ending {
-    let symbi_policy::Denied { decision, reason, .. } = refusal;
-    if let Some(verdict) = host.ports.gate.verdict(&decision) {
-        let denied = ledger::Denied { decision, message: Some(message), verdict: verdict.encode() };
-        host.ledger.record(Entry::Denied(denied));
-    }
-    Ending::Denied { decision, reason }
-}
-
-fn route(state: &State, to: &AgentName) -> Result<Route, Ending> {
-    let agent = state.agents.get(to);
-    match agent.and_then(|agent| agent.placement) {
-        Some(placement) if placement.hold == Hold::Held => Ok(Route { node: placement.node, epoch: placement.epoch }),
-        Some(placement) if placement.hold == Hold::Lost => {
-            Err(not_delivered(format!("the node of {to} was lost and it is not placed again yet")))
-        }
-        _ => {
-            let status = agent.and_then(|agent| agent.status.as_ref());
-            let said = status.map(|status| format!(": it is {}", status.state)).unwrap_or_default();
-            Err(not_delivered(format!("{to} is not placed on any node{said}")))
-        }
-    }
-}
-
-/// When a letter is no longer worth handing over, for a sender that waits until `deadline`.
-pub(crate) fn letter_deadline(kind: Kind, deadline: Instant) -> Instant {
-    match kind {
-        Kind::Tell => deadline.max(Instant::now() + TELL_LIFE),
-        Kind::Ask | Kind::Answer => deadline,
-    }
-}
-
-/// A short way to say it.
-pub(crate) fn not_delivered(reason: impl Into<String>) -> Ending {
-    Ending::NotDelivered { reason: reason.into() }
-}
-
-/// An ending as the ledger has it.
-pub(crate) fn fate(ending: &Ending) -> Fate {
-    match ending {
-        Ending::Answer(_) => Fate::Taken,
-        Ending::Denied { .. } => Fate::Denied,
-        Ending::NotDelivered { .. } => Fate::Refused,
-        Ending::DeadlineExceeded { .. } => Fate::Expired,
-        Ending::OutcomeUnknown => Fate::Unknown,
+    match local::enter(host, sender, envelope, cleared) {
+        Err(ending) => ending,
+        Ok(entered) => entered.ended(host).await,
     }
 }

@@ -3,6 +3,8 @@
 pub use symbi_proto::wire::Ending;
 
 use symbi_model::DecisionId;
+use symbi_model::ledger::Fate;
+use symbi_proto::wire::Word;
 
 /// How a `tell` ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,5 +38,44 @@ impl From<Ending> for TellStatus {
             }
             Ending::DeadlineExceeded { delivered: true } | Ending::OutcomeUnknown => Self::Unknown,
         }
+    }
+}
+
+/// A short way to say it.
+pub(crate) fn not_delivered(reason: impl Into<String>) -> Ending {
+    Ending::NotDelivered { reason: reason.into() }
+}
+
+/// An ending as the ledger has it.
+pub(crate) fn fate(ending: &Ending) -> Fate {
+    match ending {
+        Ending::Answer(_) => Fate::Taken,
+        Ending::Denied { .. } => Fate::Denied,
+        Ending::NotDelivered { .. } => Fate::Refused,
+        Ending::DeadlineExceeded { .. } => Fate::Expired,
+        Ending::OutcomeUnknown => Fate::Unknown,
+    }
+}
+
+/// The ending that a word of the receiver's node tells of.
+pub(crate) fn told_by(word: Word) -> Ending {
+    match word {
+        Word::Delivered => Ending::Answer(Vec::new()),
+        Word::Denied { decision, reason } => Ending::Denied { decision, reason },
+        Word::NotDelivered { reason } => Ending::NotDelivered { reason },
+        Word::DeadlineExceeded { delivered } => Ending::DeadlineExceeded { delivered },
+        Word::NoSession => not_delivered("the receiver's node does not keep the session"),
+        Word::Waiting | Word::OutcomeUnknown => Ending::OutcomeUnknown,
+    }
+}
+
+/// The word that tells of an ending, without anything of an agent's.
+pub(crate) fn word(ending: Ending) -> Word {
+    match ending {
+        Ending::Answer(_) => Word::Delivered,
+        Ending::OutcomeUnknown => Word::OutcomeUnknown,
+        Ending::Denied { decision, reason } => Word::Denied { decision, reason },
+        Ending::NotDelivered { reason } => Word::NotDelivered { reason },
+        Ending::DeadlineExceeded { delivered } => Word::DeadlineExceeded { delivered },
     }
 }

@@ -1,11 +1,11 @@
 //! The face of the host towards the rest of the node.
 
-use crate::bus::notary::{self, Notary};
-use crate::bus::{self, Sender, farewell, inbound};
+use crate::bus::attestation_check::AttestationChecks;
+use crate::bus::{self, Sender, inbound, sessions};
 use crate::counters::Counts;
 use crate::ending::{Ending, TellStatus};
-use crate::gate::renewal::Renewal;
-use crate::gate::{EffectGate, Standing};
+use crate::grants::renewal::Renewal;
+use crate::grants::{GrantGuard, Standing};
 use crate::host::Host;
 use crate::ledger::{self, Ledger};
 use crate::options::Options;
@@ -58,7 +58,7 @@ pub struct Handle {
     /// Ends them.
     cancel: CancellationToken,
     /// What checks signatures.
-    notary: TaskTracker,
+    checker: TaskTracker,
     /// Ends it.
     checked: CancellationToken,
     /// The ledger's writer, which ends after all that is recorded.
@@ -70,12 +70,12 @@ pub struct Handle {
 /// Starts the host over `engine`, which its ledger holds until it is shut down: it asks for grants, sweeps what an earlier start left, and runs what is placed here. Ends with `cancel`.
 #[must_use]
 pub fn spawn(ports: Ports, options: Options, engine: Arc<dyn Engine>, cancel: CancellationToken) -> Handle {
-    let gate = EffectGate::new(Arc::clone(&ports.boottime));
+    let guard = GrantGuard::new(Arc::clone(&ports.boottime));
     let (standing_told, standing) = watch::channel(Standing::Silent);
     let (granted_told, granted) = watch::channel(0);
     let (running_told, running) = watch::channel(Running::default());
     let renewal = Renewal {
-        gate: gate.clone(),
+        guard: guard.clone(),
         policies: ports.gate.clone(),
         boot: options.boot,
         calls: ports.grants.clone(),
@@ -90,18 +90,18 @@ pub fn spawn(ports: Ports, options: Options, engine: Arc<dyn Engine>, cancel: Ca
     let writer = TaskTracker::new();
     writer.spawn(or_stop(tokio::spawn(write_or_stop(write, cancel.clone())), cancel.clone()));
     writer.close();
-    let (notary, checks) = Notary::new();
-    let host = Arc::new(Host::new(options, ports, ledger, notary, gate, standing, granted));
-    let checking = notary::run(Arc::clone(&host), checks, checked.clone());
-    let notary = TaskTracker::new();
-    notary.spawn(or_stop(tokio::spawn(checking), cancel.clone()));
-    notary.close();
+    let (attestation_checks, checks) = AttestationChecks::new();
+    let host = Arc::new(Host::new(options, ports, ledger, attestation_checks, guard, standing, granted));
+    let checking = bus::check_attestations(Arc::clone(&host), checks, checked.clone());
+    let checker = TaskTracker::new();
+    checker.spawn(or_stop(tokio::spawn(checking), cancel.clone()));
+    checker.close();
     let reconciler = Reconciler::new(Arc::clone(&host), running_told, cancel.clone());
     let tasks = TaskTracker::new();
     tasks.spawn(or_stop(tokio::spawn(renewal.run()), cancel.clone()));
     tasks.spawn(or_stop(tokio::spawn(reconciler.run()), cancel.clone()));
     tasks.close();
-    Handle { host, running, tasks, cancel, notary, checked, writer, written }
+    Handle { host, running, tasks, cancel, checker, checked, writer, written }
 }
 
 fn ledger_ports(ports: &Ports, options: &Options, engine: Arc<dyn Engine>) -> ledger::Ports {
@@ -201,9 +201,9 @@ impl Handle {
         self.tasks.wait().await;
         // What agents have answered at last still leaves.
         self.host.stop_carrying(LAST_ANSWERS).await;
-        farewell::leave(&self.host, LAST_ANSWERS).await;
+        sessions::leave(&self.host, LAST_ANSWERS).await;
         self.checked.cancel();
-        self.notary.wait().await;
+        self.checker.wait().await;
         self.written.cancel();
         self.writer.wait().await;
     }

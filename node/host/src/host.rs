@@ -1,11 +1,11 @@
 //! What the host's parts share: options, ports, gate, sink, the incarnations that run here. Each effect is tested here.
 
-use crate::bus::desk::Desk;
-use crate::bus::notary::Notary;
-use crate::bus::open::Opened;
-use crate::bus::outbound::Sessions;
+use crate::bus::attestation_check::AttestationChecks;
+use crate::bus::outbound_session::OutboundSessions;
+use crate::bus::router::Router;
+use crate::bus::send_queues::SendQueues;
 use crate::counters::Counters;
-use crate::gate::{EffectGate, Standing};
+use crate::grants::{GrantGuard, Standing};
 use crate::instance::{Assignment, Instance, Instances};
 use crate::ledger::Ledger;
 use crate::logs::Logs;
@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use symbi_model::{Incarnation, MessageId, State};
 use symbi_policy::credential::Verifier;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,8 +41,8 @@ pub(crate) struct Gateway {
     pub(crate) cnf: SigningKey,
     /// Which start of the node this is.
     pub(crate) incarnation: Incarnation,
-    /// The sessions that it opened.
-    pub(crate) sessions: Sessions,
+    /// What waits to leave of it.
+    pub(crate) send_queues: SendQueues,
 }
 
 /// What the host's parts share.
@@ -52,7 +52,7 @@ pub(crate) struct Host {
     /// The surroundings.
     pub(crate) ports: Ports,
     /// Whether the node may act.
-    pub(crate) gate: EffectGate,
+    pub(crate) guard: GrantGuard,
     /// How it stands, for those who wait.
     pub(crate) standing: watch::Receiver<Standing>,
     /// How many grants have come, for those who wait for the next.
@@ -64,11 +64,11 @@ pub(crate) struct Host {
     /// The incarnations that run here.
     pub(crate) instances: Instances,
     /// The sessions that others have opened.
-    pub(crate) desk: Desk,
+    pub(crate) router: Router,
     /// The sessions that were opened here.
-    pub(crate) opened: Opened,
+    pub(crate) outbound_sessions: OutboundSessions,
     /// What checks the signatures over what was received.
-    pub(crate) notary: Notary,
+    pub(crate) attestation_checks: AttestationChecks,
     /// What the bus counts.
     pub(crate) counters: Counters,
     /// What judges credentials, and remembers those that were used.
@@ -81,6 +81,8 @@ pub(crate) struct Host {
     random: Mutex<StdRng>,
     /// Starts of agents since boot.
     starts: AtomicU32,
+    /// Places for starts that are under way.
+    pub(crate) start_places: Arc<Semaphore>,
     /// What carries messages.
     carriers: TaskTracker,
     /// Ends them.
@@ -93,8 +95,8 @@ impl Host {
         options: Options,
         ports: Ports,
         ledger: Ledger,
-        notary: Notary,
-        gate: EffectGate,
+        attestation_checks: AttestationChecks,
+        guard: GrantGuard,
         standing: watch::Receiver<Standing>,
         granted: watch::Receiver<u64>,
     ) -> Self {
@@ -102,23 +104,25 @@ impl Host {
         let mut random = StdRng::from_seed(options.seed);
         let cnf = signing_key(&mut random);
         let incarnation = Incarnation(options.boot << 32);
-        let gateway = Gateway { cnf, incarnation, sessions: Sessions::new(options.sessions) };
+        let send_queues = SendQueues::new(options.sessions, options.send_bytes);
+        let gateway = Gateway { cnf, incarnation, send_queues };
         Self {
             sink: Sink::new(Arc::clone(&ports.observer)),
-            desk: Desk::new(options.received_sessions),
-            opened: Opened::default(),
-            notary,
+            router: Router::new(options.received_sessions),
+            outbound_sessions: OutboundSessions::default(),
+            attestation_checks,
             counters: Counters::default(),
             verifier: Verifier::new(),
             random: Mutex::new(random),
             logs: Logs::default(),
             instances: Instances::default(),
             starts: AtomicU32::new(0),
+            start_places: Arc::new(Semaphore::new(options.starts)),
             carriers: TaskTracker::new(),
             stop: CancellationToken::new(),
             options,
             ports,
-            gate,
+            guard,
             standing,
             granted,
             gateway,
@@ -169,10 +173,16 @@ impl Host {
         })
     }
 
-    /// Whether a process may be started for `assignment`, by `state`; being started is an effect.
-    pub(crate) fn may_start(&self, assignment: &Assignment, state: &State) -> bool {
-        let may = assignment.in_force(state, &self.options.node).is_some()
-            && self.gate.covers(assignment.index, state.counters.applied_index);
+    /// Whether a process may be started for `assignment`, before anything is done for it.
+    pub(crate) fn would_start(&self, assignment: &Assignment) -> bool {
+        let state = self.ports.state.borrow();
+        assignment.in_force(&state, &self.options.node).is_some()
+            && self.guard.covers(assignment.index, state.counters.applied_index)
+    }
+
+    /// Whether a process may be started for `assignment` in this moment; being started is an effect.
+    pub(crate) fn may_start(&self, assignment: &Assignment) -> bool {
+        let may = self.would_start(assignment);
         if may {
             let (agent, epoch) = (assignment.name().clone(), assignment.epoch);
             (self.ports.observer)(Event::EffectPassed { agent, epoch, kind: Effect::Start });
@@ -216,8 +226,14 @@ impl Host {
     /// One incarnation of `assignment`, its gates shut, with a key of its own.
     pub(crate) fn instance(&self, assignment: Assignment, incarnation: Incarnation) -> Arc<Instance> {
         let cnf = self.with_random(signing_key);
-        let mailbox = Mailbox::new(self.options.mailbox);
-        Arc::new(Instance::new(assignment, incarnation, cnf, mailbox, Sessions::new(self.options.sessions)))
+        let mailbox = Mailbox::new(self.options.mailbox, self.options.mailbox_bytes);
+        let send_queues = SendQueues::new(self.options.sessions, self.options.send_bytes);
+        Arc::new(Instance::new(assignment, incarnation, cnf, mailbox, send_queues))
+    }
+
+    /// The clock by which sessions age: it does not jump.
+    pub(crate) fn boot_ms(&self) -> u64 {
+        u64::try_from((self.ports.boottime)().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Draws from the host's randomness.
@@ -238,7 +254,7 @@ impl Host {
     }
 
     fn tested(&self, assignment: &Assignment, state: &State) -> Result<(), String> {
-        self.gate.check(state.counters.applied_index).map_err(|shut| shut.to_string())?;
+        self.guard.check(state.counters.applied_index).map_err(|shut| shut.to_string())?;
         match assignment.in_force(state, &self.options.node) {
             Some(_) => Ok(()),
             None => Err(format!("epoch {} is no longer placed here", assignment.epoch)),

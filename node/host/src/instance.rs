@@ -1,6 +1,6 @@
 //! One incarnation of an agent while it runs here: its identity, its mailbox, its sessions. Not its process.
 
-use crate::bus::outbound::Sessions;
+use crate::bus::send_queues::SendQueues;
 use crate::mailbox::Mailbox;
 use ed25519_dalek::SigningKey;
 use std::collections::BTreeMap;
@@ -56,8 +56,8 @@ pub(crate) struct Instance {
     pub(crate) cnf: SigningKey,
     /// What waits for it.
     pub(crate) mailbox: Mailbox,
-    /// The sessions that it opened.
-    pub(crate) sessions: Sessions,
+    /// What waits to leave of it.
+    pub(crate) send_queues: SendQueues,
     /// Cancelled when it has ended.
     pub(crate) ended: CancellationToken,
     /// Whether the lifecycle lets effects be tested at all.
@@ -71,10 +71,10 @@ impl Instance {
         incarnation: Incarnation,
         cnf: SigningKey,
         mailbox: Mailbox,
-        sessions: Sessions,
+        send_queues: SendQueues,
     ) -> Self {
         let ended = CancellationToken::new();
-        Self { assignment, incarnation, cnf, mailbox, sessions, ended, gates: watch::Sender::new(false) }
+        Self { assignment, incarnation, cnf, mailbox, send_queues, ended, gates: watch::Sender::new(false) }
     }
 
     /// Opens or shuts its gates.

@@ -19,26 +19,27 @@ mod decisions;
 mod disk;
 mod find;
 mod keys;
+mod ports;
+mod queue;
 #[cfg(test)]
 mod tests;
 
 pub use decisions::Allowed;
 pub use disk::Error;
 pub use keys::runs;
+pub use ports::Ports;
 
-use crate::observer::Event;
 use actor::Actor;
-use decisions::{Portion, Wanted};
+use decisions::Wanted;
+use queue::{Counts, Message};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use symbi_control::Proposals;
+use std::sync::atomic::Ordering;
+use symbi_model::DecisionId;
 use symbi_model::ledger::Entry;
 use symbi_model::ledger::entry::VERDICT_BYTES;
-use symbi_model::{DecisionId, NodeId, State};
 use symbi_proto::wire::ledger::{Chunk, Sightings};
-use symbi_store::Engine;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// So many entries may wait for the writer before nothing more is sent or taken in.
@@ -48,24 +49,6 @@ pub const DECISIONS: usize = 64;
 /// And after so many portions of lines.
 const PORTIONS: usize = 128;
 
-/// What the ledger needs.
-pub struct Ports {
-    /// This node.
-    pub node: NodeId,
-    /// How often it has started, this time included.
-    pub boot: u64,
-    /// Where lines are kept.
-    pub engine: Arc<dyn Engine>,
-    /// The replicated state, after each change.
-    pub state: watch::Receiver<State>,
-    /// Where anchors go to be agreed on.
-    pub proposals: Proposals,
-    /// The wall clock, ms since the Unix epoch.
-    pub wall_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// Told when anchored lines are missing.
-    pub observer: Arc<dyn Fn(Event) + Send + Sync>,
-}
-
 /// The way to this node's ledger. Clones are the same ledger.
 #[derive(Clone)]
 pub struct Ledger {
@@ -73,33 +56,6 @@ pub struct Ledger {
     queue: mpsc::UnboundedSender<Message>,
     /// What handles and writer both count.
     counts: Arc<Counts>,
-}
-
-/// What handles and writer both count.
-#[derive(Debug, Default)]
-struct Counts {
-    /// Entries that wait for the writer.
-    waiting: AtomicU64,
-    /// Whether too many lines wait for an anchor.
-    held: AtomicBool,
-    /// Entries that were not taken and that no line speaks of yet.
-    lost: AtomicU64,
-}
-
-/// What the writer is asked.
-enum Message {
-    /// To record an entry.
-    Record(Box<Entry>),
-    /// What is known of the messages whose ids begin with this text.
-    Find(String, oneshot::Sender<Result<Sightings, Error>>),
-    /// Lines from a number on.
-    Lines(u64, oneshot::Sender<Result<Chunk, Error>>),
-    /// A verdict that denied something.
-    Verdict(DecisionId, oneshot::Sender<Result<Option<Vec<u8>>, Error>>),
-    /// Decisions that a portion of lines names.
-    Decisions(Wanted, oneshot::Sender<Result<Portion, Error>>),
-    /// What a line says of a message that a decision allowed.
-    Allowed(DecisionId, u64, oneshot::Sender<Result<Option<Allowed>, Error>>),
 }
 
 /// Makes a ledger, and the future that writes it until `stop` or until nobody holds a handle.

@@ -1,7 +1,7 @@
 //! What does: runs the agents that the cluster has placed on this node, and carries their messages.
 //!
 //! [`spawn`] starts it over its [`Ports`]. Inside, the reconciler says what runs, a runner for each agent starts, watches
-//! and stops its process by [`lifecycle`], the effect [`gate`] and the sink say what may happen, and the bus carries `ask`
+//! and stops its process by [`lifecycle`], the [`grants`] and the sink say what may happen, and the bus carries `ask`
 //! and `tell` between agents wherever they are.
 //!
 //! Not here: where agents are placed and who is granted what (`node/control`), what is permitted (`node/policy`), what
@@ -13,26 +13,27 @@
 mod backoff;
 mod bus;
 mod counters;
+mod delivery;
 mod dispatch;
 mod ending;
-pub mod gate;
+pub mod grants;
 mod handle;
 mod host;
 mod instance;
 pub mod ledger;
-mod letter;
-mod life;
 pub mod lifecycle;
 mod logs;
 mod mailbox;
 mod observer;
 mod options;
 mod ports;
+mod process;
 mod reconciler;
 mod report;
+mod requests;
+mod responsiveness;
 mod runner;
 mod sink;
-mod speech;
 
 pub use bus::{LONGEST, PAYLOAD_BYTES, TELL_LIFE};
 pub use counters::Counts;

@@ -1,7 +1,7 @@
 //! The lifecycle of an agent on its node: ten states, and one pure function that says what each event makes of them.
 //!
 //! The states are the model's [`AgentState`]; [`step`] is total over `(state, event)`, and whatever it does not name is an
-//! [`InvalidTransition`]. It decides; the runner does what the actions say. [`mermaid`] draws it for README.
+//! [`InvalidTransition`]. It decides; the runner does what the actions say. [`mermaid`] draws it for ARCHITECTURE.md.
 
 use std::fmt;
 use symbi_model::agent::AgentState;

@@ -3,10 +3,10 @@
 //! Woken by each change of the state, each end of a runner, and once a second; takes no other input, and a pass that
 //! finds nothing to do does nothing. It only says what is wanted: a [`Runner`] for each agent carries it out.
 
-use crate::bus::farewell;
+use crate::bus::sessions;
 use crate::host::Host;
 use crate::instance::Assignment;
-use crate::runner::{Parting, Runner, Wanted};
+use crate::runner::{Finish, Runner, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub(crate) struct Reconciler {
     /// The runners, by agent.
     slots: BTreeMap<AgentName, Slot>,
     /// Their tasks.
-    runners: JoinSet<(AgentName, Epoch, Parting)>,
+    runners: JoinSet<(AgentName, Epoch, Finish)>,
     /// The epochs that have ended here, while the agent's record exists.
     ended: BTreeMap<AgentName, Epoch>,
     /// What runs here.
@@ -140,10 +140,10 @@ impl Reconciler {
         self.slots.insert(name.clone(), Slot { assignment, wanted, task });
     }
 
-    fn on_ended(&mut self, ended: Result<(Id, (AgentName, Epoch, Parting)), JoinError>) {
+    fn on_ended(&mut self, ended: Result<(Id, (AgentName, Epoch, Finish)), JoinError>) {
         let task = match ended {
-            Ok((task, (name, epoch, parting))) => {
-                if parting == Parting::Over {
+            Ok((task, (name, epoch, finish))) => {
+                if finish == Finish::Over {
                     self.ended.insert(name, epoch);
                 }
                 task
@@ -163,7 +163,7 @@ impl Reconciler {
         self.ended.retain(|name, _| state.agents.contains_key(name));
         self.host.logs.retain(|name| state.agents.contains_key(name));
         self.host.sink.retain(&state);
-        farewell::forget(&self.host, &state);
+        sessions::forget(&self.host, &state);
     }
 
     fn count(&self) {

@@ -1,22 +1,26 @@
 //! The task that runs one agent under one placement: start, watch, restart, stop, release. One at a time for each agent.
 //!
 //! It decides nothing by itself: [`lifecycle::step`] says what each event means, the reconciler what is wanted, the
-//! effect gate when a start is allowed. Not here: what travels to and from the process ([`crate::life`]).
+//! effect gate when a start is allowed. Not here: what travels to and from the process ([`crate::process`]).
 
 use crate::backoff::Backoff;
 use crate::host::Host;
 use crate::instance::Assignment;
-use crate::life::Life;
 use crate::lifecycle::{self, Action, End, Event};
+use crate::process::Process;
 use crate::report::Reporter;
+use crate::responsiveness::MISSES;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::Incarnation;
 use symbi_model::agent::{AgentState, DETAIL_BYTES, Restart, Status};
 use symbi_model::command::Report;
 use symbi_sandbox::{Exit, Launch, rpc};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
+
+/// A start that takes longer than this makes way for another: it may be waiting for something.
+const SLOW: Duration = Duration::from_secs(3);
 
 /// What the reconciler wants of a runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +37,7 @@ pub(crate) enum Wanted {
 
 /// How a runner ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parting {
+pub(crate) enum Finish {
     /// Its assignment is over: it ended for good, was stopped, or fenced.
     Over,
     /// The node stops.
@@ -62,6 +66,8 @@ pub(crate) struct Runner {
     not_before: Instant,
     /// What there is to say of the present state.
     detail: String,
+    /// Its place among those that start, while it does, and until when it keeps it.
+    starting: Option<(OwnedSemaphorePermit, Instant)>,
 }
 
 impl Runner {
@@ -85,11 +91,12 @@ impl Runner {
             backoff: Backoff::default(),
             not_before: Instant::now(),
             detail: String::new(),
+            starting: None,
         }
     }
 
     /// Runs until the assignment is over or the node stops. When it returns, no process of it is left.
-    pub(crate) async fn run(mut self) -> Parting {
+    pub(crate) async fn run(mut self) -> Finish {
         loop {
             let goes_on = match self.state {
                 AgentState::Created | AgentState::Waiting => self.until_start().await,
@@ -100,7 +107,7 @@ impl Runner {
                 }
             };
             if !goes_on {
-                return Parting::Left;
+                return Finish::Left;
             }
         }
         let given_up = given_up(self.wanted.clone());
@@ -109,10 +116,10 @@ impl Runner {
             () = self.reporter.settled() => (),
             () = given_up => (),
         }
-        Parting::Over
+        Finish::Over
     }
 
-    /// Waits until a start is wanted, due and covered by a grant; false if the node stops.
+    /// Waits until a start is wanted, due, covered by a grant, and its turn; false if the node stops.
     async fn until_start(&mut self) -> bool {
         let (mut granted, mut state) = (self.host.granted.clone(), self.host.ports.state.clone());
         loop {
@@ -121,19 +128,29 @@ impl Runner {
                 return self.turn_away(wanted);
             }
             granted.mark_unchanged();
+            state.mark_unchanged();
             let due = Instant::now() >= self.not_before;
-            if due && self.host.may_start(&self.assignment, &state.borrow_and_update().clone()) {
-                self.advance(Event::Start);
-                return true;
-            }
+            let place = Arc::clone(&self.host.start_places).acquire_owned();
+            let would_start = due && self.host.would_start(&self.assignment);
             tokio::select! {
                 biased;
                 changed = self.wanted.changed() => if changed.is_err() { return false },
                 () = sleep_until(self.not_before), if !due => (),
-                changed = granted.changed(), if due => if changed.is_err() { return false },
-                changed = state.changed(), if due => if changed.is_err() { return false },
+                changed = granted.changed(), if due && !would_start => if changed.is_err() { return false },
+                changed = state.changed(), if due && !would_start => if changed.is_err() { return false },
+                Ok(place) = place, if would_start => if self.take_place(place) { return true },
             }
         }
+    }
+
+    /// Begins a start, if it may still happen now that it is its turn.
+    fn take_place(&mut self, place: OwnedSemaphorePermit) -> bool {
+        if !self.host.may_start(&self.assignment) {
+            return false;
+        }
+        self.starting = Some((place, Instant::now() + SLOW));
+        self.advance(Event::Start);
+        true
     }
 
     /// What is wanted, when there is no process; false if the node stops.
@@ -151,20 +168,72 @@ impl Runner {
         self.starts = self.starts.saturating_add(1);
         self.incarnation = self.host.next_incarnation();
         self.tell(&[Action::Report]);
-        let started = self.host.ports.driver.start(self.launch()).await;
-        let (exit, up) = match started {
-            Ok(process) => {
+        let (exit, up) = match self.begin().await {
+            Ok(Some(sandbox)) if self.may_go_on() => {
                 let instance = self.host.instance(self.assignment.clone(), self.incarnation);
-                let mut life = Life::new(Arc::clone(&self.host), instance, process);
-                let exit = self.watch_over(&mut life).await;
-                let up = life.since.elapsed();
-                life.close(&exit.reason).await;
+                let mut process = Process::new(Arc::clone(&self.host), instance, sandbox);
+                let exit = self.watch_over(&mut process).await;
+                let up = process.since.elapsed();
+                process.close(&exit.reason).await;
                 (exit, up)
             }
-            Err(error) => (Exit { code: None, signal: None, reason: with_sources(&error) }, Duration::ZERO),
+            Ok(Some(mut sandbox)) => {
+                sandbox.stopper.kill();
+                (sandbox.ended().await, Duration::ZERO)
+            }
+            Ok(None) => (not_started("it had not started when it was to end".to_owned()), Duration::ZERO),
+            Err(error) => (not_started(with_sources(&error)), Duration::ZERO),
         };
+        self.starting = None;
         self.ended(&exit, up);
         *self.wanted.borrow() != Wanted::Leave
+    }
+
+    /// Has the driver start the process, and hears meanwhile what is wanted. None if it was to end and the start did not: what
+    /// still comes of it, the driver ends.
+    async fn begin(&mut self) -> Result<Option<symbi_sandbox::Instance>, symbi_sandbox::Error> {
+        let driver = Arc::clone(&self.host.ports.driver);
+        let mut start = driver.start(self.launch());
+        let mut give_up = None;
+        self.wanted.mark_changed();
+        loop {
+            let slow = self.starting.as_ref().map(|(_, until)| *until);
+            tokio::select! {
+                biased;
+                started = &mut start => return started.map(Some),
+                Ok(()) = self.wanted.changed() => {
+                    if self.is_to_end() {
+                        give_up.get_or_insert_with(|| Instant::now() + self.host.options.stop);
+                    }
+                }
+                () = sleep_until(slow.unwrap_or_else(Instant::now)), if slow.is_some() => self.starting = None,
+                () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => return Ok(None),
+            }
+        }
+    }
+
+    /// What is wanted while the process is being started; whether it is to end.
+    fn is_to_end(&mut self) -> bool {
+        let wanted = *self.wanted.borrow_and_update();
+        match (wanted, self.state) {
+            (Wanted::Stop, AgentState::Initializing) => self.advance(Event::Stop),
+            (Wanted::Fenced, AgentState::Initializing | AgentState::Terminating) => self.advance(Event::Fenced),
+            _ => (),
+        }
+        wanted != Wanted::Run
+    }
+
+    /// Whether a process that has just been started may be told who it is: a start is fenced when it happens, too.
+    fn may_go_on(&mut self) -> bool {
+        if self.is_to_end() || self.state != AgentState::Initializing {
+            return false;
+        }
+        if self.host.would_start(&self.assignment) {
+            return true;
+        }
+        "its node has no grant for it".clone_into(&mut self.detail);
+        self.advance(Event::GrantLost);
+        false
     }
 
     fn launch(&self) -> Launch {
@@ -182,65 +251,83 @@ impl Runner {
     }
 
     /// Reacts to whatever happens while the process lives.
-    async fn watch_over(&mut self, life: &mut Life) -> Exit {
+    async fn watch_over(&mut self, process: &mut Process) -> Exit {
         let mut standing = self.host.standing.clone();
-        let mut initialize = Box::pin(life.initialize());
-        let mut unanswered = true;
+        let mut initialize = Box::pin(process.initialize());
+        let (mut unanswered, mut answers) = (true, true);
+        let mut misses = process.misses();
         standing.mark_changed();
         self.wanted.mark_changed();
         loop {
-            let kill_at = life.kill_at.as_ref().map(|(at, _)| *at);
+            let kill_at = process.kill_at.as_ref().map(|(at, _)| *at);
+            let slow = self.starting.as_ref().map(|(_, until)| *until);
             tokio::select! {
                 biased;
-                exit = life.ended() => return exit,
-                Ok(()) = self.wanted.changed() => self.on_wanted(life),
+                exit = process.ended() => return exit,
+                Ok(()) = self.wanted.changed() => self.on_wanted(process),
                 answer = &mut initialize, if unanswered => {
-                    unanswered = false;
-                    self.on_initialized(life, answer);
+                    (unanswered, self.starting) = (false, None);
+                    self.on_initialized(process, answer);
                 }
                 Ok(()) = standing.changed() => (),
-                () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => life.kill(),
+                () = unresponsive(&mut misses), if answers => {
+                    answers = false;
+                    self.on_unresponsive(process);
+                }
+                () = sleep_until(slow.unwrap_or_else(Instant::now)), if slow.is_some() => self.starting = None,
+                () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => process.kill(),
             }
-            self.on_standing(life, *standing.borrow());
+            self.on_standing(process, *standing.borrow());
         }
     }
 
-    fn on_wanted(&mut self, life: &mut Life) {
+    fn on_wanted(&mut self, process: &mut Process) {
         let wanted = *self.wanted.borrow_and_update();
         match (wanted, self.state) {
             (Wanted::Run, _) | (_, AgentState::Terminated) | (Wanted::Stop, AgentState::Terminating) => (),
             // Killed for want of a grant: what is wanted is looked at again when it has ended.
             (_, AgentState::Waiting) => (),
-            (Wanted::Stop, _) => self.advance_with(life, Event::Stop),
-            (Wanted::Fenced, _) => self.advance_with(life, Event::Fenced),
+            (Wanted::Stop, _) => self.advance_with(process, Event::Stop),
+            (Wanted::Fenced, _) => self.advance_with(process, Event::Fenced),
             (Wanted::Leave, _) => {
-                life.act(&[Action::ShutGates, Action::Thaw]);
-                life.terminate();
+                process.act(&[Action::ShutGates, Action::Thaw]);
+                process.terminate();
             }
         }
     }
 
-    fn on_initialized(&mut self, life: &mut Life, answer: Result<(), rpc::Error>) {
+    fn on_initialized(&mut self, process: &mut Process, answer: Result<(), rpc::Error>) {
         match answer {
-            Ok(()) if self.state == AgentState::Initializing => self.advance_with(life, Event::Initialized),
+            Ok(()) if self.state == AgentState::Initializing => self.advance_with(process, Event::Initialized),
             Ok(()) => (),
-            Err(error) => life.not_initialized(&error),
+            Err(error) => process.not_initialized(&error),
         }
     }
 
-    fn on_standing(&mut self, life: &mut Life, standing: crate::gate::Standing) {
-        use crate::gate::Standing;
+    /// Ends a process that does not answer; its restart policy says what comes next.
+    fn on_unresponsive(&mut self, process: &Process) {
+        if self.state != AgentState::Running {
+            return;
+        }
+        self.detail = format!("unresponsive: {MISSES} messages in a row were not answered by their deadlines");
+        tracing::warn!(agent = %self.assignment.name(), "an agent is unresponsive");
+        self.tell(&[Action::Report]);
+        process.end(&self.detail);
+    }
+
+    fn on_standing(&mut self, process: &mut Process, standing: crate::grants::Standing) {
+        use crate::grants::Standing;
         // A placement that was lost meanwhile has its end coming: nothing is thawed for it.
         let in_force = self.assignment.in_force(&self.host.state(), &self.host.options.node).is_some();
         if *self.wanted.borrow() != Wanted::Run || !in_force {
             return;
         }
         match (standing, self.state) {
-            (Standing::Open, AgentState::Ready) => self.advance_with(life, Event::Admitted),
-            (Standing::Open, AgentState::Suspended) => self.advance_with(life, Event::GrantBack),
+            (Standing::Open, AgentState::Ready) => self.advance_with(process, Event::Admitted),
+            (Standing::Open, AgentState::Suspended) => self.advance_with(process, Event::GrantBack),
             (Standing::Silent, AgentState::Initializing | AgentState::Ready | AgentState::Running) => {
                 "its node has no grant".clone_into(&mut self.detail);
-                self.advance_with(life, Event::GrantLost);
+                self.advance_with(process, Event::GrantLost);
             }
             _ => (),
         }
@@ -276,12 +363,12 @@ impl Runner {
         };
     }
 
-    fn advance_with(&mut self, life: &mut Life, event: Event) {
+    fn advance_with(&mut self, process: &mut Process, event: Event) {
         if matches!(event, Event::Admitted | Event::GrantBack) {
             self.detail.clear();
         }
         let actions = self.step(event);
-        life.act(actions);
+        process.act(actions);
         self.tell(actions);
     }
 
@@ -322,6 +409,17 @@ impl Runner {
             });
         }
     }
+}
+
+/// Waits until so many deadlines were missed in a row that the process must be ended.
+async fn unresponsive(misses: &mut watch::Receiver<u32>) {
+    if misses.wait_for(|misses| *misses >= MISSES).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+fn not_started(reason: String) -> Exit {
+    Exit { code: None, signal: None, reason }
 }
 
 /// Waits until nothing that is still to be reported matters: the node stops, or the cluster knows of the end.

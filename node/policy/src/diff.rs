@@ -3,7 +3,8 @@
 //! Policies are known by their names; one without a name is known by its text, and after that by its number in the set.
 //! Comments between policies belong to none, and are not compared.
 
-use crate::set::{self, Clause, Parsed, PolicyError};
+use crate::invalid::PolicyError;
+use crate::set::{self, Clause, Parsed};
 use std::collections::BTreeSet;
 
 /// Two texts of more than so many pairs of lines are not compared line by line.

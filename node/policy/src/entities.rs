@@ -80,8 +80,8 @@ pub enum Kind {
     Cluster,
 }
 
-/// A slice in the making.
-struct Draft<'a> {
+/// Collects the entities of a slice.
+struct Builder<'a> {
     /// The entity types.
     types: &'a Types,
     /// What the cluster knows.
@@ -136,19 +136,19 @@ impl Types {
 
     /// What `principal` and `resource` are in `state`, by the groups of `set`.
     pub fn slice(&self, state: &State, set: &Parsed, principal: Who<'_>, resource: Resource<'_>) -> Slice {
-        let mut draft = Draft::new(self, state, set);
-        let principal = draft.principal(principal);
-        let resource = draft.resource(resource);
-        draft.finish(principal, resource)
+        let mut builder = Builder::new(self, state, set);
+        let principal = builder.principal(principal);
+        let resource = builder.resource(resource);
+        builder.finish(principal, resource)
     }
 
     /// The slice of a case in which the two are what they are said to be.
     pub fn supposed(&self, set: &Parsed, principal: &Subject, resource: &Subject) -> Slice {
         let nothing = State::default();
-        let mut draft = Draft::new(self, &nothing, set);
-        let principal = draft.supposed("principal", principal);
-        let resource = draft.supposed("resource", resource);
-        draft.finish(principal, resource)
+        let mut builder = Builder::new(self, &nothing, set);
+        let principal = builder.supposed("principal", principal);
+        let resource = builder.supposed("resource", resource);
+        builder.finish(principal, resource)
     }
 
     /// The name of an entity.
@@ -163,7 +163,7 @@ impl Types {
     }
 }
 
-impl<'a> Draft<'a> {
+impl<'a> Builder<'a> {
     fn new(types: &'a Types, state: &'a State, set: &'a Parsed) -> Self {
         let entities = Vec::with_capacity(2 + set.literals.len());
         Self { types, state, set, entities, values: Values::default(), read: Vec::new(), only_agents: true }

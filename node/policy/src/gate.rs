@@ -20,7 +20,7 @@ use symbi_model::{DecisionId, Hash, NodeId, PolicyNumber, State};
 const PARSED_SETS: usize = 4;
 
 /// After so long without a word of a leader a node permits nothing that policies decide: they may have changed unheard.
-pub const DEAF_AFTER: Duration = Duration::from_secs(10);
+pub const LEADERLESS_AFTER: Duration = Duration::from_secs(10);
 
 /// The clocks of a gate.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ pub struct Denied {
     /// Why, in a sentence.
     pub reason: String,
     /// Whether it was refused only because this node has not heard of a leader: it may be permitted later.
-    pub deaf: bool,
+    pub leaderless: bool,
 }
 
 /// Why a policy set is not applied: under it, whoever applies it could not apply another.
@@ -160,7 +160,7 @@ impl Gate {
     ///
     /// # Errors
     /// The refusal: nothing permits it, something forbids it, it could not be judged, or this node has not heard of a
-    /// leader for [`DEAF_AFTER`].
+    /// leader for [`LEADERLESS_AFTER`].
     pub fn judge<R: Act>(&self, state: &State, request: R) -> Result<Permit<R>, Denied> {
         let finding = self.find(state, request.question());
         let policy_set = finding.policy_set;
@@ -168,14 +168,14 @@ impl Gate {
             let decision = self.keep(finding);
             return Ok(Permit { request, reference: PermitRef { decision, policy_set } });
         }
-        let (reason, deaf) = (finding.reason(), finding.deaf);
+        let (reason, leaderless) = (finding.reason(), finding.leaderless);
         let decision = self.keep(finding);
         tracing::debug!(%decision, %reason, "denied");
         if let (Some(told), Some(kept)) = (self.inner.denials.get(), self.kept(&decision)) {
             // Without what came nearest: to be refused must stay cheap for who is asked.
             told(kept.verdict());
         }
-        Err(Denied { decision, policy_set, reason, deaf })
+        Err(Denied { decision, policy_set, reason, leaderless })
     }
 
     /// Whether under `candidate` whoever applies it could still apply another. Nothing is kept of this: it is no decision.
@@ -241,7 +241,7 @@ impl Gate {
             Wanted::Policies { action, principal, resource, context } => (action, principal, resource, context),
         };
         if let Some(silent) = self.silent() {
-            return judge.deaf(number, action, principal, silent).into();
+            return judge.leaderless(number, action, principal, silent).into();
         }
         let key = findings.key(action, principal, resource);
         if let Some(found) = key.and_then(|key| findings.get(state, &key)) {
@@ -268,7 +268,7 @@ impl Gate {
             after => Duration::from_millis(after - 1),
         };
         let silent = now.saturating_sub(heard);
-        (silent >= DEAF_AFTER).then_some(Some(silent))
+        (silent >= LEADERLESS_AFTER).then_some(Some(silent))
     }
 
     /// The set that is current in `state`, parsed at most once.

@@ -69,7 +69,7 @@ pub struct Finding {
     /// The finding in a sentence, where no policy was asked.
     said: Option<String>,
     /// Whether it was refused because no leader was heard.
-    pub deaf: bool,
+    pub leaderless: bool,
     /// For a refusal that policies gave: what was asked of them, to find out what came nearest to permitting it.
     pub asked: Option<Asked>,
 }
@@ -125,7 +125,13 @@ impl Judge {
     }
 
     /// What is denied because this node may have missed a change of the policies.
-    pub fn deaf(&self, number: PolicyNumber, action: &str, principal: Who<'_>, silent: Option<Duration>) -> Finding {
+    pub fn leaderless(
+        &self,
+        number: PolicyNumber,
+        action: &str,
+        principal: Who<'_>,
+        silent: Option<Duration>,
+    ) -> Finding {
         let mut finding = Finding::of(number, action, self.named(principal), To::Other("-".to_owned()));
         finding.said = Some(match silent {
             Some(silent) => {
@@ -136,7 +142,7 @@ impl Judge {
             }
             None => "this node has not heard of a leader since it started, so it permits nothing".to_owned(),
         });
-        finding.deaf = true;
+        finding.leaderless = true;
         finding
     }
 
@@ -201,7 +207,7 @@ impl Finding {
             determining: Vec::new(),
             errors: Vec::new(),
             said: None,
-            deaf: false,
+            leaderless: false,
             asked: None,
         }
     }

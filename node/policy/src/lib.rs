@@ -11,6 +11,7 @@ mod entities;
 mod est;
 mod findings;
 pub mod gate;
+mod invalid;
 mod judge;
 mod members;
 mod nearest;
@@ -26,6 +27,7 @@ pub use act::{
 pub use cases::{Case, Tested};
 pub use diff::{Difference, diff};
 pub use entities::{Kind, Subject};
-pub use gate::{Clocks, DEAF_AFTER, Denied, Gate, Lockout, Options, Permit};
-pub use set::{Candidate, Invalid, PolicyError, SCHEMA, STARTER, check};
+pub use gate::{Clocks, Denied, Gate, LEADERLESS_AFTER, Lockout, Options, Permit};
+pub use invalid::{Invalid, PolicyError};
+pub use set::{Candidate, SCHEMA, STARTER, check};
 pub use verdict::{Account, ClauseLine, Holds, Nearest, PolicyLine, Verdict};

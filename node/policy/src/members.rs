@@ -7,7 +7,7 @@
 //! - no group is in itself, directly or through others;
 //! - nobody is in more than [`MAX_GROUPS`] groups, directly or through others.
 
-use crate::set::{PolicyError, Position};
+use crate::invalid::{PolicyError, Position};
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -4,7 +4,7 @@
 //! are walked when they are evaluated and dropped, on whatever stack the caller has. Both are refused before anything
 //! is parsed. Strings and comments are skipped; nothing else of the grammar is known here.
 
-use crate::set::{PolicyError, Position};
+use crate::invalid::{PolicyError, Position};
 
 /// How deep brackets and `if`s may nest.
 pub const MAX_DEPTH: usize = 32;

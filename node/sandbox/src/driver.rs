@@ -21,6 +21,7 @@ pub const STDERR_LINES: usize = 256;
 ///   first start sweeps.
 /// * An instance ends by itself, by its [`Stopper`], or when every clone of its stopper is gone. Nothing of it runs any
 ///   longer when [`Instance::exit`] tells of its end.
+/// * Whatever comes of a `start` whose future was dropped, is ended.
 pub trait Driver: Send + Sync + 'static {
     /// What this host can do with this driver, and if it cannot, why not.
     fn fingerprint(&self) -> BoxFuture<'_, Fingerprint>;

@@ -7,17 +7,17 @@
 //! *Caveats.* Limits are on memory only: `cpu_millis` is a reservation here. A process sees the host's files, users and
 //! network. One that leaves its group, clears its environment and outlives us is not found by the sweep.
 
-mod birth;
 mod orphans;
 mod pidfd;
 mod pidfile;
+mod spawner;
 mod tools;
 mod watch;
 
 use crate::driver::{self, Driver, Fingerprint, Instance, Launch};
 use crate::error::Error;
-use birth::{Nursery, Order};
 use futures::future::BoxFuture;
+use spawner::{Order, Spawner};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +27,8 @@ use watch::Watch;
 
 /// The tier, as specs name it.
 pub(crate) const TIER: &str = "process";
+/// Holds the agents' own directories, under the run directory.
+const AGENTS: &str = "agents";
 /// The longest name of an agent.
 const NAME: usize = 128;
 
@@ -54,20 +56,25 @@ impl Options {
             lang: own("LANG", "C.UTF-8"),
         }
     }
+
+    /// Where an agent's process starts.
+    fn directory_of(&self, launch: &Launch) -> PathBuf {
+        self.run_dir.join(AGENTS).join(&launch.agent)
+    }
 }
 
 /// The driver.
 ///
 /// * Whatever it has started is in `living` until nothing of it runs.
-/// * Its processes are children of `nursery`'s thread. When the driver is dropped, that thread ends and the kernel kills
+/// * Its processes are children of `spawner`'s thread. When the driver is dropped, that thread ends and the kernel kills
 ///   them.
 #[derive(Debug)]
 pub struct Process {
     /// As given, its run directory absolute.
     options: Arc<Options>,
     /// Starts processes.
-    nursery: Nursery,
-    /// What this life has started and not yet buried.
+    spawner: Spawner,
+    /// What this life has started and not yet ended.
     living: Living,
     /// Set once nothing of an earlier life can run.
     swept: OnceCell<()>,
@@ -114,14 +121,14 @@ impl Process {
     /// The run directory cannot be made, or the thread not be started.
     pub fn new(options: Options) -> Result<Self, Error> {
         let mut options = options;
-        for directory in [pidfile::directory(&options.run_dir), options.run_dir.join(birth::AGENTS)] {
+        for directory in [pidfile::directory(&options.run_dir), options.run_dir.join(AGENTS)] {
             std::fs::create_dir_all(&directory).map_err(|source| Error::RunDir { path: directory.clone(), source })?;
         }
         let path = options.run_dir.clone();
         options.run_dir = path.canonicalize().map_err(|source| Error::RunDir { path, source })?;
         Ok(Self {
             options: Arc::new(options),
-            nursery: Nursery::open()?,
+            spawner: Spawner::open()?,
             living: Living::default(),
             swept: OnceCell::new(),
             watches: TaskTracker::new(),
@@ -148,7 +155,7 @@ impl Process {
             return Err(Error::AlreadyRunning { run: run.name });
         }
         let order = Order { options: Arc::clone(&self.options), tools, run, launch, command };
-        let beginning = begin(order, self.nursery.clone(), self.living.clone(), self.watches.clone());
+        let beginning = begin(order, self.spawner.clone(), self.living.clone(), self.watches.clone());
         // On a task of its own: who stops waiting drops the instance, and that ends it.
         self.watches.spawn(beginning).await.map_err(|_| Error::Closed)?
     }
@@ -158,11 +165,11 @@ impl Process {
     }
 }
 
-async fn begin(order: Order, nursery: Nursery, living: Living, watches: TaskTracker) -> Result<Instance, Error> {
+async fn begin(order: Order, spawner: Spawner, living: Living, watches: TaskTracker) -> Result<Instance, Error> {
     let (instance, ends) = driver::channels();
     let mark = order.run.mark.clone();
-    let born = nursery.bear(order).await;
-    match born.and_then(|born| Watch::new(born, living.clone(), ends)) {
+    let started = spawner.start(order).await;
+    match started.and_then(|started| Watch::new(started, living.clone(), ends)) {
         Ok(watch) => {
             watches.spawn(watch.run());
             Ok(instance)

@@ -10,7 +10,7 @@ mod pump;
 use crate::{LineError, Stopper, lines};
 use bytes::Bytes;
 use frame::{Initialize, Params};
-use pump::{Pending, Pump};
+use pump::{Pending, Pump, Ticket};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -238,13 +238,18 @@ impl Client {
         self.call(message, || true).await
     }
 
-    /// The same if it `may` be delivered, which is asked once, in the moment in which there is room for its line: until then
-    /// the agent was not given it, and from then on it was.
-    pub async fn message_if(&self, message: Message, may: impl FnOnce() -> bool) -> Result<Value, Error> {
-        self.call(message, may).await
+    /// Writes a message to the agent if it `may` be delivered, which is asked once, in the moment in which there is room for
+    /// its line: until then the agent was not given it, and from then on it was. Messages reach the agent in the order in
+    /// which these calls return.
+    pub async fn write_if(&self, message: Message, may: impl FnOnce() -> bool) -> Result<Written, Error> {
+        self.write(message, may).await
     }
 
     async fn call(&self, params: impl Params, may: impl FnOnce() -> bool) -> Result<Value, Error> {
+        self.write(params, may).await?.answer().await
+    }
+
+    async fn write(&self, params: impl Params, may: impl FnOnce() -> bool) -> Result<Written, Error> {
         let ticket = self.pending.register()?;
         let line = frame::request(ticket.id(), &params);
         if line.len() > lines::LINE {
@@ -259,6 +264,20 @@ impl Client {
             return Err(Error::Withheld);
         }
         room.send(line);
-        ticket.answer().await
+        Ok(Written { ticket })
+    }
+}
+
+/// A message that was written to the agent. Dropping it forgets the call.
+#[derive(Debug)]
+pub struct Written {
+    /// The call.
+    ticket: Ticket,
+}
+
+impl Written {
+    /// Waits for the answer's payload, as long as the agent takes.
+    pub async fn answer(self) -> Result<Value, Error> {
+        self.ticket.answer().await
     }
 }

@@ -1,25 +1,25 @@
 //! The bench: clients inside this node that do what agents and users do, and count what comes of it.
 //!
-//! A run hires echo agents, has its clients work for as long as it was asked to, and removes the agents. It goes the way of
+//! A run provisions echo agents, has its clients work for as long as it was asked to, and removes the agents. It goes the way of
 //! every write and message: gate, permit, proposer; sessions, signatures, ledgers. Nothing is switched off for it.
 //!
 //! Bounds: one run at a time, [`symbi_api::bench::CLIENTS`] clients, [`symbi_api::bench::SECONDS`] seconds. Who asked for it and
 //! goes away ends it.
 
-mod crew;
 mod layers;
+mod provisioner;
 mod sink;
 mod trail;
 mod work;
 
 pub use sink::{Ports as SinkPorts, Sink};
 
-use crew::Crew;
+use provisioner::Provisioner;
 use std::sync::Arc;
-use symbi_api::bench::{Found, Hired, Order};
+use symbi_api::bench::{BenchAgents, Found, Order};
 use symbi_api::error::Error;
 use symbi_api::keys::Pool;
-use symbi_api::write::{MAX_TIMEOUT_MS, Way};
+use symbi_api::write::{MAX_TIMEOUT_MS, Writer};
 use symbi_model::{Command, Committed};
 use symbi_policy::Act;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -44,8 +44,8 @@ impl Ports {
     async fn propose<R: Act + Clone>(&self, act: &R, command: Command) -> Result<Committed, Error> {
         let loan = self.pool.lend((self.here.wall_ms)());
         let (state, gate, proposals) = (self.here.state.clone(), self.here.gate.clone(), self.proposals.clone());
-        let way = Way { state, gate, proposals };
-        let committed = way.permitted(act, loan.key, command, MAX_TIMEOUT_MS).await?;
+        let writer = Writer { state, gate, proposals };
+        let committed = writer.permitted(act, loan.key, command, MAX_TIMEOUT_MS).await?;
         loan.settle();
         symbi_api::write::accepted(committed)
     }
@@ -73,22 +73,22 @@ impl Bench {
     /// [`Error::Busy`] while another run is on; whatever keeps the agents from being made.
     pub async fn run(&self, order: Order, gone: impl Future<Output = ()>) -> Result<Found, Error> {
         let _room = self.room()?;
-        let crew = Crew::new(self.ports.clone(), order.user.clone());
-        crew.dismiss().await;
+        let provisioner = Provisioner::new(self.ports.clone(), order.user.clone());
+        provisioner.teardown().await;
         let run = async {
-            let hired = work::hire(&self.ports, &crew, &order).await?;
+            let agents = work::provision(&self.ports, &provisioner, &order).await?;
             let Some(last) = order.layers else {
-                return Ok(Found::Whole(work::run(&self.ports, &crew, Arc::new(hired), &order).await));
+                return Ok(Found::Whole(work::run(&self.ports, &provisioner, Arc::new(agents), &order).await));
             };
             let (to, _) = work::another(&self.ports)?;
             let (here, net) = (self.ports.here.clone(), self.ports.net.clone());
-            layers::Sender::new(here, net, to, hired, &order).run(last, order.length).await.map(Found::Layers)
+            layers::Sender::new(here, net, to, agents, &order).run(last, order.length).await.map(Found::Layers)
         };
         let found = tokio::select! {
             found = run => found,
             () = gone => Err(Error::Unavailable("nobody waits for the run any more".to_owned())),
         };
-        crew.dismiss().await;
+        provisioner.teardown().await;
         found
     }
 
@@ -96,20 +96,20 @@ impl Bench {
     ///
     /// # Errors
     /// As [`Bench::run`].
-    pub async fn hire(&self, order: Order) -> Result<Hired, Error> {
+    pub async fn provision(&self, order: Order) -> Result<BenchAgents, Error> {
         let _room = self.room()?;
-        let crew = Crew::new(self.ports.clone(), order.user.clone());
-        crew.dismiss().await;
-        work::hire(&self.ports, &crew, &order).await
+        let provisioner = Provisioner::new(self.ports.clone(), order.user.clone());
+        provisioner.teardown().await;
+        work::provision(&self.ports, &provisioner, &order).await
     }
 
     /// Removes the agents of this node's runs, for `user`.
     ///
     /// # Errors
     /// [`Error::Busy`] while a run is on.
-    pub async fn dismiss(&self, user: String) -> Result<(), Error> {
+    pub async fn teardown(&self, user: String) -> Result<(), Error> {
         let _room = self.room()?;
-        Crew::new(self.ports.clone(), user).dismiss().await;
+        Provisioner::new(self.ports.clone(), user).teardown().await;
         Ok(())
     }
 

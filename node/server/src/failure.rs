@@ -65,8 +65,12 @@ pub fn of_disk(error: &symbi_store::Error) -> Option<Failure> {
                 .because(error)
                 .fix("look at the disk, then start the node again: nothing that was acknowledged is lost"),
         ),
-        // Met at an opening only.
-        symbi_store::Error::InUse { .. } | symbi_store::Error::Version(_) | symbi_store::Error::Closed => None,
+        // Met at an opening only, or of a file.
+        symbi_store::Error::InUse { .. }
+        | symbi_store::Error::Version(_)
+        | symbi_store::Error::Closed
+        | symbi_store::Error::Missing(_)
+        | symbi_store::Error::Exists(_) => None,
     }
 }
 

@@ -11,21 +11,18 @@
 //! | 7 | roster: who the members are and where | – | – |
 //! | 8 | catch up with the log | `JOIN_CATCH_UP` | 28 |
 //!
-//! This file is phases 1 to 7, over a running network; phase 8 needs the running node and is [`catch_up`]. The member's side is
-//! [`handler`].
+//! Here are phases 1 to 7, over a running network; phase 8 needs the running node and is [`crate::membership::catch_up`].
+//! The member's side is [`crate::enrolment`].
 
-pub mod handler;
-mod refusal;
+pub(crate) mod refusal;
 
 use crate::clock::WallMs;
 use crate::failure::Failure;
-use crate::node::Node;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use symbi_model::ids::RequestId;
-use symbi_model::node::{Membership, Profile};
+use symbi_model::node::Profile;
 use symbi_model::{ClientId, NodeId};
 use symbi_net::JoinCallError;
 use symbi_proto::join::{Joiner, Proved, SKEW_MS, skew_ms};
@@ -43,8 +40,6 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// So many rounds may meet nobody before a join fails. More than one: members dial a node that has enrolled, and when it was
 /// killed and starts again, its own connection may be the one of two that is closed, question and all.
 const UNREACHED: u32 = 4;
-/// How often a node that catches up asks whether its join was cleared; most have caught up before.
-const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// What a joiner is and wants.
 pub struct Request {
@@ -81,7 +76,8 @@ impl Progress {
         Self { began: Instant::now(), told: AtomicU8::new(0), print: Box::new(print) }
     }
 
-    fn done(&self, phase: u8, what: &str) {
+    /// Tells of a phase that has ended.
+    pub(crate) fn done(&self, phase: u8, what: &str) {
         if self.told.fetch_max(phase, Ordering::Relaxed) < phase {
             let seconds = self.began.elapsed().as_secs_f64();
             (self.print)(&format!("join {phase}/8  {what}  ({seconds:.2} s)"));
@@ -274,7 +270,8 @@ async fn dial(
     ))
 }
 
-async fn exchange(
+/// One question to a member, and its answer.
+pub(crate) async fn exchange(
     net: &symbi_net::Handle,
     address: SocketAddr,
     request: &JoinRequest,
@@ -292,78 +289,4 @@ async fn exchange(
 /// The id of a request that is made now.
 fn request_id(wall_ms: u64) -> RequestId {
     RequestId { client: ClientId(symbi_api::keys::uuid_v7(wall_ms)), sequence: 1 }
-}
-
-/// Phase 8: waits until the running node is a member, and says whether it votes.
-///
-/// # Errors
-/// `JOIN_CATCH_UP` at the deadline.
-pub async fn catch_up(node: &Node, until: Instant, progress: &Progress) -> Result<(), Failure> {
-    let mut state = node.raft.state();
-    let id = node.id;
-    let member =
-        |state: &symbi_model::State| state.nodes.get(&id).is_some_and(|record| record.membership == Membership::Member);
-    if timeout_at(until, state.wait_for(member)).await.is_err() {
-        let applied = state.borrow().counters.applied_index;
-        return Err(Failure::new(28, "JOIN_CATCH_UP", "this node has not caught up with the log in time")
-            .why(format!("it has applied index {applied}; the leader has not yet counted it as a member"))
-            .fix("run the same command again: it goes on where it stopped (--join-timeout gives it longer)")
-            .undo("what was caught up is kept; the leader clears a join that does not finish within 120 s"));
-    }
-    let voter = node.raft.status().borrow().voters.iter().flatten().any(|voter| *voter == id);
-    let role = if voter { "a voter" } else { "a learner; the leader makes it a voter when one is wanted" };
-    progress.done(8, &format!("caught up, ready as {role}"));
-    Ok(())
-}
-
-/// Ends when one of `members` says that this node's join was cleared. Such a node would wait for the log for ever: nobody
-/// sends it any more. It needs no token, and a clearing is final, so that a member that is behind cannot mislead it.
-pub async fn cleared(node: &Node, members: &BTreeMap<NodeId, symbi_net::Member>) -> Ended {
-    loop {
-        tokio::time::sleep(ASK_EVERY).await;
-        for member in members.values() {
-            let until = Instant::now() + ASK_EVERY;
-            let answer = exchange(&node.net, member.addr, &JoinRequest::Progress, until).await;
-            let Ok((from, JoinReply::Progress(told))) = answer else { continue };
-            if members.contains_key(&from) && told.membership == Some(Membership::Removed) {
-                return refusal::expired(format!("node {} says so", from.short()));
-            }
-        }
-    }
-}
-
-/// Ends when another node says that this one was removed: nobody sends it the entry by which it was. Asks only while this
-/// node is not ready, for as long as it runs; a removal is final, so that a node that is behind cannot mislead it.
-pub async fn removed(node: &Node) -> Failure {
-    let mut view = node.api.view.clone();
-    loop {
-        tokio::time::sleep(ASK_EVERY).await;
-        if view.wait_for(|view| view.not_ready.is_some()).await.is_err() {
-            // The node is stopping, for a reason of its own.
-            std::future::pending::<()>().await;
-        }
-        let state = node.raft.state().borrow().clone();
-        if state.nodes.get(&node.id).is_none_or(|record| record.membership != Membership::Member) {
-            // A join has an end of its own.
-            continue;
-        }
-        let others = state.nodes.iter().filter(|(id, other)| **id != node.id && other.membership == Membership::Member);
-        for (id, other) in others {
-            let until = Instant::now() + ASK_EVERY;
-            let answer = exchange(&node.net, other.profile.addr, &JoinRequest::Progress, until).await;
-            let Ok((from, JoinReply::Progress(told))) = answer else { continue };
-            if from == *id && told.membership == Some(Membership::Removed) {
-                return removal(Some(&other.name));
-            }
-        }
-    }
-}
-
-/// What a removed node says at its end.
-#[must_use]
-pub fn removal(said_by: Option<&str>) -> Failure {
-    let by = said_by.map(|name| format!("node {name} says so; ")).unwrap_or_default();
-    Failure::new(7, "NODE_REMOVED", "this node was removed from its cluster")
-        .why(format!("{by}its key is never used again, so that what it once signed stays beyond doubt"))
-        .fix("join as a new node: another --data-dir, and --join with a token")
 }

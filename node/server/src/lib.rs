@@ -1,14 +1,16 @@
-//! The node as a library: it wires the crates together. The program of the same name and the simulations start it.
+//! The node as a library: it wires the crates together. The program `symbi-node` and the simulations start it.
 
-pub mod bench;
+mod bench;
 pub mod bootstrap;
 pub mod clock;
-pub mod datadir;
+mod datadir;
+mod enrolment;
 pub mod failure;
 pub mod join;
-pub mod measure;
+mod measure;
+pub mod membership;
 pub mod node;
 pub mod options;
-pub mod proposer;
+mod proposer;
 pub mod run;
-pub mod wiring;
+mod wiring;

@@ -6,8 +6,8 @@ mod introduce;
 
 use crate::bench::{self, Bench};
 use crate::clock::Clocks;
+use crate::enrolment;
 use crate::failure::{self, Failure};
-use crate::join;
 use crate::proposer::{self, LeaderClocks};
 use crate::wiring::{calls, inbound, leading, ledgers, link, peers, remote, roster, view};
 use bytes::Bytes;
@@ -78,8 +78,8 @@ pub struct Parts {
     pub observer: Arc<dyn Fn(symbi_host::Event) + Send + Sync>,
 }
 
-/// The network, started before anything else because a join needs it.
-pub struct Network {
+/// This node on the network, started before anything else because a join needs it.
+pub struct Endpoint {
     /// Its handle.
     pub handle: symbi_net::Handle,
     /// What comes in.
@@ -143,11 +143,11 @@ impl Node {
     ///
     /// # Errors
     /// When the storage cannot be opened or does not hold what it should.
-    pub async fn start(config: Config, parts: Parts, network: Network) -> Result<Self, Failure> {
-        let Network { handle: net, inbox } = network;
+    pub async fn start(config: Config, parts: Parts, network: Endpoint) -> Result<Self, Failure> {
+        let Endpoint { handle: net, inbox } = network;
         let engine = parts.engine.clone();
         let core = Core::start(&config, parts.engine, parts.clocks, net).await?;
-        let (door, proposals) = core.proposer();
+        let (admission, proposals) = core.proposer();
         let (granted_tell, granted) = watch::channel(None);
         let (view, hints) = core.view(config.boot, parts.meter, inbox.gossip, granted);
         let control = core.control(hints, &proposals);
@@ -160,7 +160,7 @@ impl Node {
         let received = host.clone();
         let server = inbound::Server {
             remote: remote.clone(),
-            door,
+            admission,
             host: host.clone(),
             gate: core.gate.clone(),
             wall_ms: core.clocks.wall_ms.clone(),
@@ -173,7 +173,7 @@ impl Node {
         core.part("the control inbox", inbound::control(inbox.control, server, tasks.clone(), cancel.clone()));
         core.part("the message inbox", inbound::messages(inbox.message, host.clone(), tasks.clone(), cancel.clone()));
         core.part("vouching", inbound::vouch(inbox.vouch, remote.clone(), tasks.clone(), cancel.clone()));
-        let joins = join::handler::Handler::new(
+        let joins = enrolment::Handler::new(
             core.raft.clone(),
             core.gate.clone(),
             proposals.clone(),
@@ -257,7 +257,7 @@ impl Core {
         clocks: Clocks,
         net: symbi_net::Handle,
     ) -> Result<Self, Failure> {
-        let link = Arc::new(link::Network(net.clone()));
+        let link = Arc::new(link::RaftLink(net.clone()));
         let started = symbi_raft::start(config.raft.clone(), engine.clone(), link).await;
         let raft = started.map_err(|error| storage(&*engine, &error))?;
         if let Some(genesis) = &config.genesis {
@@ -284,9 +284,9 @@ impl Core {
         });
     }
 
-    /// The way of commands to the log, and the check at its door.
-    fn proposer(&self) -> (proposer::Door, symbi_control::Proposals) {
-        let (compare, door) =
+    /// The way of commands to the log, and what the leader admits to it.
+    fn proposer(&self) -> (proposer::Admission, symbi_control::Proposals) {
+        let (compare, admission) =
             LeaderClocks::new(self.id, self.clocks.wall_ms.clone(), self.raft.clone(), self.net.clone());
         self.part("the comparison of clocks", compare.run(self.cancel.clone()));
         let (cluster, keep_cluster) = cluster_id(&self.raft, self.cancel.clone());
@@ -297,10 +297,10 @@ impl Core {
             wall_ms: self.clocks.wall_ms.clone(),
             raft: self.raft.clone(),
             net: self.net.clone(),
-            door: door.clone(),
+            admission: admission.clone(),
             cluster,
         };
-        (door, proposer::spawn(ports, &self.tracker, self.cancel.clone()))
+        (admission, proposer::spawn(ports, &self.tracker, self.cancel.clone()))
     }
 
     /// What this node knows of the others, and what they say of their resources.
@@ -470,12 +470,12 @@ pub fn genesis(genesis: symbi_model::command::Genesis, key: &SigningKey, time_ms
 ///
 /// # Errors
 /// When the port is taken.
-pub async fn network(
+pub async fn bind(
     config_seed: [u8; 32],
     listen: SocketAddr,
     transport: Option<symbi_net::Transport>,
     members: BTreeMap<NodeId, symbi_net::Member>,
-) -> Result<Network, Failure> {
+) -> Result<Endpoint, Failure> {
     let identity = symbi_net::Identity::from_seed(config_seed);
     let transport = transport.unwrap_or_else(|| symbi_net::tcp(&identity));
     let roster = symbi_net::Roster { members, ..symbi_net::Roster::default() };
@@ -485,5 +485,5 @@ pub async fn network(
             .because(&error)
             .fix("name a free port with --listen")
     })?;
-    Ok(Network { handle, inbox })
+    Ok(Endpoint { handle, inbox })
 }

@@ -7,36 +7,35 @@
 //! is taken up here, and its time in the queue counts: whoever waits no longer is answered at its deadline, and what was
 //! still in the queue then is never sent.
 //!
-//! Bounds: [`QUEUE`] commands wait in each lane, and as many before the lanes (senders wait for room there; what finds
-//! its lane full is refused). A batch has at most 1024 commands and 128 KiB of them; a longer command goes alone, and one
-//! over 512 KiB is refused. Two ordinary batches and one of the leader's are on their way at once.
+//! Bounds: [`QUEUED_COMMANDS`] commands wait in each queue, and as many before the queues (senders wait for room there; what
+//! finds its queue full is refused). A batch has at most 1024 commands and 128 KiB of them; a longer command goes alone, and
+//! one over 512 KiB is refused. Two ordinary batches and one of the leader's are on their way at once.
 
-mod audience;
-mod door;
-mod drive;
-mod flights;
-mod lane;
+mod admission;
+mod in_flight;
+mod queue;
+mod submission;
 mod successor;
 #[cfg(test)]
 mod tests;
+mod waiters;
 
-pub use door::{Clocks as LeaderClocks, Door, DoorError};
-pub use drive::ATTEMPT;
+pub use admission::{Admission, AdmissionError, Clocks as LeaderClocks};
 pub use successor::successor;
 
 use crate::clock::WallMs;
-use drive::Drive;
 use ed25519_dalek::SigningKey;
-use lane::{Lane, Queued};
+use queue::{Queue, Queued};
 use std::sync::Arc;
+use submission::Submission;
 use symbi_model::{ClusterId, Committed, NodeId, Proposal, ProposeError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Commands that wait in a lane.
-pub const QUEUE: usize = 4096;
+/// Commands that wait in a queue.
+pub const QUEUED_COMMANDS: usize = 4096;
 /// Ordinary batches on their way at once.
 const IN_FLIGHT: usize = 2;
 
@@ -57,20 +56,20 @@ pub struct Ports {
     /// The way to other nodes.
     pub net: symbi_net::Handle,
     /// What the leader checks before it takes a batch.
-    pub door: Door,
+    pub admission: Admission,
     /// The cluster's id, once it is known.
     pub cluster: watch::Receiver<Option<ClusterId>>,
 }
 
 /// Starts the proposer; it ends when every sender is gone and nothing waits, or on `cancel`.
 pub fn spawn(ports: Ports, tracker: &TaskTracker, cancel: CancellationToken) -> mpsc::Sender<Proposal<Reply>> {
-    let (sender, proposals) = mpsc::channel(QUEUE);
+    let (sender, proposals) = mpsc::channel(QUEUED_COMMANDS);
     let dispatcher = Dispatcher {
         ports,
         proposals,
-        ordinary: Lane::default(),
+        ordinary: Queue::default(),
         ordinary_room: Arc::new(Semaphore::new(IN_FLIGHT)),
-        leaders: Lane::default(),
+        leaders: Queue::default(),
         // One batch of the leader's at a time: its commands enter the log in the order in which they were decided.
         leaders_room: Arc::new(Semaphore::new(1)),
         tasks: tracker.clone(),
@@ -80,18 +79,18 @@ pub fn spawn(ports: Ports, tracker: &TaskTracker, cancel: CancellationToken) -> 
 }
 
 /// Takes commands up, keeps their deadlines while they wait, and dispatches batches. It never waits for anything else, so
-/// that no lane holds up the other.
+/// that no queue holds up the other.
 struct Dispatcher {
     /// What it works with.
     ports: Ports,
     /// What comes in.
     proposals: mpsc::Receiver<Proposal<Reply>>,
     /// Ordinary commands.
-    ordinary: Lane,
+    ordinary: Queue,
     /// Room for their batches on their way.
     ordinary_room: Arc<Semaphore>,
     /// The leader's commands.
-    leaders: Lane,
+    leaders: Queue,
     /// Room for their batches on their way.
     leaders_room: Arc<Semaphore>,
     /// Owns the batches on their way.
@@ -119,7 +118,7 @@ impl Dispatcher {
                     self.ordinary.expire(Instant::now());
                     self.leaders.expire(Instant::now());
                 }
-                count = self.proposals.recv_many(&mut taken, lane::BATCH_COMMANDS), if open => {
+                count = self.proposals.recv_many(&mut taken, queue::BATCH_COMMANDS), if open => {
                     open = count > 0;
                     self.take_up(&mut taken);
                 }
@@ -131,7 +130,7 @@ impl Dispatcher {
     /// them wakes the dispatcher: without this a batch would leave with a few commands, and the others wait for it.
     async fn gather_round(&mut self, taken: &mut Vec<Proposal<Reply>>) {
         tokio::task::yield_now().await;
-        while taken.len() < lane::BATCH_COMMANDS
+        while taken.len() < queue::BATCH_COMMANDS
             && let Ok(proposal) = self.proposals.try_recv()
         {
             taken.push(proposal);
@@ -142,15 +141,15 @@ impl Dispatcher {
     fn take_up(&mut self, taken: &mut Vec<Proposal<Reply>>) {
         let now = Instant::now();
         for next in taken.drain(..).filter_map(|proposal| Queued::new(proposal, now)) {
-            let lane = if next.decided_term.is_some() { &mut self.leaders } else { &mut self.ordinary };
-            lane.push(next);
+            let queue = if next.decided_term.is_some() { &mut self.leaders } else { &mut self.ordinary };
+            queue.push(next);
         }
     }
 
     fn dispatch(&self, batch: Vec<Queued>, room: OwnedSemaphorePermit) {
-        if let Some(drive) = Drive::new(self.ports.clone(), batch) {
+        if let Some(submission) = Submission::new(self.ports.clone(), batch) {
             self.tasks.spawn(async move {
-                drive.run().await;
+                submission.run().await;
                 drop(room);
             });
         }

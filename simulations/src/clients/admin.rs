@@ -1,6 +1,6 @@
 //! The administrator: makes join tokens, and the agents once every node is a member.
 
-use crate::host::Setup;
+use crate::setup::Setup;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use symbi_model::agent::{Resources, Spec};
 use symbi_model::ids::RequestId;
 use symbi_model::node::Membership;
 use symbi_model::{AgentId, ClientId, Command, Proposal};
-use symbi_node::node::Node;
 use symbi_policy::{CreateAgent, Principal};
+use symbi_server::node::Node;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 

@@ -2,7 +2,7 @@
 //! gateway, and the gateway's tells, to any agent of the cluster.
 
 use crate::history::{Ban, How, Key, Kind, Sent, Stream};
-use crate::host::Setup;
+use crate::setup::Setup;
 use crate::trace::Event;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use symbi_host::{Caller, Ending};
 use symbi_model::agent::AgentName;
-use symbi_node::node::Node;
+use symbi_server::node::Node;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 

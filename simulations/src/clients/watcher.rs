@@ -1,13 +1,13 @@
 //! Watches the node's replica: role, term and leader; what is applied with the hash of its state; placements; policies.
 
 use crate::history::Ban;
-use crate::host::Setup;
+use crate::setup::Setup;
 use crate::trace::Event;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use symbi_model::agent::AgentName;
 use symbi_model::{Epoch, PolicyNumber, State};
-use symbi_node::node::Node;
+use symbi_server::node::Node;
 
 /// Watches until the replica is gone.
 pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
@@ -42,7 +42,7 @@ pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
                 setup.recorder.tell(&setup.name, Event::Anchored { entries });
             }
             let (index, hash) = (now.counters.applied_index, now.hash());
-            setup.recorder.tell(&setup.name, Event::Applied { index, state: hash });
+            setup.recorder.tell(&setup.name, Event::Published { index, state: hash });
         }
         let mut seen = setup.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.status = now;

@@ -1,16 +1,16 @@
 //! Writes notes through its own node, one at a time, each under its own key until its fate is known.
 
+use crate::acknowledged::Write;
 use crate::clients::admin;
-use crate::host::Setup;
-use crate::ledger::Write;
+use crate::setup::Setup;
 use crate::trace::Event;
 use rand::Rng;
 use rand::rngs::StdRng;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::{Command, Outcome, Proposal, Refusal};
-use symbi_node::node::Node;
 use symbi_policy::Administer;
+use symbi_server::node::Node;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -19,15 +19,15 @@ const DEADLINE_MS: u64 = 4_000;
 
 /// Writes until the run is quiet and the last write's fate is known.
 pub async fn run(node: Arc<Node>, setup: Arc<Setup>, mut random: StdRng) {
-    let agent = setup.ledger.lock().unwrap_or_else(PoisonError::into_inner).agent.clone();
+    let agent = setup.acknowledged().agent.clone();
     if node.raft.state().wait_for(|state| state.agents.contains_key(&agent)).await.is_err() {
         return;
     }
     loop {
-        if setup.shared.quiet() && setup.ledger.lock().unwrap_or_else(PoisonError::into_inner).settled() {
+        if setup.shared.quiet() && setup.acknowledged().settled() {
             return;
         }
-        let write = setup.ledger.lock().unwrap_or_else(PoisonError::into_inner).next(|| admin::client(&node));
+        let write = setup.acknowledged().next(|| admin::client(&node));
         let pause = match attempt(&node, &setup, &write).await {
             Ok(()) => random.random_range(50..250),
             Err(why) => {
@@ -43,7 +43,7 @@ async fn attempt(node: &Node, setup: &Setup, write: &Write) -> Result<(), String
     let state = node.raft.state().borrow().clone();
     let judged = Administer { principal: admin::principal(), what: "agent annotate" };
     let permit = node.gate.judge(&state, judged).map_err(|denied| denied.to_string())?;
-    let name = setup.ledger.lock().unwrap_or_else(PoisonError::into_inner).agent.clone();
+    let name = setup.acknowledged().agent.clone();
     let (key, value) = (write.key.clone(), write.value.clone());
     let (reply, answer) = oneshot::channel();
     let proposal = Proposal {
@@ -65,7 +65,7 @@ async fn attempt(node: &Node, setup: &Setup, write: &Write) -> Result<(), String
             Err(what)
         }
         _ => {
-            setup.ledger.lock().unwrap_or_else(PoisonError::into_inner).acked();
+            setup.acknowledged().acked();
             let event = Event::Acked { write: write.request.to_string(), index: committed.index };
             setup.recorder.tell(&setup.name, event);
             Ok(())

@@ -1,6 +1,6 @@
 //! Addressing: whatever a program is given was sent, to its agent, by whom it is told.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::history::{Given, Key, Sent};
 use crate::trace::{Event, Seen};
 use std::collections::BTreeMap;

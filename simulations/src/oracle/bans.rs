@@ -1,7 +1,7 @@
 //! Policies in force: a message is given to nobody whom, when it was sent, its sender's node knew the policies to forbid, or
 //! for whose receiving the receiver's node did.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::history::{Ban, Given, Key};
 use crate::trace::{Event, Seen};
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,7 @@
 //! A crashed node has no policies in force until it runs again. A removed one that is started once more has those of its disk:
 //! for what it sends itself, and nobody else's messages come to it.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::history::{Ban, How, Key};
 use crate::trace::{Event, Seen};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,7 +69,7 @@ impl Oracle for Denials {
                 self.open.insert(sent.key.clone(), message);
             }
             Event::Ended { key, how, .. } => {
-                if let (Some(message @ Open { banned: false, .. }), How::Denied { deaf: false }) =
+                if let (Some(message @ Open { banned: false, .. }), How::Denied { no_leader: false }) =
                     (self.open.remove(key), how)
                 {
                     self.baseless.insert(key.clone(), (message, seen.at));

@@ -1,7 +1,7 @@
 //! Election safety: at most one leader in a term (Ongaro & Ousterhout, In Search of an Understandable Consensus Algorithm,
 //! figure 3).
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::trace::{Event, Seen};
 use std::collections::BTreeMap;
 

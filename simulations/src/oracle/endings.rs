@@ -5,7 +5,7 @@
 //!
 //! Of an unknown outcome [`super::unknown`] judges, of messages without an ending [`super::untold`].
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::history::{Given, How, Key};
 use crate::trace::{Event, Seen};
 use std::collections::{BTreeMap, BTreeSet};

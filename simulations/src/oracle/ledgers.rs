@@ -1,6 +1,6 @@
 //! Ledgers: whatever the cluster has agreed on of a node's ledger, that node still has after a crash.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::trace::{Event, Seen};
 
 /// Without memory: each start compares what is on its disk with what is agreed on, and says so.

@@ -1,7 +1,7 @@
 //! Nonces: no key seals twice under one nonce, in one session or in two, before a restart and after it (NIST SP 800-38D,
 //! section 8).
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::trace::{Event, Seen};
 use std::collections::BTreeSet;
 

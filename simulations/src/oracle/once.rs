@@ -1,6 +1,6 @@
 //! At most once: no message is given twice, to one start of its receiver or to two.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::history::{Given, Key};
 use crate::trace::{Event, Seen};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Order: what one incarnation tells another is given in the order in which it was told.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::history::{Given, Kind};
 use crate::trace::{Event, Seen};
 use std::collections::BTreeMap;

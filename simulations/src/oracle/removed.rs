@@ -1,7 +1,7 @@
 //! Removed nodes: from the moment in which a removal is agreed on, nothing of the removed node is accepted. It leads nobody, no
 //! write of its clients is acknowledged, no effect of an agent passes its gates, and nobody is given what it sends.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::history::{Given, Key};
 use crate::trace::{Event, Seen};
 use std::collections::BTreeSet;

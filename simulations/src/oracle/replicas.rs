@@ -1,7 +1,7 @@
-//! State-machine safety: replicas that have applied the same index have the same state, and what a replica has applied
-//! never falls while it runs.
+//! State-machine safety: replicas that have applied the same index have the same state, at every index that any of them has
+//! applied, shown or started from.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::trace::{Event, Seen};
 use std::collections::BTreeMap;
 use symbi_model::Hash;
@@ -15,11 +15,11 @@ pub struct Replicas {
 
 impl Oracle for Replicas {
     fn see(&mut self, seen: &Seen) -> Result<(), String> {
-        let Event::Applied { index, state } = &seen.event else { return Ok(()) };
+        let (Event::Applied { index, state } | Event::Published { index, state }) = &seen.event else { return Ok(()) };
         let (first, whose) = self.states.entry(*index).or_insert_with(|| (*state, seen.host.clone()));
         if first == state {
             return Ok(());
         }
-        Err(format!("at index {index} {} has state {state}, and {whose} had {first}", seen.host))
+        Err(format!("replicas: at index {index} {} has state {state}, and {whose} had {first}", seen.host))
     }
 }

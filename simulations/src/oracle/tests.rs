@@ -1,6 +1,7 @@
 //! Every oracle objects to what it is for, and to nothing else.
 
 use crate::history::{Ban, Given, How, Key, Kind, Sent};
+use crate::oracle::RUNS_OUT_AFTER;
 use crate::trace::{Event, Recorder};
 use std::time::Duration;
 use symbi_host::{Effect, Event as Told};
@@ -56,6 +57,8 @@ fn two_leaders_in_a_term() {
 fn two_states_at_an_index() {
     assert!(objections(&[("n1", applied(1, 1)), ("n2", applied(1, 1)), ("n1", applied(2, 2))]).is_empty());
     assert_eq!(objections(&[("n1", applied(1, 1)), ("n2", applied(1, 2))]).len(), 1);
+    let shown = Event::Published { index: 1, state: Hash([2; 32]) };
+    assert_eq!(objections(&[("n1", applied(1, 1)), ("n2", shown)]).len(), 1, "of a start or a snapshot");
 }
 
 #[test]
@@ -69,6 +72,50 @@ fn a_frozen_hosts_gate_cannot_know() {
     let freeze = ("world", fault("freeze n1"));
     assert!(objections(&[freeze.clone(), ("n2", passed(2)), ("n1", passed(1))]).is_empty());
     assert_eq!(objections(&[freeze, ("n2", passed(2)), ("n3", passed(1))]).len(), 1);
+}
+
+#[test]
+fn a_host_is_judged_again_when_what_it_was_granted_before_its_freeze_has_run_out() {
+    let late = |after_thaw: Duration, between: &[&str]| {
+        let recorder = Recorder::default();
+        let second = Duration::from_secs(1);
+        recorder.tell_at(second, "world", fault("freeze n1"));
+        recorder.tell_at(second, "n2", passed(2));
+        recorder.tell_at(second, "world", fault("thaw n1"));
+        between.iter().for_each(|what| recorder.tell_at(second, "world", fault(what)));
+        recorder.tell_at(second + after_thaw, "n1", passed(1));
+        recorder.violations().len()
+    };
+    let moment = Duration::from_millis(1);
+    assert_eq!(late(RUNS_OUT_AFTER - moment, &[]), 0);
+    assert_eq!(late(RUNS_OUT_AFTER, &[]), 1);
+    assert_eq!(late(moment, &["crash n1"]), 1, "another start has no grant from before");
+    assert_eq!(late(RUNS_OUT_AFTER * 2, &["freeze n1"]), 0, "frozen again");
+}
+
+#[test]
+fn a_replica_that_falls_back() {
+    let opened = |saved| Event::Opened { saved };
+    let shows = |index| Event::Published { index, state: Hash([0; 32]) };
+    let at = |index| Event::Applied { index, state: Hash([0; 32]) };
+    let history = |events: &[Event]| {
+        let found = objections(&here(events));
+        assert!(found.iter().all(|found| found.contains("progress:")), "{found:?}");
+        found.len()
+    };
+    let start = || opened(Some(5));
+    assert_eq!(history(&[opened(None), at(1), at(2), shows(2), shows(2), at(4)]), 0);
+    assert_eq!(history(&[start(), shows(5), at(6), at(7), shows(7), opened(Some(5)), at(6)]), 0, "not synced");
+    assert_eq!(history(&[start(), shows(90), at(91)]), 0, "a snapshot");
+    assert_eq!(history(&[start(), at(7), at(6)]), 1);
+    assert_eq!(history(&[start(), at(7), at(7)]), 1, "twice");
+    assert_eq!(history(&[start(), at(5)]), 1, "it has that on its disk");
+    assert_eq!(history(&[start(), shows(4)]), 1, "it begins with less than its disk has");
+    assert_eq!(history(&[start(), shows(90), at(90)]), 1, "it is in the snapshot");
+    assert_eq!(history(&[start(), shows(9), shows(8)]), 1);
+    assert_eq!(history(&[start(), opened(Some(4))]), 1, "the disk has lost what it had");
+    assert_eq!(history(&[start(), opened(None)]), 1, "the disk has lost what it had");
+    assert!(objections(&[("n1", at(7)), ("n2", at(6))]).is_empty(), "another host");
 }
 
 #[test]
@@ -147,7 +194,7 @@ fn tells_out_of_order() {
 #[test]
 fn endings_that_are_not_true() {
     let history = |events: &[Event]| objections(&here(&[&[sent(1)], events].concat()));
-    let never = [How::Denied { deaf: false }, How::NotDelivered, How::TooLate { delivered: false }];
+    let never = [How::Denied { no_leader: false }, How::NotDelivered, How::TooLate { delivered: false }];
     for how in never {
         assert!(history(&[ended(1, how.clone())]).is_empty());
         assert_eq!(history(&[ended(1, how.clone()), given(1, 1)]).len(), 1, "{how} and then given");
@@ -199,8 +246,8 @@ fn fault(text: &str) -> Event {
     Event::Fault(text.to_owned())
 }
 
-fn denied(deaf: bool) -> Event {
-    ended(1, How::Denied { deaf })
+fn denied(no_leader: bool) -> Event {
+    ended(1, How::Denied { no_leader })
 }
 
 /// How many denials are objected to in a history of several hosts, and nothing else is.

@@ -6,7 +6,7 @@
 //! - that was sent and ended in calm, while nothing was wrong with the world: then its receiver, or the receiver's node,
 //!   says what became of it.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::history::{Given, How, Key};
 use crate::trace::{Event, Seen};
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,7 +3,7 @@
 //! Judged of what the node's own clients send; an agent that is ended meanwhile, because it was placed elsewhere, is told
 //! nothing any more.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::history::Key;
 use crate::trace::{Event, Seen};
 use std::collections::BTreeMap;

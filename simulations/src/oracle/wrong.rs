@@ -1,6 +1,6 @@
 //! Objects to whatever a client or a host has called wrong: an answer to another question, a replica that stopped.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::trace::{Event, Seen};
 
 /// Without memory.

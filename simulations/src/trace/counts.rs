@@ -2,7 +2,9 @@
 
 use super::event::{Event, Seen};
 use crate::history::{How, Kind};
+use crate::oracle::RUNS_OUT_AFTER;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use symbi_model::Epoch;
 use symbi_model::agent::AgentName;
 
@@ -13,6 +15,32 @@ pub enum What {
     LeaderChanges,
     /// Crashes.
     Crashes,
+    /// Power cuts that met something in flight to a disk.
+    InFlight,
+    /// Those that left some of it, whole.
+    Kept,
+    /// Those that took some of it.
+    Lost,
+    /// Those that tore a record.
+    Torn,
+    /// Disks that took nothing for a while.
+    Stalls,
+    /// Disks that were full.
+    DisksFull,
+    /// Disks that have failed a node.
+    DisksFailed,
+    /// Nodes that could not go on, and said so.
+    NodesStopped,
+    /// Rings in which each node heard two others.
+    Rings,
+    /// Times that leadership was handed on.
+    Transfers,
+    /// Groups of five voters.
+    FiveVoters,
+    /// Hosts that were frozen, thawed, and judged again.
+    JudgedAgain,
+    /// States of one index on two hosts that were compared.
+    Compared,
     /// Links held in one direction.
     OneWayHolds,
     /// Links that lost what was on them.
@@ -71,9 +99,22 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 42] = [
         Self::LeaderChanges,
         Self::Crashes,
+        Self::InFlight,
+        Self::Kept,
+        Self::Lost,
+        Self::Torn,
+        Self::Stalls,
+        Self::DisksFull,
+        Self::DisksFailed,
+        Self::NodesStopped,
+        Self::Rings,
+        Self::Transfers,
+        Self::FiveVoters,
+        Self::JudgedAgain,
+        Self::Compared,
         Self::OneWayHolds,
         Self::Losses,
         Self::SlowLinks,
@@ -109,6 +150,19 @@ impl What {
         match self {
             Self::LeaderChanges => "leader changes",
             Self::Crashes => "crashes",
+            Self::InFlight => "power cuts with appends in flight",
+            Self::Kept => "power cuts that kept records",
+            Self::Lost => "power cuts that lost records",
+            Self::Torn => "power cuts that tore a record",
+            Self::Stalls => "disk stalls",
+            Self::DisksFull => "disks full",
+            Self::DisksFailed => "disks failed",
+            Self::NodesStopped => "nodes stopped",
+            Self::Rings => "rings",
+            Self::Transfers => "leadership transfers",
+            Self::FiveVoters => "groups of five voters",
+            Self::JudgedAgain => "thawed hosts judged again",
+            Self::Compared => "states compared",
             Self::OneWayHolds => "one-way holds",
             Self::Losses => "losses",
             Self::SlowLinks => "slow links",
@@ -151,6 +205,10 @@ pub struct Counts {
     passed: BTreeMap<AgentName, Epoch>,
     /// Epochs seen, by agent.
     epochs: BTreeMap<AgentName, BTreeSet<Epoch>>,
+    /// Who had the state of an index first.
+    states: BTreeMap<u64, String>,
+    /// When hosts that were thawed are judged again.
+    thawed: BTreeMap<String, Duration>,
     /// Whether nothing is wrong with the world.
     calm: bool,
 }
@@ -172,6 +230,16 @@ impl Counts {
             Event::Calm => self.calm = true,
             Event::Fault(_) => self.calm = false,
             _ => {}
+        }
+        let judged = self.thawed.extract_if(.., |_, from| *from <= seen.at).count();
+        *self.counts.entry(What::JudgedAgain).or_default() += u64::try_from(judged).expect("few hosts");
+        if let Event::Fault(text) = &seen.event {
+            let again = text.strip_prefix("thaw ").map(|host| (host.to_owned(), seen.at + RUNS_OUT_AFTER));
+            self.thawed.extend(again);
+        }
+        if let Event::Applied { index, .. } | Event::Published { index, .. } = &seen.event {
+            let first = self.states.entry(*index).or_insert_with(|| seen.host.clone());
+            *self.counts.entry(What::Compared).or_default() += u64::from(*first != seen.host);
         }
         if let Some(what) = self.what(&seen.event) {
             *self.counts.entry(what).or_default() += 1;
@@ -200,6 +268,7 @@ impl Counts {
             Event::Effect(Effect::SessionUnattested { .. }) => Some(What::Unattested),
             Event::Anchored { .. } => Some(What::Anchors),
             Event::Acked { .. } => Some(What::Acked),
+            Event::Stopped { .. } => Some(What::NodesStopped),
             Event::Given(given) if given.kind == Kind::Tell => Some(What::TellsGiven),
             Event::Sent(_) => self.calm.then_some(What::SentInCalm),
             Event::Ended { kind: Kind::Ask, how, .. } => of_ask(how),
@@ -237,7 +306,17 @@ fn of_tell(how: &How) -> Option<What> {
 fn of_fault(text: &str) -> Option<What> {
     match text.split_once(' ')?.0 {
         "crash" => Some(What::Crashes),
-        "deafen" => Some(What::OneWayHolds),
+        "in-flight" => Some(What::InFlight),
+        "kept" => Some(What::Kept),
+        "lost" => Some(What::Lost),
+        "torn" => Some(What::Torn),
+        "stall" => Some(What::Stalls),
+        "fill" => Some(What::DisksFull),
+        "failed" => Some(What::DisksFailed),
+        "ring" => Some(What::Rings),
+        "transferred" => Some(What::Transfers),
+        "five-voters" => Some(What::FiveVoters),
+        "hold-one-way" => Some(What::OneWayHolds),
         "lose" => Some(What::Losses),
         "slow" => Some(What::SlowLinks),
         "clock" => Some(What::ClockJumps),

@@ -18,12 +18,31 @@ pub enum Event {
         /// Whom it follows, by name.
         leader: Option<String>,
     },
-    /// A replica has applied up to an index.
+    /// A host has opened its disk.
+    Opened {
+        /// The index as of which the disk has the state, if it has one.
+        saved: Option<u64>,
+    },
+    /// A replica has applied an entry.
     Applied {
-        /// The index.
+        /// Its index.
         index: u64,
-        /// The hash of its state there.
+        /// The hash of the state behind it.
         state: Hash,
+    },
+    /// A replica shows a state: that of its start, of an installed snapshot, or what it has applied.
+    Published {
+        /// The index as of which it is.
+        index: u64,
+        /// Its hash.
+        state: Hash,
+    },
+    /// A node cannot go on, and its process has to end.
+    Stopped {
+        /// The code that an operator reads.
+        code: String,
+        /// The exit code.
+        exit: u8,
     },
     /// A replica has applied a placement.
     Placed {
@@ -105,7 +124,11 @@ impl fmt::Display for Event {
             Self::Role { term, role, leader } => {
                 write!(formatter, "role {role:?} term {term} leader {}", leader.as_deref().unwrap_or("-"))
             }
+            Self::Opened { saved: None } => formatter.write_str("opened an empty disk"),
+            Self::Opened { saved: Some(index) } => write!(formatter, "opened a disk with the state of {index}"),
             Self::Applied { index, state } => write!(formatter, "applied {index} state {state}"),
+            Self::Published { index, state } => write!(formatter, "published {index} state {state}"),
+            Self::Stopped { code, exit } => write!(formatter, "stopped with exit code {exit}: {code}"),
             Self::Placed { agent, epoch, node } => write!(formatter, "placed {agent} epoch {epoch} on {node}"),
             Self::Policies { number, ban: None } => write!(formatter, "policies {number}"),
             Self::Policies { number, ban: Some(Ban { to, at_receiver }) } => {

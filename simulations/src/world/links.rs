@@ -3,7 +3,7 @@
 //! turmoil's TCP sends nothing again. What is *held* comes later, so a connection survives it; what is *lost* wedges every
 //! connection of the link, until one side closes it for silence.
 
-use super::{HOSTS, World};
+use super::World;
 use std::time::Duration;
 
 impl World {
@@ -19,6 +19,26 @@ impl World {
         self.sim.hold(self.hosts[one].name.as_str(), self.hosts[other].name.as_str());
     }
 
+    /// Holds the links between hosts that are not neighbours, in a ring of all.
+    pub fn hold_all_but_ring(&mut self) {
+        self.fault("ring of all: hold what is not between neighbours".to_owned());
+        for (one, other) in self.chords() {
+            self.sim.hold(self.hosts[one].name.as_str(), self.hosts[other].name.as_str());
+        }
+    }
+
+    /// Delivers what was held beside the ring, and holds no more; answers how many segments that were.
+    pub fn release_all_but_ring(&mut self) -> usize {
+        self.fault("release what is not between neighbours".to_owned());
+        let chords = self.chords();
+        let both = chords.iter().flat_map(|(one, other)| [(*one, *other), (*other, *one)]);
+        let held = both.map(|(from, to)| self.on_the_way(from, to, |_| ())).sum();
+        for (one, other) in chords {
+            self.sim.release(self.hosts[one].name.as_str(), self.hosts[other].name.as_str());
+        }
+        held
+    }
+
     /// Delivers what was held, and holds no more.
     pub fn release(&mut self, at: usize) {
         self.fault(format!("release {}", self.hosts[at].name));
@@ -26,16 +46,16 @@ impl World {
     }
 
     /// Holds what `from` sends to `to`; the other direction goes on.
-    pub fn deafen(&mut self, to: usize, from: usize) {
-        self.fault(format!("deafen {} to {}", self.hosts[to].name, self.hosts[from].name));
+    pub fn hold_one_way(&mut self, to: usize, from: usize) {
+        self.fault(format!("hold-one-way {} to {}", self.hosts[from].name, self.hosts[to].name));
         self.sim.hold(self.hosts[from].name.as_str(), self.hosts[to].name.as_str());
-        self.deaf = Some((from, to));
+        self.one_way = Some((from, to));
     }
 
-    /// Delivers what [`World::deafen`] has held, and holds no more; answers how many segments that were.
-    pub fn undeafen(&mut self) -> usize {
-        let Some((from, to)) = self.deaf.take() else { return 0 };
-        self.fault(format!("undeafen {} to {}", self.hosts[to].name, self.hosts[from].name));
+    /// Delivers what [`World::hold_one_way`] has held, and holds no more; answers how many segments that were.
+    pub fn release_one_way(&mut self) -> usize {
+        let Some((from, to)) = self.one_way.take() else { return 0 };
+        self.fault(format!("release-one-way {} to {}", self.hosts[from].name, self.hosts[to].name));
         let held = self.on_the_way(from, to, |_| ());
         self.sim.release(self.hosts[from].name.as_str(), self.hosts[to].name.as_str());
         held
@@ -43,7 +63,7 @@ impl World {
 
     /// turmoil holds both directions; this passes on what is held of the one that goes on.
     pub(super) fn let_pass(&self) {
-        if let Some((from, to)) = self.deaf {
+        if let Some((from, to)) = self.one_way {
             self.on_the_way(to, from, |segment| segment.deliver());
         }
     }
@@ -83,14 +103,21 @@ impl World {
     }
 
     /// Lets a host's links be as fast as at the start.
-    pub fn quicken(&mut self, at: usize) {
-        self.fault(format!("quicken {}", self.hosts[at].name));
+    pub fn restore_latency(&mut self, at: usize) {
+        self.fault(format!("restore-latency {}", self.hosts[at].name));
         let latency = self.latency;
         self.each_link(at, |sim, one, other| sim.set_link_max_message_latency(one, other, latency));
     }
 
+    /// The pairs of hosts that are not neighbours in a ring of all.
+    fn chords(&self) -> Vec<(usize, usize)> {
+        let size = self.size();
+        let pairs = (0..size).flat_map(|one| (one + 2..size).map(move |other| (one, other)));
+        pairs.filter(|(one, other)| (other + 1) % size != *one).collect()
+    }
+
     fn each_link(&self, at: usize, act: impl Fn(&turmoil::Sim<'static>, &str, &str)) {
-        for other in (0..HOSTS).filter(|other| *other != at) {
+        for other in (0..self.size()).filter(|other| *other != at) {
             act(&self.sim, &self.hosts[at].name, &self.hosts[other].name);
         }
     }

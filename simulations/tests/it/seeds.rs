@@ -1,5 +1,5 @@
-//! So many seeds as a test may take, in four portions so that they run beside each other: every kind of run twelve times.
-//! `scripts/sim.sh --seeds 0..300 --jobs 2` runs more, in some six minutes.
+//! So many seeds as a test may take, in four portions so that they run beside each other: every kind of run eight times.
+//! `scripts/test.sh --deep sim` runs a thousand others.
 
 use crate::program::{symbi_sim, text};
 
@@ -11,6 +11,19 @@ fn portion(seeds: &str) {
     let exercised = [
         "leader changes",
         "crashes",
+        "power cuts with appends in flight",
+        "power cuts that kept records",
+        "power cuts that lost records",
+        "power cuts that tore a record",
+        "disk stalls",
+        "disks full",
+        "disks failed",
+        "nodes stopped",
+        "rings",
+        "leadership transfers",
+        "groups of five voters",
+        "thawed hosts judged again",
+        "states compared",
         "one-way holds",
         "losses",
         "slow links",

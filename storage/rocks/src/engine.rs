@@ -1,38 +1,29 @@
-//! The open database: the handle that callers hold, and what it shares with its writer thread.
+//! The engine: the handle that callers hold.
 
+use crate::database::Database;
 use crate::error;
-use crate::families::{Families, Part};
+use crate::families::Families;
 use crate::layout;
 use crate::options::Options;
 use crate::writer::{self, Append};
-use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIterator, ReadOptions, WriteBatch};
+use rocksdb::{ColumnFamilyDescriptor, DB, DBRawIterator};
 use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use symbi_store::{Batch, Engine, Error, OnDurable, Op, Pair};
+use symbi_store::{Engine, Error, OnDurable, Pair, WriteBatch};
 
 /// An open database.
 ///
 /// Dropping it carries out what is queued, syncs, and closes; not to be done by a callback that it is still to call.
 pub struct Rocks {
     /// What the writer thread uses too.
-    shared: Arc<Shared>,
+    shared: Arc<Database>,
     /// Appends on their way; none once it is being dropped.
     queue: Option<Sender<Append>>,
     /// The writer thread.
     writer: Option<JoinHandle<()>>,
-}
-
-/// What the handle and the writer thread share.
-pub(crate) struct Shared {
-    /// The database.
-    db: DB,
-    /// Which keys are in which of its column families.
-    families: Families,
-    /// The first failure of a write or sync. Nothing is written after it: a later batch must not be there without an earlier one.
-    failed: OnceLock<Error>,
 }
 
 impl Rocks {
@@ -53,7 +44,7 @@ impl Rocks {
         let db = DB::open_cf_descriptors(database, path, named).map_err(|cause| error::opening(path, &cause))?;
         layout::places(&db, &families)?;
         sync_parent(path)?;
-        let shared = Arc::new(Shared { db, families, failed: OnceLock::new() });
+        let shared = Arc::new(Database { db, families, failed: OnceLock::new() });
         let (sender, queue) = channel();
         let (own, group_bytes) = (Arc::clone(&shared), options.group_bytes);
         let writer = std::thread::Builder::new()
@@ -80,7 +71,7 @@ impl Drop for Rocks {
 }
 
 impl Engine for Rocks {
-    fn append(&self, batch: Batch, on_durable: OnDurable) {
+    fn append(&self, batch: WriteBatch, on_durable: OnDurable) {
         let queue = self.queue.as_ref().expect("the queue is there until the drop");
         if let Err(unsent) = queue.send(Append { batch, on_durable }) {
             // The writer thread has panicked, in a callback or in RocksDB.
@@ -88,14 +79,14 @@ impl Engine for Rocks {
         }
     }
 
-    fn write(&self, batch: Batch) -> Result<(), Error> {
-        let mut group = WriteBatch::default();
+    fn write(&self, batch: WriteBatch) -> Result<(), Error> {
+        let mut group = rocksdb::WriteBatch::default();
         self.shared.fill(&mut group, batch.ops());
         self.shared.write(group)
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let Shared { db, families, .. } = &*self.shared;
+        let Database { db, families, .. } = &*self.shared;
         db.get_cf(self.shared.family(families.of(key)), key).map_err(|cause| error::of(&cause))
     }
 
@@ -127,60 +118,6 @@ impl Engine for Rocks {
     fn failure(&self) -> Option<Error> {
         self.shared.failed.get().cloned()
     }
-}
-
-impl Shared {
-    /// Writes, unless something has failed before. What is written is durable when the log is synced.
-    pub(crate) fn write(&self, group: WriteBatch) -> Result<(), Error> {
-        if let Some(error) = self.failed.get() {
-            return Err(error.clone());
-        }
-        self.db.write(group).map_err(|cause| self.fail(&cause))
-    }
-
-    /// Syncs the log: everything that was written before this is durable when it returns.
-    pub(crate) fn sync(&self) -> Result<(), Error> {
-        self.db.flush_wal(true).map_err(|cause| self.fail(&cause))
-    }
-
-    /// Adds operations to a write, in order.
-    pub(crate) fn fill(&self, group: &mut WriteBatch, ops: &[Op]) {
-        for op in ops {
-            match op {
-                Op::Put { key, value } => group.put_cf(self.family(self.families.of(key)), key, value),
-                Op::Delete { key } => group.delete_cf(self.family(self.families.of(key)), key),
-                Op::DeleteRange { from, to } => {
-                    for Part { family, keys } in self.families.parts(from, to) {
-                        group.delete_range_cf(self.family(family), keys.start, keys.end);
-                    }
-                }
-            }
-        }
-    }
-
-    fn family(&self, place: usize) -> &ColumnFamily {
-        self.db.cf_handle(self.families.names()[place]).expect("opened with the database")
-    }
-
-    /// An iterator over the keys of a part, not yet anywhere.
-    fn iterator(&self, Part { family, keys }: &Part<'_>) -> DBRawIterator<'_> {
-        iterator(&self.db, self.family(*family), keys.start, Some(keys.end))
-    }
-
-    fn fail(&self, cause: &rocksdb::Error) -> Error {
-        let error = error::of(cause);
-        self.failed.get_or_init(|| error).clone()
-    }
-}
-
-/// An iterator over a family's keys from `from` on, and up to `to` if there is one; not yet anywhere.
-pub(crate) fn iterator<'d>(db: &'d DB, family: &ColumnFamily, from: &[u8], to: Option<&[u8]>) -> DBRawIterator<'d> {
-    let mut bounds = ReadOptions::default();
-    bounds.set_iterate_lower_bound(from);
-    if let Some(to) = to {
-        bounds.set_iterate_upper_bound(to);
-    }
-    db.raw_iterator_cf_opt(family, bounds)
 }
 
 /// The pair that the iterator is at.

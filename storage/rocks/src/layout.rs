@@ -3,7 +3,7 @@
 //! It is asked before the database is opened for writing. That makes the families that are missing, and whatever wrote the rows
 //! would not open it any more.
 
-use crate::engine::iterator;
+use crate::database::iterator;
 use crate::error;
 use crate::families::Families;
 use rocksdb::{DB, Options};

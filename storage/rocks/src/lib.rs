@@ -10,6 +10,7 @@
 //! data keeps a note outside of it. The queue of appends is not bounded here, because waiting would block a
 //! thread of the runtime: whoever appends bounds what is on its way.
 
+mod database;
 mod engine;
 mod error;
 mod families;

@@ -3,22 +3,21 @@
 //! It writes without a sync and then syncs the log. A write that syncs would hold RocksDB's queue of writers for as long as
 //! the disk takes, and with it every write that need not be durable, such as what applying a committed entry changes.
 
-use crate::engine::Shared;
-use rocksdb::WriteBatch;
+use crate::database::Database;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use symbi_store::{Batch, OnDurable};
+use symbi_store::{OnDurable, WriteBatch};
 
 /// An append on its way.
 pub(crate) struct Append {
     /// What to write.
-    pub(crate) batch: Batch,
+    pub(crate) batch: WriteBatch,
     /// Whom to tell.
     pub(crate) on_durable: OnDurable,
 }
 
 /// Writes until every sender is gone and the queue is empty.
-pub(crate) fn run(shared: &Arc<Shared>, queue: &Receiver<Append>, group_bytes: usize) {
+pub(crate) fn run(shared: &Arc<Database>, queue: &Receiver<Append>, group_bytes: usize) {
     while let Ok(first) = queue.recv() {
         let (group, callbacks) = gather(shared, first, queue, group_bytes);
         let result = shared.write(group).and_then(|()| shared.sync());
@@ -33,12 +32,12 @@ pub(crate) fn run(shared: &Arc<Shared>, queue: &Receiver<Append>, group_bytes: u
 
 /// The first append and those that wait behind it, up to about `group_bytes`.
 fn gather(
-    shared: &Shared,
+    shared: &Database,
     first: Append,
     queue: &Receiver<Append>,
     group_bytes: usize,
-) -> (WriteBatch, Vec<OnDurable>) {
-    let mut group = WriteBatch::default();
+) -> (rocksdb::WriteBatch, Vec<OnDurable>) {
+    let mut group = rocksdb::WriteBatch::default();
     let mut callbacks = Vec::new();
     let mut next = Some(first);
     while let Some(append) = next {

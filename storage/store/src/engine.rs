@@ -1,7 +1,7 @@
 //! The engine: what is asked of a disk, and what a crash may take.
 
-use crate::batch::Batch;
 use crate::error::Error;
+use crate::write_batch::WriteBatch;
 
 /// A key with its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -28,14 +28,14 @@ pub trait Engine: Send + Sync + 'static {
     /// Queues a batch and returns without waiting for the disk. `on_durable` is called exactly once, from any thread,
     /// maybe before this returns: when the batch is synced, or with the error. The batch is readable at the latest then.
     /// (If the process crashes first, nothing is called.)
-    fn append(&self, batch: Batch, on_durable: OnDurable);
+    fn append(&self, batch: WriteBatch, on_durable: OnDurable);
 
     /// Writes without a sync: readable when it returns; durable at the latest with the next `append` called after it that
     /// becomes durable.
     ///
     /// # Errors
     /// [`Error::Full`], [`Error::Io`], [`Error::Corrupt`], [`Error::Closed`].
-    fn write(&self, batch: Batch) -> Result<(), Error>;
+    fn write(&self, batch: WriteBatch) -> Result<(), Error>;
 
     /// The value of `key`, if there is one.
     ///

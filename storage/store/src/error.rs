@@ -18,6 +18,12 @@ pub enum Error {
     /// The operating system refused.
     #[error("storage failed: {0}")]
     Io(String),
+    /// There is no such file.
+    #[error("there is no file {0}")]
+    Missing(String),
+    /// There is such a file already.
+    #[error("there is a file {0} already")]
+    Exists(String),
     /// Another engine, mostly of another process, has it open.
     #[error("{path} is in use by another process")]
     InUse {

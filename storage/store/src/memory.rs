@@ -1,16 +1,18 @@
 //! The engine in memory: for simulations and tests.
 //!
-//! The [`Disk`] outlives the host that has it open, keeps a volatile and a durable image, and fails on demand. Not here:
-//! time. A stalled disk stays so until it is told to go on.
+//! The [`Disk`] outlives the host that has it open, keeps a volatile and a durable content, and fails on demand. Not here:
+//! time. A stalled disk stays so until it is told to go on, and a delayed one syncs when it is told to.
 
+mod content;
 mod disk;
-mod image;
+mod in_flight;
 
 pub use disk::Disk;
+pub use in_flight::Remains;
 
-use crate::batch::Batch;
 use crate::engine::{Engine, OnDurable, Pair};
 use crate::error::Error;
+use crate::write_batch::WriteBatch;
 use std::sync::Arc;
 
 /// An open [`Disk`]; dropping it closes it.
@@ -40,24 +42,24 @@ impl Drop for Memory {
 }
 
 impl Engine for Memory {
-    fn append(&self, batch: Batch, on_durable: OnDurable) {
+    fn append(&self, batch: WriteBatch, on_durable: OnDurable) {
         self.disk.append(self.session, batch, on_durable);
     }
 
-    fn write(&self, batch: Batch) -> Result<(), Error> {
+    fn write(&self, batch: WriteBatch) -> Result<(), Error> {
         self.disk.write(self.session, batch)
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.disk.read(self.session, |image| image.get(key))
+        self.disk.read(self.session, |content| content.get(key))
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, Error> {
-        self.disk.read(self.session, |image| image.scan(from, to, limit))
+        self.disk.read(self.session, |content| content.scan(from, to, limit))
     }
 
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, Error> {
-        self.disk.read(self.session, |image| image.last(from, to))
+        self.disk.read(self.session, |content| content.last(from, to))
     }
 
     fn failure(&self) -> Option<Error> {

@@ -99,7 +99,7 @@ fn begun() -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn replicas_agree_whatever_comes(lines in prop::collection::vec(line(), 1..60), restart in 0..60usize) {

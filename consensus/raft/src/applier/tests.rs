@@ -54,6 +54,24 @@ async fn a_snapshot_whose_install_was_given_up_is_there_wholly_or_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_entry_is_told_and_the_disk_says_how_far_its_state_is() {
+    let (disk, told) = (memory::Disk::new(), Arc::<Mutex<Vec<_>>>::default());
+    let heard = told.clone();
+    let observer = Observer::new(move |index, state| heard.lock().expect("alone").push((index, state)));
+    let mut machine = open(&disk).expect("it opens").observed_by(observer);
+    let entry = |index| types::Entry::new(types::LogId::new(1.into(), index), EntryPayload::Blank);
+    machine.apply(futures::stream::iter((1..=3).map(|index| Ok((entry(index), None))))).await.expect("it applies");
+    let last = machine.machine.image().hash();
+    let (indexes, states): (Vec<u64>, Vec<_>) = told.lock().expect("alone").drain(..).unzip();
+    assert_eq!((indexes, states.last()), (vec![1, 2, 3], Some(&last)), "all of one write, and not only its last");
+    drop(machine);
+    let saved = || crate::disk::saved_index(&engine(&disk), GROUP).expect("it reads");
+    assert_eq!(saved(), None, "nothing was saved");
+    drop(applied(&disk, 5).await);
+    assert_eq!(saved(), Some(5));
+}
+
+#[tokio::test(start_paused = true)]
 async fn rows_that_are_not_those_that_were_saved_are_refused() {
     let disk = memory::Disk::new();
     drop(applied(&disk, 3).await);
@@ -74,7 +92,7 @@ async fn rows_that_are_not_those_that_were_saved_are_refused() {
 
 /// Puts another value in a row's place, or none.
 fn change(disk: &Arc<memory::Disk>, key: &[u8], value: Option<Vec<u8>>) {
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     match value {
         Some(value) => batch.put(key, value),
         None => batch.delete(key),

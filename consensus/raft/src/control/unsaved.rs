@@ -57,7 +57,7 @@ mod tests {
     use crate::machine::Writes;
     use symbi_model::GroupId;
     use symbi_model::state::{Row, Table};
-    use symbi_store::{Batch, Op};
+    use symbi_store::{Op, WriteBatch};
 
     fn row(key: &str, value: Option<&[u8]>) -> Row {
         Row { table: Table::Agents, key: key.into(), value: value.map(<[u8]>::to_vec) }
@@ -68,12 +68,12 @@ mod tests {
         let mut unsaved = Unsaved::default();
         unsaved.take(vec![row("a", Some(b"1")), row("b", Some(b"1"))]);
         unsaved.take(vec![row("a", Some(b"2")), row("b", None)]);
-        let (keys, mut batch) = (Keys::new(GroupId(0)), Batch::new());
+        let (keys, mut batch) = (Keys::new(GroupId(0)), WriteBatch::new());
         unsaved.save(&mut Writes::new(&mut batch, &keys, 3, 9));
-        let mut wanted = Batch::new();
+        let mut wanted = WriteBatch::new();
         wanted.put(keys.row(3, b"\x02a"), "2").delete(keys.row(3, b"\x02b"));
         assert_eq!(batch.ops(), wanted.ops());
-        let mut again = Batch::new();
+        let mut again = WriteBatch::new();
         unsaved.save(&mut Writes::new(&mut again, &keys, 3, 9));
         assert_eq!(again.ops(), [] as [Op; 0], "they are saved");
     }
@@ -87,7 +87,7 @@ mod tests {
         }
         unsaved.take(Vec::new());
         assert!(unsaved.is_due());
-        unsaved.save(&mut Writes::new(&mut Batch::new(), &Keys::new(GroupId(0)), 0, 0));
+        unsaved.save(&mut Writes::new(&mut WriteBatch::new(), &Keys::new(GroupId(0)), 0, 0));
         assert!(!unsaved.is_due());
         unsaved.take(vec![row("a", Some(&vec![0; BYTES]))]);
         assert!(unsaved.is_due());

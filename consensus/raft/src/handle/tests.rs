@@ -8,7 +8,7 @@ use crate::position::Position;
 use crate::work::Work;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 use symbi_store::memory::{self, Memory};
 
 const NODE: NodeId = NodeId([1; 32]);
@@ -35,7 +35,7 @@ async fn used() -> Arc<dyn Engine> {
 async fn a_replica_that_lost_committed_entries_does_not_start() {
     let engine = used().await;
     let keys = Keys::new(symbi_model::GroupId(0));
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     // The state behind the log, and the log cut off: what a lost tail looks like.
     for (from, to) in keys.generations(0, u64::MAX) {
         batch.delete_range(from, to);
@@ -53,13 +53,13 @@ async fn a_replica_whose_rows_cannot_be_read_does_not_start() {
     let keys = Keys::new(symbi_model::GroupId(0));
     for key in [keys.vote(), keys.purged(), keys.committed(), keys.applied(), keys.row(0, b"\0counters")] {
         let before = engine.get(&key).expect("it reads");
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(key.clone(), b"\xff garbage".as_slice());
         engine.write(batch).expect("it writes");
         let refused = open(engine.clone()).await.err().expect("it does not start");
         assert!(matches!(refused, Error::Storage(_)), "{refused}");
 
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         match before {
             Some(value) => batch.put(key, value),
             None => batch.delete(key),

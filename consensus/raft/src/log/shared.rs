@@ -7,7 +7,7 @@ use crate::error::storage;
 use crate::types;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 
 /// The log, for all who hold it.
 pub(super) struct Shared {
@@ -68,7 +68,11 @@ impl Shared {
     }
 
     /// Takes entries into memory and into `batch`; says where the log ends now.
-    pub(super) fn take(&self, entries: impl IntoIterator<Item = types::Entry>, batch: &mut Batch) -> io::Result<u64> {
+    pub(super) fn take(
+        &self,
+        entries: impl IntoIterator<Item = types::Entry>,
+        batch: &mut WriteBatch,
+    ) -> io::Result<u64> {
         let mut inner = self.inner();
         for entry in entries {
             let id = LogId::from(&entry.log_id);

@@ -6,7 +6,7 @@ use crate::disk::keys::Keys;
 use crate::error::storage;
 use std::io;
 use std::sync::Arc;
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 
 /// A snapshot on its way in. Dropped before it is installed, what it wrote is deleted.
 pub struct Filling<L> {
@@ -27,7 +27,7 @@ impl<L: Loading> Filling<L> {
     /// Takes the next frame.
     pub fn take(&mut self, frame: &[u8]) -> io::Result<()> {
         let (keys, number) = (*self.generation.keys(), self.generation.number());
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         for item in items(frame) {
             match item? {
                 Item::Row(key, value) => {

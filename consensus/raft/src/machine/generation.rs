@@ -8,7 +8,7 @@ use crate::position::Position;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use symbi_store::{Batch, Engine};
+use symbi_store::{Engine, WriteBatch};
 
 /// The rows of one generation. Whoever reads them holds one of these; when the last one goes and the generation was
 /// retired, or never came into use, its rows are deleted.
@@ -61,7 +61,7 @@ impl Generation {
 impl Drop for Generation {
     fn drop(&mut self) {
         let Some(engine) = self.engine.upgrade().filter(|_| self.retired.load(Ordering::Acquire)) else { return };
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         for (from, to) in self.keys.generations(self.number, self.number + 1) {
             batch.delete_range(from, to);
         }
@@ -89,7 +89,7 @@ impl Generations {
     pub fn open(engine: &Disk, keys: Keys, current: u64) -> io::Result<Self> {
         let stored = engine.get(&keys.highest_generation()).map_err(storage)?;
         let stored = stored.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         for (from, to) in keys.generations(0, current).into_iter().chain(keys.generations(current + 1, u64::MAX)) {
             if !engine.scan(&from, &to, 1).map_err(storage)?.is_empty() {
                 batch.delete_range(from, to);
@@ -112,7 +112,7 @@ impl Generations {
             *highest += 1;
             *highest
         };
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(self.keys.highest_generation(), number.to_be_bytes());
         self.sync(batch).await?;
         Ok(self.generation(number, true))
@@ -124,7 +124,7 @@ impl Generations {
     }
 
     /// Writes a batch and waits until it is durable.
-    pub async fn sync(&self, batch: Batch) -> io::Result<()> {
+    pub async fn sync(&self, batch: WriteBatch) -> io::Result<()> {
         sync(&*upgrade(&self.engine)?, batch).await
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
 use symbi_model::GroupId;
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 use symbi_store::memory::{self, Memory};
 
 /// The group whose rows they are.
@@ -118,7 +118,7 @@ impl<M: Machine> Bench<M> {
     }
 
     fn apply(&mut self, entry: &Entry) {
-        let (keys, mut batch) = (Keys::new(GROUP), Batch::new());
+        let (keys, mut batch) = (Keys::new(GROUP), WriteBatch::new());
         let answer = self.machine.apply(entry, &mut Writes::new(&mut batch, &keys, GENERATION, entry.index));
         self.answers.push(answer.expect("it applies"));
         self.engine.write(batch).expect("it writes");
@@ -130,7 +130,7 @@ impl<M: Machine> Bench<M> {
     }
 
     fn save(&mut self) {
-        let (keys, mut batch) = (Keys::new(GROUP), Batch::new());
+        let (keys, mut batch) = (Keys::new(GROUP), WriteBatch::new());
         self.machine.save(&mut Writes::new(&mut batch, &keys, GENERATION, 0));
         self.engine.write(batch).expect("it writes");
     }

@@ -11,6 +11,8 @@ mod membership;
 mod reads;
 mod recovery;
 mod registers;
+#[path = "../../../../cluster-tests/src/seeds.rs"]
+mod seeds;
 mod snapshot;
 mod stalls;
 mod stops;

@@ -10,20 +10,20 @@ use tokio::time::Instant;
 
 use super::Actor;
 use crate::address::to_multiaddr;
-use crate::handle::root;
+use crate::error::root;
 use crate::identity::node_of;
 
 impl Actor {
     /// Dials the members that are not connected, each when its time has come.
     pub(super) fn dial_missing(&mut self) {
-        let members: Vec<_> = self.seed.table.lock().members().iter().map(|(peer, addr)| (*peer, *addr)).collect();
+        let members: Vec<_> = self.parts.table.lock().members().iter().map(|(peer, addr)| (*peer, *addr)).collect();
         self.redial.retain(|peer, _| members.iter().any(|(member, _)| member == peer));
         let now = Instant::now();
         for (peer, addr) in members {
             if self.active.contains_key(&peer) || self.dialing.contains_key(&peer) {
                 continue;
             }
-            let wait = if self.seed.own < peer { Duration::ZERO } else { self.seed.options.yield_for };
+            let wait = if self.parts.own < peer { Duration::ZERO } else { self.parts.options.yield_for };
             if *self.redial.entry(peer).or_insert(now + wait) <= now {
                 self.dial(peer, addr);
             }
@@ -39,13 +39,13 @@ impl Actor {
             .addresses(vec![to_multiaddr(addr)])
             .build();
         let connection = opts.connection_id();
-        match self.seed.swarm.dial(opts) {
+        match self.parts.swarm.dial(opts) {
             Ok(()) => {
                 self.dialing.insert(peer, connection);
             }
             Err(error) => {
                 tracing::debug!(%peer, %error, "cannot dial");
-                self.redial.insert(peer, Instant::now() + self.seed.options.redial);
+                self.redial.insert(peer, Instant::now() + self.parts.options.redial);
             }
         }
     }
@@ -57,7 +57,7 @@ impl Actor {
 
     /// A dial failed.
     pub(super) fn on_dial_failed(&mut self, connection: ConnectionId, error: &DialError) {
-        let counters = &self.seed.counters;
+        let counters = &self.parts.counters;
         let wrong = matches!(error, DialError::WrongPeerId { .. });
         let first = if wrong { counters.wrong_peers.add() } else { counters.dials_failed.add() };
         let reason = describe(error);
@@ -66,7 +66,7 @@ impl Actor {
         } else {
             tracing::debug!(reason, "a dial failed");
         }
-        let again = Instant::now() + self.seed.options.redial;
+        let again = Instant::now() + self.parts.options.redial;
         for (peer, _) in self.dialing.extract_if(.., |_, dial| *dial == connection) {
             self.redial.insert(peer, again);
         }

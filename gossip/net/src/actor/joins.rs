@@ -22,10 +22,10 @@ use super::link::{End, Phase};
 use crate::JoinCallError;
 use crate::address::to_multiaddr;
 use crate::behaviour::JOIN_TIMEOUT;
-use crate::handle::JoinReply;
 use crate::identity::node_of;
 use crate::inbox::{JoinCall, Vouch};
 use crate::join::{Answer, Ask, MAX_JOIN_BODY};
+use crate::message::JoinReply;
 use crate::roster::Standing;
 
 /// How long a stranger waits between two wishes to be vouched for, and how often one is passed on.
@@ -98,7 +98,7 @@ impl Actor {
         }
         let opts = DialOpts::unknown_peer_id().address(to_multiaddr(addr)).allocate_new_port().build();
         let connection = opts.connection_id();
-        match self.seed.swarm.dial(opts) {
+        match self.parts.swarm.dial(opts) {
             Ok(()) => {
                 self.joins.dials.insert(connection, Dial { addr, waiting: vec![(body, reply)] });
             }
@@ -112,7 +112,7 @@ impl Actor {
     fn ask_join(&mut self, peer: PeerId, addr: SocketAddr, body: Bytes, reply: JoinReply) {
         let at_risk = self.links.values().any(|link| link.peer == peer && link.end != End::Open);
         let again = at_risk.then(|| (addr, body.clone()));
-        let id = self.seed.swarm.behaviour_mut().join.send_request(&peer, Ask::Join(body));
+        let id = self.parts.swarm.behaviour_mut().join.send_request(&peer, Ask::Join(body));
         self.joins.asked.insert(id, Asked::Join { peer, again, reply });
     }
 
@@ -135,10 +135,10 @@ impl Actor {
 
     /// Asks the peer to have us vouched for.
     pub(super) fn ask_admission(&mut self, connection: ConnectionId) {
-        let index = self.seed.table.lock().own_index();
+        let index = self.parts.table.lock().own_index();
         let Some(link) = self.links.get_mut(&connection) else { return };
         link.phase = Phase::Refused { again: None };
-        let id = self.seed.swarm.behaviour_mut().join.send_request(&link.peer, Ask::Admit(index));
+        let id = self.parts.swarm.behaviour_mut().join.send_request(&link.peer, Ask::Admit(index));
         self.joins.asked.insert(id, Asked::Admit(connection));
     }
 
@@ -189,7 +189,7 @@ impl Actor {
 
     /// A question that was none closes its connection.
     fn on_bad_join(&mut self, connection: ConnectionId, peer: PeerId) {
-        if self.seed.counters.bad_joins.add() {
+        if self.parts.counters.bad_joins.add() {
             tracing::warn!(%peer, "a bad join frame closed a connection; more of these at debug level");
         } else {
             tracing::debug!(%peer, "a bad join frame closed a connection");
@@ -201,8 +201,8 @@ impl Actor {
     fn on_join(&mut self, peer: PeerId, body: Bytes, channel: ResponseChannel<Answer>) {
         let Some(from) = node_of(&peer) else { return };
         let (reply, answer) = oneshot::channel();
-        if self.seed.outbox.joins.try_send(JoinCall { from, body, reply }).is_err() {
-            if self.seed.counters.joins_full.add() {
+        if self.parts.outbox.joins.try_send(JoinCall { from, body, reply }).is_err() {
+            if self.parts.counters.joins_full.add() {
                 tracing::warn!("join calls are refused: too many wait");
             }
             return;
@@ -219,7 +219,7 @@ impl Actor {
     fn on_admit(&mut self, peer: PeerId, index: u64, channel: ResponseChannel<Answer>) {
         let Some(node) = node_of(&peer) else { return };
         let (standing, may_be) = {
-            let table = self.seed.table.lock();
+            let table = self.parts.table.lock();
             (table.standing(&peer), table.may_be_vouched_for(&peer, index))
         };
         let (reply, answer) = oneshot::channel();
@@ -227,7 +227,7 @@ impl Actor {
             Standing::Member | Standing::RaftOnly => Some(true),
             Standing::Stranger if !may_be || self.joins.vouched.contains_key(&peer) => Some(false),
             Standing::Stranger => {
-                let passed_on = self.seed.outbox.vouch.try_send(Vouch { peer: node, index, reply }).is_ok();
+                let passed_on = self.parts.outbox.vouch.try_send(Vouch { peer: node, index, reply }).is_ok();
                 (!passed_on).then_some(false)
             }
         };
@@ -248,13 +248,13 @@ impl Actor {
         let Answered { channel, mut answer, vouched } = answered;
         if let Some((peer, index)) = vouched {
             // The roster may have moved on meanwhile, and decides.
-            let mut table = self.seed.table.lock();
+            let mut table = self.parts.table.lock();
             let yes = table.vouch(peer, index) || table.standing(&peer) > Standing::Stranger;
             answer = Some(Answer::Admitted(yes));
         }
         if let Some(answer) = answer {
             // A failure means that the connection is gone, which is an event of its own.
-            let _ = self.seed.swarm.behaviour_mut().join.send_response(channel, answer);
+            let _ = self.parts.swarm.behaviour_mut().join.send_response(channel, answer);
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::to_socket_addr;
-use crate::lane::pulse::Heard;
+use crate::lane::keepalive::Heard;
 use crate::roster::Standing;
 use crate::substream::Slot;
 
@@ -35,7 +35,7 @@ pub(super) enum End {
     /// It goes on.
     Open,
     /// It closes when its join calls are answered, or at this time.
-    Retiring(Instant),
+    Draining(Instant),
     /// It is being closed.
     Closing,
 }

@@ -21,18 +21,18 @@ use crate::{Connection, Lane};
 /// Two connections that begin within this time of each other were dialled from both sides at once.
 const YOUNG: Duration = Duration::from_secs(2);
 /// How long a connection that is to be closed may go on to answer join calls.
-const RETIREMENT: Duration = Duration::from_secs(10);
+const DRAINING: Duration = Duration::from_secs(10);
 /// How long it stays after an answer: a connection that ends right behind one can swallow it at the other side.
 const LINGER: Duration = Duration::from_millis(250);
 
 impl Actor {
     /// A connection stands.
     pub(super) fn on_established(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
-        // The door let nobody else in.
+        // The listener admits nobody else.
         let Some(node) = node_of(&peer) else { return };
-        let standing = self.seed.table.lock().admitted(connection);
+        let standing = self.parts.table.lock().admitted(connection);
         self.dialing.retain(|_, dial| *dial != connection);
-        let link = Link::new(peer, node, standing, endpoint, self.seed.stop.child_token());
+        let link = Link::new(peer, node, standing, endpoint, self.parts.stop.child_token());
         tracing::debug!(node = %node.short(), ?standing, dialled = link.dialled, "connected");
         self.links.insert(connection, link);
         self.review(connection);
@@ -57,7 +57,7 @@ impl Actor {
     /// Whether the connection in use is kept when `new` comes.
     fn outlives(&self, old: &Link, new: &Link) -> bool {
         let both_dialled = old.dialled != new.dialled && old.since.elapsed() < YOUNG;
-        let smaller_dialled = old.dialled == (self.seed.own < old.peer);
+        let smaller_dialled = old.dialled == (self.parts.own < old.peer);
         both_dialled && smaller_dialled && !matches!(old.phase, Phase::Refused { .. })
     }
 
@@ -67,14 +67,14 @@ impl Actor {
         self.active.insert(link.peer, connection);
         self.redial.remove(&link.peer);
         let lanes = Lane::ALL.map(|lane| self.lane(connection, link, lane));
-        self.seed.switchboard.insert(link.node, lanes, link.heard.clone());
+        self.parts.routes.insert(link.node, lanes, link.heard.clone());
         self.beat(connection, link);
         debug_assert!(self.links[&connection].is_usable());
     }
 
     /// A connection is gone.
     pub(super) fn on_closed(&mut self, connection: ConnectionId, cause: Option<ConnectionError>) {
-        self.put_down(connection);
+        self.deactivate(connection);
         let Some(link) = self.links.remove(&connection) else { return };
         link.stop.cancel();
         tracing::debug!(node = %link.node.short(), ?cause, "disconnected");
@@ -87,33 +87,33 @@ impl Actor {
 
     /// Begins to close a connection; what runs over it ends now.
     pub(super) fn close(&mut self, connection: ConnectionId) {
-        self.put_down(connection);
+        self.deactivate(connection);
         if let Some(link) = self.links.get_mut(&connection) {
             link.end = End::Closing;
-            self.seed.table.lock().end(connection);
+            self.parts.table.lock().end(connection);
             link.stop.cancel();
-            self.seed.swarm.close_connection(connection);
+            self.parts.swarm.close_connection(connection);
         }
     }
 
     /// Closes a connection as soon as no join call needs it.
-    fn retire(&mut self, connection: ConnectionId) {
-        self.put_down(connection);
+    fn drain(&mut self, connection: ConnectionId) {
+        self.deactivate(connection);
         let Some(link) = self.links.get_mut(&connection) else { return };
         let lingers = link.answered.is_some_and(|at| at.elapsed() < LINGER);
         if link.joins.is_empty() && !lingers && !self.joins.has_calls_to(&link.peer) {
             self.close(connection);
         } else if link.end == End::Open {
-            link.end = End::Retiring(Instant::now() + RETIREMENT);
+            link.end = End::Draining(Instant::now() + DRAINING);
         }
     }
 
     /// Takes a connection out of use, if it is the one.
-    fn put_down(&mut self, connection: ConnectionId) {
+    fn deactivate(&mut self, connection: ConnectionId) {
         let Some(link) = self.links.get(&connection) else { return };
         if self.active.get(&link.peer) == Some(&connection) {
             self.active.remove(&link.peer);
-            self.seed.switchboard.remove(&link.node);
+            self.parts.routes.remove(&link.node);
             self.publish_connections();
         }
     }
@@ -122,7 +122,7 @@ impl Actor {
     pub(super) fn review(&mut self, connection: ConnectionId) {
         let Some(link) = self.links.get(&connection) else { return };
         let (standing, removed) = {
-            let table = self.seed.table.lock();
+            let table = self.parts.table.lock();
             (table.standing(&link.peer), table.is_removed(&link.peer))
         };
         if link.end == End::Closing || (standing == link.standing && link.end == End::Open) {
@@ -131,7 +131,7 @@ impl Actor {
         if removed && link.standing > Standing::Stranger {
             self.close(connection);
         } else {
-            self.retire(connection);
+            self.drain(connection);
         }
     }
 
@@ -146,14 +146,14 @@ impl Actor {
 
     /// A new roster.
     pub(super) fn on_roster(&mut self) {
-        let roster = self.seed.roster.borrow_and_update().clone();
-        self.seed.table.lock().set(&roster, &self.seed.own);
+        let roster = self.parts.roster.borrow_and_update().clone();
+        self.parts.table.lock().set(&roster, &self.parts.own);
         let connections: Vec<_> = self.links.keys().copied().collect();
         for connection in connections {
             self.review(connection);
         }
         if let Some(removed) =
-            roster.removed.iter().find(|node| peer_of(node).is_some_and(|peer| peer == self.seed.own))
+            roster.removed.iter().find(|node| peer_of(node).is_some_and(|peer| peer == self.parts.own))
         {
             tracing::warn!(node = %removed.short(), "this node was removed from the cluster");
         }
@@ -164,36 +164,36 @@ impl Actor {
     pub(super) fn on_tick(&mut self) {
         self.dial_missing();
         self.close_silent();
-        self.close_retired();
+        self.close_drained();
         self.tick_joins();
     }
 
     /// Closes connections whose peer fell silent.
     fn close_silent(&mut self) {
-        let dead_after = self.seed.options.dead_after;
+        let dead_after = self.parts.options.dead_after;
         let is_silent = |link: &Link| {
             link.is_usable() && !matches!(link.phase, Phase::Refused { .. }) && link.heard.silence() > dead_after
         };
         let silent: Vec<_> =
             self.links.iter().filter(|(_, link)| is_silent(link)).map(|(id, link)| (*id, link.node)).collect();
         for (connection, node) in silent {
-            self.seed.counters.peers_silent.add();
+            self.parts.counters.peers_silent.add();
             tracing::info!(node = %node.short(), "fell silent");
             self.close(connection);
         }
     }
 
     /// Closes connections that were kept for join calls only, and are no longer needed.
-    fn close_retired(&mut self) {
-        let retiring = self.links.iter().filter_map(|(connection, link)| match link.end {
-            End::Retiring(until) => Some((*connection, until)),
+    fn close_drained(&mut self) {
+        let draining = self.links.iter().filter_map(|(connection, link)| match link.end {
+            End::Draining(until) => Some((*connection, until)),
             End::Open | End::Closing => None,
         });
-        for (connection, until) in retiring.collect::<Vec<_>>() {
+        for (connection, until) in draining.collect::<Vec<_>>() {
             if until <= Instant::now() {
                 self.close(connection);
             } else {
-                self.retire(connection);
+                self.drain(connection);
             }
         }
     }
@@ -205,7 +205,7 @@ impl Actor {
             .filter(|link| link.phase == Phase::Up)
             .map(|link| (link.node, Connection { since: link.since, raft_only: link.standing < Standing::Member }));
         let connected = connected.collect();
-        self.seed.connected.send_if_modified(|old| {
+        self.parts.connected.send_if_modified(|old| {
             let changed = *old != connected;
             *old = connected;
             changed

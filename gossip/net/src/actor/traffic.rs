@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::Actor;
 use super::link::{Link, Phase};
-use crate::handle::Message;
-use crate::lane::{caller, pulse, server};
+use crate::lane::{caller, keepalive, server};
+use crate::message::Message;
 use crate::roster::Standing;
 use crate::substream::{Inbound, Open, Refusal, Slot};
 use crate::{CallError, Lane};
@@ -15,16 +15,16 @@ use crate::{CallError, Lane};
 impl Actor {
     /// The calling half of a lane, with its task.
     pub(super) fn lane(&self, connection: ConnectionId, link: &Link, lane: Lane) -> caller::Caller {
-        let (caller, frames) = caller::Caller::new(self.seed.counters.clone());
+        let (caller, frames) = caller::Caller::new(self.parts.counters.clone());
         if link.standing < Standing::Member && !lane.is_raft() {
             caller.close(&CallError::Refused);
             return caller;
         }
-        let (messages, stop, heard) = (self.seed.messages.clone(), link.stop.clone(), link.heard.clone());
+        let (messages, stop, heard) = (self.parts.messages.clone(), link.stop.clone(), link.heard.clone());
         let opener = messages.clone();
         let open = move || open(opener.clone(), connection, Slot::Lane(lane));
         let task = caller.clone();
-        self.seed.tasks.spawn(async move {
+        self.parts.tasks.spawn(async move {
             match stop.run_until_cancelled(caller::run(task.clone(), frames, heard, open)).await {
                 Some(Ok(())) => return,
                 Some(Err(error)) => report(&messages, Message::Broken(connection, error)).await,
@@ -37,17 +37,17 @@ impl Actor {
 
     /// Our heartbeat, which also tells whether the peer takes us for a member.
     pub(super) fn beat(&self, connection: ConnectionId, link: &Link) {
-        let (messages, stop, period) = (self.seed.messages.clone(), link.stop.clone(), self.seed.options.heartbeat);
+        let (messages, stop, period) = (self.parts.messages.clone(), link.stop.clone(), self.parts.options.heartbeat);
         let heard = link.heard.clone();
-        self.seed.tasks.spawn(async move {
+        self.parts.tasks.spawn(async move {
             let task = async {
-                let (stream, outcome) = match open(messages.clone(), connection, Slot::Pulse).await {
+                let (stream, outcome) = match open(messages.clone(), connection, Slot::Keepalive).await {
                     Ok(stream) => (Some(stream), Ok(())),
                     Err(refusal) => (None, Err(refusal)),
                 };
-                report(&messages, Message::Pulse(connection, outcome)).await;
+                report(&messages, Message::Keepalive(connection, outcome)).await;
                 if let Some(stream) = stream {
-                    pulse::beat(stream, period, heard).await;
+                    keepalive::beat(stream, period, heard).await;
                 }
             };
             stop.run_until_cancelled(task).await;
@@ -55,7 +55,7 @@ impl Actor {
     }
 
     /// Our heartbeat was taken, or refused, or lost.
-    pub(super) fn on_pulse(&mut self, connection: ConnectionId, outcome: Result<(), Refusal>) {
+    pub(super) fn on_keepalive(&mut self, connection: ConnectionId, outcome: Result<(), Refusal>) {
         let Some(link) = self.links.get_mut(&connection) else { return };
         match outcome {
             Ok(()) => {
@@ -84,15 +84,15 @@ impl Actor {
             old.cancel();
         }
         let heard = link.heard.clone();
-        let messages = self.seed.messages.clone();
+        let messages = self.parts.messages.clone();
         match slot {
-            Slot::Pulse => {
-                self.seed.tasks.spawn(stop.run_until_cancelled_owned(pulse::listen(stream, heard)));
+            Slot::Keepalive => {
+                self.parts.tasks.spawn(stop.run_until_cancelled_owned(keepalive::listen(stream, heard)));
             }
             Slot::Lane(lane) => {
-                let outbox = self.seed.outbox.clone();
+                let outbox = self.parts.outbox.clone();
                 let server = server::Server { from: link.node, lane, outbox, heard };
-                self.seed.tasks.spawn(async move {
+                self.parts.tasks.spawn(async move {
                     if let Some(Err(error)) = stop.run_until_cancelled(server.run(stream)).await
                         && error.kind() == std::io::ErrorKind::InvalidData
                     {
@@ -107,7 +107,7 @@ impl Actor {
     pub(super) fn on_broken(&mut self, connection: ConnectionId, error: &std::io::Error) {
         let Some(link) = self.links.get(&connection) else { return };
         let node = link.node.short();
-        if self.seed.counters.bad_frames.add() {
+        if self.parts.counters.bad_frames.add() {
             tracing::warn!(node, %error, "a bad frame closed a connection; more of these at debug level");
         } else {
             tracing::debug!(node, %error, "a bad frame closed a connection");

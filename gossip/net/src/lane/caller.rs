@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::MAX_BODY;
 use super::frame::{self, BATCH_BYTES, Frame, Kind};
-use super::pulse::Heard;
+use super::keepalive::Heard;
 use crate::CallError;
 use crate::counters::Counters;
 use crate::substream::Refusal;

@@ -14,7 +14,7 @@ use symbi_model::NodeId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::frame::{self, BATCH_BYTES, Frame, Kind};
-use super::pulse::Heard;
+use super::keepalive::Heard;
 use super::{Lane, MAX_BODY};
 use crate::inbox::{Outbox, Request};
 

@@ -5,6 +5,8 @@ mod fixture;
 mod golden;
 mod join;
 mod mutations;
+#[path = "../../../../cluster-tests/src/seeds.rs"]
+mod seeds;
 mod session;
 mod token;
 mod wire;

@@ -43,6 +43,11 @@ impl<S> Paced<S> {
         Self { inner, patience, abort, waited: Duration::ZERO, since: None, taken: 0, has_waited: false, alarm }
     }
 
+    /// The stream.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
     /// A write went through.
     fn moved(&mut self, bytes: usize) {
         if let Some(since) = self.since.take() {

@@ -44,7 +44,7 @@ impl Client {
     }
 
     async fn over(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Connection, Error> {
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(garbled)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let running = tokio::spawn(async move { drop(connection.await) });
         Ok(Connection { client: self.clone(), sender, _running: AbortOnDropHandle::new(running) })
     }
@@ -63,10 +63,10 @@ impl Connection {
 
     /// Sends a request and takes its whole answer, JSON.
     pub(super) async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Value, Error> {
-        self.sender.ready().await.map_err(garbled)?;
-        let response = self.sender.send_request(request).await.map_err(garbled)?;
+        self.sender.ready().await.map_err(broken)?;
+        let response = self.sender.send_request(request).await.map_err(broken)?;
         let status = response.status().as_u16();
-        let bytes = response.into_body().collect().await.map_err(garbled)?.to_bytes();
+        let bytes = response.into_body().collect().await.map_err(broken)?.to_bytes();
         if status >= 400 {
             return Err(refusal(status, &bytes));
         }
@@ -74,6 +74,9 @@ impl Connection {
     }
 }
 
-pub(super) fn garbled(error: hyper::Error) -> Error {
-    Error::Garbled(error.to_string())
+/// What became of an answer that is not whole: whoever closes a connection may well be a node.
+pub(super) fn broken(error: hyper::Error) -> Error {
+    let is_cut = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+    let is_reset = std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
+    if is_cut || is_reset { Error::CutOff(error.to_string()) } else { Error::Garbled(error.to_string()) }
 }

@@ -1,6 +1,6 @@
 //! An answer that is taken piece by piece as it comes, however long it is.
 
-use super::connection::{Connection, garbled};
+use super::connection::{Connection, broken};
 use super::{Client, Error, refusal};
 use http_body_util::BodyExt;
 use hyper::Method;
@@ -31,7 +31,7 @@ impl Client {
         let begin = async {
             let mut connection = self.connect().await?;
             let request = self.request(Method::GET, path, None, &[])?;
-            let response = connection.sender.send_request(request).await.map_err(garbled)?;
+            let response = connection.sender.send_request(request).await.map_err(broken)?;
             let (status, body) = (response.status().as_u16(), response.into_body());
             if status >= 400 {
                 return Err(refusal(status, &body.collect().await.map_err(cut_off)?.to_bytes()));

@@ -1,6 +1,6 @@
 //! Runs of the bench and what they found.
 
-use crate::bench::{CLIENTS, Figures, Found, Hired, Layer, Order, SECONDS, Work};
+use crate::bench::{BenchAgents, CLIENTS, Figures, Found, Layer, Order, SECONDS, Work};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -80,10 +80,10 @@ pub struct Agents {
     pub to: Vec<String>,
 }
 
-impl From<Hired> for Agents {
-    fn from(hired: Hired) -> Self {
+impl From<BenchAgents> for Agents {
+    fn from(agents: BenchAgents) -> Self {
         let names = |names: Vec<AgentName>| names.iter().map(ToString::to_string).collect();
-        Self { from: names(hired.from), to: names(hired.to) }
+        Self { from: names(agents.from), to: names(agents.to) }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Agents: recorded, listed, shown, stopped, removed, annotated.
 
-use super::{App, Caller, Json, Path, Query};
+use super::{App, Caller, Json, Path, Query, leaderless};
 use crate::dto::agent::{self, Annotation, Created, Detail, Line, Logs, Written};
 use crate::dto::spec::Spec;
 use crate::error::Error;
 use crate::keys;
 use crate::ports::Call;
-use crate::prefix::{self, Candidate};
+use crate::prefix;
 use crate::read::{self, Freshness};
 use crate::write;
 use axum::extract::State as Shared;
@@ -19,17 +19,33 @@ use symbi_policy::{Act, Administer, CreateAgent, DeleteAgent, StopAgent};
 /// The most log lines that are answered.
 const LOG_LINES: u32 = 1_000;
 
-/// `GET /api/v1/agents`.
+/// Which agents are listed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// Those whose name begins so, or whose id does, with four characters of it at least. Default: all.
+    prefix: Option<String>,
+    /// As [`Freshness`] has it.
+    at: Option<u64>,
+    /// As [`Freshness`] has it.
+    consistency: Option<String>,
+}
+
+/// `GET /api/v1/agents?prefix=NAME`.
 pub async fn list(
     Shared(app): Shared<App>,
     _: Caller,
-    Query(freshness): Query<Freshness>,
+    Query(Listing { prefix, at, consistency }): Query<Listing>,
 ) -> Result<axum::Json<Vec<Line>>, Error> {
-    let state = read::state(&app.ports, &freshness).await?;
-    Ok(axum::Json(state.agents.values().map(|agent| agent::line(&state, agent)).collect()))
+    let state = read::state(&app.ports, &Freshness::new(at, consistency)).await?;
+    let wanted = |agent: &&Agent| {
+        let Some(prefix) = prefix.as_deref() else { return true };
+        prefix::fits(prefix, Some(agent.spec.name.as_str()), &agent.id.to_string())
+    };
+    Ok(axum::Json(state.agents.values().filter(wanted).map(|agent| agent::line(&state, agent)).collect()))
 }
 
-/// `GET /api/v1/agents/{name}`: by name, id, or a unique beginning of either.
+/// `GET /api/v1/agents/{name}`: by its whole name or id.
 pub async fn show(
     Shared(app): Shared<App>,
     _: Caller,
@@ -71,7 +87,7 @@ pub async fn stop(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
-    let (_, target) = target(&app, &name).await?;
+    let target = target(&app, &name).await?;
     let act = StopAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
     let command = Command::StopAgent { name: target.0, actor: caller.actor() };
     written(&app, &headers, &act, command).await
@@ -84,7 +100,7 @@ pub async fn remove(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
-    let (_, target) = target(&app, &name).await?;
+    let target = target(&app, &name).await?;
     let act = DeleteAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
     let command = Command::RemoveAgent { name: target.0, actor: caller.actor() };
     written(&app, &headers, &act, command).await
@@ -118,35 +134,31 @@ pub struct LogQuery {
 /// `GET /api/v1/agents/{name}/logs?lines=N`.
 pub async fn logs(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Path(name): Path<String>,
     Query(query): Query<LogQuery>,
 ) -> Result<axum::Json<Logs>, Error> {
-    let (_, (name, _)) = target(&app, &name).await?;
+    let state = leaderless::state(&app.ports, &Freshness::default(), caller.listener).await?;
+    let name = find(&state, &name)?.spec.name.clone();
     let lines = query.lines.unwrap_or(100).min(LOG_LINES);
     let found = app.call(|reply| Call::Logs(name, lines, reply)).await?.map_err(Error::Unavailable)?;
     Ok(axum::Json(Logs { lines: found.unwrap_or_default() }))
 }
 
-/// The agent that `wanted` means: its name, its id, or a unique beginning of either.
+/// The agent whose name or id is `wanted`.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Ambiguous`].
+/// [`Error::NotFound`].
 pub fn find<'state>(state: &'state State, wanted: &str) -> Result<&'state Agent, Error> {
-    // Without a look at all the others, since most are called by their whole names.
-    if let Some(agent) = wanted.parse().ok().and_then(|name: AgentName| state.agents.get(&name)) {
-        return Ok(agent);
-    }
-    let candidate = |agent: &'state Agent| Candidate {
-        thing: agent,
-        name: Some(agent.spec.name.to_string()),
-        id: agent.id.to_string(),
-    };
-    prefix::find("agent", wanted, state.agents.values().map(candidate))
+    let by_name = wanted.parse().ok().and_then(|name: AgentName| state.agents.get(&name));
+    let by_id = |id: AgentId| state.agents.values().find(|agent| agent.id == id);
+    by_name
+        .or_else(|| wanted.parse().ok().and_then(by_id))
+        .ok_or_else(|| Error::NotFound(format!("there is no agent {wanted:?}")))
 }
 
-/// The name of the agent that `wanted` means, for writes and messages. A whole name that this node knows is taken at once;
-/// what may be short for one is looked up in a fresh state, since a new agent may be called so.
+/// The name of the agent that `wanted` means, for writes and messages. A name that this node knows is taken at once; another is
+/// looked up in a fresh state, since a new agent may be called so.
 pub(super) async fn named(app: &App, wanted: &str) -> Result<AgentName, Error> {
     if let Ok(name) = wanted.parse::<AgentName>()
         && app.ports.state.borrow().agents.contains_key(&name)
@@ -157,11 +169,11 @@ pub(super) async fn named(app: &App, wanted: &str) -> Result<AgentName, Error> {
     find(&state, wanted).map(|agent| agent.spec.name.clone())
 }
 
-async fn target(app: &App, name: &str) -> Result<(State, (AgentName, String)), Error> {
+/// An agent's name and owner, in a fresh state.
+async fn target(app: &App, name: &str) -> Result<(AgentName, String), Error> {
     let state = read::state(&app.ports, &Freshness::default()).await?;
     let agent = find(&state, name)?;
-    let found = (agent.spec.name.clone(), agent.spec.owner.clone());
-    Ok((state, found))
+    Ok((agent.spec.name.clone(), agent.spec.owner.clone()))
 }
 
 async fn written<R: Act + Clone>(

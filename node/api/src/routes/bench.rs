@@ -10,24 +10,28 @@ use symbi_policy::Administer;
 /// `POST /api/v1/bench` with a [`Run`]; answers when it is over. A caller that goes away ends it.
 pub async fn run(Shared(app): Shared<App>, caller: Caller, Json(run): Json<Run>) -> Result<axum::Json<Report>, Error> {
     permitted(&app, &caller)?;
-    let order = run.order(caller.0)?;
+    let order = run.order(caller.user)?;
     let path = if order.layers.is_some() { "layers" } else { "native" };
     let found = app.call(|reply| Call::Bench(order.clone(), reply)).await??;
     Ok(axum::Json(report(&order, path, &found)))
 }
 
 /// `POST /api/v1/bench/agents` with a [`Run`]: makes the agents that it needs, and answers once they run.
-pub async fn hire(Shared(app): Shared<App>, caller: Caller, Json(run): Json<Run>) -> Result<axum::Json<Agents>, Error> {
+pub async fn provision(
+    Shared(app): Shared<App>,
+    caller: Caller,
+    Json(run): Json<Run>,
+) -> Result<axum::Json<Agents>, Error> {
     permitted(&app, &caller)?;
-    let order = run.order(caller.0)?;
-    let hired = app.call(|reply| Call::BenchHire(order, reply)).await??;
-    Ok(axum::Json(Agents::from(hired)))
+    let order = run.order(caller.user)?;
+    let agents = app.call(|reply| Call::BenchProvision(order, reply)).await??;
+    Ok(axum::Json(Agents::from(agents)))
 }
 
 /// `DELETE /api/v1/bench/agents`: removes the agents of this node's runs, and answers once they are gone.
-pub async fn dismiss(Shared(app): Shared<App>, caller: Caller) -> Result<axum::Json<Agents>, Error> {
+pub async fn teardown(Shared(app): Shared<App>, caller: Caller) -> Result<axum::Json<Agents>, Error> {
     permitted(&app, &caller)?;
-    app.call(|reply| Call::BenchDismiss(caller.0, reply)).await??;
+    app.call(|reply| Call::BenchTeardown(caller.user, reply)).await??;
     Ok(axum::Json(Agents::default()))
 }
 

@@ -1,10 +1,9 @@
 //! Health, the cluster, its nodes and their removal, and the document that lists their credential keys.
 
-use super::{App, Caller, Path, Query};
+use super::{App, Caller, Path, Query, leaderless};
 use crate::dto::agent::Written;
 use crate::dto::cluster::{self, Line, Quorum, Status};
 use crate::error::Error;
-use crate::prefix::{self, Candidate};
 use crate::read::{self, Freshness};
 use crate::write;
 use axum::Json;
@@ -43,15 +42,15 @@ pub async fn status(Shared(app): Shared<App>, _: Caller) -> Json<Status> {
 /// `GET /api/v1/nodes`.
 pub async fn nodes(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Query(freshness): Query<Freshness>,
 ) -> Result<Json<Vec<Line>>, Error> {
-    let state = read::state(&app.ports, &freshness).await?;
+    let state = leaderless::state(&app.ports, &freshness, caller.listener).await?;
     let view = app.ports.view.borrow().clone();
     Ok(Json(cluster::nodes(&app.ports.node, &state, &view)))
 }
 
-/// `DELETE /api/v1/nodes/{name}`: by name, id, or a unique beginning of either. Only of a node that is down, and while the
+/// `DELETE /api/v1/nodes/{name}`: by its whole name or id. Only of a node that is down, and while the
 /// voters that are left are a majority of themselves.
 pub async fn remove(
     Shared(app): Shared<App>,
@@ -87,11 +86,9 @@ fn keeps_quorum(app: &App, state: &State, node: &NodeId) -> Result<(), Error> {
     }
 }
 
-/// The node called `name`, or whose name or id begins so and no other's does. One that was removed has its id only.
-fn find(state: &State, name: &str) -> Result<NodeId, Error> {
-    let candidates = state.nodes.iter().map(|(id, node)| {
-        let label = (node.membership != Membership::Removed).then(|| node.name.clone());
-        Candidate { thing: *id, name: label, id: id.to_string() }
-    });
-    prefix::find("node", name, candidates)
+/// The node whose name or id is `wanted`. One that was removed has its id only.
+fn find(state: &State, wanted: &str) -> Result<NodeId, Error> {
+    let named = state.nodes.iter().find(|(_, node)| node.membership != Membership::Removed && node.name == wanted);
+    let by_id = || wanted.parse().ok().filter(|id| state.nodes.contains_key(id));
+    named.map(|(id, _)| *id).or_else(by_id).ok_or_else(|| Error::NotFound(format!("there is no node {wanted:?}")))
 }

@@ -59,7 +59,7 @@ async fn receiver(app: &App, wanted: &str) -> Result<AgentName, Error> {
 }
 
 async fn speaker(app: &App, caller: &Caller, from: Option<String>) -> Result<Speaker, Error> {
-    let Some(from) = from else { return Ok(Speaker::User(caller.0.clone())) };
+    let Some(from) = from else { return Ok(Speaker::User(caller.user.clone())) };
     let agent = match receiver(app, &from).await {
         Err(Error::BadRequest(why)) => return Err(Error::BadRequest(format!("from: {why}"))),
         found => found?,
@@ -69,5 +69,5 @@ async fn speaker(app: &App, caller: &Caller, from: Option<String>) -> Result<Spe
         .ports
         .gate
         .judge(&state, Administer { principal: caller.principal(), what: "message on behalf of an agent" })?;
-    Ok(Speaker::OnBehalf { agent, user: caller.0.clone() })
+    Ok(Speaker::OnBehalf { agent, user: caller.user.clone() })
 }

@@ -1,6 +1,6 @@
 //! Policy sets, and why an agent is where it is.
 
-use super::{App, Caller, Path, Query};
+use super::{App, Caller, Path, Query, leaderless};
 use crate::dto;
 use crate::dto::cases::{Cases, Report};
 use crate::dto::policy::{Applied, Apply, Diff, DiffClause, Schema, Set, SetLine, WhyAgent, WhyNode};
@@ -185,11 +185,11 @@ fn find(state: &State, number: PolicyNumber) -> Result<&PolicySet, Error> {
 /// `GET /api/v1/agents/{name}/why`.
 pub async fn why_agent(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Path(name): Path<String>,
     Query(freshness): Query<Freshness>,
 ) -> Result<Json<WhyAgent>, Error> {
-    let state = read::state(&app.ports, &freshness).await?;
+    let state = leaderless::state(&app.ports, &freshness, caller.listener).await?;
     let agent = super::agents::find(&state, &name)?;
     let detail = dto::agent::detail(&state, agent);
     let name = agent.spec.name.clone();

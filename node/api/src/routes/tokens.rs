@@ -6,7 +6,6 @@ use crate::dto::token::{self, Create, Created, DAY_MS, Line};
 use crate::error::Error;
 use crate::keys::Pool;
 use crate::ports::Ports;
-use crate::prefix::{self, Candidate};
 use crate::read::{self, Freshness};
 use crate::write;
 use axum::extract::State as Shared;
@@ -54,7 +53,7 @@ pub async fn create(
 /// The refusal, or why there is no outcome.
 pub async fn first(ports: &Ports) -> Result<Created, Error> {
     let create = Create { uses: 1, ttl_ms: DAY_MS };
-    mint(ports, &Pool::default(), &HeaderMap::new(), &Caller("admin".to_owned()), create).await
+    mint(ports, &Pool::default(), &HeaderMap::new(), &Caller::node_itself(), create).await
 }
 
 async fn mint(
@@ -97,8 +96,8 @@ pub async fn revoke(
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
     let state = read::state(&app.ports, &Freshness::default()).await?;
-    let candidate = |token: &TokenId| Candidate { thing: *token, name: None, id: token.to_string() };
-    let token = prefix::find("token", &id, state.join_tokens.keys().map(candidate))?;
+    let known = id.parse().ok().filter(|token: &TokenId| state.join_tokens.contains_key(token));
+    let token = known.ok_or_else(|| Error::NotFound(format!("there is no join token {id:?}")))?;
     let act = Administer { principal: caller.principal(), what: "token revoke" };
     let command = Command::RevokeToken { token, actor: caller.actor() };
     let committed = write::propose(&app.ports, &app.pool, &headers, &act, command).await?;

@@ -1,12 +1,12 @@
 //! The accept loop's bounds, over real sockets: too many, too silent, too slow, garbage.
 
-use crate::stage::Stage;
+use crate::stage::{ADMIN, Stage};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use symbi_api::{Options, bind};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for anything that happens at once.
@@ -49,6 +49,27 @@ impl Served {
     }
 }
 
+/// Asks on a connection that is kept, and reads one answer.
+async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), path: &str, token: Option<&str>) -> String {
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{token}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let whole = async {
+        loop {
+            let text = String::from_utf8_lossy(&answer).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+                if body.len() >= length.parse().unwrap() {
+                    return text;
+                }
+            }
+            assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "it ends early: {text}");
+        }
+    };
+    tokio::time::timeout(SOON, whole).await.expect("an answer")
+}
+
 /// Everything until the other side closes.
 async fn all(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
@@ -58,29 +79,77 @@ async fn all(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn one_address_has_32_connections_and_no_more() {
+async fn forty_silent_connections_lock_nobody_out_and_are_told_why_they_are_closed() {
     let served = serve(|_| {}).await;
-    let mut held = Vec::new();
-    for _ in 0..32 {
-        held.push(served.connect().await);
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        silent.push(served.connect().await);
     }
-    assert_eq!(served.says(LIVE).await, "", "the 33rd is closed");
-    held[0].write_all(LIVE).await.unwrap();
-    assert!(all(&mut held[0]).await.starts_with("HTTP/1.1 200"), "the first is served");
-    held.remove(0);
-    let served_again = async {
-        while !served.says(LIVE).await.starts_with("HTTP/1.1 200") {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(SOON, served_again).await.expect("a place that was given back is taken");
+    for _ in 0..40 {
+        let mut client = served.connect().await;
+        let answer = ask(&mut client, "/api/v1/cluster", Some(ADMIN)).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "who has a token is served: {answer}");
+    }
+    assert!(served.says(LIVE).await.starts_with("HTTP/1.1 200"), "and so is who asks for health");
+    let told = all(&mut silent[0]).await;
+    assert!(told.starts_with("HTTP/1.1 503") && told.contains("connection: close"), "{told}");
+    assert!(told.contains(r#""code":"TOO_MANY_CONNECTIONS""#), "{told}");
 }
 
 #[tokio::test]
-async fn all_addresses_together_have_a_bound_too() {
-    let served = serve(|options| (options.connections, options.per_address) = (2, 32)).await;
-    let _held = (served.connect().await, served.connect().await);
-    assert_eq!(served.says(LIVE).await, "");
+async fn connections_that_have_shown_a_token_are_many_and_stay() {
+    let served = serve(|options| options.anonymous = Duration::from_millis(500)).await;
+    let mut known = Vec::new();
+    for _ in 0..100 {
+        let mut client = served.connect().await;
+        assert!(ask(&mut client, "/api/v1/cluster", Some(ADMIN)).await.starts_with("HTTP/1.1 200"));
+        known.push(client);
+    }
+    // A token that is none, and none at all: both are closed when their time is over, and in the middle of a head too.
+    let (mut wrong, mut anonymous, mut half) = (served.connect().await, served.connect().await, served.connect().await);
+    assert!(ask(&mut wrong, "/api/v1/cluster", Some("nobodys")).await.starts_with("HTTP/1.1 401"));
+    assert!(ask(&mut anonymous, "/health/live", None).await.starts_with("HTTP/1.1 200"));
+    half.write_all(b"GET /health/live HTTP/1.1\r\nHost: 127").await.unwrap();
+    for closed in [&mut wrong, &mut anonymous, &mut half] {
+        assert_eq!(all(closed).await, "");
+    }
+    for client in &mut known {
+        let answer = ask(client, "/health/live", None).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "once is enough: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_answered_and_closed() {
+    let served = serve(|options| options.limits.authenticated = 2).await;
+    let mut held = [served.connect().await, served.connect().await];
+    for client in &mut held {
+        assert!(ask(client, "/api/v1/cluster", Some(ADMIN)).await.starts_with("HTTP/1.1 200"));
+    }
+    let request = format!("GET /api/v1/cluster HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ADMIN}\r\n\r\n");
+    let told = served.says(request.as_bytes()).await;
+    assert!(told.starts_with("HTTP/1.1 503") && told.contains("connection: close"), "{told}");
+    assert!(told.contains(r#""code":"TOO_MANY_CONNECTIONS""#), "{told}");
+    let [first, _second] = held;
+    drop(first);
+    let again = async {
+        while !served.says(request.as_bytes()).await.starts_with("HTTP/1.1 200") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, again).await.expect("a place that was given back is taken");
+}
+
+#[tokio::test]
+async fn one_too_many_on_the_unix_socket_is_answered_too() {
+    let served = serve(|options| options.limits.authenticated = 1).await;
+    let socket = served.dir.path().join("api.sock");
+    let mut held = UnixStream::connect(&socket).await.unwrap();
+    assert!(ask(&mut held, "/api/v1/cluster", None).await.starts_with("HTTP/1.1 200"));
+    let mut other = UnixStream::connect(&socket).await.unwrap();
+    let told = ask(&mut other, "/api/v1/cluster", None).await;
+    assert!(told.starts_with("HTTP/1.1 503") && told.contains("TOO_MANY_CONNECTIONS"), "{told}");
+    assert!(ask(&mut held, "/api/v1/cluster", None).await.starts_with("HTTP/1.1 200"), "the first is not disturbed");
 }
 
 #[tokio::test]

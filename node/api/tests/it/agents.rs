@@ -75,17 +75,53 @@ async fn a_name_that_is_taken() {
     assert_eq!(again.error(), (409, "NAME_TAKEN"), "{}", again.says());
 }
 
+/// The names of those that are listed.
+async fn listed(stage: &Stage, query: &str) -> Vec<String> {
+    let body = stage.get(&format!("/api/v1/agents{query}")).await.body;
+    body.as_array().unwrap().iter().map(|agent| agent["name"].as_str().unwrap().to_owned()).collect()
+}
+
 #[tokio::test]
-async fn agents_are_found_by_what_their_names_begin_with() {
+async fn a_removal_that_is_sent_again_removes_no_other() {
+    let mut stage = Stage::new();
+    let created = stage.post("/api/v1/agents", &SPEC.replace("reviewer-1", "worker-1")).await;
+    let other = stage.post("/api/v1/agents", &SPEC.replace("reviewer-1", "worker-10")).await;
+    while stage.proposed.try_recv().is_ok() {}
+    assert_eq!(stage.admin("DELETE", "/api/v1/agents/worker-1", &[], "").await.status, 200);
+    assert_eq!(stage.proposed.try_recv().unwrap().kind, "agent.remove");
+    let (gone, id) = (created.body["id"].as_str().unwrap(), other.body["id"].as_str().unwrap());
+    for wanted in ["worker-1", "worker", gone, &id[..35], ""] {
+        for (method, below, body) in [
+            ("DELETE", "", ""),
+            ("POST", "/stop", ""),
+            ("PUT", "/annotations/k", r#"{"value": "v"}"#),
+            ("GET", "", ""),
+            ("GET", "/status", ""),
+            ("GET", "/logs", ""),
+            ("GET", "/why", ""),
+        ] {
+            let answer = stage.admin(method, &format!("/api/v1/agents/{wanted}{below}"), &[], body).await;
+            assert_eq!(answer.error(), (404, "NOT_FOUND"), "{method} {wanted}{below}");
+        }
+    }
+    assert!(stage.proposed.try_recv().is_err(), "nothing more was proposed");
+    assert_eq!(listed(&stage, "").await, ["worker-10"]);
+    assert_eq!(stage.admin("DELETE", &format!("/api/v1/agents/{id}"), &[], "").await.status, 200, "by its whole id");
+}
+
+#[tokio::test]
+async fn agents_are_listed_by_what_their_names_or_ids_begin_with() {
     let stage = Stage::new();
-    stage.post("/api/v1/agents", SPEC).await;
-    assert_eq!(stage.get("/api/v1/agents/rev").await.body["name"], "reviewer-1");
-    stage.post("/api/v1/agents", &SPEC.replace("reviewer-1", "reviewer-2")).await;
-    let several = stage.get("/api/v1/agents/rev").await;
-    assert_eq!(several.error(), (400, "AMBIGUOUS"));
-    assert_eq!(several.body["details"]["candidates"], serde_json::json!(["reviewer-1", "reviewer-2"]));
-    assert_eq!(stage.get("/api/v1/agents/reviewer-2").await.body["name"], "reviewer-2");
-    assert_eq!(stage.get("/api/v1/agents").await.body.as_array().unwrap().len(), 2);
+    let one = stage.post("/api/v1/agents", SPEC).await.body;
+    stage.post("/api/v1/agents", &SPEC.replace("reviewer-1", "reviewer-10")).await;
+    stage.post("/api/v1/agents", &SPEC.replace("reviewer-1", "worker")).await;
+    assert_eq!(listed(&stage, "").await, ["reviewer-1", "reviewer-10", "worker"]);
+    assert_eq!(listed(&stage, "?prefix=rev").await, ["reviewer-1", "reviewer-10"]);
+    assert_eq!(listed(&stage, "?prefix=reviewer-10&consistency=local").await, ["reviewer-10"]);
+    assert_eq!(listed(&stage, "?prefix=x").await, [""; 0]);
+    let id = one["id"].as_str().unwrap();
+    assert_eq!(listed(&stage, &format!("?prefix={id}")).await, ["reviewer-1"]);
+    assert_eq!(listed(&stage, &format!("?prefix={}", &id[..3])).await, [""; 0], "too little of an id is none");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::stage::{ADMIN, Stage};
 use axum::body::Body;
 use axum::http::{Method, Request};
-use symbi_api::auth::Door;
+use symbi_api::auth::Listener;
 
 /// What anybody may ask.
 const PUBLIC: &[&str] = &["/health/live", "/health/ready", "/api/v1/health", "/.well-known/agent-identity.json"];
@@ -28,10 +28,10 @@ async fn over_tcp_a_known_token_is_needed() {
         (Some("Basic YWRtaW46YWRtaW4="), 401),
         (Some(admin.as_str()), 200),
     ] {
-        let answer = stage.send(Door::Tcp, request("/api/v1/cluster", authorization)).await;
+        let answer = stage.send(Listener::Tcp, request("/api/v1/cluster", authorization)).await;
         assert_eq!(answer.status, status, "{authorization:?}");
     }
-    let answer = stage.send(Door::Tcp, request("/api/v1/cluster", None)).await;
+    let answer = stage.send(Listener::Tcp, request("/api/v1/cluster", None)).await;
     assert_eq!(answer.error(), (401, "UNAUTHENTICATED"));
     assert_eq!(answer.says(), "this request needs 'Authorization: Bearer TOKEN'");
 }
@@ -39,8 +39,8 @@ async fn over_tcp_a_known_token_is_needed() {
 #[tokio::test]
 async fn on_the_unix_socket_none_is_needed_but_a_wrong_one_is_wrong() {
     let stage = Stage::new();
-    assert_eq!(stage.send(Door::Unix, request("/api/v1/cluster", None)).await.status, 200);
-    assert_eq!(stage.send(Door::Unix, request("/api/v1/cluster", Some("Bearer nobodys"))).await.status, 401);
+    assert_eq!(stage.send(Listener::Unix, request("/api/v1/cluster", None)).await.status, 200);
+    assert_eq!(stage.send(Listener::Unix, request("/api/v1/cluster", Some("Bearer nobodys"))).await.status, 401);
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn whoever_asks_without_a_token_learns_only_health_and_public_keys() {
         let target = path.replace(['{', '}'], "");
         let mut asked = request(&target, None);
         *asked.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
-        let answer = stage.send(Door::Tcp, asked).await;
+        let answer = stage.send(Listener::Tcp, asked).await;
         match PUBLIC.contains(&path.as_str()) {
             true => assert_eq!(answer.status, 200, "{method} {path}"),
             false => assert_eq!(answer.error(), (401, "UNAUTHENTICATED"), "{method} {path}"),

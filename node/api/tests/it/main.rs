@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod client;
 mod cluster;
+mod leaderless;
 mod messages;
 mod policies;
 mod requests;

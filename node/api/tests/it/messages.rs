@@ -18,6 +18,20 @@ async fn an_ask_ends_in_one_of_five_ways() {
 }
 
 #[tokio::test]
+async fn a_message_goes_to_the_agent_that_is_named_and_no_other() {
+    let stage = Stage::new();
+    let spec = r#"{"name": "echo", "owner": "demo", "program": {"command": ["true"]}}"#;
+    assert_eq!(stage.post("/api/v1/agents", spec).await.status, 200);
+    let short = stage.post("/api/v1/agents/ech/messages", r#"{"kind": "ask", "payload": 1}"#).await;
+    assert_eq!(
+        (&short.body["ending"], &short.body["reason"]),
+        (&json!("not_delivered"), &json!("there is no agent ech"))
+    );
+    let whole = stage.post(ECHO, r#"{"kind": "ask", "payload": 1}"#).await;
+    assert_eq!(whole.body["ending"], "answer");
+}
+
+#[tokio::test]
 async fn a_tell_has_a_status() {
     let stage = Stage::new();
     let told = stage.post(ECHO, r#"{"kind": "tell", "payload": 1}"#).await;

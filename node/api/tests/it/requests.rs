@@ -4,28 +4,28 @@ use crate::stage::{ADMIN, Stage};
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use futures::StreamExt;
-use symbi_api::auth::Door;
+use symbi_api::auth::Listener;
 use symbi_api::routes::BODY_BYTES;
 
 const SPEC: &str = r#"{"name": "a", "owner": "o", "program": {"command": ["true"]}}"#;
 
-async fn with_host(stage: &Stage, door: Door, host: Option<&str>) -> u16 {
+async fn with_host(stage: &Stage, listener: Listener, host: Option<&str>) -> u16 {
     let mut request = Request::builder().uri("/health/live");
     if let Some(host) = host {
         request = request.header("host", host);
     }
-    stage.send(door, request.body(Body::empty()).unwrap()).await.status.as_u16()
+    stage.send(listener, request.body(Body::empty()).unwrap()).await.status.as_u16()
 }
 
 #[tokio::test]
 async fn a_host_that_is_not_this_nodes_is_refused_over_tcp() {
     let stage = Stage::new();
     for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "n1:8080"] {
-        assert_eq!(with_host(&stage, Door::Tcp, Some(host)).await, 200, "{host}");
+        assert_eq!(with_host(&stage, Listener::Tcp, Some(host)).await, 200, "{host}");
     }
     for host in [Some("evil.example"), Some("localhost.evil.example"), None] {
-        assert_eq!(with_host(&stage, Door::Tcp, host).await, 421, "{host:?}");
-        assert_eq!(with_host(&stage, Door::Unix, host).await, 200, "{host:?}");
+        assert_eq!(with_host(&stage, Listener::Tcp, host).await, 421, "{host:?}");
+        assert_eq!(with_host(&stage, Listener::Unix, host).await, 200, "{host:?}");
     }
 }
 
@@ -35,7 +35,7 @@ async fn a_request_names_one_host_in_its_header_and_its_target() {
     let ask = async |target: &str, hosts: &[&str]| {
         let request = Request::builder().uri(target);
         let request = hosts.iter().fold(request, |request, host| request.header("host", *host));
-        let answer = stage.send(Door::Tcp, request.body(Body::empty()).unwrap()).await;
+        let answer = stage.send(Listener::Tcp, request.body(Body::empty()).unwrap()).await;
         (answer.status.as_u16(), answer.body["code"].as_str().unwrap_or_default().to_owned())
     };
     assert_eq!(ask("http://localhost:8080/health/live", &["localhost:8080"]).await.0, 200);
@@ -99,7 +99,7 @@ async fn a_body_that_is_no_object_or_is_not_called_json() {
         let request = Request::post("/api/v1/tokens").header("host", "localhost");
         let request = request.header("authorization", format!("Bearer {ADMIN}"));
         let request = kind.into_iter().fold(request, |request, kind| request.header("content-type", kind));
-        stage.send(Door::Tcp, request.body(Body::from(body.to_owned())).unwrap()).await
+        stage.send(Listener::Tcp, request.body(Body::from(body.to_owned())).unwrap()).await
     };
     for kind in ["application/json", "application/json; charset=utf-8", "APPLICATION/problem+json"] {
         assert_eq!(post(Some(kind), r#"{"uses": 1}"#).await.status, 200, "{kind}");
@@ -143,7 +143,7 @@ async fn a_body_that_is_too_long_whatever_its_length_header_says() {
     let request = Request::post("/api/v1/agents").header("host", "localhost");
     let request = request.header("authorization", format!("Bearer {ADMIN}"));
     let chunked = request.body(Body::from_stream(endless)).unwrap();
-    assert_eq!(stage.send(Door::Tcp, chunked).await.error(), (413, "TOO_LARGE"));
+    assert_eq!(stage.send(Listener::Tcp, chunked).await.error(), (413, "TOO_LARGE"));
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn a_body_that_breaks_off_is_not_called_too_long() {
     let request = Request::post("/api/v1/agents").header("host", "localhost");
     let request = request.header("authorization", format!("Bearer {ADMIN}"));
     let request = request.body(Body::from_stream(futures::stream::iter(begun))).unwrap();
-    let answer = stage.send(Door::Tcp, request).await;
+    let answer = stage.send(Listener::Tcp, request).await;
     assert_eq!(answer.error(), (400, "BAD_REQUEST"));
     assert_eq!(answer.says(), "the body ends before its length, or its chunks cannot be read");
 }
@@ -166,7 +166,7 @@ async fn a_body_that_does_not_come() {
     let request = request.header("authorization", format!("Bearer {ADMIN}"));
     let request = request.body(Body::from_stream(begun.chain(futures::stream::pending()))).unwrap();
     let began = tokio::time::Instant::now();
-    assert_eq!(stage.send(Door::Tcp, request).await.error(), (408, "SLOW_BODY"));
+    assert_eq!(stage.send(Listener::Tcp, request).await.error(), (408, "SLOW_BODY"));
     assert_eq!(began.elapsed().as_secs(), 30);
 }
 
@@ -175,6 +175,6 @@ async fn a_strangers_body_is_not_read() {
     let stage = Stage::new();
     let request = Request::post("/api/v1/agents").header("host", "localhost");
     let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
-    let answer = stage.send(Door::Tcp, request.body(never).unwrap()).await;
+    let answer = stage.send(Listener::Tcp, request.body(never).unwrap()).await;
     assert_eq!(answer.error(), (401, "UNAUTHENTICATED"));
 }

@@ -1,5 +1,5 @@
 //! A node that is nothing but its state: what is proposed is applied at once, reads are always fresh, and one agent
-//! answers. Everything around it, from the door to the JSON, is the real interface.
+//! answers. Everything around it, from the listener to the JSON, is the real interface.
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -7,9 +7,9 @@ use axum::{Extension, Router};
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use symbi_api::auth::Door;
+use symbi_api::auth::Listener;
 use symbi_api::ports::{AuditLine, Call, Decided, Ports, Traced, View};
 use symbi_host::{Ending, TellStatus};
 use symbi_model::agent::Resources;
@@ -53,6 +53,10 @@ pub struct Stage {
     pub policies_next: mpsc::UnboundedSender<String>,
     /// How many writes were done.
     pub writes: Arc<AtomicU64>,
+    /// The gate's clock, s; it has heard a leader at 0.
+    pub boottime: Arc<AtomicU64>,
+    /// Whether a leader confirms reads.
+    pub confirms: Arc<AtomicBool>,
 }
 
 /// A proposal as it came.
@@ -75,6 +79,8 @@ pub struct Answer {
     pub body: Value,
     /// The body as it came.
     pub bytes: Vec<u8>,
+    /// How long ago a leader was heard, ms, if the answer says so.
+    pub heard_ms: Option<u64>,
 }
 
 impl Answer {
@@ -97,6 +103,8 @@ struct Replica {
     state: watch::Sender<State>,
     /// The chain.
     chain: Vec<AuditLine>,
+    /// Whether a leader confirms reads.
+    confirms: Arc<AtomicBool>,
 }
 
 impl Replica {
@@ -128,7 +136,10 @@ impl Replica {
 
     fn answer(&self, call: Call, gate: &Gate) {
         match call {
-            Call::ReadIndex(reply) => drop(reply.send(Some(self.state.borrow().counters.applied_index))),
+            Call::ReadIndex(reply) => {
+                let index = self.state.borrow().counters.applied_index;
+                let _ = reply.send(self.confirms.load(Ordering::Relaxed).then_some(index));
+            }
             Call::Ask(message, reply) => {
                 let ending = match message.to.as_str() {
                     "echo" => Ending::Answer(message.payload),
@@ -164,8 +175,8 @@ impl Replica {
                 drop(reply.send(Ok(empty)));
             }
             Call::Bench(_, reply) => drop(reply),
-            Call::BenchHire(_, reply) => drop(reply),
-            Call::BenchDismiss(_, reply) => drop(reply),
+            Call::BenchProvision(_, reply) => drop(reply),
+            Call::BenchTeardown(_, reply) => drop(reply),
             Call::WhyAgent(_, reply) => {
                 let lines = [("", "nothing speaks for it"), ("n1", "has room")];
                 drop(reply.send(lines.map(|(node, text)| (node.to_owned(), text.to_owned())).to_vec()));
@@ -227,7 +238,8 @@ impl Stage {
         let key = SigningKey::from_bytes(&[1; 32]);
         let node = NodeId(key.verifying_key().to_bytes());
         let (state, watched) = watch::channel(State::default());
-        let mut replica = Replica { key, state: state.clone(), chain: Vec::new() };
+        let (boottime, confirms) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
+        let mut replica = Replica { key, state: state.clone(), chain: Vec::new(), confirms: confirms.clone() };
         replica.apply(&Batch::genesis(genesis(node), &replica.key, NOW_MS));
         let view = View {
             term: 1,
@@ -240,9 +252,15 @@ impl Stage {
         let (view, viewed) = watch::channel(view);
         let (proposals, asked) = mpsc::channel(8);
         let (calls, called) = mpsc::channel(8);
-        let boottime = Arc::new(|| Duration::ZERO);
+        let clock = boottime.clone();
         let options = symbi_policy::Options { kept: 64, ..symbi_policy::Options::new(node) };
-        let gate = Gate::new(options, Clocks { wall_ms: Arc::new(|| NOW_MS), boottime });
+        let gate = Gate::new(
+            options,
+            Clocks {
+                wall_ms: Arc::new(|| NOW_MS),
+                boottime: Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed))),
+            },
+        );
         gate.heard(Duration::ZERO);
         let ports = Ports {
             node,
@@ -260,7 +278,7 @@ impl Stage {
         let writes = Arc::new(AtomicU64::new(0));
         tokio::spawn(play(replica, gate, asked, called, tell, (refusals, policies), writes.clone()));
         let router = symbi_api::router(ports, vec!["n1".to_owned()]);
-        Self { router, view, state, proposed, refuse_next, policies_next, writes }
+        Self { router, view, state, proposed, refuse_next, policies_next, writes, boottime, confirms }
     }
 
     /// The routes, as the accept loop serves them.
@@ -268,12 +286,14 @@ impl Stage {
         self.router.clone()
     }
 
-    /// Sends a request through a door.
-    pub async fn send(&self, door: Door, request: Request<Body>) -> Answer {
-        let response = self.router().layer(Extension(door)).oneshot(request).await.unwrap();
+    /// Sends a request through a listener.
+    pub async fn send(&self, listener: Listener, request: Request<Body>) -> Answer {
+        let response = self.router().layer(Extension(listener)).oneshot(request).await.unwrap();
         let status = response.status();
+        let heard = response.headers().get("symbi-leader-heard-ms");
+        let heard_ms = heard.map(|ms| ms.to_str().unwrap().parse().unwrap());
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default(), bytes }
+        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default(), bytes, heard_ms }
     }
 
     /// Sends a request as the admin, over TCP.
@@ -283,7 +303,7 @@ impl Stage {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(Door::Tcp, request.body(Body::from(body.to_owned())).unwrap()).await
+        self.send(Listener::Tcp, request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
     /// `GET` as the admin.

@@ -57,7 +57,7 @@ async fn a_deadline_goes_with_the_write_and_has_bounds() {
 async fn a_write_without_an_outcome_says_what_is_known() {
     let stage = Stage::new();
     for (error, told) in [
-        (ProposeError::NoLeader, (503, "NO_QUORUM")),
+        (ProposeError::NoLeader, (503, "NO_LEADER")),
         (ProposeError::Unknown, (504, "OUTCOME_UNKNOWN")),
         (ProposeError::ClockSkew { detail: "900 ms".to_owned() }, (503, "CLOCK_SKEW")),
         (ProposeError::TooLarge { bytes: 1 << 30 }, (413, "TOO_LARGE")),
@@ -95,7 +95,9 @@ async fn join_tokens_are_shown_once_and_can_be_revoked() {
     assert!(!String::from_utf8_lossy(&listed.bytes).contains(secret));
     assert_eq!((&listed.body[0]["state"], &listed.body[0]["uses"]), (&"valid".into(), &2.into()));
     let id = listed.body[0]["id"].as_str().unwrap();
-    assert_eq!(stage.admin("DELETE", &format!("/api/v1/tokens/{}", &id[..4]), &[], "").await.status, 200);
+    let beginning = stage.admin("DELETE", &format!("/api/v1/tokens/{}", &id[..11]), &[], "").await;
+    assert_eq!(beginning.error(), (404, "NOT_FOUND"), "a token is revoked by its whole id");
+    assert_eq!(stage.admin("DELETE", &format!("/api/v1/tokens/{id}"), &[], "").await.status, 200);
     assert_eq!(stage.get("/api/v1/tokens").await.body[0]["state"], "revoked");
 }
 

@@ -3,7 +3,7 @@
 use super::{is_signed, lp, number, sha256};
 use crate::hex::Hex;
 use crate::line::Cluster;
-use crate::line::ledger::{Attestation, Batch, Denied, Ended, Entry, Event, Local, Message, Session};
+use crate::line::ledger::{Attestation, Denied, Ended, Entry, Event, Local, Message, MessageBatch, Session};
 
 const LEDGER: &[u8] = b"symbi-ledger-v1\0";
 const BATCH: &[u8] = b"symbi-batch-v1\0";
@@ -42,7 +42,7 @@ impl Session {
     }
 }
 
-impl Batch {
+impl MessageBatch {
     fn put(&self, out: &mut Vec<u8>) {
         lp(out, &self.session.0);
         number(out, u64::from(self.attestation.is_some()));

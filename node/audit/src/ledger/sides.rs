@@ -8,12 +8,12 @@
 //!
 //! *Caveats.* Until its other side comes each batch is kept, some 200 bytes.
 
-use super::Summary;
 use crate::chain::Chain;
 use crate::failure::{Failure, What};
 use crate::hex::Hex;
 use crate::line::Uuid;
-use crate::line::ledger::Batch;
+use crate::line::ledger::MessageBatch;
+use crate::summary::Summary;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far the clocks of two nodes may be apart when it is asked whether something happened while one was silent, ms.
@@ -83,7 +83,14 @@ pub(crate) struct Sides {
 }
 
 impl Side {
-    pub(crate) fn new(node: Hex<32>, peer: Hex<32>, batch: &Batch, time_ms: u64, line: u64, is_covered: bool) -> Self {
+    pub(crate) fn new(
+        node: Hex<32>,
+        peer: Hex<32>,
+        batch: &MessageBatch,
+        time_ms: u64,
+        line: u64,
+        is_covered: bool,
+    ) -> Self {
         let root = batch.attestation.as_ref().map_or(Hex([0; 32]), |attestation| attestation.root);
         let message = batch.messages.first().map_or(Uuid([0; 16]), |message| message.message);
         Self { node, peer, root, message, time_ms, line, is_covered, taken: Vec::new() }

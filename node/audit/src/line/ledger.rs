@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// A node's ledger; its entries follow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ledger {
+pub struct LedgerHeader {
     /// The node.
     pub node: Hex<32>,
     /// The number of the last entry that the node has let go; 0 if it has let go none.
@@ -58,9 +58,9 @@ pub enum Event {
     /// A session with an agent on another node stands.
     Session(Session),
     /// A batch that was sent.
-    Sent(Batch),
+    Sent(MessageBatch),
     /// A batch that was received.
-    Received(Batch),
+    Received(MessageBatch),
     /// What the receiver's node said became of messages that were sent.
     Ended(Ended),
     /// A message within the node.
@@ -106,7 +106,7 @@ pub struct Session {
 /// Messages of one direction of a session, under one signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Batch {
+pub struct MessageBatch {
     /// The session.
     pub session: Hex<16>,
     /// The sender's signature; none for messages that were taken in and whose signature never came.

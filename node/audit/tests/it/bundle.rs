@@ -1,6 +1,6 @@
 //! Untouched bundles pass, and say what was checked.
 
-use crate::chain::{Row, World};
+use crate::chain::{ChainLine, World};
 use expect_test::{expect, expect_file};
 use std::collections::BTreeSet;
 use symbi_audit::{Chain, Cluster, Line, Report, Summary, What, verify, verify_chain};
@@ -14,11 +14,11 @@ fn a_bundle_stays_as_it_is() {
 #[test]
 fn the_whole_of_it_is_exercised() {
     let outcomes: BTreeSet<_> = World::full(0xc1, "symbi")
-        .rows
+        .chain
         .iter()
-        .filter_map(|row| match row {
-            Row::Record(record) => Some(format!("{} {}", record.kind, record.outcome)),
-            Row::Batch(_) => None,
+        .filter_map(|line| match line {
+            ChainLine::Record(record) => Some(format!("{} {}", record.kind, record.outcome)),
+            ChainLine::Batch(_) => None,
         })
         .collect();
     expect![[r#"

@@ -3,7 +3,7 @@
 use crate::entries::entry;
 use ed25519_dalek::{Signer, SigningKey};
 use std::collections::BTreeMap;
-use symbi_audit::entry::{Ledger, Missing};
+use symbi_audit::entry::{LedgerHeader, Missing};
 use symbi_audit::{Batch, Cluster, Encoder, Hex, Key, Line, Origin, Record};
 use symbi_model::agent::{Resources, Spec};
 use symbi_model::command::{CreateToken, Enrol, Genesis};
@@ -25,7 +25,7 @@ pub const POLICIES: &str = "permit(principal, action, resource);\n// \"quoted\",
 /// What the model leaves in the chain.
 #[expect(clippy::large_enum_variant, reason = "there are few, in tests")]
 #[derive(Clone)]
-pub enum Row {
+pub enum ChainLine {
     /// A batch's line.
     Batch(record::BatchLine),
     /// A record.
@@ -40,7 +40,7 @@ pub struct World {
     /// Its name.
     pub name: String,
     /// The chain.
-    pub rows: Vec<Row>,
+    pub chain: Vec<ChainLine>,
     /// The ledgers, by node.
     pub ledgers: BTreeMap<NodeId, Vec<ledger::Line>>,
     /// After which line ledgers are said to begin.
@@ -111,9 +111,9 @@ impl World {
     /// A cluster's first entries: Raft's own, and its genesis.
     pub fn new(cluster: u128, name: &str) -> Self {
         let cluster = ClusterId(Uuid::from_u128(cluster));
-        let (state, rows, name) = (State::default(), Vec::new(), name.to_owned());
+        let (state, chain, name) = (State::default(), Vec::new(), name.to_owned());
         let (ledgers, let_go) = (BTreeMap::new(), BTreeMap::new());
-        let mut world = Self { cluster, name, rows, ledgers, let_go, state, index: 0, term: 0, time_ms: START_MS };
+        let mut world = Self { cluster, name, chain, ledgers, let_go, state, index: 0, term: 0, time_ms: START_MS };
         world.apply(Payload::Membership { voters: vec![vec![node(1)]], learners: Vec::new() });
         world.term = 1;
         world.apply(Payload::Blank);
@@ -235,8 +235,8 @@ impl World {
         let applied = apply(&mut self.state, &Entry { term: self.term, index: self.index, payload });
         assert_eq!(applied.error, None);
         self.index += 1;
-        self.rows.extend(applied.batch_line.map(Row::Batch));
-        self.rows.extend(applied.records.into_iter().map(Row::Record));
+        self.chain.extend(applied.batch_line.map(ChainLine::Batch));
+        self.chain.extend(applied.records.into_iter().map(ChainLine::Record));
     }
 
     /// The cluster's anchor.
@@ -257,8 +257,8 @@ impl World {
     /// Links the records anew, as whoever changed some would have to.
     pub fn relink(&mut self) {
         let mut head = Hash::default();
-        for row in &mut self.rows {
-            if let Row::Record(record) = row {
+        for line in &mut self.chain {
+            if let ChainLine::Record(record) = line {
                 *record = record.clone().chained(head);
                 head = record.hash;
             }
@@ -267,16 +267,16 @@ impl World {
 
     /// The records of this kind.
     pub fn records_of(&mut self, kind: &str) -> Vec<&mut record::Record> {
-        let records = self.rows.iter_mut().filter_map(|row| match row {
-            Row::Record(record) if record.kind == kind => Some(record),
-            Row::Record(_) | Row::Batch(_) => None,
+        let records = self.chain.iter_mut().filter_map(|line| match line {
+            ChainLine::Record(record) if record.kind == kind => Some(record),
+            ChainLine::Record(_) | ChainLine::Batch(_) => None,
         });
         records.collect()
     }
 
     /// The lines of the chain.
     pub fn lines(&self) -> Vec<Line> {
-        self.rows.iter().map(line).collect()
+        self.chain.iter().map(line).collect()
     }
 
     /// The bundle, made by node 2.
@@ -320,7 +320,7 @@ impl World {
             return encoder.missing(Missing { node: Hex(id.0), entries, head: Hex(head.0) });
         };
         let after = self.let_go.get(id).copied().unwrap_or_default();
-        encoder.ledger(Ledger { node: Hex(id.0), after, previous: Hex([0; 32]) })?;
+        encoder.ledger(LedgerHeader { node: Hex(id.0), after, previous: Hex([0; 32]) })?;
         lines.iter().try_for_each(|line| encoder.entry(entry(line)))
     }
 }
@@ -330,9 +330,9 @@ fn keys(id: &NodeId, node: &symbi_model::node::Node) -> Key {
     Key { node: Hex(id.0), name: node.name.to_string(), p256: Hex(p256) }
 }
 
-fn line(row: &Row) -> Line {
-    match row {
-        Row::Batch(batch) => Line::Batch(Batch {
+fn line(line: &ChainLine) -> Line {
+    match line {
+        ChainLine::Batch(batch) => Line::Batch(Batch {
             index: batch.index,
             origin: Hex(batch.origin.0),
             time_ms: batch.time_ms,
@@ -341,7 +341,7 @@ fn line(row: &Row) -> Line {
             root: Hex(batch.root.0),
             signature: Hex(batch.signature.as_slice().try_into().expect("64 bytes")),
         }),
-        Row::Record(record) => Line::Record(Record {
+        ChainLine::Record(record) => Line::Record(Record {
             index: record.index,
             position: record.position,
             term: record.term,

@@ -1,7 +1,7 @@
 //! The model's lines of a ledger, as a bundle has them.
 
 use symbi_audit::entry::{
-    Attestation, Batch, Denied, End, Ended, Entry, Event, Fate, Gap, Kind, Local, Message, Session, Started,
+    Attestation, Denied, End, Ended, Entry, Event, Fate, Gap, Kind, Local, Message, MessageBatch, Session, Started,
 };
 use symbi_audit::{Bytes, Hex, Uuid};
 use symbi_model::{DecisionId, MessageId, ledger};
@@ -40,9 +40,9 @@ fn session(session: ledger::Session) -> Session {
     }
 }
 
-fn batch(batch: ledger::MessageBatch) -> Batch {
+fn batch(batch: ledger::MessageBatch) -> MessageBatch {
     let messages = batch.messages.into_iter().map(message).collect();
-    Batch { session: Hex(batch.session), attestation: batch.attestation.map(attestation), messages }
+    MessageBatch { session: Hex(batch.session), attestation: batch.attestation.map(attestation), messages }
 }
 
 fn attestation(attestation: ledger::Attestation) -> Attestation {

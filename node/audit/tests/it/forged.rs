@@ -1,7 +1,7 @@
 //! A member that exports can sign what it likes: what it still cannot do is change what others signed, or what follows from
 //! that.
 
-use crate::chain::{POLICIES, Row, World, key};
+use crate::chain::{ChainLine, POLICIES, World, key};
 use ed25519_dalek::Signer;
 use symbi_audit::{Failure, Hex, What, verify};
 use symbi_model::record::Record;
@@ -37,9 +37,9 @@ fn what_was_signed_cannot_be_changed() {
 
 /// The `place`-th batch line.
 fn batch(world: &mut World, place: usize) -> &mut symbi_model::record::BatchLine {
-    let mut batches = world.rows.iter_mut().filter_map(|row| match row {
-        Row::Batch(batch) => Some(batch),
-        Row::Record(_) => None,
+    let mut batches = world.chain.iter_mut().filter_map(|line| match line {
+        ChainLine::Batch(batch) => Some(batch),
+        ChainLine::Record(_) => None,
     });
     batches.nth(place).expect("there is one")
 }
@@ -109,18 +109,21 @@ fn times_terms_and_indices_follow() {
 #[test]
 fn no_entry_can_be_left_out_or_put_in() {
     let failure = forged(|world| {
-        let last = world.rows.iter().rposition(|row| matches!(row, Row::Record(record) if record.kind == "raft.blank"));
-        world.rows.remove(last.expect("there is one"));
+        let last = world
+            .chain
+            .iter()
+            .rposition(|line| matches!(line, ChainLine::Record(record) if record.kind == "raft.blank"));
+        world.chain.remove(last.expect("there is one"));
     });
     assert!(matches!(failure.what, What::Index { .. }), "{failure}");
     let failure = forged(|world| {
-        let blank = world.rows[1].clone();
-        world.rows.insert(1, blank);
+        let blank = world.chain[1].clone();
+        world.chain.insert(1, blank);
     });
     assert!(matches!(failure.what, What::Index { .. }), "{failure}");
     let failure = forged(|world| {
-        let last = world.rows.len() - 1;
-        world.rows.remove(last);
+        let last = world.chain.len() - 1;
+        world.chain.remove(last);
     });
     assert_eq!(failure.what, What::Missing { wanted: "a record" });
 }

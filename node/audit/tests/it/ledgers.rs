@@ -50,7 +50,7 @@ fn credential(issuer: u8, (bearer, audience): (&str, &str), epoch: u64) -> Strin
 }
 
 /// One direction of the session, as its sender counts.
-struct Way {
+struct Direction {
     /// The sender's node.
     from: u8,
     /// The sender.
@@ -65,7 +65,7 @@ struct Way {
     previous: Hash,
 }
 
-impl Way {
+impl Direction {
     /// Messages of the next sequences, as their sender has them.
     fn messages(&self, kind: Kind, ids: &[u64]) -> Vec<Message> {
         let messages = ids.iter().zip(self.sequence..).map(|(id, sequence)| Message {
@@ -177,8 +177,9 @@ impl World {
     /// the last anchors one line each.
     pub fn talk(&mut self) {
         let epoch = self.epoch_of(AGENT);
-        let mut there = Way { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
-        let mut back = Way { from: 2, sender: AGENT, epoch, batch: 0, sequence: 0, previous: Hash::default() };
+        let mut there =
+            Direction { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
+        let mut back = Direction { from: 2, sender: AGENT, epoch, batch: 0, sequence: 0, previous: Hash::default() };
         self.record(1, Entry::Started { boot: 1 });
         self.record(2, Entry::Started { boot: 4 });
         self.record(2, session(false, epoch));
@@ -368,7 +369,7 @@ fn a_ledger_that_begins_late_must_have_let_go_enough() {
 fn lost_by_node_2(next: Entry) -> World {
     let mut world = World::placed(0xc1, "symbi");
     let epoch = world.epoch_of(AGENT);
-    let mut there = Way { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
+    let mut there = Direction { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
     world.record(1, Entry::Started { boot: 1 });
     world.record(2, Entry::Started { boot: 4 });
     world.record(1, session(true, epoch));
@@ -396,7 +397,7 @@ fn what_a_node_lost_when_its_power_was_cut_is_excused_because_its_ledger_says_so
 fn in_order(count: u64, order: &[usize]) -> World {
     let mut world = World::placed(0xc1, "symbi");
     let epoch = world.epoch_of(AGENT);
-    let mut there = Way { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
+    let mut there = Direction { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
     world.record(1, session(true, epoch));
     world.record(2, session(false, epoch));
     let batches: Vec<_> = (1..=count).map(|id| there.batch(&world, Kind::Tell, &[id])).collect();
@@ -422,7 +423,7 @@ fn batches_may_be_recorded_out_of_order_but_none_may_be_left_out() {
 fn a_message_of_which_no_signature_came_is_there_without_one() {
     let mut world = World::placed(0xc1, "symbi");
     let epoch = world.epoch_of(AGENT);
-    let mut there = Way { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
+    let mut there = Direction { from: 1, sender: GATEWAY, epoch: 0, batch: 0, sequence: 0, previous: Hash::default() };
     world.record(1, session(true, epoch));
     world.record(2, session(false, epoch));
     let told = there.batch(&world, Kind::Tell, &[1]);

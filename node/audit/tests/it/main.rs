@@ -6,3 +6,5 @@ mod entries;
 mod forged;
 mod ledgers;
 mod mutated;
+#[path = "../../../../cluster-tests/src/seeds.rs"]
+mod seeds;

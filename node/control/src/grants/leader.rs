@@ -11,7 +11,8 @@ use symbi_model::planted::{self, Defect};
 ///
 /// Invariants:
 /// - a grant answers a request only after a round that was begun after the request arrived;
-/// - from a node's condemnation until its proposal has an outcome, the node is granted nothing, whatever round is on its way;
+/// - from when a node is declared down until that proposal has an outcome, the node is granted nothing, whatever round is on
+///   its way;
 /// - `read_index` is never below the first entry of the term, nor below the last outcome about that node;
 /// - at most one round, and one proposal a node, is on its way.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ enum Phase {
     /// Grants.
     Granted,
     /// Nothing: `NodeDown` is on its way, or (`false`) must be proposed again.
-    Condemned {
+    Falling {
         /// Whether a proposal is on its way.
         proposed: bool,
     },
@@ -97,12 +98,12 @@ impl Leader {
     /// Nodes on which nothing should be placed: silent for some seconds.
     #[must_use]
     pub fn silent(&self, now: Duration) -> BTreeSet<NodeId> {
-        self.silence.hushed(now).into_iter().collect()
+        self.silence.quiet(now).into_iter().collect()
     }
 
     /// Nodes that are given nothing.
     #[must_use]
-    pub fn condemned(&self) -> BTreeSet<NodeId> {
+    pub fn down(&self) -> BTreeSet<NodeId> {
         let without = self.nodes.iter().filter(|(_, place)| place.phase != Phase::Granted);
         without.map(|(node, _)| *node).collect()
     }
@@ -123,7 +124,7 @@ impl Leader {
 
     fn asked(&mut self, request: Request, node: NodeId, now: Duration, effects: &mut Vec<Effect>) {
         let Some(place) = self.nodes.get_mut(&node) else {
-            effects.push(Effect::Answer { request, answer: Answer::Condemned });
+            effects.push(Effect::Answer { request, answer: Answer::Down });
             return;
         };
         if place.phase == Phase::Down {
@@ -131,7 +132,7 @@ impl Leader {
             effects.push(Effect::Propose { node, verdict: Verdict::Up });
         }
         if !place.may_be_granted() {
-            effects.push(Effect::Answer { request, answer: Answer::Condemned });
+            effects.push(Effect::Answer { request, answer: Answer::Down });
             return;
         }
         if place.member && place.phase == Phase::Granted {
@@ -152,14 +153,14 @@ impl Leader {
         }
     }
 
-    /// The answer that a confirmed round gives to a node, which may have been condemned since it asked.
+    /// The answer that a confirmed round gives to a node, which may have been declared down since it asked.
     fn answer(&self, node: NodeId, read_index: u64) -> Answer {
         match self.nodes.get(&node) {
             Some(place) if place.may_be_granted() => {
                 let read_index = read_index.max(self.first_index).max(place.floor);
                 Answer::Granted { term: self.term, read_index }
             }
-            _ => Answer::Condemned,
+            _ => Answer::Down,
         }
     }
 
@@ -168,7 +169,7 @@ impl Leader {
         let Some((index, done)) = outcome else {
             // It may still be carried out. A fall is asked for again, a rise when the node asks again.
             match verdict {
-                Verdict::Down => place.phase = Phase::Condemned { proposed: false },
+                Verdict::Down => place.phase = Phase::Falling { proposed: false },
                 Verdict::Up => place.phase = Phase::Down,
             }
             return;
@@ -200,19 +201,19 @@ impl Leader {
     fn tick(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         for node in self.silence.dead(now) {
             self.silence.forget(node);
-            self.condemn(node);
+            self.declare_down(node);
         }
         for (node, place) in &mut self.nodes {
-            if place.phase == (Phase::Condemned { proposed: false }) {
-                place.phase = Phase::Condemned { proposed: true };
+            if place.phase == (Phase::Falling { proposed: false }) {
+                place.phase = Phase::Falling { proposed: true };
                 effects.push(Effect::Propose { node: *node, verdict: Verdict::Down });
             }
         }
     }
 
-    fn condemn(&mut self, node: NodeId) {
+    fn declare_down(&mut self, node: NodeId) {
         if let Some(place) = self.nodes.get_mut(&node) {
-            place.phase = Phase::Condemned { proposed: false };
+            place.phase = Phase::Falling { proposed: false };
         }
     }
 
@@ -233,7 +234,7 @@ impl Place {
     fn may_be_granted(&self) -> bool {
         match self.phase {
             Phase::Granted => true,
-            Phase::Condemned { .. } => planted::active(Defect::CondemnBeforePlace),
+            Phase::Falling { .. } => planted::active(Defect::CondemnBeforePlace),
             Phase::Down | Phase::Rising => false,
         }
     }

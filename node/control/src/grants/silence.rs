@@ -1,6 +1,6 @@
 //! How long each node has been silent, as far as this leader can tell.
 
-use super::{GAP, HUSH, SILENCE};
+use super::{DOWN_AFTER, GAP, QUIET_AFTER};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use symbi_model::NodeId;
@@ -43,14 +43,14 @@ impl Silence {
         self.heard.remove(&node);
     }
 
-    /// Nodes that have been silent long enough to be condemned.
+    /// Nodes that have been silent long enough to be declared down.
     pub(super) fn dead(&self, now: Duration) -> Vec<NodeId> {
-        self.longer_than(SILENCE, now)
+        self.longer_than(DOWN_AFTER, now)
     }
 
     /// Nodes on which nothing should be placed.
-    pub(super) fn hushed(&self, now: Duration) -> Vec<NodeId> {
-        self.longer_than(HUSH, now)
+    pub(super) fn quiet(&self, now: Duration) -> Vec<NodeId> {
+        self.longer_than(QUIET_AFTER, now)
     }
 
     fn longer_than(&self, bound: Duration, now: Duration) -> Vec<NodeId> {

@@ -154,7 +154,7 @@ impl Script {
                         format!("grant {node}: term {term}, read index {read_index}")
                     }
                     Answer::NotLeading => format!("refuse {node}: not leading"),
-                    Answer::Condemned => format!("refuse {node}: condemned"),
+                    Answer::Down => format!("refuse {node}: down"),
                 }
             }
             Effect::Propose { node, verdict } => format!("propose {verdict:?} {}", name(*node)),
@@ -238,7 +238,7 @@ fn a_deposed_leader_grants_nothing() {
 }
 
 #[test]
-fn a_stranger_is_refused_and_a_joiner_is_not_condemned_for_silence() {
+fn a_stranger_is_refused_and_a_joiner_is_not_declared_down_for_silence() {
     check(
         "
         lead 3 17 a j:joining
@@ -253,7 +253,7 @@ fn a_stranger_is_refused_and_a_joiner_is_not_condemned_for_silence() {
         &expect![[r#"
             0     lead 3 17 a j:joining
             0     ask x
-            0         -> refuse x: condemned
+            0         -> refuse x: down
             0         -> begin round 1
             0     ask j
             0     confirm 3 20
@@ -295,7 +295,7 @@ fn an_idle_leader_keeps_proving_that_it_leads() {
 }
 
 /// The script that finds the defect `CondemnBeforePlace`.
-const CONDEMNATION: &str = "
+const FALL: &str = "
         lead 3 17 a b c
         pass 2 a b c
         pass 9 a b
@@ -311,7 +311,7 @@ const CONDEMNATION: &str = "
         pass 9 a b
         pass 1 a b";
 
-fn condemnation() -> Expect {
+fn fall() -> Expect {
     expect![[r#"
         0     lead 3 17 a b c
         0     pass 2 a b c
@@ -319,13 +319,13 @@ fn condemnation() -> Expect {
         11000 pass 1 a b
         12000     -> propose Down c
         12000 ask c
-        12000     -> refuse c: condemned
+        12000     -> refuse c: down
         12000 confirm 3 50
         12000 settle c down 60
         12000 at 12500
         12500 ask c
         12500     -> propose Up c
-        12500     -> refuse c: condemned
+        12500     -> refuse c: down
         12500 settle c up 62
         12500 ask c
         12500     -> begin round 25
@@ -338,25 +338,25 @@ fn condemnation() -> Expect {
 }
 
 #[test]
-fn a_silent_node_is_condemned_and_granted_nothing_until_that_has_an_outcome() {
-    check(CONDEMNATION, &condemnation());
+fn a_silent_node_is_declared_down_and_granted_nothing_until_that_has_an_outcome() {
+    check(FALL, &fall());
 }
 
 #[test]
-fn the_defect_that_grants_to_the_condemned_is_found_by_the_script() {
+fn the_defect_that_grants_to_a_node_declared_down_is_found_by_the_script() {
     let _alone = alone();
     planted::plant(Some(Defect::CondemnBeforePlace));
     assert!(planted::active(Defect::CondemnBeforePlace), "the tests are built without planted defects");
-    let trace = run(CONDEMNATION);
+    let trace = run(FALL);
     planted::plant(None);
-    assert_ne!(trace, condemnation().data(), "the script does not see the defect");
-    let condemned = trace.find("propose Down c").expect("c is condemned");
+    assert_ne!(trace, fall().data(), "the script does not see the defect");
+    let fall = trace.find("propose Down c").expect("c is declared down");
     let settled = trace.find("settle c down 60").expect("and that has an outcome");
-    assert!(trace[condemned..settled].contains("grant c"), "{trace}");
+    assert!(trace[fall..settled].contains("grant c"), "{trace}");
 }
 
 #[test]
-fn a_condemnation_whose_fate_is_unknown_is_proposed_again_and_grants_nothing_meanwhile() {
+fn a_fall_whose_fate_is_unknown_is_proposed_again_and_grants_nothing_meanwhile() {
     check(
         "
         lead 3 17 a b
@@ -376,7 +376,7 @@ fn a_condemnation_whose_fate_is_unknown_is_proposed_again_and_grants_nothing_mea
             11000     -> propose Down b
             11000 settle b down unknown
             11000 ask b
-            11000     -> refuse b: condemned
+            11000     -> refuse b: down
             11000 pass 1 a
             12000     -> propose Down b
             12000 settle b down refused-70
@@ -407,13 +407,13 @@ fn a_node_that_was_down_before_comes_up_when_it_asks() {
             0     pass 20 a
             20000 ask b
             20000     -> propose Up b
-            20000     -> refuse b: condemned
+            20000     -> refuse b: down
             20000 settle b up unknown
             20000 ask b
             20000     -> propose Up b
-            20000     -> refuse b: condemned
+            20000     -> refuse b: down
             20000 ask b
-            20000     -> refuse b: condemned
+            20000     -> refuse b: down
             20000 settle b up 80
             20000 ask b
             20000     -> begin round 41
@@ -450,7 +450,7 @@ fn a_new_leaders_clock_starts_with_its_first_confirmed_round() {
 }
 
 #[test]
-fn a_leader_that_slept_or_was_cut_off_condemns_nobody_for_it() {
+fn a_leader_that_slept_or_was_cut_off_declares_nobody_down_for_it() {
     check(
         "
         lead 3 17 a b

@@ -1,7 +1,7 @@
 //! What a plan needs beside the state: how long joins have lasted, and what the log's end was a moment ago.
 
 use super::{Candidate, JOIN_TIMEOUT, Replication, View};
-use crate::placement::Sight;
+use crate::placement::Health;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use symbi_model::node::{Liveness, Membership};
@@ -29,11 +29,11 @@ pub struct Observer {
 
 impl Observer {
     /// Looks, and says what a plan is to be made from.
-    pub fn look(&mut self, state: &State, replication: &Replication, sight: &Sight, now: Duration) -> View {
+    pub fn look(&mut self, state: &State, replication: &Replication, health: &Health, now: Duration) -> View {
         self.remember_joins(state, now);
         self.remember_ends(replication, now);
         let candidate = |(id, node): (&NodeId, &symbi_model::node::Node)| {
-            let heard = !sight.silent.contains(id) && !sight.condemned.contains(id);
+            let heard = !health.silent.contains(id) && !health.down.contains(id);
             let since = self.joining_since.get(id);
             let candidate = Candidate {
                 membership: node.membership,

@@ -1,7 +1,7 @@
 //! `why agent`: where an agent is, or what keeps it from each node.
 
 use super::problem::{ended, need, offers};
-use super::{Hints, Load, Offer, Reason, Sight};
+use super::{Health, Hints, Load, Offer, Reason};
 use std::fmt;
 use symbi_model::agent::{Agent, AgentName, Desired, Hold, Resources, Strategy};
 use symbi_model::{NodeId, State};
@@ -70,7 +70,7 @@ impl fmt::Display for Verdict {
 
 /// Explains an agent's placement; none if there is no such agent.
 #[must_use]
-pub fn explain(state: &State, hints: &Hints, sight: &Sight, name: &AgentName) -> Option<Explanation> {
+pub fn explain(state: &State, hints: &Hints, health: &Health, name: &AgentName) -> Option<Explanation> {
     let agent = state.agents.get(name)?;
     let holder = agent.placement.filter(|placement| placement.hold == Hold::Held).map(|placement| placement.node);
     let need = need(agent);
@@ -87,7 +87,7 @@ pub fn explain(state: &State, hints: &Hints, sight: &Sight, name: &AgentName) ->
         };
         NodeVerdict { node: id, name: offer.name, verdict }
     };
-    let mut nodes: Vec<NodeVerdict> = offers(state, hints, sight).into_iter().map(judge).collect();
+    let mut nodes: Vec<NodeVerdict> = offers(state, hints, health).into_iter().map(judge).collect();
     nodes.sort_by(|left, right| left.name.cmp(&right.name));
     let summary = summary(state, agent, &nodes);
     Some(Explanation { agent: name.clone(), summary, nodes, index: state.counters.applied_index })

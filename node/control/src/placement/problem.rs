@@ -12,17 +12,17 @@ pub type Hints = BTreeMap<NodeId, Resources>;
 
 /// What the leader's grants know of nodes beyond the state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sight {
+pub struct Health {
     /// Nodes that have not asked for a grant for some seconds.
     pub silent: BTreeSet<NodeId>,
-    /// Nodes that are condemned, whatever the state says yet.
-    pub condemned: BTreeSet<NodeId>,
+    /// Nodes that this leader has declared down, whatever the state says yet.
+    pub down: BTreeSet<NodeId>,
 }
 
 /// The problem, and what is held already.
 #[must_use]
-pub fn problem(state: &State, hints: &Hints, sight: &Sight) -> (Problem, Previous) {
-    let mut problem = Problem { nodes: offers(state, hints, sight), ..Problem::default() };
+pub fn problem(state: &State, hints: &Hints, health: &Health) -> (Problem, Previous) {
+    let mut problem = Problem { nodes: offers(state, hints, health), ..Problem::default() };
     let mut previous = Previous::default();
     for (name, agent) in &state.agents {
         if let Some(placement) = agent.placement.filter(|placement| placement.hold == Hold::Held) {
@@ -36,10 +36,10 @@ pub fn problem(state: &State, hints: &Hints, sight: &Sight) -> (Problem, Previou
 }
 
 /// What each node that is not removed offers, and whether.
-pub(super) fn offers(state: &State, hints: &Hints, sight: &Sight) -> BTreeMap<NodeId, Offer> {
+pub(super) fn offers(state: &State, hints: &Hints, health: &Health) -> BTreeMap<NodeId, Offer> {
     let machines = machines(state, hints);
     let present = state.nodes.iter().filter(|(_, node)| node.membership != Membership::Removed);
-    present.map(|(id, node)| (*id, offer(*id, node, &machines, sight))).collect()
+    present.map(|(id, node)| (*id, offer(*id, node, &machines, health))).collect()
 }
 
 /// What is used on each machine: nodes of one address share it, and the most that one of them says counts for all. What two
@@ -55,12 +55,12 @@ fn machines(state: &State, hints: &Hints) -> BTreeMap<IpAddr, Resources> {
     machines
 }
 
-fn offer(id: NodeId, node: &Node, machines: &BTreeMap<IpAddr, Resources>, sight: &Sight) -> Offer {
+fn offer(id: NodeId, node: &Node, machines: &BTreeMap<IpAddr, Resources>, health: &Health) -> Offer {
     let closed = if node.membership != Membership::Member {
         Some(Closed::NotMember(node.membership))
-    } else if node.liveness == Liveness::Down || sight.condemned.contains(&id) {
+    } else if node.liveness == Liveness::Down || health.down.contains(&id) {
         Some(Closed::Down)
-    } else if sight.silent.contains(&id) {
+    } else if health.silent.contains(&id) {
         Some(Closed::Silent)
     } else {
         None

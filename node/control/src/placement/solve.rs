@@ -21,7 +21,7 @@ type Demand<'a> = (Resources, Tier, &'a BTreeSet<String>);
 /// O(agents × log nodes) while the first node of the order has room, O(agents × nodes) at worst.
 #[must_use]
 pub fn solve(problem: &Problem, previous: &Previous) -> Plan {
-    let mut field = Field::new(problem, previous);
+    let mut pool = Pool::new(problem, previous);
     let mut waiting: Vec<(&AgentName, &Need)> =
         problem.wanted.iter().filter(|(agent, _)| !previous.held.contains_key(agent)).collect();
     waiting.sort_by_key(|(agent, need)| (Reverse(need.priority), *agent));
@@ -31,7 +31,7 @@ pub fn solve(problem: &Problem, previous: &Previous) -> Plan {
     let mut hopeless: BTreeMap<Demand<'_>, &Need> = BTreeMap::new();
     for (agent, need) in waiting {
         // Room only shrinks while solving: what had none a moment ago has none now.
-        let node = if hopeless.contains_key(&demand(need)) { None } else { field.take(need) };
+        let node = if hopeless.contains_key(&demand(need)) { None } else { pool.take(need) };
         if let Some(node) = node {
             plan.places.push(Assignment { agent: agent.clone(), node });
         } else {
@@ -40,7 +40,7 @@ pub fn solve(problem: &Problem, previous: &Previous) -> Plan {
         }
     }
     let reasons: BTreeMap<Demand<'_>, Arc<[(NodeId, Reason)]>> =
-        hopeless.into_iter().map(|(demand, need)| (demand, field.reasons(need))).collect();
+        hopeless.into_iter().map(|(demand, need)| (demand, pool.reasons(need))).collect();
     plan.unplaced = left
         .into_iter()
         .map(|(agent, need)| Unplaced { agent: agent.clone(), reasons: Arc::clone(&reasons[&demand(need)]) })
@@ -55,7 +55,7 @@ fn demand(need: &Need) -> Demand<'_> {
 /// The nodes while agents are put on them.
 ///
 /// Invariant: `order` has one rank for each open node, the one that its load gives.
-struct Field<'a> {
+struct Pool<'a> {
     /// What each node offers, and what is committed to it.
     nodes: BTreeMap<NodeId, (&'a Offer, Load)>,
     /// Open nodes, the roomiest first.
@@ -64,7 +64,7 @@ struct Field<'a> {
     names: Vec<NodeId>,
 }
 
-impl<'a> Field<'a> {
+impl<'a> Pool<'a> {
     fn new(problem: &'a Problem, previous: &Previous) -> Self {
         let mut nodes: BTreeMap<NodeId, (&'a Offer, Load)> =
             problem.nodes.iter().map(|(node, offer)| (*node, (offer, Load::default()))).collect();

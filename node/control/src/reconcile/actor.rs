@@ -1,11 +1,11 @@
 //! The actor: waits, and hands what it hears to the term.
 
-use super::errand::{self, Done, Proposer};
+use super::task::{self, Done, Proposer};
 use super::term::Term;
 use super::{GrantRefused, Leadership, Message, Options, Ports, hints};
 use crate::grants::Effect;
 use crate::membership::Step;
-use crate::placement::Sight;
+use crate::placement::Health;
 use std::time::Duration;
 use symbi_model::{Command, State};
 use tokio::sync::{mpsc, watch};
@@ -25,8 +25,8 @@ pub(super) struct Actor {
     /// What it is asked.
     messages: mpsc::Receiver<Message>,
     /// Where it says what the grants know.
-    sight: watch::Sender<Sight>,
-    /// The last term in which this node led; kept after its end, because whom it has condemned stays so should leadership
+    health: watch::Sender<Health>,
+    /// The last term in which this node led; kept after its end, because whom it has declared down stays so should leadership
     /// come back in the same term.
     term: Option<Term>,
     /// Whether this node leads in that term.
@@ -34,7 +34,7 @@ pub(super) struct Actor {
     /// Something has changed since the last look.
     dirty: bool,
     /// What is on its way, with the term that asked for it.
-    errands: JoinSet<(u64, Done)>,
+    tasks: JoinSet<(u64, Done)>,
 }
 
 impl Actor {
@@ -43,9 +43,9 @@ impl Actor {
         ports: Ports,
         options: Options,
         messages: mpsc::Receiver<Message>,
-        sight: watch::Sender<Sight>,
+        health: watch::Sender<Health>,
     ) -> Self {
-        Self { ports, options, messages, sight, term: None, leading: false, dirty: false, errands: JoinSet::new() }
+        Self { ports, options, messages, health, term: None, leading: false, dirty: false, tasks: JoinSet::new() }
     }
 
     /// Runs until it is cancelled.
@@ -60,7 +60,7 @@ impl Actor {
                 () = cancel.cancelled() => return,
                 _ = tick.tick() => self.look(),
                 _ = pause.tick(), if self.dirty => self.look(),
-                Some(ended) = self.errands.join_next() => self.finished(ended),
+                Some(ended) = self.tasks.join_next() => self.finished(ended),
                 Some(message) = self.messages.recv() => self.asked(message),
                 Ok(()) = self.ports.leadership.changed() => self.look(),
                 Ok(()) = self.ports.state.changed(), if !self.dirty => self.dirty = true,
@@ -84,7 +84,7 @@ impl Actor {
     }
 
     fn finished(&mut self, ended: Result<(u64, Done), JoinError>) {
-        // None is ever aborted. A lost outcome could leave a condemned node granted, so a panic is everybody's.
+        // None is ever aborted. A lost outcome could leave a grant to a node that was declared down, so a panic is everybody's.
         let (number, done) = ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         self.dirty = true;
         let now = self.enter_term();
@@ -104,11 +104,11 @@ impl Actor {
         let hints = hints(&self.ports.views.borrow(), now);
         let placements = term.plan_placements(&state, &hints, &self.options, now);
         let step = term.plan_membership(&state, &self.ports.replication.borrow(), now);
-        let sight = term.sight(now);
-        self.sight.send_if_modified(|seen| std::mem::replace(seen, sight) != *seen);
+        let health = term.health(now);
+        self.health.send_if_modified(|seen| std::mem::replace(seen, health) != *seen);
         self.carry_out(effects);
         if !placements.is_empty() {
-            self.errand(errand::place(self.proposer(), placements));
+            self.task(task::place(self.proposer(), placements));
         }
         if let Some(step) = step {
             self.step(step);
@@ -145,7 +145,7 @@ impl Actor {
         if !std::mem::take(&mut self.leading) {
             return;
         }
-        self.sight.send_replace(Sight::default());
+        self.health.send_replace(Health::default());
         if let Some(term) = &mut self.term {
             term.refuse_all();
         }
@@ -156,9 +156,9 @@ impl Actor {
             match effect {
                 Effect::Confirm { round } => {
                     let port = self.ports.confirm.clone();
-                    self.errand(errand::confirm(port, round, self.options.confirm_deadline));
+                    self.task(task::confirm(port, round, self.options.confirm_deadline));
                 }
-                Effect::Propose { node, verdict } => self.errand(errand::settle(self.proposer(), node, verdict)),
+                Effect::Propose { node, verdict } => self.task(task::settle(self.proposer(), node, verdict)),
                 Effect::Answer { .. } => unreachable!("the term answers"),
             }
         }
@@ -168,10 +168,10 @@ impl Actor {
         match step {
             Step::Change(change) => {
                 let port = self.ports.changes.clone();
-                self.errand(errand::change(port, change, self.options.change_deadline));
+                self.task(task::change(port, change, self.options.change_deadline));
             }
-            Step::FinishJoin(node) => self.errand(errand::finish(self.proposer(), Command::FinishJoin { node })),
-            Step::ClearJoin(node) => self.errand(errand::finish(self.proposer(), Command::ClearJoin { node })),
+            Step::FinishJoin(node) => self.task(task::finish(self.proposer(), Command::FinishJoin { node })),
+            Step::ClearJoin(node) => self.task(task::finish(self.proposer(), Command::ClearJoin { node })),
         }
     }
 
@@ -183,8 +183,8 @@ impl Actor {
         }
     }
 
-    fn errand(&mut self, errand: impl Future<Output = Done> + Send + 'static) {
+    fn task(&mut self, task: impl Future<Output = Done> + Send + 'static) {
         let number = self.term.as_ref().map_or(0, Term::number);
-        self.errands.spawn(async move { (number, errand.await) });
+        self.tasks.spawn(async move { (number, task.await) });
     }
 }

@@ -1,10 +1,10 @@
 //! What the reconciler has only while its node leads: one term's grants, memory, and what is on its way.
 
-use super::errand::{Done, End};
+use super::task::{Done, End};
 use super::{Grant, GrantRefused, Leadership, Options, Replication};
 use crate::grants::{self, Answer, Effect, Event};
 use crate::membership::{self, Observer, Step};
-use crate::placement::{self, Hints, Sight};
+use crate::placement::{self, Health, Hints};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use symbi_model::{Command, NodeId, State};
@@ -78,8 +78,8 @@ impl Term {
     }
 
     /// What the grants know of nodes beyond the state.
-    pub(super) fn sight(&self, now: Duration) -> Sight {
-        Sight { silent: self.grants.silent(now), condemned: self.grants.condemned() }
+    pub(super) fn health(&self, now: Duration) -> Health {
+        Health { silent: self.grants.silent(now), down: self.grants.down() }
     }
 
     /// A node asks for a grant.
@@ -90,7 +90,7 @@ impl Term {
         self.feed(Event::Asked { request, node }, now)
     }
 
-    /// An errand has ended.
+    /// A task has ended.
     pub(super) fn finished(&mut self, done: Done, now: Duration) -> Vec<Effect> {
         match done {
             Done::Grants(event) => return self.feed(event, now),
@@ -134,7 +134,7 @@ impl Term {
         }
         self.planned = Some((state.clone(), now));
         self.left_over = false;
-        let (problem, previous) = placement::problem(state, hints, &self.sight(now));
+        let (problem, previous) = placement::problem(state, hints, &self.health(now));
         let plan = placement::solve(&problem, &previous);
         let commands = plan.places.into_iter().take(options.portion).filter_map(|place| {
             let agent = state.agents.get(&place.agent)?;
@@ -155,8 +155,8 @@ impl Term {
 
     /// The next membership step; none while one is on its way.
     pub(super) fn plan_membership(&mut self, state: &State, replication: &Replication, now: Duration) -> Option<Step> {
-        let sight = self.sight(now);
-        let view = self.observer.look(state, replication, &sight, now);
+        let health = self.health(now);
+        let view = self.observer.look(state, replication, &health, now);
         if self.stepping || now < self.step_after {
             return None;
         }
@@ -184,6 +184,6 @@ fn said(answer: Answer) -> Result<Grant, GrantRefused> {
     match answer {
         Answer::Granted { term, read_index } => Ok(Grant { term, read_index }),
         Answer::NotLeading => Err(GrantRefused::NotLeading),
-        Answer::Condemned => Err(GrantRefused::Condemned),
+        Answer::Down => Err(GrantRefused::Down),
     }
 }

@@ -41,7 +41,7 @@ async fn agents_are_spread_over_the_nodes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_nodes_agents_move_after_its_condemnation_and_it_returns_without_them() {
+async fn a_dead_nodes_agents_move_after_it_is_declared_down_and_it_returns_without_them() {
     let world = World::new("abc");
     let _nodes = ['a', 'b'].map(|name| world.asks(name));
     let dies = world.asks('c');
@@ -58,28 +58,28 @@ async fn a_dead_nodes_agents_move_after_its_condemnation_and_it_returns_without_
         assert_eq!((old_holder == id('c')), epoch > old_epoch, "{agent} is on {holder:?}");
     }
     let log = world.lock().log.clone();
-    let down = log.iter().position(|line| line == "down c: DONE").expect("condemned");
+    let down = log.iter().position(|line| line == "down c: DONE").expect("declared down");
     let moved = log.iter().rposition(|line| line.starts_with("place")).expect("placed");
     assert!(down < moved);
 
-    assert_eq!(world.handle.request_grant(id('c'), 2).await, Err(GrantRefused::Condemned));
+    assert_eq!(world.handle.request_grant(id('c'), 2).await, Err(GrantRefused::Down));
     let up = world.until(|state| state.nodes[&id('c')].liveness == Liveness::Up).await;
     let grant = world.handle.request_grant(id('c'), 2).await.expect("it is in again");
     assert!(grant.read_index >= up.counters.applied_index && grant.term == TERM);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_granted_between_a_condemnation_and_its_outcome_not_even_across_a_blink_of_leadership() {
+async fn nothing_is_granted_between_a_fall_and_its_outcome_not_even_across_a_blink_of_leadership() {
     let world = World::new("ab");
     let _a = world.asks('a');
     world.handle.request_grant(id('b'), 1).await.expect("granted at first");
     world.lock().held = Some(Default::default());
     world.eventually(|| world.lock().held.as_ref().is_none_or(|held| !held.is_empty()).then_some(())).await;
-    assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::Condemned));
+    assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::Down));
     let leadership = world.leadership.send_replace(None);
     assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::NotLeading));
     world.leadership.send_replace(leadership);
-    assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::Condemned));
+    assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::Down));
     assert!(world.handle.request_grant(id('a'), 1).await.is_ok());
 }
 
@@ -103,9 +103,9 @@ async fn who_does_not_lead_grants_and_proposes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_leader_without_a_quorum_refuses_and_one_that_is_deposed_refuses_at_once() {
     let world = World::new("abc");
-    world.lock().deaf = true;
+    world.lock().cut_off = true;
     assert_eq!(world.handle.request_grant(id('a'), 1).await, Err(GrantRefused::NotLeading));
-    world.lock().deaf = false;
+    world.lock().cut_off = false;
     world.lock().term = TERM + 1;
     assert_eq!(world.handle.request_grant(id('a'), 1).await, Err(GrantRefused::NotLeading));
     add_agents(&world, 1..=1, 100);

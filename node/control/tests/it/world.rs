@@ -39,7 +39,7 @@ pub struct Inner {
     /// Proposals are kept and not answered.
     pub held: Option<VecDeque<Asked>>,
     /// Confirmation rounds have no quorum.
-    pub deaf: bool,
+    pub cut_off: bool,
 }
 
 /// The world, from a test's side. Node `a` is the one that leads.
@@ -153,7 +153,7 @@ impl Inner {
         for name in nodes.chars().skip(1) {
             state.nodes.insert(id(name), node(name, Membership::Member));
         }
-        let mut inner = Self { state: state.recounted(), key, term: TERM, log: Vec::new(), held: None, deaf: false };
+        let mut inner = Self { state: state.recounted(), key, term: TERM, log: Vec::new(), held: None, cut_off: false };
         inner.apply_payload(Payload::Blank);
         inner
     }
@@ -196,7 +196,7 @@ async fn serve(
             Some(confirm) = confirms.recv() => {
                 let inner = lock(&inner);
                 let round = (inner.term, inner.state.counters.applied_index);
-                let _ = confirm.reply.send((!inner.deaf).then_some(round));
+                let _ = confirm.reply.send((!inner.cut_off).then_some(round));
             }
             Some(request) = changes.recv() => {
                 lock(&inner).log.push(format!("{:?}", request.change));

@@ -1,55 +1,19 @@
 //! What the receiver's node asks of a message, and the sender's node of its answer: the sink, the policy, the mailbox.
 
-use super::{NO_ROOM, denied, not_delivered};
-use crate::ending::Ending;
+use super::answerer::Answerer;
+use super::clearance::{NO_ROOM, denied};
+use super::origin::Origin;
+use crate::delivery::{Content, Delivery, Receipt};
+use crate::ending::{Ending, not_delivered};
 use crate::host::Host;
 use crate::instance::Instance;
-use crate::letter::{Content, Letter, Receipt};
 use crate::mailbox::NotTaken;
 use crate::observer::Effect;
 use std::sync::Arc;
 use symbi_model::agent::AgentName;
-use symbi_model::{DecisionId, Epoch, Incarnation, State};
-use symbi_policy::{AgentRef, Principal, Receive};
+use symbi_model::{DecisionId, Epoch};
+use symbi_policy::{AgentRef, Receive};
 use symbi_proto::session::Kind;
-
-/// A sender, as its credential or this node itself vouches for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// An agent.
-    Agent {
-        /// Its name.
-        name: AgentName,
-        /// Its epoch.
-        epoch: Epoch,
-        /// Which start of it.
-        incarnation: Incarnation,
-    },
-    /// A node's gateway.
-    Gateway {
-        /// For whom it speaks, as that node says.
-        user: String,
-    },
-}
-
-/// Who answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answerer {
-    /// The agent.
-    pub(crate) name: AgentName,
-    /// Its epoch.
-    pub(crate) epoch: Epoch,
-    /// Which start of it.
-    pub(crate) incarnation: Incarnation,
-}
-
-impl Answerer {
-    /// An incarnation that runs here.
-    pub(crate) fn of(instance: &Instance) -> Self {
-        let (name, epoch) = (instance.assignment.name().clone(), instance.assignment.epoch);
-        Self { name, epoch, incarnation: instance.incarnation }
-    }
-}
 
 /// A message that was taken in.
 pub(crate) struct Accepted {
@@ -87,8 +51,8 @@ pub(crate) fn accept(
     let judged = host.ports.gate.judge(&state, Receive { from: origin.principal(&state), to });
     let permit = judged.map_err(|refusal| denied(host, content.message, refusal))?;
     let decision = permit.reference().decision;
-    let (letter, receipt) = Letter::new(content, permit);
-    match receiver.mailbox.push(letter) {
+    let (delivery, receipt) = Delivery::new(content, permit);
+    match receiver.mailbox.push(delivery) {
         Ok(()) => Ok(Accepted { receiver, receipt, decision }),
         Err(NotTaken::Full) => Err(not_delivered("its mailbox and the line before it are full")),
         Err(NotTaken::Closed) => Err(not_delivered("the receiver has just ended")),
@@ -105,27 +69,6 @@ pub(crate) fn accept_answer(host: &Host, kind: Kind, from: &Answerer, ending: En
         Err(fenced) => {
             tracing::warn!(agent = %from.name, %fenced, "an answer was refused");
             Ending::OutcomeUnknown
-        }
-    }
-}
-
-impl Origin {
-    /// How the receiver's program is told of it.
-    pub(crate) fn name_for_agents(&self) -> String {
-        match self {
-            Self::Gateway { user } => format!("user:{user}"),
-            Self::Agent { name, .. } => name.to_string(),
-        }
-    }
-
-    /// For whom the policy judges.
-    fn principal(&self, state: &State) -> Principal {
-        match self {
-            Self::Gateway { user } => Principal::User(user.clone()),
-            Self::Agent { name, .. } => {
-                let owner = state.agents.get(name).map(|agent| agent.spec.owner.clone()).unwrap_or_default();
-                Principal::Agent(AgentRef { name: name.to_string(), owner })
-            }
         }
     }
 }

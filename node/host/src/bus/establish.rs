@@ -1,13 +1,14 @@
 //! Setting up a session with the incarnation of an agent that runs elsewhere: one hello and one reply, both with
 //! credentials.
 
-use super::arrival::Answerer;
+use super::answerer::Answerer;
 use super::channel::{Channel, Peer};
-use super::open::Open;
-use super::outbound::boot_ms;
-use super::outlet::Wanted;
-use super::{Route, not_delivered, papers};
-use crate::ending::Ending;
+use super::credentials;
+use super::envelope::Route;
+use super::outbound_session::OutboundSession;
+use super::send_queue::Wanted;
+use super::sender::Sender;
+use crate::ending::{Ending, not_delivered};
 use crate::host::Host;
 use crate::ports::PeerError;
 use ed25519_dalek::VerifyingKey;
@@ -24,28 +25,33 @@ use tokio::time::Instant;
 const HELLO: Duration = Duration::from_secs(5);
 
 /// Sets up a session with the incarnation that runs where `route` says. Whatever goes wrong, nothing was delivered.
-pub(super) async fn establish(host: &Host, wanted: Wanted, route: Route) -> Result<Arc<Open>, Ending> {
-    let Wanted { sender, to, remaining } = wanted;
+pub(super) async fn establish(
+    host: &Host,
+    sender: &Sender,
+    wanted: Wanted,
+    route: Route,
+) -> Result<Arc<OutboundSession>, Ending> {
+    let Wanted { to, remaining } = wanted;
     let deadline = Instant::now() + remaining;
     let state = host.state();
-    let bearer = sender.bearer(host, &state).ok_or_else(|| not_delivered("this node is no member yet"))?;
+    let identity = sender.identity(host, &state).ok_or_else(|| not_delivered("this node is no member yet"))?;
     let cluster = state.cluster.as_ref().ok_or_else(|| not_delivered("there is no cluster yet"))?.id;
     let receiver = Subject::Agent(to.clone());
-    let credential = bearer.credential(host, &state, receiver.clone());
-    let (name, peer_name) = (bearer.subject.to_string(), receiver.to_string());
+    let credential = identity.credential(host, &state, receiver.clone());
+    let (name, peer_name) = (identity.subject.to_string(), receiver.to_string());
     let party = Party {
         cluster,
         node: host.options.node,
         peer: route.node,
         name: name.clone(),
         peer_name: peer_name.clone(),
-        signing_key: bearer.cnf.clone(),
+        signing_key: identity.cnf.clone(),
         credential: credential.clone(),
-        now_ms: boot_ms(host),
+        now_ms: host.boot_ms(),
     };
     let (initiator, hello) = Initiator::start(party, host.random(), host.random(), Id(host.random()));
     let reply = greet(host, route.node, hello, remaining.min(HELLO)).await?;
-    let verified = papers::verify(host, &reply.credential, &bearer.subject, route.node, deadline).await;
+    let verified = credentials::verify(host, &reply.credential, &identity.subject, route.node, deadline).await;
     let verified = verified.map_err(|reason| not_delivered(format!("the receiver's credential: {reason}")))?;
     if verified.subject != receiver || verified.epoch != route.epoch {
         return Err(not_delivered(format!("{to} runs under another epoch by now")));
@@ -57,7 +63,7 @@ pub(super) async fn establish(host: &Host, wanted: Wanted, route: Route) -> Resu
         session: session.id().0,
         began: true,
         name: name.clone(),
-        epoch: bearer.epoch,
+        epoch: identity.epoch,
         peer: route.node,
         peer_name: peer_name.clone(),
         peer_epoch: verified.epoch,
@@ -65,7 +71,7 @@ pub(super) async fn establish(host: &Host, wanted: Wanted, route: Route) -> Resu
         peer_credential: reply.credential,
     }));
     let peer = Peer { node: route.node, name: peer_name, epoch: verified.epoch, key };
-    Ok(Open::new(Channel::new(session, peer), name, Answerer::new(to, &verified)))
+    Ok(OutboundSession::new(Channel::new(session, peer), name, Answerer::new(to, &verified)))
 }
 
 async fn greet(host: &Host, node: NodeId, hello: Hello, within: Duration) -> Result<HelloReply, Ending> {

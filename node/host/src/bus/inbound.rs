@@ -5,16 +5,17 @@
 //! those that wait goes back by [`super::returns`].
 
 use super::arrival::{Accepted, accept};
+use super::attestation;
 use super::channel::{Channel, Peer};
-use super::desk::Held;
-use super::farewell;
-use super::outbound::boot_ms;
-use super::papers::{self, Bearer};
-use super::returns::{self, Return, Returns, plain};
-use super::{LONGEST, fate, letter_deadline, not_delivered};
-use crate::ending::Ending;
+use super::credentials::{self, Identity};
+use super::envelope::{LONGEST, delivery_deadline};
+use super::return_queue::{Return, Returns};
+use super::returns;
+use super::router::InboundSession;
+use super::sessions;
+use crate::delivery::{Content, Receipt};
+use crate::ending::{Ending, fate, not_delivered, word};
 use crate::host::Host;
-use crate::letter::{Content, Receipt};
 use crate::observer::Effect;
 use bytes::Bytes;
 use ed25519_dalek::VerifyingKey;
@@ -49,7 +50,7 @@ pub(crate) fn receive(host: &Arc<Host>, from: NodeId, bytes: &[u8]) -> BoxFuture
         Ok(MessageFrame::Returns { session, answers, attestation, endings }) => {
             reply(returns::take(host, from, session, &answers, attestation.as_deref(), endings))
         }
-        Ok(MessageFrame::Close { session, why }) => reply(farewell::take(host, from, session, why)),
+        Ok(MessageFrame::Close { session, why }) => reply(sessions::take(host, from, session, why)),
     }
 }
 
@@ -65,12 +66,12 @@ fn deadline(remaining_ms: u64) -> Instant {
 async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> Result<MessageReply, String> {
     let name: AgentName = hello.receiver.parse().map_err(|_| "the receiver's name is none".to_owned())?;
     let audience = Subject::Agent(name.clone());
-    let sender = papers::verify(host, &hello.credential, &audience, from, deadline).await?;
+    let sender = credentials::verify(host, &hello.credential, &audience, from, deadline).await?;
     let receiver = host.instances.get(&name).ok_or_else(|| format!("{name} is not running"))?;
     let state = host.check(&receiver, Effect::Receive).map_err(|refused| format!("the receiver is {refused}"))?;
     let cluster = state.cluster.as_ref().ok_or_else(|| "there is no cluster yet".to_owned())?;
-    let bearer = Bearer::agent(&receiver);
-    let credential = bearer.credential(host, &state, sender.subject.clone());
+    let identity = Identity::agent(&receiver);
+    let credential = identity.credential(host, &state, sender.subject.clone());
     let (own_name, peer_name) = (audience.to_string(), sender.subject.to_string());
     let party = Party {
         cluster: cluster.id,
@@ -78,9 +79,9 @@ async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> R
         peer: from,
         name: own_name.clone(),
         peer_name: peer_name.clone(),
-        signing_key: bearer.cnf.clone(),
+        signing_key: identity.cnf.clone(),
         credential: credential.clone(),
-        now_ms: boot_ms(host),
+        now_ms: host.boot_ms(),
     };
     let no_session = |error: String| format!("no session with {name}: {error}");
     let answered = respond(party, hello, &sender.cnf, host.random(), host.random());
@@ -90,7 +91,7 @@ async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> R
         session: hello.session.0,
         began: false,
         name: own_name,
-        epoch: bearer.epoch,
+        epoch: identity.epoch,
         peer: from,
         peer_name: peer_name.clone(),
         peer_epoch: sender.epoch,
@@ -99,7 +100,7 @@ async fn greet(host: &Host, from: NodeId, hello: &Hello, deadline: Instant) -> R
     }));
     let peer = Peer { node: from, name: peer_name, epoch: sender.epoch, key };
     let channel = Channel::new(session, peer);
-    farewell::tell(host, host.desk.insert(Held { channel, sender, receiver, returns: Returns::default() }));
+    sessions::tell(host, host.router.insert(InboundSession { channel, sender, receiver, returns: Returns::default() }));
     Ok(MessageReply::Hello(Box::new(reply)))
 }
 
@@ -111,7 +112,7 @@ fn take_batch(
     messages: Vec<Carried>,
     attestation: Option<&Attestation>,
 ) -> MessageReply {
-    let Some(held) = host.desk.get(session, from) else { return MessageReply::NoSession };
+    let Some(held) = host.router.get(session, from) else { return MessageReply::NoSession };
     if messages.len() > batch::MESSAGES {
         return MessageReply::NoSession;
     }
@@ -125,13 +126,13 @@ fn take_batch(
     if !lines.is_empty() {
         host.counters.messages_received.add(lines.len() as u64);
         held.channel.hold(lines);
-        held.channel.attest(host, attestation);
+        attestation::attest(&held.channel, host, attestation);
     }
     MessageReply::Batch(words)
 }
 
 /// Takes in a message: the word on it, and the line that it is in the ledger, if it opens.
-fn take(host: &Arc<Host>, held: &Arc<Held>, carried: Carried) -> (Word, Option<Message>) {
+fn take(host: &Arc<Host>, held: &Arc<InboundSession>, carried: Carried) -> (Word, Option<Message>) {
     if held.channel.is_closed() {
         return (Word::NoSession, None);
     }
@@ -139,7 +140,7 @@ fn take(host: &Arc<Host>, held: &Arc<Held>, carried: Carried) -> (Word, Option<M
     let opened = match opened {
         Ok(opened) => opened,
         Err(error @ symbi_proto::Error::Unattested { .. }) => {
-            held.channel.close(host, &error.to_string(), Vec::new());
+            attestation::close(&held.channel, host, &error.to_string(), Vec::new());
             return (Word::NoSession, None);
         }
         Err(error) => {
@@ -174,13 +175,13 @@ fn take(host: &Arc<Host>, held: &Arc<Held>, carried: Carried) -> (Word, Option<M
         decision,
         fate: ending.as_ref().map_or(ledger::Fate::Taken, fate),
     };
-    (ending.map_or(Word::Waiting, plain), Some(line))
+    (ending.map_or(Word::Waiting, word), Some(line))
 }
 
 /// Puts a message in the receiver's mailbox, or in line for it: its receipt, and what allowed it.
 fn put(
     host: &Host,
-    held: &Held,
+    held: &InboundSession,
     header: &Header,
     payload: Vec<u8>,
     user: &str,
@@ -201,7 +202,7 @@ fn put(
         kind: header.kind,
         from: origin.name_for_agents(),
         payload,
-        deadline: letter_deadline(header.kind, deadline),
+        deadline: delivery_deadline(header.kind, deadline),
         deadline_ms: header.deadline_ms,
     };
     let to = held.receiver.assignment.name();
@@ -210,7 +211,7 @@ fn put(
 }
 
 /// Waits for how a message ends, and has it go back.
-async fn follow(host: Arc<Host>, held: Arc<Held>, header: Header, receipt: Receipt, deadline: Instant) {
+async fn follow(host: Arc<Host>, held: Arc<InboundSession>, header: Header, receipt: Receipt, deadline: Instant) {
     let ending = receipt.wait(deadline).await;
     let must_drive = held.returns.push(Return { asked: header, ending, deadline });
     if must_drive {

@@ -1,52 +1,71 @@
 //! The whole way of a message within one node.
 
-use super::arrival::{self, Accepted, Answerer};
-use super::{Cleared, Parcel, Sender, fate, letter_deadline};
-use crate::ending::Ending;
+use super::answerer::Answerer;
+use super::arrival::{self, Accepted};
+use super::envelope::{Cleared, Envelope, delivery_deadline};
+use super::sender::Sender;
+use crate::delivery::{Content, Receipt};
+use crate::ending::{Ending, fate};
 use crate::host::Host;
-use crate::letter::Content;
-use std::sync::Arc;
 use symbi_model::agent::AgentName;
 use symbi_model::ledger::{Entry, Fate, Local};
 use symbi_model::{DecisionId, Epoch};
 use symbi_proto::session::Kind;
+use tokio::time::Instant;
 
-/// Sends a message to an agent of this node, and waits for how it ends.
-pub(super) async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel, cleared: Cleared) -> Ending {
-    let Cleared { sanction, route } = cleared;
-    let sent_by = sanction.reference().decision;
-    if let Err(ending) = sender.test(host, parcel.kind, sanction) {
-        return ending;
-    }
+/// A message that is in the mailbox of an agent of this node, or in line for it.
+pub(super) struct Entered {
+    /// Who answers it.
+    receiver: Answerer,
+    /// Brings its ending.
+    receipt: Receipt,
+    /// `Ask` or `Tell`.
+    kind: Kind,
+    /// How long its sender waits.
+    deadline: Instant,
+    /// Its answer as the ledger has it, but for its length; none for a tell.
+    answer: Option<Local>,
+}
+
+/// Hands a message to an agent of this node. Waits for nothing.
+pub(super) fn enter(host: &Host, sender: &Sender, envelope: Envelope, cleared: Cleared) -> Result<Entered, Ending> {
+    let Cleared { permit, route } = cleared;
+    let Envelope { message, kind, to, payload, deadline, deadline_ms, .. } = envelope;
+    let sent_by = permit.reference().decision;
+    sender.test(host, kind, permit)?;
     let origin = sender.origin();
-    let content = Content {
-        message: parcel.message,
-        kind: parcel.kind,
-        from: origin.name_for_agents(),
-        payload: parcel.payload,
-        deadline: letter_deadline(parcel.kind, parcel.deadline),
-        deadline_ms: parcel.deadline_ms,
-    };
-    let mut line = line(host, sender, &parcel.to, route.epoch, &content);
+    let from = origin.name_for_agents();
+    let content = Content { message, kind, from, payload, deadline: delivery_deadline(kind, deadline), deadline_ms };
+    let mut line = line(host, sender, &to, route.epoch, &content);
     line.sent_by = Some(sent_by);
-    match arrival::accept(host, &origin, &parcel.to, route.epoch, content) {
+    match arrival::accept(host, &origin, &to, route.epoch, content) {
         Err(ending) => {
             line.fate = fate(&ending);
             line.received_by = if let Ending::Denied { decision, .. } = &ending { Some(*decision) } else { None };
             host.ledger.record(Entry::Local(line));
-            ending
+            Err(ending)
         }
         Ok(Accepted { receiver, receipt, decision }) => {
             line.received_by = Some(decision);
-            let answer = (parcel.kind == Kind::Ask).then(|| answer_to(&line));
+            let answer = (kind == Kind::Ask).then(|| answer_to(&line));
             host.ledger.record(Entry::Local(line));
-            let ending = receipt.wait(parcel.deadline).await;
-            let ending = arrival::accept_answer(host, parcel.kind, &Answerer::of(&receiver), ending);
-            if let (Some(answer), Ending::Answer(payload)) = (answer, &ending) {
-                host.ledger.record(Entry::Local(Local { bytes: payload.len() as u64, ..answer }));
-            }
-            ending
+            let (name, epoch) = (receiver.assignment.name().clone(), receiver.assignment.epoch);
+            let receiver = Answerer { name, epoch, incarnation: receiver.incarnation };
+            Ok(Entered { receiver, receipt, kind, deadline, answer })
         }
+    }
+}
+
+impl Entered {
+    /// Waits for how it ends.
+    pub(super) async fn ended(self, host: &Host) -> Ending {
+        let Self { receiver, receipt, kind, deadline, answer } = self;
+        let ending = receipt.wait(deadline).await;
+        let ending = arrival::accept_answer(host, kind, &receiver, ending);
+        if let (Some(answer), Ending::Answer(payload)) = (answer, &ending) {
+            host.ledger.record(Entry::Local(Local { bytes: payload.len() as u64, ..answer }));
+        }
+        ending
     }
 }
 

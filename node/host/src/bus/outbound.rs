@@ -1,24 +1,26 @@
-//! To another node: the outlets of a sender, one for each receiver, and how what waits in one is sealed, signed and sent.
+//! To another node: how what waits in a send queue is sealed, signed and sent.
 //!
 //! A session is for one incarnation of the receiver. Whatever shows that it no longer fits (another epoch or node in the
 //! state, its age, the receiver's node that no longer knows it, a frame that did not arrive) has another one set up, when
-//! what is under way in the old one was replied to, so that messages arrive in the order in which they came. A batch is
-//! whatever waits when it leaves; nothing waits for one to be full.
+//! what is under way in the old one was replied to, so that messages arrive in the order in which they came: also when the
+//! receiver runs on this node by then. A batch is whatever waits when it leaves; nothing waits for one to be full.
 
+use super::clearance::clear;
+use super::credentials::Identity;
+use super::envelope::{Cleared, Envelope, GRACE, Route};
 use super::establish::establish;
-use super::open::{Call, Open};
-use super::outlet::{Next, Outgoing, Outlet, Sent, UNDER_WAY};
-use super::papers::Bearer;
-use super::{ATTEMPTS, Cleared, Parcel, Route, Sender, clear, not_delivered};
-use crate::ending::Ending;
+use super::local;
+use super::outbound_session::{Call, OutboundSession};
+use super::room::Room;
+use super::send_queue::{Next, Outgoing, Pushed, SendQueue};
+use super::sender::Sender;
+use crate::ending::{Ending, not_delivered, told_by};
 use crate::host::Host;
 use crate::ports::PeerError;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::agent::AgentName;
 use symbi_model::ledger::{Entry, Fate, Message, MessageBatch};
 use symbi_model::{PolicyNumber, State};
 use symbi_proto::session::{self, Header, Kind, Said};
@@ -28,137 +30,119 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
-/// How long after the deadline the receiver's node may still say how a message ended.
-pub(super) const GRACE: Duration = Duration::from_millis(500);
+/// How often a message is sent when the session is not known where it arrives.
+const ATTEMPTS: u32 = 2;
 
-/// The outlets of one sender.
-pub(crate) struct Sessions {
-    /// By receiver.
-    outlets: Mutex<Used>,
-    /// How many are kept.
-    capacity: usize,
-}
-
-/// A count of uses, and outlets with the count at which each was last used.
-type Used = (u64, BTreeMap<AgentName, (u64, Arc<Outlet>)>);
-
-impl Sessions {
-    /// None yet, and at most `capacity`.
-    pub(crate) fn new(capacity: usize) -> Self {
-        assert!(capacity > 0, "there is room for a session");
-        Self { outlets: Mutex::default(), capacity }
-    }
-
-    /// The outlet to `receiver`; the one unused for longest makes room.
-    fn outlet(&self, receiver: &AgentName) -> Arc<Outlet> {
-        let mut outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, outlets) = &mut *outlets;
-        *count += 1;
-        if let Some((used, outlet)) = outlets.get_mut(receiver) {
-            *used = *count;
-            return Arc::clone(outlet);
-        }
-        if outlets.len() >= self.capacity {
-            let oldest = outlets.iter().min_by_key(|(_, (used, _))| *used).map(|(name, _)| name.clone());
-            oldest.and_then(|name| outlets.remove(&name));
-        }
-        let outlet = Outlet::new();
-        outlets.insert(receiver.clone(), (*count, Arc::clone(&outlet)));
-        outlet
-    }
-
-    /// Lets go of sessions that are over.
-    pub(super) fn forget(&self) {
-        let outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
-        outlets.1.values().for_each(|(_, outlet)| outlet.forget());
-    }
-}
-
-/// Sends a message to another node, and waits for how it ends. It has its place among the sender's messages when this is
-/// first polled.
-pub(super) async fn send(host: &Arc<Host>, sender: &Sender, parcel: Parcel, cleared: Cleared) -> Sent {
-    let outlet = sender.sessions(host).outlet(&parcel.to);
-    let deadline = parcel.deadline;
+/// Sends a message by its queue, and waits for how it ends. It has its place among the sender's messages when this is first
+/// polled.
+pub(super) async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope, cleared: Cleared) -> Ending {
+    let deadline = envelope.deadline;
     let (told, mut ended) = oneshot::channel();
-    let outgoing = Outgoing { sender: sender.clone(), parcel, cleared: Some(cleared), attempts: 0, told };
-    let Some((number, must_drive)) = outlet.push(outgoing) else {
-        return Sent::Ended(not_delivered("too many messages wait for its session"));
+    let Pushed { queue, number, must_drive } = match sender.send_queues(host).push(envelope, cleared, told) {
+        Ok(pushed) => pushed,
+        Err(full) => return not_delivered(full.to_string()),
     };
     if must_drive {
-        host.spawn(drive(Arc::clone(host), Arc::clone(&outlet)));
+        host.spawn(drive(Arc::clone(host), sender.clone(), Arc::clone(&queue)));
     }
-    let unknown = || Sent::Ended(Ending::OutcomeUnknown);
     match timeout_at(deadline, &mut ended).await {
-        Ok(sent) => sent.unwrap_or_else(|_| unknown()),
-        Err(_) if outlet.withdraw(number) => Sent::Ended(Ending::DeadlineExceeded { delivered: false }),
+        Ok(ending) => ending.unwrap_or(Ending::OutcomeUnknown),
+        Err(_) if queue.withdraw(number) => Ending::DeadlineExceeded { delivered: false },
         Err(_) => match timeout_at(deadline + GRACE, ended).await {
-            Ok(Ok(sent)) => sent,
-            Ok(Err(_)) | Err(_) => unknown(),
+            Ok(Ok(ending)) => ending,
+            Ok(Err(_)) | Err(_) => Ending::OutcomeUnknown,
         },
     }
 }
 
 /// Sends what waits, until nothing does.
-async fn drive(host: Arc<Host>, outlet: Arc<Outlet>) {
+async fn drive(host: Arc<Host>, sender: Sender, queue: Arc<SendQueue>) {
     loop {
         // Whoever is ready to send, too, comes first: a batch is what waits when it leaves.
         yield_now().await;
-        let Ok(place) = Arc::clone(&outlet.window).acquire_owned().await else { return };
-        match outlet.next() {
+        match queue.next() {
             Next::Idle => return,
-            Next::Clear(number, outgoing) => clear_again(&host, &outlet, number, outgoing),
-            Next::Send(route) => match outlet.open_for(route, boot_ms(&host)) {
-                Some(open) => post(&host, &outlet, &open, route, place),
-                None => reach(&host, &outlet, route).await,
-            },
+            Next::Clear(number, outgoing) => clear_again(&host, &sender, &queue, number, outgoing),
+            Next::Send(route) => advance(&host, &sender, &queue, route).await,
         }
     }
 }
 
 /// Judges and routes a message that came back.
-fn clear_again(host: &Arc<Host>, outlet: &Outlet, number: u64, mut outgoing: Box<Outgoing>) {
-    match clear(host, &outgoing.sender, &outgoing.parcel) {
+fn clear_again(host: &Host, sender: &Sender, queue: &SendQueue, number: u64, mut outgoing: Box<Outgoing>) {
+    match clear(host, &sender.speaking_for(&outgoing.envelope.user), &outgoing.envelope) {
         Err(ending) => outgoing.end(ending),
-        Ok(cleared) if cleared.route.node == host.options.node => {
-            let Outgoing { parcel, told, .. } = *outgoing;
-            let _ = told.send(Sent::Here(Box::new((parcel, cleared))));
-        }
         Ok(cleared) => {
             outgoing.cleared = Some(cleared);
-            let must_drive = outlet.put_back([(number, outgoing)]);
+            let must_drive = queue.put_back([(number, outgoing)]);
             debug_assert!(!must_drive, "whoever clears drives");
         }
     }
 }
 
-/// Sets up a session for `route`; if there can be none, nothing that waits for it was delivered.
-async fn reach(host: &Arc<Host>, outlet: &Outlet, route: Route) {
-    if outlet.was_for(route) {
-        // One place is the driver's own.
-        let _ = outlet.window.acquire_many(UNDER_WAY - 1).await;
-    }
-    let Some(wanted) = outlet.wanted() else { return };
-    match establish(host, wanted, route).await {
-        Ok(open) => {
-            host.opened.insert(&open);
-            outlet.set_open(open, route);
+/// Does what is next for the first message, which goes to `route`: sends it with those behind it, or what must come before that.
+async fn advance(host: &Arc<Host>, sender: &Sender, queue: &Arc<SendQueue>, route: Route) {
+    let is_here = route.node == host.options.node;
+    if let Some(open) = queue.open_for(route, host.boot_ms()).filter(|_| !is_here) {
+        match Arc::clone(&open.window).try_acquire_owned() {
+            Ok(place) => post(host, sender, queue, &open, route, place),
+            // Whether the first message is still the same is looked at again.
+            Err(_) => drop(open.window.acquire().await),
         }
-        // The time of the most patient of those who waited is up, and the outlet tells each so; who came since has time left.
+    } else if let Some(last) = queue.unsettled() {
+        last.settled().await;
+    } else if is_here {
+        enter_here(host, sender, queue, route);
+    } else {
+        reach(host, sender, queue, route).await;
+    }
+}
+
+/// Hands messages to their receiver on this node.
+fn enter_here(host: &Arc<Host>, sender: &Sender, queue: &SendQueue, route: Route) {
+    let (_, taken) = queue.take(route);
+    for (_, outgoing) in taken {
+        if outgoing.is_stale() {
+            outgoing.end(Ending::DeadlineExceeded { delivered: false });
+            continue;
+        }
+        let Outgoing { envelope, cleared, told, .. } = *outgoing;
+        let Some(cleared) = cleared else { continue };
+        // Whoever has stopped waiting needs no ending.
+        match local::enter(host, &sender.speaking_for(&envelope.user), envelope, cleared) {
+            Err(ending) => drop(told.send(ending)),
+            Ok(entered) => {
+                let host_ = Arc::clone(host);
+                host.spawn(async move { drop(told.send(entered.ended(&host_).await)) });
+            }
+        }
+    }
+}
+
+/// Sets up a session for `route`; if there can be none, nothing that waits for it was delivered.
+async fn reach(host: &Arc<Host>, sender: &Sender, queue: &SendQueue, route: Route) {
+    let Some(wanted) = queue.wanted() else { return };
+    match establish(host, sender, wanted, route).await {
+        Ok(open) => {
+            host.outbound_sessions.insert(&open);
+            queue.set_open(open);
+        }
+        // The time of the most patient of those who waited is up, and the queue tells each so; who came since has time left.
         Err(Ending::DeadlineExceeded { .. }) => {}
-        Err(ending) => outlet.fail(route, &ending),
+        Err(ending) => queue.fail(route, &ending),
     }
 }
 
 /// A message that was sent, until it was replied to.
 struct Flying {
-    /// Its place in the outlet.
+    /// Its place in the queue.
     number: u64,
-    /// Who sends it.
-    sender: Sender,
     /// What was sent.
-    parcel: Parcel,
+    envelope: Envelope,
     /// How often it was sent in vain.
     attempts: u32,
+    /// What it takes of its sender's room.
+    room: Room,
 }
 
 /// A batch that is being made.
@@ -169,24 +153,30 @@ struct Making {
     /// As the ledger has them.
     lines: Vec<Message>,
     /// As they are awaited.
-    flying: Vec<(Flying, oneshot::Sender<Sent>)>,
+    flying: Vec<(Flying, oneshot::Sender<Ending>)>,
     /// How long the most patient sender waits.
     patience: Duration,
 }
 
 /// Sends one batch of what waits.
-fn post(host: &Arc<Host>, outlet: &Arc<Outlet>, open: &Arc<Open>, route: Route, place: OwnedSemaphorePermit) {
-    let (policy_set, taken) = outlet.take(route);
+fn post(
+    host: &Arc<Host>,
+    sender: &Sender,
+    queue: &Arc<SendQueue>,
+    open: &Arc<OutboundSession>,
+    route: Route,
+    place: OwnedSemaphorePermit,
+) {
+    let (policy_set, taken) = queue.take(route);
     let mut state = None;
-    let pass = |(number, message)| pass(host, message, &mut state).map(|message| (number, message));
+    let pass = |(number, message)| pass(host, sender, message, &mut state).map(|message| (number, message));
     let passed: Vec<(u64, Box<Outgoing>)> = taken.into_iter().filter_map(pass).collect();
-    let (Some(state), Some((_, first))) = (state, passed.first()) else { return };
-    let sender = first.sender.clone();
-    let Some(bearer) = sender.bearer(host, &state) else {
+    let Some(state) = state.filter(|_| !passed.is_empty()) else { return };
+    let Some(identity) = sender.identity(host, &state) else {
         passed.into_iter().for_each(|(_, message)| message.end(not_delivered("this node is no member any more")));
         return;
     };
-    let (making, attestation) = seal(host, open, &bearer, policy_set, passed);
+    let (making, attestation) = seal(host, open, &identity, policy_set, passed);
     let Some(attestation) = attestation else { return };
     let Making { carried, lines, flying, patience } = making;
     host.counters.messages_sent.add(lines.len() as u64);
@@ -194,7 +184,7 @@ fn post(host: &Arc<Host>, outlet: &Arc<Outlet>, open: &Arc<Open>, route: Route, 
     let (batch, first) = (attestation.batch, attestation.first);
     let (mut sent, mut calls) = (Vec::with_capacity(flying.len()), Vec::with_capacity(flying.len()));
     for (sequence, (flying, told)) in (first..).zip(flying) {
-        calls.push((flying.parcel.message, Call { kind: flying.parcel.kind, batch, sequence, told }));
+        calls.push((flying.envelope.message, Call { kind: flying.envelope.kind, batch, sequence, told }));
         sent.push(flying);
     }
     open.expect(calls);
@@ -206,17 +196,17 @@ fn post(host: &Arc<Host>, outlet: &Arc<Outlet>, open: &Arc<Open>, route: Route, 
     }));
     let frame = MessageFrame::Batch { session, messages: carried, attestation: Some(Box::new(attestation)) };
     let reply = (host.ports.peers)(route.node, frame.encode().into(), patience + GRACE);
-    host.spawn(settle(Arc::clone(host), Arc::clone(outlet), Arc::clone(open), sent, reply, place));
+    host.spawn(settle(Arc::clone(host), sender.clone(), Arc::clone(queue), Arc::clone(open), sent, reply, place));
 }
 
-/// The effect itself: tested in the moment in which a message leaves, by the `state` that is told; its sanction is used up
+/// The effect itself: tested in the moment in which a message leaves, by the `state` that is told; its permit is used up
 /// by it.
-fn pass(host: &Host, mut message: Box<Outgoing>, state: &mut Option<State>) -> Option<Box<Outgoing>> {
+fn pass(host: &Host, sender: &Sender, mut message: Box<Outgoing>, state: &mut Option<State>) -> Option<Box<Outgoing>> {
     let tested = match message.cleared.take() {
         _ if message.is_stale() => Err(Ending::DeadlineExceeded { delivered: false }),
         Some(cleared) => {
-            message.parcel.decision = Some(cleared.sanction.reference().decision);
-            message.sender.test(host, message.parcel.kind, cleared.sanction)
+            message.envelope.decision = Some(cleared.permit.reference().decision);
+            sender.test(host, message.envelope.kind, cleared.permit)
         }
         None => Err(not_delivered("it was not cleared")),
     };
@@ -235,100 +225,104 @@ fn pass(host: &Host, mut message: Box<Outgoing>, state: &mut Option<State>) -> O
 /// Seals messages, and signs those that could be.
 fn seal(
     host: &Host,
-    open: &Open,
-    bearer: &Bearer<'_>,
+    open: &OutboundSession,
+    identity: &Identity<'_>,
     policy_set: PolicyNumber,
     passed: Vec<(u64, Box<Outgoing>)>,
 ) -> (Making, Option<symbi_model::ledger::Attestation>) {
     let mut making = Making::default();
     let mut session = open.channel.session();
     for (number, message) in passed {
-        let header = header(open, bearer, &message.parcel);
-        match session.seal(&header, &message.parcel.payload) {
+        let header = header(open, identity, &message.envelope);
+        match session.seal(&header, &message.envelope.payload) {
             Ok(sealed) => making.add(number, message, sealed),
             Err(error) => message.end(not_delivered(format!("it cannot be sealed: {error}"))),
         }
     }
-    let said = Said { epoch: bearer.epoch, policy_set, time_ms: (host.ports.wall_ms)() };
-    let attestation = session.attest(bearer.cnf, &said);
+    let said = Said { epoch: identity.epoch, policy_set, time_ms: (host.ports.wall_ms)() };
+    let attestation = session.attest(identity.cnf, &said);
     (making, attestation)
 }
 
-fn header(open: &Open, bearer: &Bearer<'_>, parcel: &Parcel) -> Header {
+fn header(open: &OutboundSession, identity: &Identity<'_>, envelope: &Envelope) -> Header {
     Header {
-        kind: parcel.kind,
-        message: parcel.message,
+        kind: envelope.kind,
+        message: envelope.message,
         in_reply_to: None,
         sender: open.name.clone(),
         receiver: open.channel.peer.name.clone(),
-        sender_epoch: bearer.epoch,
-        sender_incarnation: bearer.incarnation,
+        sender_epoch: identity.epoch,
+        sender_incarnation: identity.incarnation,
         receiver_epoch: open.peer.epoch,
-        deadline_ms: parcel.deadline_ms,
+        deadline_ms: envelope.deadline_ms,
         trace: [0; 16],
     }
 }
 
 impl Making {
     fn add(&mut self, number: u64, message: Box<Outgoing>, sealed: session::Sealed) {
-        let Outgoing { sender, parcel, attempts, told, .. } = *message;
-        let remaining = parcel.remaining();
-        let user = sender.user().to_owned();
+        let Outgoing { envelope, attempts, room, told, .. } = *message;
+        let remaining = envelope.remaining();
+        let user = envelope.user.clone();
         debug_assert!(user.len() <= USER_BYTES, "it was checked when it was cleared");
         self.patience = self.patience.max(remaining);
         self.lines.push(Message {
             sequence: sealed.sequence,
-            message: parcel.message,
-            kind: parcel.kind,
+            message: envelope.message,
+            kind: envelope.kind,
             header: sealed.header,
             user: user.clone(),
-            bytes: parcel.payload.len() as u64,
-            deadline_ms: parcel.deadline_ms,
-            decision: parcel.decision,
+            bytes: envelope.payload.len() as u64,
+            deadline_ms: envelope.deadline_ms,
+            decision: envelope.decision,
             fate: Fate::Sent,
         });
         let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
         self.carried.push(Carried { remaining_ms, user, sealed: Blob(sealed.bytes) });
-        self.flying.push((Flying { number, sender, parcel, attempts }, told));
+        self.flying.push((Flying { number, envelope, attempts, room }, told));
     }
 }
 
 /// Waits for what the receiver's node says of a batch. Its place is free after that.
 async fn settle(
     host: Arc<Host>,
-    outlet: Arc<Outlet>,
-    open: Arc<Open>,
+    sender: Sender,
+    queue: Arc<SendQueue>,
+    open: Arc<OutboundSession>,
     sent: Vec<Flying>,
     reply: BoxFuture<'static, Result<Bytes, PeerError>>,
     place: OwnedSemaphorePermit,
 ) {
     let (words, is_spent) = words(reply.await, sent.len());
     if is_spent {
-        outlet.drop_open(&open);
+        queue.drop_open(&open);
     }
     let (mut back, mut endings) = (Vec::new(), Vec::new());
     for (flying, word) in sent.into_iter().zip(words) {
-        let (message, kind) = (flying.parcel.message, flying.parcel.kind);
+        let (message, kind) = (flying.envelope.message, flying.envelope.kind);
         match word {
-            Some(Word::NoSession) if flying.attempts + 1 < ATTEMPTS => {
-                if let Some(Call { told, .. }) = open.take(&message) {
-                    let Flying { number, sender, parcel, attempts } = flying;
-                    let outgoing = Outgoing { sender, parcel, cleared: None, attempts: attempts + 1, told };
-                    back.push((number, Box::new(outgoing)));
-                }
-            }
+            Some(Word::NoSession) if flying.attempts + 1 < ATTEMPTS => back.push(flying),
             // An answer, or word of how it ended, may still come.
             None | Some(Word::Waiting | Word::OutcomeUnknown | Word::Delivered) if kind == Kind::Ask => {}
             Some(Word::Waiting) => {}
             None => endings.push((message, Ending::OutcomeUnknown)),
-            Some(word) => endings.push((message, ending(word))),
+            Some(word) => endings.push((message, told_by(word))),
         }
     }
-    open.end(&host, endings);
-    let must_drive = outlet.put_back(back);
+    open.end(&host.ledger, endings);
+    let must_drive = open.unless_abandoned(|| queue.put_back(back.into_iter().filter_map(|flying| flying.back(&open))));
     drop(place);
-    if must_drive {
-        drive(host, outlet).await;
+    if must_drive == Some(true) {
+        drive(host, sender, queue).await;
+    }
+}
+
+impl Flying {
+    /// The message as it waits again; none if it has ended meanwhile.
+    fn back(self, open: &OutboundSession) -> Option<(u64, Box<Outgoing>)> {
+        let Self { number, envelope, attempts, room } = self;
+        let Call { told, .. } = open.take(&envelope.message)?;
+        Some((number, Box::new(Outgoing { envelope, cleared: None, attempts: attempts + 1, room, told })))
     }
 }
 
@@ -346,21 +340,4 @@ fn words(reply: Result<Bytes, PeerError>, count: usize) -> (Vec<Option<Word>>, b
         }
         Err(PeerError::TimedOut | PeerError::Broken) | Ok(Ok(_) | Err(_)) => (vec![None; count], true),
     }
-}
-
-/// The ending that a word of the receiver's node tells of.
-pub(super) fn ending(word: Word) -> Ending {
-    match word {
-        Word::Delivered => Ending::Answer(Vec::new()),
-        Word::Denied { decision, reason } => Ending::Denied { decision, reason },
-        Word::NotDelivered { reason } => Ending::NotDelivered { reason },
-        Word::DeadlineExceeded { delivered } => Ending::DeadlineExceeded { delivered },
-        Word::NoSession => not_delivered("the receiver's node does not keep the session"),
-        Word::Waiting | Word::OutcomeUnknown => Ending::OutcomeUnknown,
-    }
-}
-
-/// The clock by which sessions age: it does not jump.
-pub(super) fn boot_ms(host: &Host) -> u64 {
-    u64::try_from((host.ports.boottime)().as_millis()).unwrap_or(u64::MAX)
 }

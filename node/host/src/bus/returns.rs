@@ -6,21 +6,20 @@
 //! connection that breaks between question and answer costs the answer only if it stays broken until the deadline.
 
 use super::arrival::accept_answer;
-use super::desk::Held;
-use super::fate;
-use super::open::Open;
-use super::outbound::{GRACE, ending};
-use crate::ending::Ending;
+use super::attestation::attest;
+use super::envelope::GRACE;
+use super::outbound_session::OutboundSession;
+use super::return_queue::Return;
+use super::router::InboundSession;
+use crate::ending::{Ending, fate, told_by, word};
 use crate::host::Host;
 use bytes::Bytes;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::ledger::{Attestation, Entry, Fate, Message, MessageBatch};
 use symbi_model::{Hash, MessageId, NodeId};
 use symbi_proto::session::{Header, Id, Kind, Opened, Said, batch};
-use symbi_proto::wire::message::AROUND_BYTES;
-use symbi_proto::wire::{Blob, FRAME_BYTES, MessageFrame, MessageReply, Word};
+use symbi_proto::wire::{Blob, MessageFrame, MessageReply, Word};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
@@ -28,74 +27,9 @@ use tokio::time::{Instant, sleep};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long after a failure it is sent again.
 const AGAIN: Duration = Duration::from_millis(100);
-/// What the header, the seal and all else take of a frame for one answer, at most.
-const SEAL_BYTES: usize = 4_096 + AROUND_BYTES;
-
-/// How a message ended, on its way back.
-pub(super) struct Return {
-    /// Its header.
-    pub(super) asked: Header,
-    /// How it ended.
-    pub(super) ending: Ending,
-    /// How long its sender waits.
-    pub(super) deadline: Instant,
-}
-
-/// What waits to go back.
-///
-/// Invariants:
-/// - while anything waits, one task drives it.
-#[derive(Default)]
-pub(super) struct Returns {
-    /// What waits. As many as messages of the session are in the mailbox, at most.
-    inner: Mutex<(VecDeque<Return>, bool)>,
-}
-
-impl Returns {
-    /// Adds one; whether the caller must drive.
-    pub(super) fn push(&self, back: Return) -> bool {
-        let mut inner = self.lock();
-        inner.0.push_back(back);
-        !std::mem::replace(&mut inner.1, true)
-    }
-
-    /// What one frame takes; none if nothing waits, and then nobody drives.
-    fn take(&self) -> Option<Vec<Return>> {
-        let mut inner = self.lock();
-        let (mut taken, mut bytes) = (Vec::new(), AROUND_BYTES);
-        while let Some(next) = inner.0.front().filter(|_| taken.len() < batch::MESSAGES) {
-            let length = if let Ending::Answer(payload) = &next.ending { payload.len() } else { 0 };
-            bytes += length + SEAL_BYTES;
-            if !taken.is_empty() && bytes > FRAME_BYTES {
-                break;
-            }
-            taken.extend(inner.0.pop_front());
-        }
-        if taken.is_empty() {
-            inner.1 = false;
-            return None;
-        }
-        Some(taken)
-    }
-
-    /// Until when somebody waits for any of it.
-    fn until(&self) -> Option<Instant> {
-        self.lock().0.iter().map(|back| back.deadline).max()
-    }
-
-    /// Gives all of it up; nobody drives any more.
-    fn give_up(&self) {
-        let mut inner = self.lock();
-        *inner = Default::default();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (VecDeque<Return>, bool)> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Sends back what waits, until nothing does.
-pub(super) async fn drive(host: Arc<Host>, held: Arc<Held>) {
+pub(super) async fn drive(host: Arc<Host>, held: Arc<InboundSession>) {
     loop {
         // Whoever has just ended, too, comes first.
         yield_now().await;
@@ -104,14 +38,14 @@ pub(super) async fn drive(host: Arc<Host>, held: Arc<Held>) {
         let frame = seal(&host, &held, portion);
         if !deliver(&host, &held, frame, until).await {
             // What goes back after a gap is worth nothing.
-            host.desk.close(held.channel.id, held.channel.peer.node);
+            host.router.close(held.channel.id, held.channel.peer.node);
             return held.returns.give_up();
         }
     }
 }
 
 /// Sends `frame` until it is replied to; false if it never was, or there is no such session there.
-async fn deliver(host: &Host, held: &Held, frame: Bytes, until: Instant) -> bool {
+async fn deliver(host: &Host, held: &InboundSession, frame: Bytes, until: Instant) -> bool {
     loop {
         let reply = (host.ports.peers)(held.channel.peer.node, frame.clone(), PATIENCE).await;
         if let Ok(reply) = reply {
@@ -126,7 +60,7 @@ async fn deliver(host: &Host, held: &Held, frame: Bytes, until: Instant) -> bool
 }
 
 /// Makes a frame of what goes back.
-fn seal(host: &Host, held: &Held, portion: Vec<Return>) -> Bytes {
+fn seal(host: &Host, held: &InboundSession, portion: Vec<Return>) -> Bytes {
     let (mut answers, mut lines, mut endings) = (Vec::new(), Vec::new(), Vec::new());
     let policy_set = host.ports.state.borrow().counters.policy_set;
     let receiver = &held.receiver;
@@ -148,7 +82,7 @@ fn seal(host: &Host, held: &Held, portion: Vec<Return>) -> Bytes {
                     }
                 }
             }
-            other => endings.push((message, plain(other))),
+            other => endings.push((message, word(other))),
         }
     }
     let attestation = session.attest(&receiver.cnf, &said);
@@ -163,7 +97,7 @@ fn seal(host: &Host, held: &Held, portion: Vec<Return>) -> Bytes {
     MessageFrame::Returns { session, answers, attestation: attestation.map(Box::new), endings }.encode().into()
 }
 
-fn header(held: &Held, asked: Header) -> Header {
+fn header(held: &InboundSession, asked: Header) -> Header {
     Header {
         kind: Kind::Answer,
         // Known by the ask that it answers: nothing else of it is ever asked for.
@@ -193,17 +127,6 @@ fn line(header: &Header, (sequence, digest): (u64, Hash), bytes: usize, fate: Fa
     }
 }
 
-/// An ending that carries nothing of an agent's.
-pub(super) fn plain(ending: Ending) -> Word {
-    match ending {
-        Ending::Answer(_) => Word::Delivered,
-        Ending::OutcomeUnknown => Word::OutcomeUnknown,
-        Ending::Denied { decision, reason } => Word::Denied { decision, reason },
-        Ending::NotDelivered { reason } => Word::NotDelivered { reason },
-        Ending::DeadlineExceeded { delivered } => Word::DeadlineExceeded { delivered },
-    }
-}
-
 /// Takes in what comes back in a session that was opened here.
 pub(super) fn take(
     host: &Arc<Host>,
@@ -213,23 +136,23 @@ pub(super) fn take(
     attestation: Option<&Attestation>,
     endings: Vec<(MessageId, Word)>,
 ) -> MessageReply {
-    let Some(open) = host.opened.get(session, from) else { return MessageReply::NoSession };
+    let Some(open) = host.outbound_sessions.get(session, from) else { return MessageReply::NoSession };
     if open.channel.is_closed() || answers.len() > batch::MESSAGES {
         return MessageReply::NoSession;
     }
     let lines: Vec<Message> = answers.iter().filter_map(|sealed| take_answer(host, &open, &sealed.0)).collect();
-    open.end(host, endings.into_iter().map(|(message, word)| (message, ending(word))));
+    open.end(&host.ledger, endings.into_iter().map(|(message, word)| (message, told_by(word))));
     // Of a frame that was sent again nothing opens.
     if !lines.is_empty() {
         host.counters.messages_received.add(lines.len() as u64);
         open.channel.hold(lines);
-        open.channel.attest(host, attestation);
+        attest(&open.channel, host, attestation);
     }
     MessageReply::Done
 }
 
 /// Opens an answer, and ends the ask that it answers, if it comes from no instance that was overtaken.
-fn take_answer(host: &Host, open: &Open, sealed: &[u8]) -> Option<Message> {
+fn take_answer(host: &Host, open: &OutboundSession, sealed: &[u8]) -> Option<Message> {
     let opened = open.channel.session().open(sealed);
     let Opened { sequence, header, digest, payload } =
         opened.inspect_err(|error| tracing::debug!(agent = %open.peer.name, %error, "an answer does not open")).ok()?;
@@ -242,7 +165,7 @@ fn take_answer(host: &Host, open: &Open, sealed: &[u8]) -> Option<Message> {
     } else if open.is_asked(&header.message) {
         let ending = accept_answer(host, Kind::Ask, &open.peer, Ending::Answer(payload));
         let fate = if matches!(ending, Ending::Answer(_)) { fate(&ending) } else { Fate::Refused };
-        open.end(host, [(header.message, ending)]);
+        open.end(&host.ledger, [(header.message, ending)]);
         fate
     } else {
         Fate::Expired

@@ -1,11 +1,11 @@
 //! Who sends: an agent that runs here, or the node's gateway on behalf of a user from outside.
 
-use super::{Sanction, not_delivered};
-use crate::bus::arrival::Origin;
-use crate::bus::outbound::Sessions;
-use crate::bus::papers::Bearer;
-use crate::ending::Ending;
-use crate::gate::DEAF_AFTER;
+use super::credentials::Identity;
+use super::envelope::SendPermit;
+use super::origin::Origin;
+use super::send_queues::SendQueues;
+use crate::ending::{Ending, not_delivered};
+use crate::grants::DEAF_AFTER;
 use crate::host::Host;
 use crate::instance::Instance;
 use crate::observer::Effect;
@@ -45,7 +45,7 @@ impl Sender {
                 host.check(instance, effect(kind)).map_err(|refused| not_delivered(format!("the sender is {refused}")))
             }
             // The gateway holds no epoch that could be overtaken. But policies may have changed unheard.
-            Self::Gateway { .. } if host.gate.heard_within(DEAF_AFTER) => Ok(host.state()),
+            Self::Gateway { .. } if host.guard.heard_within(DEAF_AFTER) => Ok(host.state()),
             Self::Gateway { .. } => {
                 let limit = DEAF_AFTER.as_secs();
                 Err(not_delivered(format!("this node has not heard of a leader for {limit} s, so it permits nothing")))
@@ -55,9 +55,9 @@ impl Sender {
 
     /// The effect itself: tested in the moment of sending, and the permit is used up by it.
     #[expect(clippy::needless_pass_by_value, reason = "the permit is used up")]
-    pub(crate) fn test(&self, host: &Host, kind: Kind, sanction: Sanction) -> Result<State, Ending> {
-        debug_assert!(matches!(sanction, Sanction::Tell(_)) == (kind == Kind::Tell), "permitted was what is sent");
-        tracing::trace!(decision = %sanction.reference().decision, ?kind, "a message leaves");
+    pub(crate) fn test(&self, host: &Host, kind: Kind, permit: SendPermit) -> Result<State, Ending> {
+        debug_assert!(matches!(permit, SendPermit::Tell(_)) == (kind == Kind::Tell), "permitted was what is sent");
+        tracing::trace!(decision = %permit.reference().decision, ?kind, "a message leaves");
         match self {
             Self::Agent(instance) => {
                 host.test(instance, effect(kind)).map_err(|refused| not_delivered(format!("the sender is {refused}")))
@@ -79,10 +79,10 @@ impl Sender {
     }
 
     /// As whom its sessions are set up; none before the node is a member.
-    pub(crate) fn bearer<'a>(&'a self, host: &'a Host, state: &State) -> Option<Bearer<'a>> {
+    pub(crate) fn identity<'a>(&'a self, host: &'a Host, state: &State) -> Option<Identity<'a>> {
         match self {
-            Self::Agent(instance) => Some(Bearer::agent(instance)),
-            Self::Gateway { .. } => Bearer::gateway(host, state),
+            Self::Agent(instance) => Some(Identity::agent(instance)),
+            Self::Gateway { .. } => Identity::gateway(host, state),
         }
     }
 
@@ -92,8 +92,8 @@ impl Sender {
             Self::Agent(instance) => (instance.assignment.name().to_string(), instance.assignment.epoch),
             Self::Gateway { .. } => {
                 let state = host.state();
-                let bearer = Bearer::gateway(host, &state);
-                bearer.map(|bearer| (bearer.subject.to_string(), bearer.epoch)).unwrap_or_default()
+                let identity = Identity::gateway(host, &state);
+                identity.map(|identity| (identity.subject.to_string(), identity.epoch)).unwrap_or_default()
             }
         }
     }
@@ -106,11 +106,19 @@ impl Sender {
         }
     }
 
-    /// The sessions that it opened.
-    pub(crate) fn sessions<'a>(&'a self, host: &'a Host) -> &'a Sessions {
+    /// The same sender, speaking for `user` if it is a gateway.
+    pub(crate) fn speaking_for(&self, user: &str) -> Self {
         match self {
-            Self::Agent(instance) => &instance.sessions,
-            Self::Gateway { .. } => &host.gateway.sessions,
+            Self::Agent(instance) => Self::Agent(Arc::clone(instance)),
+            Self::Gateway { .. } => Self::Gateway { user: user.to_owned() },
+        }
+    }
+
+    /// What waits to leave of it.
+    pub(crate) fn send_queues<'a>(&'a self, host: &'a Host) -> &'a SendQueues {
+        match self {
+            Self::Agent(instance) => &instance.send_queues,
+            Self::Gateway { .. } => &host.gateway.send_queues,
         }
     }
 }

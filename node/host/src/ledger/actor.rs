@@ -1,8 +1,10 @@
 //! The writer: chains what is recorded, hands it to the storage in batches, and has it anchored.
 
 use super::anchor::{AGAIN, Anchoring};
-use super::disk::{self, Before, Disk, Error, Head, KEPT};
-use super::{Counts, Message, Ports, decisions, find, keys};
+use super::disk::{self, Disk, Error, Head, KEPT, Retired};
+use super::ports::Ports;
+use super::queue::{Counts, Message};
+use super::{decisions, find, keys};
 use crate::observer::Event;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +13,7 @@ use symbi_model::ledger::{Anchor, Entry, Line};
 use symbi_model::node::Membership;
 use symbi_model::planted::{self, Defect};
 use symbi_model::{Command, Committed, Hash, Outcome, Proposal, ProposeError, codec};
-use symbi_store::Batch;
+use symbi_store::WriteBatch;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -56,12 +58,12 @@ pub(super) struct Actor {
     head: Hash,
     /// The time of the last line.
     time_ms: u64,
-    /// What is before the first line that is kept.
-    before: Before,
+    /// How far old lines were let go.
+    retired: Retired,
     /// Whether this start has its line.
     started: bool,
     /// Lines that the storage does not have yet, and rows that go with them.
-    fresh: Batch,
+    fresh: WriteBatch,
     /// How long they are.
     fresh_bytes: usize,
     /// When the first of them came.
@@ -125,9 +127,9 @@ impl Actor {
             last: number,
             head,
             time_ms,
-            before,
+            retired: Retired::new(before),
             started: false,
-            fresh: Batch::new(),
+            fresh: WriteBatch::new(),
             fresh_bytes: 0,
             fresh_since: None,
             given: 0,
@@ -246,6 +248,7 @@ impl Actor {
 
     /// Hands the storage what it does not have yet, an empty batch too: whoever waits for it learns that all before is synced.
     fn flush(&mut self) {
+        self.let_go();
         let (batch, told) = (std::mem::take(&mut self.fresh), self.on_durable.clone());
         (self.fresh_bytes, self.fresh_since) = (0, None);
         self.given += 1;
@@ -344,8 +347,12 @@ impl Actor {
         let Some(anchor) = self.anchoring.done(Instant::now()) else { return };
         let head = Head { hash: anchor.head, index, position };
         self.fresh.put(keys::head(anchor.entries), codec::encode(&head));
-        match self.disk.let_go(self.before, anchor.entries, KEPT, &mut self.fresh) {
-            Ok(before) => self.before = before,
+    }
+
+    /// Lets old lines go, one step with each batch.
+    fn let_go(&mut self) {
+        match self.disk.let_go(self.retired, self.anchoring.anchored(), KEPT, &mut self.fresh) {
+            Ok(retired) => self.retired = retired,
             Err(error) => tracing::error!(%error, "old lines of the ledger stay"),
         }
     }

@@ -64,6 +64,11 @@ impl Anchoring {
         self.anchored + self.hashes.len() as u64
     }
 
+    /// The last line of the last anchor that the cluster has.
+    pub fn anchored(&self) -> u64 {
+        self.anchored
+    }
+
     /// The anchor under way.
     pub fn under_way(&self) -> Option<Anchor> {
         self.under_way

@@ -8,12 +8,13 @@ use symbi_model::ledger::entry::LINE_MAX;
 use symbi_model::ledger::{Anchor, Entry, Line};
 use symbi_model::{DecisionId, Hash, codec};
 use symbi_proto::wire::ledger::Chunk;
-use symbi_store::{Batch, Engine};
+use symbi_store::{Engine, WriteBatch};
 
 /// So many lines stay; a line is a message of this node's own or a batch of up to 64, at most some 9 KiB.
 pub const KEPT: u64 = 1 << 20;
-/// So many lines at most are let go at once.
-const LET_GO: u64 = 512;
+/// So many lines at most are let go in one step. Steps come with the batches that the storage is given, and one of them has
+/// fewer lines, so that what is let go keeps pace with what is added.
+const LET_GO: u64 = 2_048;
 /// So many lines are read from the engine at once.
 const READ: usize = 64;
 /// So many of them for a chunk.
@@ -74,6 +75,22 @@ pub struct Before {
     pub number: u64,
     /// Its hash; zeros if none was let go.
     pub hash: Hash,
+}
+
+/// How far the oldest lines were let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retired {
+    /// The line before the first that is kept.
+    pub before: Before,
+    /// The line up to which the rows that lead to lines are gone; not less. Begun anew after a start.
+    rows: u64,
+}
+
+impl Retired {
+    /// Nothing after `before` yet.
+    pub fn new(before: Before) -> Self {
+        Self { before, rows: before.number }
+    }
 }
 
 /// The disk, as one ledger uses it.
@@ -173,24 +190,40 @@ impl Disk {
         }
     }
 
-    /// Adds to `batch` what lets the oldest lines go, if there are more than `kept` of them up to an anchored head; the line
-    /// that is then before the first.
-    pub fn let_go(&self, before: Before, anchored: u64, kept: u64, batch: &mut Batch) -> Result<Before, Error> {
-        let end = anchored.saturating_sub(kept).min(before.number + LET_GO);
-        let heads = self.engine.last(&keys::head(before.number + 1), &keys::head(end + 1))?;
-        let Some((key, value)) = heads.filter(|_| end > before.number) else { return Ok(before) };
-        let number = keys::number(&key).unwrap_or_default();
-        let head: Head = decoded(&value, SMALL, number)?;
-        for line in self.lines(before.number + 1, usize::try_from(number - before.number).unwrap_or(usize::MAX))? {
+    /// Adds to `batch` the next step that lets the oldest lines go, if there are more than `kept` of them up to an anchored
+    /// head. Of an anchor over more lines than go at once, the rows that lead to them go first, step by step, and the lines
+    /// with the last of these: what is left always follows from an anchor.
+    pub fn let_go(&self, retired: Retired, anchored: u64, kept: u64, batch: &mut WriteBatch) -> Result<Retired, Error> {
+        let (before, end) = (retired.before.number, anchored.saturating_sub(kept));
+        let until = end.min(retired.rows + LET_GO);
+        let Some((number, head)) = self.next_head(before, until, end)? else { return Ok(retired) };
+        let rows_until = number.min(until);
+        let lines = usize::try_from(rows_until - retired.rows).unwrap_or(usize::MAX);
+        for line in self.lines(retired.rows + 1, lines)? {
             rows(&line).into_iter().for_each(|key| {
                 batch.delete(key);
             });
         }
-        batch.delete_range(keys::line(before.number + 1), keys::line(number + 1));
-        batch.delete_range(keys::head(before.number + 1), keys::head(number + 1));
+        if rows_until < number {
+            return Ok(Retired { rows: rows_until, ..retired });
+        }
+        batch.delete_range(keys::line(before + 1), keys::line(number + 1));
+        batch.delete_range(keys::head(before + 1), keys::head(number + 1));
         let before = Before { number, hash: head.hash };
         batch.put(keys::before(), codec::encode(&before));
-        Ok(before)
+        Ok(Retired::new(before))
+    }
+
+    /// The last anchored head after `before` and up to `until`; if there is none, the first up to `end`.
+    fn next_head(&self, before: u64, until: u64, end: u64) -> Result<Option<(u64, Head)>, Error> {
+        if end <= before {
+            return Ok(None);
+        }
+        if let Some((key, value)) = self.engine.last(&keys::head(before + 1), &keys::head(until + 1))? {
+            let number = keys::number(&key).unwrap_or_default();
+            return decoded(&value, SMALL, number).map(|head| Some((number, head)));
+        }
+        Ok(self.head(until + 1)?.filter(|(number, _)| *number <= end))
     }
 
     fn small<T: for<'de> Deserialize<'de>>(&self, key: &[u8]) -> Result<Option<T>, Error> {
@@ -199,7 +232,7 @@ impl Disk {
 }
 
 /// Adds a line, and the rows that lead to it. Its length in bytes.
-pub fn put(batch: &mut Batch, line: &Line) -> usize {
+pub fn put(batch: &mut WriteBatch, line: &Line) -> usize {
     let bytes = codec::encode(line);
     let length = bytes.len();
     batch.put(keys::line(line.number), bytes);

@@ -1,6 +1,6 @@
 //! What the writer does: over the engine in memory, with a cluster that agrees to everything or to nothing.
 
-use super::disk::{self, Before, Disk, Error, Head};
+use super::disk::{self, Before, Disk, Error, Head, Retired};
 use super::{Ledger, Ports, QUEUE, keys, new};
 use crate::observer::Event;
 use ed25519_dalek::SigningKey;
@@ -16,7 +16,7 @@ use symbi_model::{
     State, apply, codec, merkle,
 };
 use symbi_store::memory::{Disk as Plate, Memory};
-use symbi_store::{Batch as Write, Engine};
+use symbi_store::{Engine, WriteBatch};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -396,7 +396,7 @@ async fn a_ledger_that_lacks_what_is_anchored_ends_and_says_so() {
 fn old_lines_go_up_to_an_anchored_head_with_all_that_leads_to_them() {
     let engine = Arc::new(Memory::open(Plate::new()).expect("nobody has it open"));
     let disk = Disk { engine: engine.clone() };
-    let (mut write, mut previous, mut hashes) = (Write::new(), Hash::default(), Vec::new());
+    let (mut write, mut previous, mut hashes) = (WriteBatch::new(), Hash::default(), Vec::new());
     for number in 1..=20 {
         let line = Line::chained(number, WALL_MS, local(number * 100), previous);
         previous = line.hash;
@@ -408,17 +408,45 @@ fn old_lines_go_up_to_an_anchored_head_with_all_that_leads_to_them() {
         }
     }
     engine.write(write).expect("it takes all");
-    let mut write = Write::new();
-    let none = Before::default();
+    let mut write = WriteBatch::new();
+    let none = Retired::new(Before::default());
     assert_eq!(disk.let_go(none, 15, 15, &mut write), Ok(none), "15 are kept");
     assert_eq!(disk.let_go(none, 15, 11, &mut write), Ok(none), "no head is so early");
     assert!(write.is_empty());
-    let before = disk.let_go(none, 20, 8, &mut write).expect("it can be read");
-    assert_eq!(before, Before { number: 10, hash: hashes[9] });
+    let retired = disk.let_go(none, 20, 8, &mut write).expect("it can be read");
+    assert_eq!(retired, Retired::new(Before { number: 10, hash: hashes[9] }));
     engine.write(write).expect("it takes all");
     let chunk = disk.chunk(1).expect("it can be read");
     assert_eq!((chunk.first, chunk.before, chunk.last, chunk.lines.len()), (11, hashes[9], 20, 10));
     let rows = engine.scan(&[keys::SPACE, b'm'], &[keys::SPACE, b'm' + 1], 100).expect("it can be read");
     assert_eq!(rows.len(), 10, "what leads to lines that are gone is gone");
     assert_eq!(disk.head(1).expect("it can be read").map(|(number, _)| number), Some(15));
+}
+
+#[test]
+fn old_lines_go_although_one_anchor_was_over_more_of_them_than_go_at_once() {
+    const WIDE: u64 = 5_000;
+    let engine = Arc::new(Memory::open(Plate::new()).expect("nobody has it open"));
+    let disk = Disk { engine: engine.clone() };
+    let (mut write, mut previous) = (WriteBatch::new(), Hash::default());
+    for number in 1..=2 * WIDE {
+        let line = Line::chained(number, WALL_MS, local(number * 100), previous);
+        previous = line.hash;
+        disk::put(&mut write, &line);
+        if number == WIDE || number > 2 * WIDE - 10 {
+            let head = Head { hash: line.hash, index: 100 + number, position: None };
+            write.put(keys::head(number), codec::encode(&head));
+        }
+    }
+    engine.write(write).expect("it takes all");
+    let (mut retired, mut steps) = (Retired::new(Before::default()), 0);
+    while retired.before.number < 2 * WIDE - 5 {
+        let mut write = WriteBatch::new();
+        retired = disk.let_go(retired, 2 * WIDE, 5, &mut write).expect("it can be read");
+        engine.write(write).expect("it takes all");
+        steps += 1;
+        assert!(steps <= 10, "{steps} steps, and it is at line {}", retired.before.number);
+    }
+    let rows = engine.scan(&[keys::SPACE, b'm'], &[keys::SPACE, b'm' + 1], 20_000).expect("it can be read");
+    assert_eq!((rows.len(), disk.chunk(1).expect("it can be read").first), (5, 2 * WIDE - 4));
 }

@@ -2,7 +2,7 @@
 
 use crate::messages::answer;
 use crate::programs;
-use crate::world::{Way, World, agent};
+use crate::world::{Direction, World, agent};
 use bytes::Bytes;
 use futures::future::join_all;
 use serde_json::json;
@@ -29,9 +29,9 @@ fn batches(frames: &[Bytes]) -> Vec<usize> {
 
 /// A message that node 0 has sealed and signed and that never arrived, changed.
 async fn on_its_way(world: &World, change: impl FnOnce(&mut MessageFrame)) -> Bytes {
-    *world.nodes[0].way.lock().unwrap() = Way::Cut;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Cut;
     assert!(matches!(world.tell(0, "far", json!("changed")).await, TellStatus::NotDelivered { .. }));
-    *world.nodes[0].way.lock().unwrap() = Way::Open;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Open;
     let mut frame = MessageFrame::decode(world.sent().last().unwrap()).unwrap();
     change(&mut frame);
     frame.encode().into()
@@ -60,7 +60,7 @@ async fn what_waits_together_leaves_under_one_signature() {
     assert_eq!(batches(&world.sent()), [1, 64, 36]);
     let back = batches(&world.nodes[1].sent.lock().unwrap());
     assert_eq!(back.iter().sum::<usize>(), 101);
-    assert!(back.len() < 20, "answers wait for one another while a frame is under way: {back:?}");
+    assert!(back.len() < 20, "answers wait for one another while a frame is under direction: {back:?}");
     world.settle().await;
     let (here, there) = (world.nodes[0].handle.counts(), world.nodes[1].handle.counts());
     assert_eq!((here.messages_sent, here.batches_sent), (101, 3));
@@ -116,10 +116,10 @@ async fn a_batch_that_was_lost_costs_its_session_and_nothing_that_came_behind_it
     let world = World::new(programs::all()).await;
     world.run("far", "demo", "scribe", 1).await;
     assert_eq!(world.tell(0, "far", json!("first")).await, TellStatus::Delivered);
-    *world.nodes[0].way.lock().unwrap() = Way::Silent;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Silent;
     let (lost, ()) = tokio::join!(world.tell(0, "far", json!("lost")), async {
         world.settle().await;
-        *world.nodes[0].way.lock().unwrap() = Way::Open;
+        *world.nodes[0].direction.lock().unwrap() = Direction::Open;
         assert_eq!(world.tell(0, "far", json!("behind")).await, TellStatus::Delivered);
     });
     assert_eq!(lost, TellStatus::Unknown);

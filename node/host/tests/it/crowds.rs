@@ -1,11 +1,13 @@
-//! Many messages at once on several threads, in real time: nothing is lost, nothing is mixed up, tells keep their order.
+//! Many messages at once, some on several threads and in real time: nothing is lost, nothing is mixed up, tells keep their
+//! order.
 
 use crate::messages::answer;
 use crate::programs;
-use crate::world::World;
+use crate::world::{Direction, Room, World, agent};
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
+use symbi_host::TellStatus;
 use symbi_model::agent::AgentState;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -36,4 +38,107 @@ async fn hundreds_of_tells_arrive_in_order() {
         let expected: Vec<String> = (0..400).map(|number| format!("info: {number}")).collect();
         assert_eq!(world.logged(number, to, 400).await, expected);
     }
+}
+
+/// The numbers that an agent has logged on node `number`, in order, once there are `count`.
+async fn numbers(world: &World, number: usize, name: &str, count: usize) -> Vec<u64> {
+    let lines = world.logged(number, name, count).await;
+    lines.iter().map(|line| line.trim_start_matches("info: ").parse().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tells_of_any_length_reach_an_agent_that_takes_many_at_once_in_order() {
+    const COUNT: u64 = 160;
+    let world = World::with_large_mailboxes(programs::all()).await;
+    for (number, to) in ["near", "far"].into_iter().enumerate() {
+        world.create(to, "demo", "numbers", |spec| spec.max_in_flight = 16);
+        world.place(to, number);
+        world.until(to, AgentState::Running).await;
+    }
+    world.run("teller", "demo", "mixer", 0).await;
+    for (number, to) in ["near", "far"].into_iter().enumerate() {
+        answer(world.ask_within(0, "teller", json!({ "to": to, "count": COUNT }), Duration::from_secs(60)).await);
+        assert_eq!(numbers(&world, number, to, 160).await, (0..COUNT).collect::<Vec<_>>(), "{to}");
+    }
+}
+
+/// Tells `to` these numbers through the gateway of node 0, one after the other.
+async fn tell_all(world: &World, to: &str, numbers: std::ops::Range<u64>) -> Vec<TellStatus> {
+    join_all(numbers.map(|number| world.tell(0, to, json!({ "number": number })))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn tells_keep_their_order_when_their_sender_has_sessions_with_too_many_others() {
+    let world = World::with_room(programs::all(), Room { mailbox: 64, sessions: 2 }).await;
+    for name in ["one", "two", "three"] {
+        world.run(name, "demo", "numbers", 1).await;
+    }
+    *world.nodes[0].direction.lock().unwrap() = Direction::Late(Duration::from_secs(1));
+    let (first, (), later) = tokio::join!(
+        tell_all(&world, "one", 0..4),
+        async {
+            world.settle().await;
+            *world.nodes[0].direction.lock().unwrap() = Direction::Open;
+            for name in ["two", "three"] {
+                assert_eq!(tell_all(&world, name, 0..1).await, [TellStatus::Delivered], "{name}");
+            }
+        },
+        async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            tell_all(&world, "one", 4..8).await
+        }
+    );
+    assert!(first.iter().chain(&later).all(|status| *status == TellStatus::Delivered), "{first:?} {later:?}");
+    assert_eq!(numbers(&world, 1, "one", 8).await, (0..8).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn tells_keep_their_order_when_their_receiver_moves_to_their_senders_node() {
+    let world = World::with_large_mailboxes(programs::all()).await;
+    world.run("one", "demo", "numbers", 1).await;
+    assert_eq!(tell_all(&world, "one", 100..101).await, [TellStatus::Delivered], "so that there is a session");
+    *world.nodes[0].direction.lock().unwrap() = Direction::Held;
+    let (first, later) = tokio::join!(tell_all(&world, "one", 0..4), async {
+        world.settle().await;
+        world.condemn(1);
+        let epoch = world.place("one", 0);
+        world.until_status("one", |status| status.epoch == epoch && status.state == AgentState::Running).await;
+        let (later, ()) = tokio::join!(tell_all(&world, "one", 4..8), async {
+            world.settle().await;
+            *world.nodes[0].direction.lock().unwrap() = Direction::Open;
+        });
+        later
+    });
+    assert!(first.iter().chain(&later).all(|status| *status == TellStatus::Delivered), "{first:?} {later:?}");
+    assert_eq!(numbers(&world, 0, "one", 8).await, (0..8).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_tells_faster_than_its_messages_leave_is_not_read_further() {
+    const MANY: usize = 100;
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "numbers", 1).await;
+    world.run("flood", "demo", "flood", 0).await;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Silent;
+    assert_eq!(world.tell(0, "flood", json!({ "to": "far", "count": MANY })).await, TellStatus::Delivered);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // It writes a line of a few words behind each message of one mebibyte.
+    let written = world.nodes[0].handle.logs(&agent("flood"), 1_000).unwrap_or_default().len();
+    assert!((1..=20).contains(&written), "{written} MiB were taken of it while nothing left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_way_out_is_bounded_in_bytes_and_more_is_refused() {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "echo", 1).await;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Silent;
+    let payload = Value::String("x".repeat((1 << 20) - 2));
+    let asks = (0..72).map(|_| world.ask_within(0, "far", payload.clone(), Duration::from_secs(2)));
+    let endings = join_all(asks).await;
+    let refused = |ending: &&symbi_host::Ending| matches!(ending, symbi_host::Ending::NotDelivered { reason } if reason.contains("MiB of messages"));
+    assert_eq!(endings.iter().filter(refused).count(), 8, "64 MiB may wait");
+    let late = symbi_host::Ending::DeadlineExceeded { delivered: false };
+    assert_eq!(endings.iter().filter(|ending| **ending == late).count(), 64, "and none of them is lost without a word");
+    *world.nodes[0].direction.lock().unwrap() = Direction::Open;
+    assert_eq!(answer(world.ask(0, "far", payload.clone()).await), payload, "there is room again");
 }

@@ -1,11 +1,13 @@
 //! Bounds: how many messages an agent is given, how many wait, and what becomes of the others. The mailbox holds four.
 
+use crate::messages::answer;
 use crate::programs;
 use crate::world::World;
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use symbi_host::{Ending, TellStatus};
+use symbi_model::agent::AgentState;
 use symbi_sandbox::driver::STDIN_LINES;
 
 #[tokio::test(start_paused = true)]
@@ -58,7 +60,7 @@ async fn what_finds_no_room_in_an_agents_input_was_not_delivered() {
     for (name, number) in [("near", 0), ("far", 1)] {
         world.create(name, "demo", "deaf", |spec| spec.max_in_flight = 100);
         world.place(name, number);
-        world.until(name, symbi_model::agent::AgentState::Running).await;
+        world.until(name, AgentState::Running).await;
         let asks = (0..STDIN_LINES + MORE).map(|_| world.ask_within(0, name, json!(1), Duration::from_secs(1)));
         let endings = join_all(asks).await;
         let ended = |delivered| {
@@ -74,9 +76,85 @@ async fn an_agent_is_given_as_many_messages_as_its_spec_allows() {
     let world = World::new(programs::all()).await;
     world.create("two", "demo", "mute", |spec| spec.max_in_flight = 2);
     world.place("two", 1);
-    world.until("two", symbi_model::agent::AgentState::Running).await;
+    world.until("two", AgentState::Running).await;
     let asks = (0..3).map(|number| world.ask_within(0, "two", json!(number), Duration::from_secs(1)));
     let endings = join_all(asks).await;
     let delivered = |ending: &&Ending| **ending == Ending::DeadlineExceeded { delivered: true };
     assert_eq!(endings.iter().filter(delivered).count(), 2, "{endings:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_is_bounded_in_bytes_too() {
+    let world = World::with_large_mailboxes(programs::all()).await;
+    world.run("near", "demo", "mute", 0).await;
+    let payload = Value::String("x".repeat((1 << 20) - 2));
+    // One is handed over; sixteen of one mebibyte are in the mailbox, and as many in the line before it.
+    let told = join_all((0..40).map(|_| world.tell(0, "near", payload.clone()))).await;
+    let full = |status: &&TellStatus| matches!(status, TellStatus::NotDelivered { reason } if reason.ends_with("and the line before it are full"));
+    assert_eq!(told.iter().filter(|status| **status == TellStatus::Delivered).count(), 17, "{told:?}");
+    assert_eq!(told.iter().filter(full).count(), 40 - 33, "{told:?}");
+}
+
+/// Asks `to` something of little patience, and expects no answer.
+async fn ask_in_vain(world: &World, to: &str) {
+    let ending = world.ask_within(0, to, json!("ignore"), Duration::from_secs(1)).await;
+    assert_eq!(ending, Ending::DeadlineExceeded { delivered: true });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_without_an_answer_makes_way_at_its_deadline() {
+    let world = World::new(programs::all()).await;
+    for (name, number) in [("near", 0), ("far", 1)] {
+        world.run(name, "demo", "picky", number).await;
+        for count in 0..4 {
+            ask_in_vain(&world, name).await;
+            assert_eq!(answer(world.ask(0, name, json!(count)).await), json!(count));
+        }
+        assert_eq!(world.agent(name).status.unwrap().restarts, 0, "it answers what comes between");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_misses_three_deadlines_in_a_row_is_unresponsive_and_restarted() {
+    let world = World::new(programs::all()).await;
+    world.run("near", "demo", "picky", 0).await;
+    for _ in 0..3 {
+        ask_in_vain(&world, "near").await;
+    }
+    let status = world.until_status("near", |status| status.state == AgentState::Waiting).await;
+    assert!(status.detail.starts_with("unresponsive: 3 messages in a row"), "{}", status.detail);
+    world.until_status("near", |status| status.state == AgentState::Running && status.restarts == 1).await;
+    assert_eq!(answer(world.ask(0, "near", json!(1)).await), json!(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unresponsive_agent_that_is_never_restarted_has_failed() {
+    let world = World::new(programs::all()).await;
+    world.create("near", "demo", "picky", |spec| spec.restart = symbi_model::agent::Restart::Never);
+    world.place("near", 0);
+    world.until("near", AgentState::Running).await;
+    for _ in 0..3 {
+        ask_in_vain(&world, "near").await;
+    }
+    assert!(world.until("near", AgentState::Failed).await.detail.starts_with("unresponsive: "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_answers_late_or_was_given_no_time_is_not_unresponsive() {
+    let world = World::new(programs::all()).await;
+    world.run("slow", "demo", "slow", 0).await;
+    for _ in 0..4 {
+        ask_in_vain(&world, "slow").await;
+        // Its answer comes a second after the deadline.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    world.run("mute", "demo", "mute", 0).await;
+    for _ in 0..6 {
+        world.ask_within(0, "mute", json!(1), Duration::from_millis(50)).await;
+    }
+    world.settle().await;
+    for name in ["slow", "mute"] {
+        let status = world.agent(name).status.unwrap();
+        assert_eq!((status.state, status.restarts), (AgentState::Running, 0), "{name}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Asks and tells: the same from here and from there, denied on either side, and every way they end.
 
 use crate::programs;
-use crate::world::{Way, World, agent};
+use crate::world::{Direction, World, agent};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -110,7 +110,7 @@ async fn what_cannot_arrive_says_why() {
     assert_eq!(undelivered(world.ask(0, "nobody", json!(1)).await), "there is no agent nobody");
     assert_eq!(undelivered(world.ask(0, "unplaced", json!(1)).await), "unplaced is not placed on any node");
     assert_eq!(undelivered(world.ask(0, "failing", json!(1)).await), "failing is not placed on any node: it is failed");
-    *world.nodes[0].way.lock().unwrap() = Way::Cut;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Cut;
     assert_eq!(undelivered(world.ask(0, "far", json!(1)).await), "the node cannot be reached: the wire is cut");
 }
 
@@ -118,11 +118,11 @@ async fn what_cannot_arrive_says_why() {
 async fn who_is_in_a_hurry_does_not_hurry_who_comes_after() {
     let world = World::new(programs::all()).await;
     world.run("far", "demo", "echo", 1).await;
-    *world.nodes[0].way.lock().unwrap() = Way::Silent;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Silent;
     let hurried = world.ask_within(0, "far", json!("hurried"), Duration::from_millis(100));
     let (hurried, patient) = tokio::join!(hurried, async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        *world.nodes[0].way.lock().unwrap() = Way::Open;
+        *world.nodes[0].direction.lock().unwrap() = Direction::Open;
         world.ask(0, "far", json!("patient")).await
     });
     assert_eq!(hurried, Ending::DeadlineExceeded { delivered: false });

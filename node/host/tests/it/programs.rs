@@ -43,6 +43,44 @@ fn good(driver: Scripted) -> Scripted {
                 Ok(Value::Null)
             })
         })
+        // The same with an object that holds the number, every other one of them 900 KB long.
+        .program("mixer", |io| {
+            agent::run(io, |_, message, node| async move {
+                let to = message.payload["to"].as_str().unwrap_or_default().to_owned();
+                for number in 0..message.payload["count"].as_u64().unwrap_or_default() {
+                    let filling = if number % 2 == 0 { "x".repeat(900_000) } else { String::new() };
+                    node.tell(&to, json!({ "number": number, "filling": filling })).await;
+                }
+                Ok(Value::Null)
+            })
+        })
+        // Tells whom it is told to one mebibyte at a time, and logs each.
+        .program("flood", |io| {
+            agent::run(io, |_, message, node| async move {
+                let to = message.payload["to"].as_str().unwrap_or_default().to_owned();
+                for number in 0..message.payload["count"].as_u64().unwrap_or_default() {
+                    node.tell(&to, Value::String("x".repeat((1 << 20) - 2))).await;
+                    node.log(Level::Info, &number.to_string()).await;
+                }
+                Ok(Value::Null)
+            })
+        })
+        // Logs the numbers that it is told.
+        .program("numbers", |io| {
+            agent::run(io, |_, message, node| async move {
+                node.log(Level::Info, &message.payload["number"].to_string()).await;
+                Ok(Value::Null)
+            })
+        })
+        // Logs the first line that it is told, and does as it says.
+        .program("candid", |mut io| async move {
+            let first = io.stdin.recv().await.unwrap();
+            io.log(first.clone());
+            let first: Value = serde_json::from_slice(&first).unwrap();
+            io.stdout.write(json!({ "jsonrpc": "2.0", "id": first["id"], "result": null }).to_string()).await;
+            while io.stdin.recv().await.is_some() {}
+            0
+        })
         // Asks seven seconds after it was told to, and logs what came of it.
         .program("late", |io| {
             agent::run(io, |_, message, node| async move {
@@ -69,6 +107,19 @@ fn bad(driver: Scripted) -> Scripted {
         .program("refuser", |io| agent::run(io, |_, _, _| async move { Err(CallError::new(7, "no")) }))
         // Takes messages and never answers.
         .program("mute", |io| agent::run(io, |_, _, _| pending()))
+        // Answers what it was sent, and nothing to "ignore".
+        .program("picky", |io| {
+            agent::run(io, |_, message, _| async move {
+                if message.payload == json!("ignore") { pending().await } else { Ok(message.payload) }
+            })
+        })
+        // Answers after two seconds.
+        .program("slow", |io| {
+            agent::run(io, |_, message, _| async move {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                Ok(message.payload)
+            })
+        })
         // Says that it is there, and never reads again.
         .program("deaf", |mut io| async move {
             let first: Value = serde_json::from_slice(&io.stdin.recv().await.unwrap()).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::messages::{answer, undelivered};
 use crate::programs;
-use crate::world::{Way, World, agent};
+use crate::world::{Direction, World, agent};
 use serde_json::json;
 use std::time::Duration;
 use symbi_host::{Ending, TellStatus};
@@ -68,8 +68,8 @@ async fn a_connection_that_breaks_after_delivery_leaves_the_outcome_unknown() {
         world.run(to, "demo", "mute", 1).await;
         world.tell(0, to, json!("so that there is a session")).await;
     }
-    *world.nodes[0].way.lock().unwrap() = Way::BreaksAfter;
-    *world.nodes[1].way.lock().unwrap() = Way::Cut;
+    *world.nodes[0].direction.lock().unwrap() = Direction::BreaksAfter;
+    *world.nodes[1].direction.lock().unwrap() = Direction::Cut;
     assert_eq!(world.ask(0, "asked", json!(1)).await, Ending::OutcomeUnknown, "and no word of it comes back");
     assert_eq!(world.tell(0, "told", json!(2)).await, TellStatus::Unknown);
     let again = world.tell(0, "told", json!(3)).await;
@@ -84,7 +84,7 @@ async fn what_becomes_of_a_message_is_known_if_any_word_of_it_comes_back() {
     for to in ["far", "echo"] {
         world.tell(0, to, json!("so that there is a session")).await;
     }
-    *world.nodes[0].way.lock().unwrap() = Way::BreaksAfter;
+    *world.nodes[0].direction.lock().unwrap() = Direction::BreaksAfter;
     assert_eq!(answer(world.ask(0, "echo", json!(1)).await), json!(1));
     // The other one is still busy with what it was told.
     assert_eq!(world.ask(0, "far", json!(1)).await, Ending::DeadlineExceeded { delivered: false });
@@ -95,10 +95,10 @@ async fn an_answer_waits_for_the_way_back() {
     let world = World::new(programs::all()).await;
     world.run("far", "demo", "echo", 1).await;
     assert_eq!(answer(world.ask(0, "far", json!(1)).await), json!(1));
-    *world.nodes[1].way.lock().unwrap() = Way::Cut;
+    *world.nodes[1].direction.lock().unwrap() = Direction::Cut;
     let (ending, ()) = tokio::join!(world.ask(0, "far", json!(2)), async {
         tokio::time::sleep(Duration::from_secs(3)).await;
-        *world.nodes[1].way.lock().unwrap() = Way::Open;
+        *world.nodes[1].direction.lock().unwrap() = Direction::Open;
     });
     assert_eq!(answer(ending), json!(2));
     assert_eq!(answer(world.ask(0, "far", json!(3)).await), json!(3), "in the same session");
@@ -112,7 +112,7 @@ async fn an_ask_of_an_agent_whose_node_was_condemned_does_not_wait_for_its_deadl
     let began = tokio::time::Instant::now();
     let (ending, ()) = tokio::join!(world.ask_within(0, "far", json!(1), Duration::from_secs(300)), async {
         world.settle().await;
-        *world.nodes[1].way.lock().unwrap() = Way::Cut;
+        *world.nodes[1].direction.lock().unwrap() = Direction::Cut;
         world.condemn(1);
     });
     assert_eq!(ending, Ending::OutcomeUnknown);

@@ -35,9 +35,21 @@ const LONG: Duration = Duration::from_secs(300);
 /// The pause between two looks at what nothing announces.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// How much there is room for on a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Messages in a mailbox.
+    pub mailbox: usize,
+    /// Sessions of one sender.
+    pub sessions: usize,
+}
+
+/// Room for few messages, so that tests can fill it, and for as many sessions as usual.
+pub const SMALL: Room = Room { mailbox: 4, sessions: 1_024 };
+
 /// What may be between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// Frames arrive, and so do replies.
     Open,
     /// Nothing arrives.
@@ -46,6 +58,10 @@ pub enum Way {
     Silent,
     /// Frames arrive; the connection breaks before the reply.
     BreaksAfter,
+    /// Frames arrive after so long.
+    Late(Duration),
+    /// Frames arrive when it is something else again.
+    Held,
 }
 
 /// The agreed state, and who hears of it.
@@ -75,7 +91,7 @@ pub struct Node {
     /// What its host has told of effects.
     pub events: Arc<Mutex<Vec<Event>>>,
     /// The way from it to others.
-    pub way: Arc<Mutex<Way>>,
+    pub direction: Arc<Mutex<Direction>>,
     /// Whether what it proposes is committed.
     pub commits: Arc<AtomicBool>,
     /// The frames that it has sent.
@@ -107,22 +123,34 @@ impl World {
     /// The same with processes of this machine, whose files are in `dirs`.
     pub async fn with_processes(dirs: [std::path::PathBuf; 2]) -> Self {
         let drivers = dirs.map(|dir| symbi_sandbox::Process::new(symbi_sandbox::process::Options::new(dir)).unwrap());
-        Self::with_drivers(drivers.map(|driver| Arc::new(driver) as Arc<dyn Driver>), symbi_policy::STARTER, 4).await
+        Self::with_drivers(drivers.map(|driver| Arc::new(driver) as Arc<dyn Driver>), symbi_policy::STARTER, &SMALL)
+            .await
     }
 
     /// The same with mailboxes of the usual size.
     pub async fn with_large_mailboxes(driver: Scripted) -> Self {
+        Self::with_room(driver, Room { mailbox: 1_024, ..SMALL }).await
+    }
+
+    /// The same with so much room in mailboxes and for sessions.
+    pub async fn with_room(driver: Scripted, room: Room) -> Self {
         let driver: Arc<dyn Driver> = Arc::new(driver);
-        Self::with_drivers([Arc::clone(&driver), driver], symbi_policy::STARTER, 1_024).await
+        Self::with_drivers([Arc::clone(&driver), driver], symbi_policy::STARTER, &room).await
+    }
+
+    /// The same with any driver.
+    pub async fn with_driver(driver: impl Driver) -> Self {
+        let driver: Arc<dyn Driver> = Arc::new(driver);
+        Self::with_drivers([Arc::clone(&driver), driver], symbi_policy::STARTER, &SMALL).await
     }
 
     /// The same under other policies.
     pub async fn with_policies(driver: Scripted, policies: &str) -> Self {
         let driver: Arc<dyn Driver> = Arc::new(driver);
-        Self::with_drivers([Arc::clone(&driver), driver], policies, 4).await
+        Self::with_drivers([Arc::clone(&driver), driver], policies, &SMALL).await
     }
 
-    async fn with_drivers(drivers: [Arc<dyn Driver>; 2], policies: &str, mailbox: usize) -> Self {
+    async fn with_drivers(drivers: [Arc<dyn Driver>; 2], policies: &str, room: &Room) -> Self {
         let keys = [SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32])];
         let issuers = [IssuerKey::generate([11; 32]), IssuerKey::generate([12; 32])].map(Arc::new);
         let log = Arc::new(Mutex::new(Log {
@@ -136,7 +164,7 @@ impl World {
         let mut nodes = Vec::new();
         for (number, (key, issuer)) in keys.into_iter().zip(issuers.clone()).enumerate() {
             let below = (&drivers[number], &disks[number]);
-            nodes.push(node(&log, &handles, below, key, issuer, (number, 1, mailbox)));
+            nodes.push(node(&log, &handles, below, key, issuer, (number, 1, room)));
         }
         let world = Self { log, handles, issuers, disks, nodes };
         world.settle().await;
@@ -144,13 +172,13 @@ impl World {
     }
 
     /// Stops the host of node `number` in order, and starts it again.
-    pub async fn restart(&mut self, number: usize, driver: Scripted) {
+    pub async fn restart(&mut self, number: usize, driver: impl Driver) {
         let old = &self.nodes[number];
         old.handle.shutdown().await;
         let issuer = Arc::clone(&self.issuers[number]);
         let driver: Arc<dyn Driver> = Arc::new(driver);
         let below = (&driver, &self.disks[number]);
-        self.nodes[number] = node(&self.log, &self.handles, below, old.key.clone(), issuer, (number, 2, 4));
+        self.nodes[number] = node(&self.log, &self.handles, below, old.key.clone(), issuer, (number, 2, &SMALL));
         self.settle().await;
     }
 
@@ -343,12 +371,12 @@ fn node(
     (driver, disk): (&Arc<dyn Driver>, &Arc<Disk>),
     key: SigningKey,
     issuer: Arc<IssuerKey>,
-    (number, boot, mailbox): (usize, u64, usize),
+    (number, boot, room): (usize, u64, &Room),
 ) -> Node {
     let id = NodeId(key.verifying_key().to_bytes());
     let [granted, hears, commits] = [(); 3].map(|()| Arc::new(AtomicBool::new(true)));
     let events: Arc<Mutex<Vec<Event>>> = Arc::default();
-    let (way, sent) = (Arc::new(Mutex::new(Way::Open)), Arc::new(Mutex::new(Vec::new())));
+    let (direction, sent) = (Arc::new(Mutex::new(Direction::Open)), Arc::new(Mutex::new(Vec::new())));
     let state = {
         let mut log = log.lock().unwrap();
         let (watcher, state) = watch::channel(log.state.clone());
@@ -368,17 +396,18 @@ fn node(
         proposals: proposals(Arc::clone(log), key.clone(), Arc::clone(&commits)),
         driver: Arc::clone(driver),
         gate,
-        peers: peers(Arc::clone(handles), id, Arc::clone(&way), Arc::clone(&sent)),
+        peers: peers(Arc::clone(handles), id, Arc::clone(&direction), Arc::clone(&sent)),
         grants: grants(Arc::clone(log), Arc::clone(&granted)),
         wall_ms,
         boottime,
         observer: Arc::new(move |event| heard.lock().unwrap().push(event)),
     };
-    let options = Options { mailbox, ..Options::new(id, boot, issuer, [seed; 32]) };
+    let Room { mailbox, sessions } = *room;
+    let options = Options { mailbox, sessions, ..Options::new(id, boot, issuer, [seed; 32]) };
     let engine = Arc::new(Memory::open(Arc::clone(disk)).expect("nobody else has it open"));
     let handle = symbi_host::spawn(ports, options, engine, CancellationToken::new());
     handles.lock().unwrap().insert(id, handle.clone());
-    Node { key, id, handle, granted, hears, events, way, commits, sent }
+    Node { key, id, handle, granted, hears, events, direction, commits, sent }
 }
 
 fn proposals(log: Arc<Mutex<Log>>, key: SigningKey, commits: Arc<AtomicBool>) -> symbi_control::Proposals {
@@ -409,21 +438,36 @@ fn grants(log: Arc<Mutex<Log>>, granted: Arc<AtomicBool>) -> mpsc::Sender<GrantC
     sender
 }
 
-fn peers(handles: Handles, from: NodeId, way: Arc<Mutex<Way>>, sent: Arc<Mutex<Vec<Bytes>>>) -> Peers {
+fn peers(handles: Handles, from: NodeId, direction: Arc<Mutex<Direction>>, sent: Arc<Mutex<Vec<Bytes>>>) -> Peers {
     Arc::new(move |to: NodeId, frame: Bytes, within: Duration| {
         sent.lock().unwrap().push(frame.clone());
         let unreachable = || Err(PeerError::Unreachable("the wire is cut".to_owned()));
-        let (now, target) = (*way.lock().unwrap(), handles.lock().unwrap().get(&to).cloned());
-        let (Some(target), true) = (target, now != Way::Cut) else {
+        let (now, target) = (*direction.lock().unwrap(), handles.lock().unwrap().get(&to).cloned());
+        let (Some(target), true) = (target, now != Direction::Cut) else {
             return async move { unreachable() }.boxed();
         };
-        if now == Way::Silent {
+        if now == Direction::Silent {
             return tokio::time::sleep(within).map(|()| Err(PeerError::TimedOut)).boxed();
         }
         // As the network does: in order, and once sent no longer stopped by who sent it.
-        let received = tokio::spawn(target.receive(from, frame));
+        let received = match now {
+            Direction::Late(by) => tokio::spawn(async move {
+                tokio::time::sleep(by).await;
+                target.receive(from, frame).await
+            }),
+            Direction::Held => {
+                let direction = Arc::clone(&direction);
+                tokio::spawn(async move {
+                    while *direction.lock().unwrap() == Direction::Held {
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                    }
+                    target.receive(from, frame).await
+                })
+            }
+            _ => tokio::spawn(target.receive(from, frame)),
+        };
         async move {
-            if now == Way::BreaksAfter {
+            if now == Direction::BreaksAfter {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 return Err(PeerError::Broken);
             }

@@ -45,5 +45,5 @@ fn what_does_not_verify_is_refused_with_the_reason() {
     let mut swapped = document.clone();
     swapped["public_keys"][0]["x"] = document["public_keys"][1]["x"].clone();
     swapped["public_keys"][0]["y"] = document["public_keys"][1]["y"].clone();
-    refused(&token, &swapped, now_s, "the key has another name");
+    refused(&token, &swapped, now_s, "the key's name is not this hash");
 }

@@ -176,13 +176,15 @@ fn without_a_leader_for_ten_seconds_nothing_is_permitted_that_policies_decide() 
     let boottime = Arc::new(move || Duration::from_millis(read.load(Ordering::Relaxed)));
     let gate = Gate::new(Options::new(node_id(1)), Clocks { wall_ms: Arc::new(|| crate::fixture::NOW_MS), boottime });
     let state = state(STARTER);
-    let export =
-        || gate.judge(&state, ExportAudit { principal: user("admin") }).map_err(|denied| (denied.deaf, denied.reason));
-    let deaf = |reason: &str| Err((true, reason.to_owned()));
+    let export = || {
+        gate.judge(&state, ExportAudit { principal: user("admin") })
+            .map_err(|denied| (denied.leaderless, denied.reason))
+    };
+    let leaderless = |reason: &str| Err((true, reason.to_owned()));
     let permitted = |judged: Result<symbi_policy::Permit<ExportAudit>, _>| judged.map(|_| ());
     assert_eq!(
         permitted(export()),
-        deaf("this node has not heard of a leader since it started, so it permits nothing")
+        leaderless("this node has not heard of a leader since it started, so it permits nothing")
     );
     gate.heard(Duration::from_millis(499_000));
     // What is kept of a message is no way around it.
@@ -191,7 +193,7 @@ fn without_a_leader_for_ten_seconds_nothing_is_permitted_that_policies_decide() 
     assert!(export().is_ok() && ask(&gate, &state, "b"));
     now_ms.store(509_000, Ordering::Relaxed);
     let reason = "this node has not heard of a leader for 10 s, so it permits nothing: its policies may be old";
-    assert_eq!(permitted(export()), deaf(reason));
+    assert_eq!(permitted(export()), leaderless(reason));
     assert!(!ask(&gate, &state, "b"));
     assert!(gate.judge(&state, Administer { principal: user("admin"), what: "token create" }).is_ok());
     // An answer that was long on its way says less than one that came before it.

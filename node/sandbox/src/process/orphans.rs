@@ -1,7 +1,7 @@
 //! Finds and ends processes that nobody watches: of an earlier life, or left by an agent that ended.
 //!
 //! A process is ours if it bears our mark in its environment, or belongs to the group of a process that a pid file
-//! names with its time of birth. It is signalled through a descriptor that was opened before it was looked at, so that
+//! names with its start time. It is signalled through a descriptor that was opened before it was looked at, so that
 //! a pid that goes to somebody else in between harms nobody.
 
 use super::pidfd::Pidfd;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// The variable of the mark.
 pub(super) const MARK: &str = "SYMBI_RUN";
-/// A process may be born of one that is being killed; so often is looked again.
+/// A process that is being killed may fork another; so often is looked again.
 const ROUNDS: usize = 20;
 /// How long the killed of one round may take to be gone. Only a process in the kernel's hands takes longer than moments.
 const PATIENCE: Duration = Duration::from_secs(1);

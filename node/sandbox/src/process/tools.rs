@@ -47,7 +47,7 @@ pub(super) fn command(launch: &Launch, options: &Options) -> Result<Vec<String>,
     }
     let program = launch.command.first().filter(|program| !program.is_empty()).ok_or(Error::CommandEmpty)?;
     let path = launch.env.get("PATH").unwrap_or(&options.path);
-    let directory = super::birth::directory(options, launch);
+    let directory = options.directory_of(launch);
     let found = if program.contains('/') {
         Some(directory.join(program)).filter(|file| executable(file))
     } else {

@@ -1,8 +1,8 @@
-//! Watches one process from its birth until nothing of it is left.
+//! Watches one process from its start until nothing of it is left.
 
-use super::birth::{Born, Order};
 use super::pidfd::{Ending, Pidfd};
-use super::{Living, Options, Run, birth, orphans, pidfile};
+use super::spawner::{self, Order, Started};
+use super::{Living, Options, Run, orphans, pidfile};
 use crate::driver::{DriverEnds, Exit, Wish};
 use crate::error::Error;
 use crate::lines::{Excess, LINE, LOG_LINE, LineError, Lines, LogSender};
@@ -58,9 +58,9 @@ struct Refused {
 }
 
 impl Watch {
-    /// Takes a newborn's pipes. On an error it is killed.
-    pub(super) fn new(born: Born, living: Living, ends: DriverEnds) -> Result<Self, Error> {
-        let Born { mut child, order } = born;
+    /// Takes the pipes of a process that was just started. On an error it is killed.
+    pub(super) fn new(started: Started, living: Living, ends: DriverEnds) -> Result<Self, Error> {
+        let Started { mut child, order } = started;
         match Self::pipes(&mut child, ends.stdin, ends.stdout, ends.stderr) {
             Ok((pid, ending, pipes)) => {
                 let Order { options, run, .. } = order;
@@ -68,7 +68,7 @@ impl Watch {
                 Ok(Self { child, pid, ending, options, run, living, exit: ends.exit, wishes: ends.wishes, done, pipes })
             }
             Err(source) => {
-                birth::abandon(child, &order);
+                spawner::abandon(child, &order);
                 Err(Error::Spawn { command: order.run.name, source })
             }
         }
@@ -111,7 +111,7 @@ impl Watch {
                 },
             }
         }
-        self.bury().await;
+        self.finish().await;
     }
 
     fn obey(&mut self) {
@@ -150,7 +150,7 @@ impl Watch {
     }
 
     /// Ends whatever the process has left behind, and only then tells of its end.
-    async fn bury(mut self) {
+    async fn finish(mut self) {
         self.signal(Signal::KILL);
         let status = self.child.wait();
         match orphans::end_strays(&self.run).await {

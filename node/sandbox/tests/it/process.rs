@@ -266,3 +266,20 @@ async fn a_killed_life_leaves_no_agent_and_its_sweep_no_child_of_one() {
     assert!(!runs(agent) && !runs(child));
     assert!(pid_files(directory.path()).is_empty());
 }
+
+#[tokio::test]
+async fn more_starts_at_once_than_can_wait_for_the_thread_wait_their_turn() {
+    const MANY: usize = 1_100;
+    let directory = tempfile::tempdir().unwrap();
+    let driver = Arc::new(driver(directory.path()));
+    let mut starts = tokio::task::JoinSet::new();
+    for number in 0..MANY {
+        let driver = Arc::clone(&driver);
+        starts.spawn(async move {
+            let mut instance = driver.start(shell(&format!("a{number}"), "exit 3")).await?;
+            Ok::<_, Error>(instance.ended().await.code)
+        });
+    }
+    let codes: Vec<_> = starts.join_all().await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(codes, vec![Some(3); MANY]);
+}

@@ -215,14 +215,14 @@ async fn calls_in_flight_fail_when_the_agent_ends() {
 async fn a_message_that_may_not_be_delivered_is_never_written() {
     let mut played = play().await;
     let client = played.client.clone();
-    assert_eq!(client.message_if(message(1), || false).await, Err(rpc::Error::Withheld));
-    let call = tokio::spawn(async move { client.message_if(message(2), || true).await });
+    assert!(matches!(client.write_if(message(1), || false).await, Err(rpc::Error::Withheld)));
+    let call = tokio::spawn(async move { client.write_if(message(2), || true).await.unwrap().answer().await });
     let heard = played.hear().await;
     assert_eq!(heard["params"]["payload"], json!(2), "the first was not heard");
     drop(played.say);
     assert!(matches!(call.await.unwrap(), Err(rpc::Error::Ended { .. })));
     let asked = std::cell::Cell::new(false);
-    let late = played.client.message_if(message(3), || {
+    let late = played.client.write_if(message(3), || {
         asked.set(true);
         true
     });

@@ -15,7 +15,7 @@ use ed25519_dalek::SigningKey;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use symbi_api::bench::tally::{Tally, Turn};
-use symbi_api::bench::{Figures, Hired, Layer, Order};
+use symbi_api::bench::{BenchAgents, Figures, Layer, Order};
 use symbi_api::error::Error;
 use symbi_model::ledger::{Attestation, Entry, MessageBatch};
 use symbi_model::{Incarnation, MessageId, NodeId, PolicyNumber};
@@ -34,7 +34,7 @@ pub struct Sender {
     /// The other node.
     to: NodeId,
     /// The agents for whom the gate is asked.
-    agents: Hired,
+    agents: BenchAgents,
     /// Messages of a flush.
     flush: usize,
     /// The key of its signatures, of this run alone.
@@ -45,7 +45,7 @@ pub struct Sender {
 
 impl Sender {
     /// One that sends to the sink of `to`.
-    pub fn new(ports: sink::Ports, net: symbi_net::Handle, to: NodeId, agents: Hired, order: &Order) -> Self {
+    pub fn new(ports: sink::Ports, net: symbi_net::Handle, to: NodeId, agents: BenchAgents, order: &Order) -> Self {
         let trail = Trail::new(Arc::clone(&ports.engine), 0);
         let key = SigningKey::from_bytes(&rand::random());
         Self { ports, net, to, agents, flush: order.clients.min(MESSAGES), key, trail }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use symbi_model::Hash;
 use symbi_model::codec;
 use symbi_model::ledger::{Entry, Line};
-use symbi_store::{Batch, Engine};
+use symbi_store::{Engine, WriteBatch};
 use tokio::sync::Semaphore;
 
 /// The first byte of the rows' keys; the replica's are under 1, the ledger's under 2.
@@ -43,7 +43,7 @@ impl Trail {
         let line = Line::chained(self.number, time_ms, entry, self.previous);
         self.previous = line.hash;
         let Ok(room) = Arc::clone(&self.room).acquire_owned().await else { return };
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.put(self.key(self.number % KEPT), codec::encode(&line));
         self.engine.append(batch, Box::new(move |_| drop(room)));
     }
@@ -55,7 +55,7 @@ impl Trail {
 
 impl Drop for Trail {
     fn drop(&mut self) {
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         batch.delete_range(vec![SPACE, self.place], vec![SPACE, self.place + 1]);
         // What stays is overwritten by the next run.
         let _ = self.engine.write(batch);

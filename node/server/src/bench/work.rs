@@ -1,12 +1,12 @@
 //! What the clients of a run do: each as an agent or a user of this node does it, from inside the node.
 
 use super::Ports;
-use super::crew::Crew;
+use super::provisioner::Provisioner;
 use super::sink;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use symbi_api::bench::tally::{Turn, measure};
-use symbi_api::bench::{BYTES, Figures, Hired, NOTED, Order, Work, note};
+use symbi_api::bench::{BYTES, BenchAgents, Figures, NOTED, Order, Work, note};
 use symbi_api::error::Error;
 use symbi_host::{Caller, Ending, NotHere, TellStatus};
 use symbi_model::agent::{AgentName, Hold};
@@ -28,27 +28,34 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 const DECISIONS: u64 = 32;
 
 /// Makes the agents that a run needs.
-pub async fn hire(ports: &Ports, crew: &Crew, order: &Order) -> Result<Hired, Error> {
+pub async fn provision(ports: &Ports, provisioner: &Provisioner, order: &Order) -> Result<BenchAgents, Error> {
     match order.work {
-        Work::Write => Ok(Hired { from: crew.hire(None, order.clients.min(NOTED)).await?, to: Vec::new() }),
-        Work::Policy => Ok(Hired { from: crew.hire(None, 1).await?, to: crew.hire(None, 1).await? }),
+        Work::Write => {
+            Ok(BenchAgents { from: provisioner.provision(None, order.clients.min(NOTED)).await?, to: Vec::new() })
+        }
+        Work::Policy => {
+            Ok(BenchAgents { from: provisioner.provision(None, 1).await?, to: provisioner.provision(None, 1).await? })
+        }
         Work::Ask | Work::Tell => {
             let (here, (_, there)) = (own_name(ports)?, another(ports)?);
             // As many senders as receivers: each pair of them has a session of its own.
             let side = order.sessions.isqrt();
-            Ok(Hired { from: crew.hire(Some(&here), side).await?, to: crew.hire(Some(&there), side).await? })
+            Ok(BenchAgents {
+                from: provisioner.provision(Some(&here), side).await?,
+                to: provisioner.provision(Some(&there), side).await?,
+            })
         }
-        Work::Place => Ok(Hired::default()),
+        Work::Place => Ok(BenchAgents::default()),
     }
 }
 
 /// Does what is ordered, with the agents that were made for it.
-pub async fn run(ports: &Ports, crew: &Crew, hired: Arc<Hired>, order: &Order) -> Figures {
+pub async fn run(ports: &Ports, provisioner: &Provisioner, agents: Arc<BenchAgents>, order: &Order) -> Figures {
     match order.work {
-        Work::Write => write(ports, crew, hired, order).await,
-        Work::Ask | Work::Tell => messages(ports, &hired, order).await,
-        Work::Policy => policy(ports, &hired, order).await,
-        Work::Place => place(ports, crew, order).await,
+        Work::Write => write(ports, provisioner, agents, order).await,
+        Work::Ask | Work::Tell => messages(ports, &agents, order).await,
+        Work::Policy => policy(ports, &agents, order).await,
+        Work::Place => place(ports, provisioner, order).await,
     }
 }
 
@@ -57,15 +64,15 @@ pub fn payload() -> Vec<u8> {
     format!("\"{}\"", "x".repeat(BYTES - 2)).into_bytes()
 }
 
-async fn write(ports: &Ports, crew: &Crew, hired: Arc<Hired>, order: &Order) -> Figures {
-    let (ports, crew) = (ports.clone(), crew.clone());
+async fn write(ports: &Ports, provisioner: &Provisioner, agents: Arc<BenchAgents>, order: &Order) -> Figures {
+    let (ports, provisioner) = (ports.clone(), provisioner.clone());
     measure(order.clients, order.length, move |client, done| {
-        let (ports, crew, name) = (ports.clone(), crew.clone(), hired.noted(client).clone());
+        let (ports, provisioner, name) = (ports.clone(), provisioner.clone(), agents.noted(client).clone());
         async move {
             let began = Instant::now();
-            let act = Administer { principal: crew.principal(), what: "agent annotate" };
+            let act = Administer { principal: provisioner.principal(), what: "agent annotate" };
             let (key, value) = (format!("client-{client}"), note(done));
-            let command = Command::Annotate { name, key, value, actor: crew.actor() };
+            let command = Command::Annotate { name, key, value, actor: provisioner.actor() };
             ports.propose(&act, command).await.map_err(|error| named(&error))?;
             Ok(began.elapsed())
         }
@@ -73,8 +80,8 @@ async fn write(ports: &Ports, crew: &Crew, hired: Arc<Hired>, order: &Order) -> 
     .await
 }
 
-async fn messages(ports: &Ports, hired: &Hired, order: &Order) -> Figures {
-    let (pairs, host) = (Arc::new(hired.pairs()), ports.host.clone());
+async fn messages(ports: &Ports, agents: &BenchAgents, order: &Order) -> Figures {
+    let (pairs, host) = (Arc::new(agents.pairs()), ports.host.clone());
     let (ask, payload) = (order.work == Work::Ask, payload());
     // The sessions are set up before anything is measured; what keeps one from it is found again and counted then.
     for (from, to) in &*pairs {
@@ -162,9 +169,9 @@ async fn message(host: symbi_host::Handle, from: AgentName, to: AgentName, paylo
     }
 }
 
-async fn policy(ports: &Ports, hired: &Hired, order: &Order) -> Figures {
+async fn policy(ports: &Ports, agents: &BenchAgents, order: &Order) -> Figures {
     let named_as = |name: &AgentName| AgentRef { name: name.to_string(), owner: OWNER.to_owned() };
-    let request = Ask { from: Principal::Agent(named_as(&hired.from[0])), to: named_as(&hired.to[0]) };
+    let request = Ask { from: Principal::Agent(named_as(&agents.from[0])), to: named_as(&agents.to[0]) };
     let (state, gate) = (ports.here.state.clone(), ports.here.gate.clone());
     measure(order.clients, order.length, move |_, done| {
         let (state, gate, request) = (state.clone(), gate.clone(), request.clone());
@@ -182,20 +189,20 @@ async fn policy(ports: &Ports, hired: &Hired, order: &Order) -> Figures {
     .await
 }
 
-async fn place(ports: &Ports, crew: &Crew, order: &Order) -> Figures {
-    let (ports, crew) = (ports.clone(), crew.clone());
+async fn place(ports: &Ports, provisioner: &Provisioner, order: &Order) -> Figures {
+    let (ports, provisioner) = (ports.clone(), provisioner.clone());
     measure(order.clients, order.length, move |_, _| {
-        let (ports, crew) = (ports.clone(), crew.clone());
+        let (ports, provisioner) = (ports.clone(), provisioner.clone());
         async move {
             let began = Instant::now();
-            let name = crew.make(None).await.map_err(|error| named(&error))?;
+            let name = provisioner.make(None).await.map_err(|error| named(&error))?;
             let mut state = ports.here.state.clone();
             let placed = state.wait_for(|state| {
                 let placement = state.agents.get(&name).and_then(|agent| agent.placement);
                 placement.is_some_and(|placement| placement.hold == Hold::Held)
             });
             let placed = tokio::time::timeout(PATIENCE, placed).await.map(|_| began.elapsed());
-            crew.remove(&name).await.map_err(|error| named(&error))?;
+            provisioner.remove(&name).await.map_err(|error| named(&error))?;
             let gone = state.wait_for(|state| !state.agents.contains_key(&name));
             tokio::time::timeout(PATIENCE, gone).await.map_err(|_| "not removed in time".to_owned())?.ok();
             placed.map_err(|_| "not placed in time".to_owned())

@@ -15,7 +15,7 @@ pub fn token_failure(what: impl Into<String>) -> Failure {
 }
 
 /// The join was cleared: this node's key is a tombstone's.
-pub(super) fn expired(why: impl Into<String>) -> Ended {
+pub(crate) fn expired(why: impl Into<String>) -> Ended {
     Ended::Expired(
         token_failure("this join was cleared because it did not finish in time")
             .why(why)
@@ -104,7 +104,7 @@ pub(super) fn refused(reply: JoinReply, name: &str) -> Ended {
 
 /// No member can admit a node now.
 pub(super) fn unavailable(why: String) -> Failure {
-    Failure::new(5, "NO_QUORUM", "the cluster cannot admit a node now")
+    Failure::new(5, "NO_LEADER", "the cluster cannot admit a node now")
         .why(why)
         .fix("see 'symbi-node cluster status' on a member")
 }

@@ -1,9 +1,9 @@
-//! Lanes, audiences, flights and successors, without a cluster.
+//! Lanes, audiences, in_flight and successors, without a cluster.
 
-use super::audience::{Audience, Fate};
-use super::flights::Flights;
-use super::lane::{BATCH_COMMANDS, Lane, Queued};
-use super::{QUEUE, successor};
+use super::in_flight::InFlight;
+use super::queue::{BATCH_COMMANDS, Queue, Queued};
+use super::waiters::{Fate, Waiters};
+use super::{QUEUED_COMMANDS, successor};
 use futures::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,9 +39,9 @@ fn proposal(bytes: usize, decided_term: Option<u64>, deadline_ms: u64) -> (Propo
     (proposal, answer)
 }
 
-fn push(lane: &mut Lane, bytes: usize, term: Option<u64>, deadline_ms: u64) -> Answer {
+fn push(queue: &mut Queue, bytes: usize, term: Option<u64>, deadline_ms: u64) -> Answer {
     let (proposal, answer) = proposal(bytes, term, deadline_ms);
-    lane.push(Queued::new(proposal, Instant::now()).unwrap());
+    queue.push(Queued::new(proposal, Instant::now()).unwrap());
     answer
 }
 
@@ -51,28 +51,28 @@ fn sizes(batch: &[Queued]) -> Vec<usize> {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_stops_before_it_is_too_long_and_a_long_command_goes_alone() {
-    let mut lane = Lane::default();
+    let mut queue = Queue::default();
     let half = BATCH_BYTES / 2;
     let lengths = [half, half, 200, COMMAND_BYTES, 200, 300];
-    let _answers: Vec<Answer> = lengths.iter().map(|bytes| push(&mut lane, *bytes, None, 1000)).collect();
+    let _answers: Vec<Answer> = lengths.iter().map(|bytes| push(&mut queue, *bytes, None, 1000)).collect();
     let now = Instant::now();
     for expected in [vec![half, half], vec![200], vec![COMMAND_BYTES], vec![200, 300], vec![]] {
-        assert_eq!(sizes(&lane.gather(now)), expected);
+        assert_eq!(sizes(&queue.gather(now)), expected);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_has_one_term_keeps_the_order_and_bounds_the_count() {
-    let mut lane = Lane::default();
+    let mut queue = Queue::default();
     let mut answers: Vec<Answer> =
-        [(200, 3), (201, 3), (202, 4), (203, 3)].map(|(bytes, term)| push(&mut lane, bytes, Some(term), 1000)).into();
+        [(200, 3), (201, 3), (202, 4), (203, 3)].map(|(bytes, term)| push(&mut queue, bytes, Some(term), 1000)).into();
     let now = Instant::now();
     for expected in [vec![200, 201], vec![202], vec![203]] {
-        assert_eq!(sizes(&lane.gather(now)), expected);
+        assert_eq!(sizes(&queue.gather(now)), expected);
     }
-    answers.extend((0..=BATCH_COMMANDS).map(|_| push(&mut lane, 100, None, 1000)));
-    assert_eq!(lane.gather(now).len(), BATCH_COMMANDS);
-    assert_eq!(lane.gather(now).len(), 1);
+    answers.extend((0..=BATCH_COMMANDS).map(|_| push(&mut queue, 100, None, 1000)));
+    assert_eq!(queue.gather(now).len(), BATCH_COMMANDS);
+    assert_eq!(queue.gather(now).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,37 +84,37 @@ async fn one_byte_too_many_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_in_the_queue_is_answered_at_its_deadline_and_its_command_is_not_sent() {
-    let mut lane = Lane::default();
-    let _long = push(&mut lane, 100, None, 40_000);
-    let mut short = push(&mut lane, 101, None, 3_000);
+    let mut queue = Queue::default();
+    let _long = push(&mut queue, 100, None, 40_000);
+    let mut short = push(&mut queue, 101, None, 3_000);
     let start = Instant::now();
-    assert_eq!(lane.look_at(), Some(start + Duration::from_secs(3)));
-    lane.expire(start + Duration::from_millis(2_999));
+    assert_eq!(queue.look_at(), Some(start + Duration::from_secs(3)));
+    queue.expire(start + Duration::from_millis(2_999));
     assert!(short.try_recv().is_err());
-    lane.expire(start + Duration::from_secs(3));
+    queue.expire(start + Duration::from_secs(3));
     assert_eq!(short.await.unwrap(), Err(ProposeError::NoLeader));
-    assert_eq!(lane.look_at(), Some(start + Duration::from_secs(40)));
-    assert_eq!(sizes(&lane.gather(start + Duration::from_secs(4))), [100]);
-    assert_eq!(lane.look_at(), None);
+    assert_eq!(queue.look_at(), Some(start + Duration::from_secs(40)));
+    assert_eq!(sizes(&queue.gather(start + Duration::from_secs(4))), [100]);
+    assert_eq!(queue.look_at(), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn gathering_leaves_out_who_waits_no_longer() {
-    let mut lane = Lane::default();
-    drop(push(&mut lane, 100, None, 1000));
-    let late = push(&mut lane, 101, None, 10);
-    let _kept = push(&mut lane, 102, None, 1000);
-    assert_eq!(sizes(&lane.gather(Instant::now() + Duration::from_millis(10))), [102]);
+    let mut queue = Queue::default();
+    drop(push(&mut queue, 100, None, 1000));
+    let late = push(&mut queue, 101, None, 10);
+    let _kept = push(&mut queue, 102, None, 1000);
+    assert_eq!(sizes(&queue.gather(Instant::now() + Duration::from_millis(10))), [102]);
     assert_eq!(late.await.unwrap(), Err(ProposeError::NoLeader));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_full_lane_refuses_and_a_stopping_one_says_so() {
-    let mut lane = Lane::default();
-    let mut answers: Vec<Answer> = (0..QUEUE).map(|_| push(&mut lane, 100, None, 1000)).collect();
-    assert_eq!(push(&mut lane, 100, None, 1000).await.unwrap(), Err(ProposeError::Full));
-    lane.refuse(&ProposeError::Stopping);
-    assert!(lane.is_empty());
+    let mut queue = Queue::default();
+    let mut answers: Vec<Answer> = (0..QUEUED_COMMANDS).map(|_| push(&mut queue, 100, None, 1000)).collect();
+    assert_eq!(push(&mut queue, 100, None, 1000).await.unwrap(), Err(ProposeError::Full));
+    queue.refuse(&ProposeError::Stopping);
+    assert!(queue.is_empty());
     assert_eq!(answers.pop().unwrap().await.unwrap(), Err(ProposeError::Stopping));
 }
 
@@ -125,17 +125,17 @@ async fn an_unknown_attempt_outweighs_a_later_refusal() {
     assert_eq!(Fate::Unknown.refused(skew), ProposeError::Unknown);
     assert_eq!(Fate::NotAppended.at_deadline(), ProposeError::NoLeader);
 
-    let mut audience = Audience::default();
+    let mut waiters = Waiters::default();
     let (now, mut answers) = (Instant::now(), Vec::new());
     for seconds in [1, 2, 3] {
         let (reply, answer) = oneshot::channel();
-        audience.push(now + Duration::from_secs(seconds), reply);
+        waiters.push(now + Duration::from_secs(seconds), reply);
         answers.push(answer);
     }
-    audience.expire(now + Duration::from_secs(1), Fate::NotAppended);
-    audience.expire(now + Duration::from_secs(2), Fate::Unknown);
-    assert_eq!(audience.next_deadline(), Some(now + Duration::from_secs(3)));
-    audience.answer(9, &[Outcome::Done, Outcome::Done, Outcome::Done]);
+    waiters.expire(now + Duration::from_secs(1), Fate::NotAppended);
+    waiters.expire(now + Duration::from_secs(2), Fate::Unknown);
+    assert_eq!(waiters.next_deadline(), Some(now + Duration::from_secs(3)));
+    waiters.answer(9, &[Outcome::Done, Outcome::Done, Outcome::Done]);
     let mut told = Vec::new();
     for answer in answers {
         told.push(answer.await.unwrap());
@@ -146,10 +146,10 @@ async fn an_unknown_attempt_outweighs_a_later_refusal() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_batch_awaits_the_first_until_it_lands_or_the_term_ends() {
-    let (flights, proposed) = (Flights::default(), Arc::new(AtomicUsize::new(0)));
+    let (in_flight, proposed) = (InFlight::default(), Arc::new(AtomicUsize::new(0)));
     let patience = Duration::from_secs(3);
-    let board = |term: u64, lands_after: Duration| {
-        let (flights, counted) = (flights.clone(), proposed.clone());
+    let join_or_propose = |term: u64, lands_after: Duration| {
+        let (in_flight, counted) = (in_flight.clone(), proposed.clone());
         async move {
             let propose = move |_| {
                 counted.fetch_add(1, Ordering::Relaxed);
@@ -159,15 +159,15 @@ async fn a_repeated_batch_awaits_the_first_until_it_lands_or_the_term_ends() {
                 }
                 .boxed()
             };
-            flights.board(term, vec![1, 2, 3], patience, propose).await
+            in_flight.join_or_propose(term, vec![1, 2, 3], patience, propose).await
         }
     };
     let slow = Duration::from_secs(5);
-    assert_eq!(board(1, slow).await, Err(WriteError::Unknown));
-    assert_eq!(board(1, slow).await.unwrap().index, 5);
+    assert_eq!(join_or_propose(1, slow).await, Err(WriteError::Unknown));
+    assert_eq!(join_or_propose(1, slow).await.unwrap().index, 5);
     assert_eq!(proposed.load(Ordering::Relaxed), 1);
-    assert_eq!(board(1, slow).await, Err(WriteError::Unknown), "the first has landed: this one is new");
-    assert_eq!(board(2, Duration::ZERO).await.unwrap().term, 2);
+    assert_eq!(join_or_propose(1, slow).await, Err(WriteError::Unknown), "the first has outcome: this one is new");
+    assert_eq!(join_or_propose(2, Duration::ZERO).await.unwrap().term, 2);
     assert_eq!(proposed.load(Ordering::Relaxed), 3);
 }
 

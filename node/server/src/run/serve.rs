@@ -3,7 +3,8 @@
 use super::{Signals, Stopped};
 use crate::datadir::{Cluster, DataDir};
 use crate::failure::Failure;
-use crate::join::{self, Ended, Progress};
+use crate::join::{Ended, Progress};
+use crate::membership;
 use crate::node::Node;
 use crate::options::Options;
 use std::net::SocketAddr;
@@ -44,7 +45,7 @@ pub(super) struct Joining {
 }
 
 /// What is told of a node, and to whom.
-struct Herald {
+struct Announcer {
     /// What was asked for.
     options: Options,
     /// The count of starts.
@@ -60,19 +61,19 @@ impl Running {
     pub(super) async fn serve(self, mut signals: Signals) -> Result<Stopped, Failure> {
         let Self { options, data, boot, node, http, cluster, joining } = self;
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let herald = Herald { options, boot, cluster, http: http.addr };
+        let announcer = Announcer { options, boot, cluster, http: http.addr };
         let up = async {
-            arrive(&node, &data, &herald.cluster, joining).await?;
-            let router = symbi_api::router(node.api.clone(), vec![herald.cluster.node_name.clone()]);
+            finish_join(&node, &data, &announcer.cluster, joining).await?;
+            let router = symbi_api::router(node.api.clone(), vec![announcer.cluster.node_name.clone()]);
             tasks.spawn(http.serve(router, cancel.clone()));
-            herald.announce(&node).await?;
+            announcer.announce(&node).await?;
             std::future::pending().await
         };
         let ended: Result<Stopped, Ended> = tokio::select! {
             biased;
             stopped = signals.next() => Ok(stopped),
             failure = node.stopped() => Err(failure.into()),
-            failure = join::removed(&node) => Err(failure.into()),
+            failure = membership::removed(&node) => Err(failure.into()),
             ended = up => ended,
         };
         if ended.is_ok() {
@@ -88,7 +89,7 @@ impl Running {
             () = stop => {}
             _ = signals.next() => {}
         }
-        if let Some(file) = &herald.options.ready_file {
+        if let Some(file) = &announcer.options.ready_file {
             let _ = std::fs::remove_file(file);
         }
         ended.map_err(|ended| tidied(&data, ended))
@@ -96,15 +97,15 @@ impl Running {
 }
 
 /// Comes to the end of the join, if there is one, and finds that the node was not removed.
-async fn arrive(node: &Node, data: &DataDir, cluster: &Cluster, joining: Option<Joining>) -> Result<(), Ended> {
+async fn finish_join(node: &Node, data: &DataDir, cluster: &Cluster, joining: Option<Joining>) -> Result<(), Ended> {
     let Some(Joining { until, progress }) = joining else {
         return removed(node).map_err(Into::into);
     };
     let members = cluster.members();
     tokio::select! {
         biased;
-        caught_up = join::catch_up(node, until, &progress) => caught_up?,
-        cleared = join::cleared(node, &members) => return Err(cleared),
+        caught_up = membership::catch_up(node, until, &progress) => caught_up?,
+        cleared = membership::cleared(node, &members) => return Err(cleared),
     }
     data.remove("join.pending")?;
     Ok(())
@@ -116,7 +117,7 @@ fn removed(node: &Node) -> Result<(), Failure> {
     if !removed {
         return Ok(());
     }
-    Err(join::removal(None))
+    Err(membership::removal(None))
 }
 
 /// After a join that was cleared, the next start is somebody new.
@@ -127,7 +128,7 @@ fn tidied(data: &DataDir, ended: Ended) -> Failure {
     }
 }
 
-impl Herald {
+impl Announcer {
     /// Says where the node is, and once it is ready how to go on.
     async fn announce(&self, node: &Node) -> Result<(), Failure> {
         let mut view = node.api.view.clone();
@@ -144,7 +145,7 @@ impl Herald {
         let anchor = node.raft.state().borrow().cluster.as_ref().map(|cluster| cluster.anchor.to_string());
         eprintln!("audit anchor: {}", anchor.unwrap_or_else(|| "not known yet".to_owned()));
         if self.cluster.genesis.is_some() && self.boot == 1 {
-            self.teach(node).await;
+            self.announce_tokens(node).await;
         }
         let Some(file) = &self.options.ready_file else { return Ok(()) };
         std::fs::write(file, "ready\n").map_err(|error| {
@@ -155,7 +156,7 @@ impl Herald {
     }
 
     /// How a cluster of one becomes one of more.
-    async fn teach(&self, node: &Node) {
+    async fn announce_tokens(&self, node: &Node) {
         match symbi_api::first_token(&node.api).await {
             Ok(first) => eprintln!("to add a node, within 24 hours:\n  {}", first.join_command),
             Err(error) => eprintln!("there is no join token yet: {error}"),

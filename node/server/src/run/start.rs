@@ -7,7 +7,7 @@ use crate::datadir::{Cluster, DataDir, Found, Peer, Pending};
 use crate::failure::{self, Failure};
 use crate::join::{self, Ended, Progress};
 use crate::measure;
-use crate::node::{self, Config, Network, Node, Parts};
+use crate::node::{self, Config, Endpoint, Node, Parts};
 use crate::options::{Join, NODE_LABEL, Options};
 use ed25519_dalek::SigningKey;
 use std::collections::BTreeMap;
@@ -161,7 +161,7 @@ impl Start {
     }
 
     /// What the node says of itself under `name`, which is a label of it too: so an agent can require just this node.
-    fn profile(&self, network: &Network, name: &str) -> Result<Profile, Failure> {
+    fn profile(&self, network: &Endpoint, name: &str) -> Result<Profile, Failure> {
         let issuer = IssuerKey::from_bytes(&self.issuer).map_err(|error| {
             Failure::new(10, "DATA_DIR_DAMAGED", "issuer.key holds no P-256 key")
                 .because(&error)
@@ -175,8 +175,8 @@ impl Start {
         Ok(profile)
     }
 
-    async fn network(&self, members: BTreeMap<NodeId, symbi_net::Member>) -> Result<Network, Failure> {
-        node::network(self.seed, self.options.listen(), None, members).await
+    async fn network(&self, members: BTreeMap<NodeId, symbi_net::Member>) -> Result<Endpoint, Failure> {
+        node::bind(self.seed, self.options.listen(), None, members).await
     }
 
     fn config(&self, profile: Profile, cluster: &Cluster) -> Config {
@@ -318,7 +318,10 @@ fn database(error: &symbi_store::Error) -> Failure {
         symbi_store::Error::Version(_) => failure
             .fix("start it with the symbi-node that wrote it; or a new node: another --data-dir, another --name, and --join with a token"),
         symbi_store::Error::InUse { .. } => failure.fix("stop that process, or name another directory with --data-dir"),
-        symbi_store::Error::Io(_) | symbi_store::Error::Closed => {
+        symbi_store::Error::Io(_)
+        | symbi_store::Error::Closed
+        | symbi_store::Error::Missing(_)
+        | symbi_store::Error::Exists(_) => {
             failure.fix("see to the disk and the directory's owner, then start again")
         }
     }

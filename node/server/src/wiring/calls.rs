@@ -70,8 +70,8 @@ impl Answers {
                 let found = self.bench.run(order, reply.closed()).await;
                 drop(reply.send(found));
             }
-            Call::BenchHire(order, reply) => drop(reply.send(self.bench.hire(order).await)),
-            Call::BenchDismiss(user, reply) => drop(reply.send(self.bench.dismiss(user).await)),
+            Call::BenchProvision(order, reply) => drop(reply.send(self.bench.provision(order).await)),
+            Call::BenchTeardown(user, reply) => drop(reply.send(self.bench.teardown(user).await)),
             Call::Message(prefix, reply) => {
                 drop(reply.send(ledgers::find(&self.remote, &self.host.ledger(), &prefix).await));
             }

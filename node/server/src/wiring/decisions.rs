@@ -14,7 +14,7 @@ use symbi_model::entry::{AHEAD_MS, BEHIND_MS};
 use symbi_model::ledger::Kind;
 use symbi_model::node::Membership;
 use symbi_model::{DecisionId, NodeId, PolicyNumber, State};
-use symbi_policy::{Account, AgentRef, Ask, DEAF_AFTER, Gate, Principal, Receive, Tell, Verdict};
+use symbi_policy::{Account, AgentRef, Ask, Gate, LEADERLESS_AFTER, Principal, Receive, Tell, Verdict};
 use symbi_proto::wire::{ControlReply, ControlRequest};
 
 /// How long a node has to look for a decision.
@@ -146,8 +146,8 @@ fn again(state: &State, gate: &Gate, id: DecisionId, allowed: &Allowed, number: 
 /// The policy sets by which a node may have judged at a time of its clock, the latest first: it permits nothing once it has not
 /// heard of a leader for a while, clocks differ, and a change may be older than its coming into force.
 fn in_force(state: &State, time_ms: u64) -> Vec<PolicyNumber> {
-    let deaf_ms = u64::try_from(DEAF_AFTER.as_millis()).expect("a few seconds");
-    let (from, to) = (time_ms.saturating_sub(deaf_ms + AHEAD_MS + BEHIND_MS), time_ms.saturating_add(AHEAD_MS));
+    let limit_ms = u64::try_from(LEADERLESS_AFTER.as_millis()).expect("a few seconds");
+    let (from, to) = (time_ms.saturating_sub(limit_ms + AHEAD_MS + BEHIND_MS), time_ms.saturating_add(AHEAD_MS));
     let mut sets = Vec::new();
     for set in state.policy_sets.values().rev().filter(|set| set.created_ms <= to) {
         sets.push(set.number);

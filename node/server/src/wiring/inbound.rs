@@ -2,7 +2,7 @@
 //! the network bounds how many there are.
 
 use crate::clock::WallMs;
-use crate::proposer::{Door, DoorError};
+use crate::proposer::{Admission, AdmissionError};
 use crate::wiring::remote::Remote;
 use crate::wiring::{decisions, ledgers};
 use bytes::Bytes;
@@ -85,7 +85,7 @@ pub struct Server {
     /// The way to this node's parts.
     pub remote: Remote,
     /// What the leader checks.
-    pub door: Door,
+    pub admission: Admission,
     /// Agents.
     pub host: symbi_host::Handle,
     /// Verdicts.
@@ -168,17 +168,17 @@ impl Server {
         if !self.remote.raft.status().borrow().leads() {
             return self.not_leader();
         }
-        match self.door.admit(from, &batch).await {
-            Err(DoorError::NotYet) => return self.not_leader(),
-            Err(DoorError::Foreign) => {
+        match self.admission.admit(from, &batch).await {
+            Err(AdmissionError::NotYet) => return self.not_leader(),
+            Err(AdmissionError::Foreign) => {
                 return ControlReply::Failed {
                     reason: "the batch cannot be read or is not its sender's to send".to_owned(),
                 };
             }
-            Err(DoorError::Refused(ms)) => return ControlReply::ClockSkew { ms },
+            Err(AdmissionError::Refused(ms)) => return ControlReply::ClockSkew { ms },
             Ok(()) => {}
         }
-        match self.door.propose(&self.remote.raft, batch).await {
+        match self.admission.propose(&self.remote.raft, batch).await {
             Ok(applied) => {
                 ControlReply::Committed { index: applied.index, term: applied.term, outcomes: applied.outcomes }
             }

@@ -10,7 +10,7 @@ use symbi_raft::link::Kind;
 use symbi_raft::{Link, LinkError};
 
 /// The link between this node's Raft and the others'.
-pub struct Network(pub symbi_net::Handle);
+pub struct RaftLink(pub symbi_net::Handle);
 
 /// The network's lane for a kind of Raft's requests.
 #[must_use]
@@ -23,7 +23,7 @@ pub fn lane(kind: Kind) -> symbi_net::Lane {
     }
 }
 
-impl Link for Network {
+impl Link for RaftLink {
     fn call(
         &self,
         to: NodeId,

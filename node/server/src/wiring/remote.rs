@@ -96,7 +96,7 @@ impl Remote {
     pub async fn grant_to(&self, node: NodeId, boot: u64) -> ControlReply {
         match self.control.request_grant(node, boot).await {
             Ok(granted) => ControlReply::Grant { term: granted.term, read_index: granted.read_index },
-            Err(GrantRefused::Condemned) => ControlReply::Condemned,
+            Err(GrantRefused::Down) => ControlReply::Condemned,
             Err(GrantRefused::NotLeading) => ControlReply::NotLeader { leader: self.raft.status().borrow().leader },
         }
     }

@@ -5,7 +5,7 @@ use crate::options::Options;
 use rocksdb::statistics::Ticker;
 use std::sync::Arc;
 use std::sync::mpsc;
-use symbi_store::{Batch, Engine, Error};
+use symbi_store::{Engine, Error, WriteBatch};
 
 fn open(directory: &std::path::Path) -> (Rocks, Arc<rocksdb::Options>) {
     let options = Options::default();
@@ -14,8 +14,8 @@ fn open(directory: &std::path::Path) -> (Rocks, Arc<rocksdb::Options>) {
     (Rocks::open_with(directory, &options, &database).expect("open"), Arc::new(database))
 }
 
-fn put(number: u32) -> Batch {
-    let mut batch = Batch::new();
+fn put(number: u32) -> WriteBatch {
+    let mut batch = WriteBatch::new();
     batch.put(number.to_be_bytes(), "x");
     batch
 }

@@ -1,11 +1,11 @@
 //! What happens to the files between two openings: a torn tail is accepted, a damaged middle is refused.
 
-use crate::promises::copy;
+use crate::promises::{copy, wal};
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use symbi_rocks::{Options, Rocks};
-use symbi_store::{Batch, Engine, Error, Run};
+use symbi_store::{Engine, Error, Run, WriteBatch};
 
 const SYNCED: u32 = 50;
 const UNSYNCED: u32 = 10;
@@ -16,8 +16,8 @@ fn options() -> Options {
     Options { runs: vec![run], ..Options::default() }
 }
 
-fn put(number: u32) -> Batch {
-    let mut batch = Batch::new();
+fn put(number: u32) -> WriteBatch {
+    let mut batch = WriteBatch::new();
     batch.put(number.to_be_bytes(), [7; 40]);
     batch
 }
@@ -26,12 +26,6 @@ fn append(engine: &Rocks, number: u32) {
     let (sender, receiver) = mpsc::channel();
     engine.append(put(number), Box::new(move |result| sender.send(result).expect("the test waits")));
     receiver.recv().expect("called back").expect("durable");
-}
-
-/// The write-ahead log that is being written.
-fn wal(directory: &Path) -> PathBuf {
-    let files = fs::read_dir(directory).expect("a directory").map(|file| file.expect("an entry").path());
-    files.filter(|path| path.extension().is_some_and(|kind| kind == "log")).max().expect("a log")
 }
 
 fn length(directory: &Path) -> u64 {

@@ -1,17 +1,17 @@
 //! The suite that every engine passes.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use symbi_rocks::{Options, Rocks};
-use symbi_store::{Batch, Engine, Error, Run, suite};
+use symbi_store::{Engine, Error, Run, WriteBatch, suite};
 use tempfile::TempDir;
 
 /// A directory with a database.
 ///
 /// A crash copies the files while the database is open, and goes on with the copy. That is what the kernel has at the moment
 /// of a `kill -9`: it proves recovery without a close, but not that anything reached the disk itself. The latter is shown
-/// by RocksDB's own count of syncs (a unit test of the engine) and, here, by cutting the log back to the length that it had
-/// at the last acknowledgement ([`crate::damage`]).
+/// by RocksDB's own count of syncs (a unit test of the engine) and by cutting the log back to where it was at the last
+/// acknowledgement, or to somewhere behind that ([`suite::Bed::crash_keeping`], [`crate::damage`]).
 struct Directories {
     /// Where they all lie.
     root: TempDir,
@@ -19,11 +19,13 @@ struct Directories {
     runs: Vec<Run>,
     /// How many crashes there were.
     crashes: u32,
+    /// How long the log was when nothing in it was unsynced.
+    synced: u64,
 }
 
 impl Directories {
     fn new(runs: Vec<Run>) -> Self {
-        Self { root: tempfile::tempdir().expect("a directory"), runs, crashes: 0 }
+        Self { root: tempfile::tempdir().expect("a directory"), runs, crashes: 0, synced: 0 }
     }
 
     fn current(&self) -> PathBuf {
@@ -43,6 +45,29 @@ impl suite::Bed for Directories {
         self.crashes += 1;
         copy(&from, &self.current());
     }
+
+    fn crash_keeping(&mut self, part: u64, of: u64) {
+        self.crash();
+        let log = wal(&self.current());
+        let length = fs::metadata(&log).expect("a log").len();
+        let cut = self.synced + (length - self.synced) * part / of;
+        OpenOptions::new().write(true).open(log).expect("a log").set_len(cut).expect("cut");
+    }
+
+    fn synced(&mut self) {
+        self.synced = fs::metadata(wal(&self.current())).expect("a log").len();
+    }
+
+    /// A full file system needs one to mount: `cluster-tests` has it.
+    fn fail_next(&mut self, _: Error) -> bool {
+        false
+    }
+}
+
+/// The write-ahead log that is being written.
+pub fn wal(directory: &Path) -> PathBuf {
+    let files = fs::read_dir(directory).expect("a directory").map(|file| file.expect("an entry").path());
+    files.filter(|path| path.extension().is_some_and(|kind| kind == "log")).max().expect("a log")
 }
 
 /// Copies a database's files.
@@ -72,7 +97,7 @@ fn rocks_passes_with_runs_that_are_kept_apart() {
 fn a_run_that_was_not_there_when_its_rows_were_written_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let engine = Rocks::open(directory.path(), Options::default()).expect("open");
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     batch.put("log-1", "x").put("other", "x");
     engine.write(batch).expect("write");
     drop(engine);
@@ -90,7 +115,7 @@ fn a_run_that_was_not_there_when_its_rows_were_written_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let runs = |to: &str| vec![Run { name: "log", from: "log-".into(), to: to.into() }];
     let open = |to: &str| Rocks::open(directory.path(), Options { runs: runs(to), ..Options::default() });
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     batch.put("log-1", "x").put("log-5", "x");
     open("log.").and_then(|engine| engine.write(batch)).expect("write");
     assert_eq!(open("log-3").map(drop), version("it keeps rows of default in log"), "the bounds have changed");

@@ -1,9 +1,9 @@
 //! What a crash may take, and what not.
 
-use super::{Bed, PATIENCE, append, key, open, put, run_of};
-use crate::batch::Batch;
+use super::bed::{Bed, PATIENCE, append, key, open, put, run_of};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::write_batch::WriteBatch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -72,7 +72,7 @@ pub(super) fn unsynced_writes<B: Bed>(bed: &mut B) {
 pub(super) fn whole_batches<B: Bed>(bed: &mut B) {
     let engine = open(bed);
     for number in 0..40 {
-        let mut batch = Batch::new();
+        let mut batch = WriteBatch::new();
         for prefix in 1..=5 {
             batch.put(key(prefix, number), vec![prefix; 300]);
         }
@@ -90,6 +90,39 @@ pub(super) fn whole_batches<B: Bed>(bed: &mut B) {
     for prefix in 2..=5 {
         assert_eq!(run_of(&engine, prefix), whole, "a batch is there in part");
     }
+}
+
+/// A crash in the middle of a write to the disk, at many of its bytes: what was synced is there, of the rest the first batches
+/// as far as the disk has them whole, and never a part of one.
+pub(super) fn torn<B: Bed>(bed: &mut impl FnMut() -> B) {
+    const PARTS: u64 = 37;
+    const SYNCED: u32 = 5;
+    const WRITES: u32 = 8;
+    let mut before = SYNCED;
+    for part in 0..=PARTS {
+        let mut bed = bed();
+        let engine = open(&mut bed);
+        for number in 0..SYNCED {
+            append(&engine, put(key(1, number), &[1; 40])).expect("append");
+        }
+        bed.synced();
+        for number in SYNCED..SYNCED + WRITES {
+            let mut batch = put(key(1, number), &[1; 40]);
+            batch.put(key(2, number - SYNCED), [2; 90]);
+            engine.write(batch).expect("write");
+        }
+        bed.crash_keeping(part, PARTS);
+        drop(engine);
+        let engine = open(&mut bed);
+        let whole = run_of(&engine, 1);
+        assert!(whole >= SYNCED, "{LOST}");
+        assert_eq!(run_of(&engine, 2), whole - SYNCED, "a batch is there in part");
+        assert!(whole >= before, "more of the log was left, and fewer of its batches are there");
+        before = whole;
+        append(&engine, put(key(1, whole), b"x")).expect("it goes on behind what is left");
+        assert_eq!(run_of(&engine, 1), whole + 1);
+    }
+    assert_eq!(before, SYNCED + WRITES, "nothing was taken, and something is gone");
 }
 
 /// A crash in the middle of eight threads' appends: of each thread, all that was called back by then, and no hole.

@@ -1,9 +1,9 @@
 //! What must hold while nothing fails.
 
-use super::{Bed, PATIENCE, all, append, key, open, put, run_of};
-use crate::batch::Batch;
+use super::bed::{Bed, PATIENCE, all, append, key, open, put, run_of};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::write_batch::WriteBatch;
 use std::sync::{Arc, Mutex, mpsc};
 
 /// Reads: absent and present keys, the bounds and the limit of a scan, the last of a range.
@@ -11,7 +11,7 @@ pub(super) fn bounds<B: Bed>(bed: &mut B) {
     let engine = open(bed);
     assert_eq!(engine.get(b"a"), Ok(None));
     assert_eq!(engine.last(b"", b"z"), Ok(None));
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     batch.put("a", "1").put("b", "2").put("c", "").put("d", "4");
     append(&engine, batch).expect("append");
 
@@ -36,13 +36,13 @@ pub(super) fn order_inside_a_batch<B: Bed>(bed: &mut B) {
     for number in 0..10 {
         append(&engine, put(key(1, number), b"old")).expect("append");
     }
-    let mut batch = Batch::new();
+    let mut batch = WriteBatch::new();
     batch.put(key(1, 3), "gone").delete_range(key(1, 2), key(1, 8)).put(key(1, 4), "new");
     batch.delete(key(1, 0)).delete(key(1, 99)).delete_range(key(1, 9), key(1, 1));
     append(&engine, batch).expect("append");
     let left: Vec<_> = all(&engine).into_iter().map(|(_, value)| value).collect();
     assert_eq!(left, [b"old".to_vec(), b"new".to_vec(), b"old".to_vec(), b"old".to_vec()]);
-    append(&engine, Batch::new()).expect("an empty batch is called back too");
+    append(&engine, WriteBatch::new()).expect("an empty batch is called back too");
 }
 
 /// Callbacks come once each, in the order of the appends, and find their batch readable.

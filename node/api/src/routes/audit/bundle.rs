@@ -10,7 +10,7 @@ use crate::ports::{AuditLine, Call, Place};
 use axum::body::Bytes;
 use std::io;
 use std::time::Duration;
-use symbi_audit::entry::{Ledger, Missing};
+use symbi_audit::entry::{LedgerHeader, Missing};
 use symbi_audit::{Batch, Cluster, Encoder, Hex, Key, Origin, Record};
 use symbi_model::node::Membership;
 use symbi_model::record;
@@ -116,7 +116,7 @@ impl Export<'_> {
         let first = if is_there { self.lines(id, 1, 1).await.ok() } else { None };
         let Some(mut chunk) = first else { return self.missing(id) };
         let (last, mut next) = (chunk.last, chunk.first);
-        let ledger = Ledger { node: node(id), after: chunk.first - 1, previous: Hex(chunk.before.0) };
+        let ledger = LedgerHeader { node: node(id), after: chunk.first - 1, previous: Hex(chunk.before.0) };
         self.encoder.ledger(ledger).map_err(broken)?;
         loop {
             for line in chunk.lines.drain(..).filter(|line| line.number <= last) {

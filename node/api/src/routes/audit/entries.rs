@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use symbi_audit::entry::{
-    Attestation, Batch, Denied, End, Ended, Entry, Event, Fate, Gap, Kind, Local, Message, Session, Started,
+    Attestation, Denied, End, Ended, Entry, Event, Fate, Gap, Kind, Local, Message, MessageBatch, Session, Started,
 };
 use symbi_audit::{Bytes, Hex, Uuid};
 use symbi_model::{DecisionId, MessageId, ledger};
@@ -43,10 +43,10 @@ fn session(session: ledger::Session) -> Session {
     }
 }
 
-fn batch(number: u64, batch: ledger::MessageBatch) -> Result<Batch, Error> {
+fn batch(number: u64, batch: ledger::MessageBatch) -> Result<MessageBatch, Error> {
     let attestation = batch.attestation.map(|attestation| self::attestation(number, attestation)).transpose()?;
     let messages = batch.messages.into_iter().map(message).collect();
-    Ok(Batch { session: Hex(batch.session), attestation, messages })
+    Ok(MessageBatch { session: Hex(batch.session), attestation, messages })
 }
 
 fn attestation(number: u64, attestation: ledger::Attestation) -> Result<Attestation, Error> {

@@ -1,6 +1,6 @@
 //! `why agent`, as golden text: a node for each thing that can be said of one.
 
-use crate::placement::{Hints, Sight, explain, problem};
+use crate::placement::{Health, Hints, explain, problem};
 use expect_test::{Expect, expect};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -77,8 +77,8 @@ fn world(agent: Agent) -> State {
 
 fn check(agent: Agent, expect: Expect) {
     let name: AgentName = agent.spec.name.clone();
-    let sight = Sight { silent: BTreeSet::from([id(7)]), ..Sight::default() };
-    let explained = explain(&world(agent), &Hints::new(), &sight, &name).expect("it is there");
+    let health = Health { silent: BTreeSet::from([id(7)]), ..Health::default() };
+    let explained = explain(&world(agent), &Hints::new(), &health, &name).expect("it is there");
     let lines: Vec<String> = explained.nodes.iter().map(ToString::to_string).collect();
     expect.assert_eq(&format!("{}\n{}\n", explained.summary, lines.join("\n")));
 }
@@ -130,7 +130,7 @@ fn an_agent_is_where_its_strategy_put_it() {
     ] {
         let held = Agent { placement: on(3, Hold::Held), ..agent("a", &[], strategy) };
         let name = held.spec.name.clone();
-        let explained = explain(&world(held), &Hints::new(), &Sight::default(), &name).expect("it is there");
+        let explained = explain(&world(held), &Hints::new(), &Health::default(), &name).expect("it is there");
         let expected = format!("on n3 since index 31 under epoch 7: of the nodes that could take it, {why}");
         assert_eq!(explained.summary, expected);
         assert_eq!(explained.nodes.iter().filter(|node| node.verdict.to_string() == "holds it").count(), 1);
@@ -154,7 +154,8 @@ fn an_agent_that_is_not_to_run_and_one_that_ended_and_one_that_lost_its_node() {
         Agent { placement: on(1, Hold::Released), status: Some(status), ..plain.clone() },
         Agent { placement: on(4, Hold::Lost), ..plain },
     ];
-    let said = cases.map(|case| explain(&world(case), &Hints::new(), &Sight::default(), &name).expect("it is").summary);
+    let said =
+        cases.map(|case| explain(&world(case), &Hints::new(), &Health::default(), &name).expect("it is").summary);
     let expected = [
         "not placed: it is not wanted running",
         "on n1 since index 31 under epoch 7, until that node reports that it has stopped",
@@ -171,7 +172,7 @@ fn nodes_of_one_address_share_what_is_used_on_their_machine() {
     state.nodes.get_mut(&id(3)).expect("it is there").profile.addr = addr;
     let used = |memory_mb, cpu_millis| Resources { memory_mb, cpu_millis };
     let hints = Hints::from([(id(1), used(10, 900)), (id(3), used(20, 500)), (id(2), used(1, 1))]);
-    let (problem, _) = problem(&state, &hints, &Sight::default());
+    let (problem, _) = problem(&state, &hints, &Health::default());
     assert_eq!(problem.nodes[&id(1)].used, Some(used(20, 900)));
     assert_eq!(problem.nodes[&id(3)].used, Some(used(20, 900)));
     assert_eq!(problem.nodes[&id(2)].used, Some(used(1, 1)));

@@ -1,0 +1,267 @@
+//! `audit`: the chain and the ledgers, read, exported and verified. Verifying a file needs no node.
+
+use crate::atomic_file::AtomicFile;
+use crate::context::{Context, failure, unreadable};
+use crate::output::{Output, cell, pairs, table, time};
+use crate::progress::Progress;
+use crate::value;
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use symbi_api::pieces::Reader;
+use symbi_server::failure::Failure;
+use tokio::sync::mpsc;
+
+/// Pieces of a bundle that wait to be verified.
+const PIECES: usize = 4;
+
+/// The verbs of `audit`.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Print the last records
+    #[command(after_help = "Examples:\n  symbi-node audit tail --records 20")]
+    Tail {
+        /// How many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+        records: u64,
+        /// The node.
+        #[command(flatten)]
+        context: Context,
+        /// The form.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Write the whole chain and every ledger that can be had, with what is needed to verify them, to one file
+    #[command(
+        after_help = "Examples:\n  symbi-node audit export --bundle b.jsonl\n\nThe file is there when it is whole; one that cannot be completed leaves nothing, and what was there\nbefore as it was."
+    )]
+    Export {
+        /// The file to write
+        #[arg(long, value_name = "FILE", value_parser = value::path)]
+        bundle: PathBuf,
+        /// The node.
+        #[command(flatten)]
+        context: Context,
+    },
+    /// Verify a bundle offline, or without a file what a node exports now
+    #[command(
+        after_help = "Examples:\n  symbi-node audit verify b.jsonl --anchor HASH\n  symbi-node audit verify --anchor HASH\n\nWithout a file the node is asked for a bundle, which is verified here as it comes, ledgers included,\nand not kept. Exit code 10 and the first bad line when something does not hold."
+    )]
+    Verify(Verify),
+}
+
+/// The flags of `audit verify`.
+#[derive(Args)]
+pub struct Verify {
+    /// The bundle; without one a node is asked for what it has now
+    #[arg(value_parser = value::path)]
+    file: Option<PathBuf>,
+    /// The cluster's anchor, as `start` and `cluster status` print it; without it only consistency is shown
+    #[arg(long, value_name = "HASH", value_parser = value::hash)]
+    anchor: Option<String>,
+    /// The node.
+    #[command(flatten)]
+    context: Context,
+    /// The form.
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Verify {
+    /// Whether a file is verified, for which no node is needed.
+    pub fn is_offline(&self) -> bool {
+        self.file.is_some()
+    }
+}
+
+/// Does it.
+pub async fn run(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Tail { records, context, output } => {
+            let path = format!("/api/v1/audit?last={records}");
+            let lines = context.client()?.get(&path).await.map_err(|error| failure(&error))?;
+            output.print(&lines, tail);
+            Ok(())
+        }
+        Verb::Export { bundle, context } => interruptible(export(&bundle, &context)).await,
+        Verb::Verify(verify) => interruptible(verify_node(&verify)).await,
+    }
+}
+
+/// Ends `work` when the user interrupts it; what it has begun is cleared away.
+async fn interruptible(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::select! {
+        done = work => done,
+        Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(130, "INTERRUPTED", "interrupted before its end")),
+    }
+}
+
+/// Writes the bundle to the file as it comes.
+async fn export(bundle: &Path, context: &Context) -> Result<(), Failure> {
+    let unwritable = |error: std::io::Error| {
+        Failure::new(1, "FILE", format!("cannot write {}", bundle.display()))
+            .why(error.to_string())
+            .fix("name a file that this user can write, on a disk with room, with --bundle")
+    };
+    let mut file = AtomicFile::new(bundle).map_err(unwritable)?;
+    let (mut lines, mut bytes) = (0, 0);
+    fetch(context, async |piece| {
+        lines += piece.iter().filter(|byte| **byte == b'\n').count();
+        bytes += piece.len();
+        file.write_all(&piece).map(|()| ControlFlow::Continue(())).map_err(unwritable)
+    })
+    .await?;
+    file.put().map_err(unwritable)?;
+    eprintln!("wrote {lines} lines, {bytes} bytes to {}", bundle.display());
+    Ok(())
+}
+
+/// Verifies what a node exports, as it comes.
+async fn verify_node(verify: &Verify) -> Result<(), Failure> {
+    let (pieces, written) = mpsc::channel(PIECES);
+    let anchor = verify.anchor.clone();
+    let checking = tokio::task::spawn_blocking(move || symbi_audit::verify(Reader::new(written), anchor.as_deref()));
+    fetch(&verify.context, async move |piece| {
+        // Whoever has found something that does not hold takes no more.
+        let taken = pieces.send(piece).await;
+        Ok(if taken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })
+    .await?;
+    let checked = checking.await.expect("the verifier does not panic");
+    let report = checked.map_err(|broken| {
+        Failure::new(10, "AUDIT_BROKEN", "what the node exports does not hold")
+            .why(broken.to_string())
+            .fix("keep it as evidence with 'symbi-node audit export', and ask another node with --addr")
+    })?;
+    let says = match verify.anchor {
+        Some(_) => "the whole chain and the ledgers below, as the node exports them, and it is this cluster's",
+        None => {
+            "the whole chain and the ledgers below, as the node exports them, are consistent; give --anchor to see that it is your cluster's"
+        }
+    };
+    verify.output.print(&of_report(says, &report), found);
+    Ok(())
+}
+
+/// Has a node export a bundle, and hands on its pieces until one breaks off.
+async fn fetch(
+    context: &Context,
+    mut take: impl AsyncFnMut(Bytes) -> Result<ControlFlow<()>, Failure>,
+) -> Result<(), Failure> {
+    let mut progress = Progress::new();
+    progress.say("the node puts the bundle together");
+    let mut pieces = context.client()?.pieces("/api/v1/audit/bundle").await.map_err(|error| failure(&error))?;
+    let mut bytes = 0;
+    while let Some(piece) = pieces.next().await.map_err(|error| failure(&error))? {
+        bytes += piece.len() as u64;
+        progress.bar("reading the bundle", bytes, pieces.total);
+        if take(piece).await?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Verifies a file, with no node.
+pub fn verify_file(verify: &Verify) -> Result<(), Failure> {
+    let path = verify.file.as_ref().expect("only called with a file");
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let report = symbi_audit::verify(BufReader::new(file), verify.anchor.as_deref()).map_err(|broken| {
+        Failure::new(10, "AUDIT_BROKEN", format!("{} does not hold", path.display()))
+            .why(broken.to_string())
+            .fix("export again from a node, and keep this copy as evidence")
+    })?;
+    let says = match verify.anchor {
+        Some(_) => "the bundle is whole, and it is this cluster's",
+        None => "the bundle is consistent; give --anchor to see that it is your cluster's",
+    };
+    verify.output.print(&of_report(says, &report), found);
+    Ok(())
+}
+
+/// What a bundle that holds has shown.
+fn of_report(says: &str, report: &symbi_audit::Report) -> Value {
+    json!({
+        "ok": true,
+        "says": says,
+        "records": report.records,
+        "batches": report.batches,
+        "head": report.head.to_string(),
+        "anchor": report.anchor.to_string(),
+        "ledgers": ledgers(&report.ledgers),
+    })
+}
+
+/// What was found of the ledgers, by name.
+fn ledgers(found: &symbi_audit::Summary) -> Value {
+    let missing = found.missing.iter().map(|(node, entries)| json!({ "node": node, "anchored_entries": entries }));
+    json!({
+        "checked": found.ledgers,
+        "entries": found.entries,
+        "unanchored_entries": found.unanchored,
+        "attested_batches": found.attested,
+        "unverified_batches": found.unverified,
+        "unattested_messages": found.unattested,
+        "two_sided_batches": found.two_sided,
+        "unconfirmed_batches": found.unconfirmed,
+        "one_sided_batches": found.one_sided,
+        "excused_batches": found.excused,
+        "missing": missing.collect::<Vec<_>>(),
+    })
+}
+
+/// The same in sentences: what was checked, then each thing that could not be, if there is any.
+fn of_ledgers(found: &Value) -> Vec<(&'static str, String)> {
+    let count = |name: &str| found[name].as_u64().unwrap_or_default();
+    let mut lines = vec![
+        ("ledgers", format!("{} with {} entries", count("checked"), count("entries"))),
+        (
+            "messages",
+            format!(
+                "{} batches signed, {} the same on both sides",
+                count("attested_batches"),
+                count("two_sided_batches")
+            ),
+        ),
+    ];
+    let open = [
+        ("unanchored_entries", "entries after their ledger's last anchor"),
+        ("unverified_batches", "batches whose session was let go: signature not checked"),
+        ("unattested_messages", "messages taken in without a signature"),
+        ("unconfirmed_batches", "batches sent and not known to have arrived"),
+        ("one_sided_batches", "batches whose other side is in a missing ledger"),
+        ("excused_batches", "batches of moments that a node lost when it was cut off, or has let go"),
+    ];
+    lines.extend(
+        open.iter().filter(|(name, _)| count(name) > 0).map(|(name, says)| ("note", format!("{} {says}", count(name)))),
+    );
+    for missing in found["missing"].as_array().into_iter().flatten() {
+        let (node, entries) = (cell(&missing["node"]), cell(&missing["anchored_entries"]));
+        lines.push(("missing", format!("the ledger of {node}, of which {entries} entries are anchored")));
+    }
+    lines
+}
+
+fn tail(lines: &Value) -> String {
+    let mut rows = lines.clone();
+    for row in rows.as_array_mut().into_iter().flatten() {
+        row["time"] = Value::String(time(&row["time_ms"]));
+    }
+    table(&rows, &["id", "time", "kind", "actor", "subject", "outcome"])
+}
+
+fn found(found: &Value) -> String {
+    let mut fields = vec![
+        ("verified", cell(&found["says"])),
+        ("records", cell(&found["records"])),
+        ("batches", cell(&found["batches"])),
+        ("head", cell(&found["head"])),
+        ("anchor", cell(&found["anchor"])),
+    ];
+    fields.extend(of_ledgers(&found["ledgers"]));
+    pairs(&fields)
+}

@@ -1,0 +1,85 @@
+//! Whether a message may leave, and where to: what is asked before it does, and again when it has come back.
+
+use super::envelope::{Cleared, Envelope, PAYLOAD_BYTES, Route, SendPermit};
+use super::sender::Sender;
+use crate::ending::{Ending, not_delivered};
+use crate::host::Host;
+use serde::de::IgnoredAny;
+use symbi_model::agent::{AgentName, Hold};
+use symbi_model::ledger::{self, Entry};
+use symbi_model::{MessageId, State};
+use symbi_policy::{AgentRef, Ask, Tell};
+use symbi_proto::session::Kind;
+use symbi_proto::wire::message::USER_BYTES;
+
+/// Why nothing more is sent or taken in.
+pub(super) const NO_ROOM: &str = "this node's ledger does not keep up";
+
+/// Everything that is asked before a message leaves.
+pub(super) fn clear(host: &Host, sender: &Sender, envelope: &Envelope) -> Result<Cleared, Ending> {
+    check_payload(&envelope.payload)?;
+    if sender.user().len() > USER_BYTES {
+        return Err(not_delivered("the user's name is too long"));
+    }
+    if !host.ledger.has_room() {
+        return Err(not_delivered(NO_ROOM));
+    }
+    let state = sender.check(host, envelope.kind)?;
+    let Some(agent) = state.agents.get(&envelope.to) else {
+        return Err(not_delivered(format!("there is no agent {}", envelope.to)));
+    };
+    let receiver = AgentRef { name: envelope.to.to_string(), owner: agent.spec.owner.clone() };
+    let permit = permit(host, &state, sender, envelope, receiver)?;
+    Ok(Cleared { permit, route: route(&state, &envelope.to)? })
+}
+
+fn check_payload(payload: &[u8]) -> Result<(), Ending> {
+    if payload.len() > PAYLOAD_BYTES {
+        let length = payload.len();
+        return Err(not_delivered(format!("its payload has {length} bytes; at most {PAYLOAD_BYTES} are allowed")));
+    }
+    match serde_json::from_slice::<IgnoredAny>(payload) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(not_delivered(format!("its payload is not JSON: {error}"))),
+    }
+}
+
+fn permit(
+    host: &Host,
+    state: &State,
+    sender: &Sender,
+    envelope: &Envelope,
+    to: AgentRef,
+) -> Result<SendPermit, Ending> {
+    let from = sender.principal();
+    let judged = match envelope.kind {
+        Kind::Tell => host.ports.gate.judge(state, Tell { from, to }).map(SendPermit::Tell),
+        Kind::Ask | Kind::Answer => host.ports.gate.judge(state, Ask { from, to }).map(SendPermit::Ask),
+    };
+    judged.map_err(|refusal| denied(host, envelope.message, refusal))
+}
+
+/// What becomes of a message that a policy does not allow; the ledger keeps the verdict.
+pub(super) fn denied(host: &Host, message: MessageId, refusal: symbi_policy::Denied) -> Ending {
+    let symbi_policy::Denied { decision, reason, .. } = refusal;
+    if let Some(verdict) = host.ports.gate.verdict(&decision) {
+        let denied = ledger::Denied { decision, message: Some(message), verdict: verdict.encode() };
+        host.ledger.record(Entry::Denied(denied));
+    }
+    Ending::Denied { decision, reason }
+}
+
+fn route(state: &State, to: &AgentName) -> Result<Route, Ending> {
+    let agent = state.agents.get(to);
+    match agent.and_then(|agent| agent.placement) {
+        Some(placement) if placement.hold == Hold::Held => Ok(Route { node: placement.node, epoch: placement.epoch }),
+        Some(placement) if placement.hold == Hold::Lost => {
+            Err(not_delivered(format!("the node of {to} was lost and it is not placed again yet")))
+        }
+        _ => {
+            let status = agent.and_then(|agent| agent.status.as_ref());
+            let said = status.map(|status| format!(": it is {}", status.state)).unwrap_or_default();
+            Err(not_delivered(format!("{to} is not placed on any node{said}")))
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The send queue of one sender to one receiver: what waits to be sealed, in the order in which it came.
+//!
+//! One task at a time drives it ([`super::outbound`]) while anything waits. Each message is told its end once, and taken out
+//! by whoever sent it if its time is up while it waits: then it was certainly not sent.
+
+use super::envelope::{Cleared, Envelope, Route};
+use super::outbound_session::OutboundSession;
+use super::room::{Full, Room};
+use crate::ending::{Ending, not_delivered};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use symbi_model::PolicyNumber;
+use symbi_model::agent::AgentName;
+use symbi_proto::session::batch;
+use symbi_proto::wire::FRAME_BYTES;
+use symbi_proto::wire::message::AROUND_BYTES;
+use tokio::sync::oneshot;
+
+/// Messages that may wait; further ones are refused.
+const WAITING: usize = 4_096;
+/// What the header, the seal and all else take of a frame for one message, at most.
+const SEAL_BYTES: usize = 4_096 + AROUND_BYTES;
+
+/// A message that waits.
+pub(super) struct Outgoing {
+    /// What is sent.
+    pub(super) envelope: Envelope,
+    /// What was asked before it leaves; none if that must be asked again.
+    pub(super) cleared: Option<Cleared>,
+    /// How often it was sent in vain.
+    pub(super) attempts: u32,
+    /// What it takes of its sender's room.
+    pub(super) room: Room,
+    /// Who waits for its end.
+    pub(super) told: oneshot::Sender<Ending>,
+}
+
+/// A message that was taken in.
+pub(super) struct Pushed {
+    /// Where it waits.
+    pub(super) queue: Arc<SendQueue>,
+    /// Under which number.
+    pub(super) number: u64,
+    /// Whether the caller must start a task that drives.
+    pub(super) must_drive: bool,
+}
+
+impl Outgoing {
+    /// Ends it.
+    pub(super) fn end(self: Box<Self>, ending: Ending) {
+        // Whoever has stopped waiting needs no ending.
+        let _ = self.told.send(ending);
+    }
+
+    /// Whether nobody waits for it, or its time is up.
+    pub(super) fn is_stale(&self) -> bool {
+        self.told.is_closed() || self.envelope.remaining().is_zero()
+    }
+}
+
+/// The queue.
+///
+/// Invariants:
+/// - messages leave it by rising number, and come back to it under the number that they had;
+/// - while anything waits, one task drives it;
+/// - nothing leaves for another session, or for an agent of this node, while anything may come back from the last session.
+pub(crate) struct SendQueue {
+    /// What waits.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// By number.
+    waiting: BTreeMap<u64, Box<Outgoing>>,
+    /// The next number.
+    next: u64,
+    /// Whether a task drives it.
+    driven: bool,
+    /// The last session that was set up.
+    session: Option<Arc<OutboundSession>>,
+    /// Whether new messages may take it.
+    usable: bool,
+}
+
+/// For whom a session is to be set up.
+pub(super) struct Wanted {
+    /// The receiver.
+    pub(super) to: AgentName,
+    /// How long the most patient of them waits.
+    pub(super) remaining: Duration,
+}
+
+/// What is to be done next.
+pub(super) enum Next {
+    /// Nothing waits any more, and the task that asked drives no longer.
+    Idle,
+    /// This message has to be cleared again.
+    Clear(u64, Box<Outgoing>),
+    /// Messages wait for this route.
+    Send(Route),
+}
+
+impl SendQueue {
+    /// A queue where nothing waits.
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::default() })
+    }
+
+    /// Adds a message.
+    pub(super) fn push(self: Arc<Self>, outgoing: Outgoing) -> Result<Pushed, Full> {
+        let (number, must_drive) = {
+            let mut inner = self.lock();
+            if inner.waiting.len() >= WAITING {
+                return Err(Full::Messages { limit: WAITING });
+            }
+            let number = inner.next;
+            inner.next += 1;
+            inner.waiting.insert(number, Box::new(outgoing));
+            (number, !std::mem::replace(&mut inner.driven, true))
+        };
+        Ok(Pushed { queue: self, number, must_drive })
+    }
+
+    /// Whether nothing waits in it, and nothing that left it may come back.
+    pub(super) fn is_idle(&self) -> bool {
+        let inner = self.lock();
+        !inner.driven && inner.waiting.is_empty() && inner.session.as_ref().is_none_or(|open| open.is_settled())
+    }
+
+    /// Puts messages back where they came from; whether the caller must start a task that drives.
+    pub(super) fn put_back(&self, messages: impl IntoIterator<Item = (u64, Box<Outgoing>)>) -> bool {
+        let mut inner = self.lock();
+        inner.waiting.extend(messages);
+        !inner.waiting.is_empty() && !std::mem::replace(&mut inner.driven, true)
+    }
+
+    /// Takes a message out that still waits; false if it has left.
+    pub(super) fn withdraw(&self, number: u64) -> bool {
+        self.lock().waiting.remove(&number).is_some()
+    }
+
+    /// What is to be done for the first message.
+    pub(super) fn next(&self) -> Next {
+        let mut inner = self.lock();
+        loop {
+            let Some(first) = inner.waiting.first_entry() else {
+                inner.driven = false;
+                return Next::Idle;
+            };
+            if first.get().is_stale() {
+                let stale = first.remove();
+                stale.end(Ending::DeadlineExceeded { delivered: false });
+                continue;
+            }
+            return match &first.get().cleared {
+                Some(cleared) => Next::Send(cleared.route),
+                None => {
+                    let (number, outgoing) = first.remove_entry();
+                    Next::Clear(number, outgoing)
+                }
+            };
+        }
+    }
+
+    /// The messages of one batch, for `route`: the first and those behind it that were judged by the same policies, as far
+    /// as one frame takes them.
+    pub(super) fn take(&self, route: Route) -> (PolicyNumber, Vec<(u64, Box<Outgoing>)>) {
+        let mut inner = self.lock();
+        let (mut taken, mut bytes, mut policy_set) = (Vec::new(), 0, PolicyNumber::default());
+        while let Some(first) = inner.waiting.first_entry() {
+            let Some(cleared) = first.get().cleared.as_ref().filter(|cleared| cleared.route == route) else { break };
+            let judged_by = cleared.permit.reference().policy_set;
+            bytes += first.get().envelope.payload.len() + SEAL_BYTES;
+            let fits = bytes <= FRAME_BYTES - AROUND_BYTES && judged_by == policy_set && taken.len() < batch::MESSAGES;
+            if !taken.is_empty() && !fits {
+                break;
+            }
+            policy_set = judged_by;
+            taken.push(first.remove_entry());
+        }
+        (policy_set, taken)
+    }
+
+    /// Ends all that wait for `route`.
+    pub(super) fn fail(&self, route: Route, ending: &Ending) {
+        let failed: Vec<Box<Outgoing>> = {
+            let mut inner = self.lock();
+            let is_bound =
+                |outgoing: &Outgoing| outgoing.cleared.as_ref().is_some_and(|cleared| cleared.route == route);
+            inner.waiting.extract_if(.., |_, outgoing| is_bound(outgoing)).map(|(_, outgoing)| outgoing).collect()
+        };
+        for outgoing in failed {
+            outgoing.end(ending.clone());
+        }
+    }
+
+    /// For whom a session is to be set up; none if nobody waits.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        let inner = self.lock();
+        let (_, first) = inner.waiting.first_key_value()?;
+        let remaining = inner.waiting.values().map(|outgoing| outgoing.envelope.remaining()).max().unwrap_or_default();
+        Some(Wanted { to: first.envelope.to.clone(), remaining })
+    }
+
+    /// The session that messages for `route` may take.
+    pub(super) fn open_for(&self, route: Route, now_ms: u64) -> Option<Arc<OutboundSession>> {
+        let inner = self.lock();
+        inner.session.as_ref().filter(|open| inner.usable && open.fits(route, now_ms)).cloned()
+    }
+
+    /// The last session, if anything that left for it may still come back.
+    pub(super) fn unsettled(&self) -> Option<Arc<OutboundSession>> {
+        self.lock().session.as_ref().filter(|open| !open.is_settled()).cloned()
+    }
+
+    /// Has new messages take `open`.
+    pub(super) fn set_open(&self, open: Arc<OutboundSession>) {
+        let mut inner = self.lock();
+        debug_assert!(inner.session.as_ref().is_none_or(|last| last.is_settled()), "what was sent before goes first");
+        (inner.session, inner.usable) = (Some(open), true);
+    }
+
+    /// Has no new message take `open`.
+    pub(super) fn drop_open(&self, open: &Arc<OutboundSession>) {
+        let mut inner = self.lock();
+        if inner.session.as_ref().is_some_and(|last| Arc::ptr_eq(last, open)) {
+            inner.usable = false;
+        }
+    }
+
+    /// Lets go of the session if it is over and nothing can come back from it.
+    pub(super) fn forget(&self) {
+        let mut inner = self.lock();
+        let usable = inner.usable;
+        inner.session.take_if(|open| (!usable || open.is_over()) && open.is_settled());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for outgoing in std::mem::take(&mut self.waiting).into_values() {
+            outgoing.end(not_delivered("its sender ended"));
+        }
+    }
+}
