@@ -266,6 +266,7 @@ fn config(setup: &Setup, files: &Files, profile: Profile, cluster: &Cluster) -> 
             snapshot_every: setup.shared.snapshot_every,
             keep_entries: setup.shared.snapshot_every / 4,
             observer: observer(setup),
+            work: symbi_raft::Work::Inline,
             ..symbi_raft::Options::new(files.node())
         },
         host_seed: rand::random(),

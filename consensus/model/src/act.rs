@@ -3,9 +3,7 @@
 //!
 //! Names of nodes and agents' ids that only the state knows are not here: readers render them from the chain.
 
-mod describe;
-
-pub use describe::describe;
+pub mod describe;
 
 use crate::field::{Fields, cut};
 use crate::hash::{Hash, put_bytes, put_u64};
@@ -16,8 +14,6 @@ use crate::policy::PermitRef;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The act version that this program writes before any gate is opened.
-pub const VERSION: u16 = 1;
 /// What the bytes of a command's salted hash begin with.
 pub const COMMAND_DOMAIN: &[u8] = b"symbi-command-v1\0";
 

@@ -1,8 +1,10 @@
 //! A log entry's payload: a batch of commands of one node, under one signature.
 
-use crate::act::{self, Act, Salt, salted};
+use crate::act::describe::describe;
+use crate::act::{Act, Salt, salted};
 use crate::codec::{blob, bytes};
 use crate::command::{Command, Genesis};
+use crate::gate::ACTS;
 use crate::hash::{Hash, put_u64};
 use crate::ids::{ClusterId, GroupId, NodeId, RequestId};
 use crate::merkle;
@@ -69,7 +71,7 @@ impl Item {
     /// The act, in this act version, that this is when `command` is what its bytes say and `origin` proposes it.
     #[must_use]
     pub fn act(&self, command: &Command, origin: NodeId, acts: u16) -> Act {
-        let (actor, subject, details) = act::describe(command, origin, acts);
+        let (actor, subject, details) = describe(command, origin, acts);
         let hash = salted(&self.salt, &self.command);
         Act { kind: command.kind(), actor, subject, details, request: self.request, permit: self.permit, command: hash }
     }
@@ -95,7 +97,7 @@ impl Batch {
         items: Vec<Item>,
     ) -> Self {
         let origin = NodeId(key.verifying_key().to_bytes());
-        let batch = Self { origin, time_ms, decided_term, acts: act::VERSION, items, signature: Vec::new() };
+        let batch = Self { origin, time_ms, decided_term, acts: ACTS, items, signature: Vec::new() };
         batch.signed(cluster, group, key)
     }
 

@@ -5,10 +5,10 @@
 //! Builds for tests can speak one gate more than they should, with a command, a table and an act version of its own, chosen at run
 //! time, to show that two versions live in one cluster.
 
-use crate::act;
-
 /// The gate of this version. A cluster that this program makes begins with it.
 pub const CURRENT: u32 = 1;
+/// The act version that goes with it.
+pub const ACTS: u16 = 1;
 /// The gate that builds for tests can speak besides.
 pub const NEXT: u32 = CURRENT + 1;
 
@@ -21,7 +21,13 @@ pub fn spoken() -> u32 {
 /// The act version of batches while this gate is open.
 #[must_use]
 pub fn acts(gate: u32) -> u16 {
-    if gate >= NEXT && next::is_spoken() { act::VERSION + 1 } else { act::VERSION }
+    if gate >= NEXT && next::is_spoken() { ACTS + 1 } else { ACTS }
+}
+
+/// The gate that acts of this version need.
+#[must_use]
+pub fn of_acts(acts: u16) -> u32 {
+    if acts <= ACTS { CURRENT } else { CURRENT.saturating_add(u32::from(acts - ACTS)) }
 }
 
 /// Lets this process speak the next gate. Without effect in a release.

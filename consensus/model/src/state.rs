@@ -8,7 +8,9 @@ mod change;
 mod facts;
 mod index;
 mod key;
+mod loader;
 mod row;
+mod rows;
 mod sums;
 mod table;
 mod take;
@@ -16,6 +18,8 @@ mod take;
 pub(crate) use change::Change;
 pub use facts::{Cluster, Counters};
 pub(crate) use key::Key;
+pub use loader::Loader;
+pub use rows::Rows;
 pub use table::{Row, Table};
 
 use crate::agent::{Agent, AgentName, Resources};

@@ -1,13 +1,10 @@
 //! The audit chain as it is kept: a line for each batch, then one for each of its records, in log order.
 
-use crate::disk::Keys;
-use crate::error::storage;
+use crate::machine::Writes;
 use crate::position::Position;
-use std::io;
 use symbi_model::codec::{self, Error};
 use symbi_model::record::{BatchLine, Record};
 use symbi_model::{Applied, Hash};
-use symbi_store::{Engine, WriteBatch};
 
 /// A line of the chain.
 #[expect(
@@ -48,34 +45,14 @@ impl AuditRow {
     }
 }
 
-/// Adds what an entry left in the chain to `batch`.
-pub(crate) fn put(batch: &mut WriteBatch, keys: &Keys, generation: u64, applied: &Applied) {
+/// Writes what an entry left in the chain.
+pub(crate) fn put(writes: &mut Writes<'_>, applied: &Applied) {
     if let Some(line) = &applied.batch_line {
-        batch.put(keys.audit(generation, line.index, 0), codec::encode_batch_line(line));
+        writes.line(0, codec::encode_batch_line(line));
     }
     for record in &applied.records {
-        let key = keys.audit(generation, record.index, record.position + 1);
-        batch.put(key, codec::encode_record(record));
+        writes.line(record.position + 1, codec::encode_record(record));
     }
-}
-
-/// At most `limit` lines from `from` on, up to and without those of entry `end`.
-pub(crate) fn scan(
-    engine: &dyn Engine,
-    keys: &Keys,
-    generation: u64,
-    from: Position,
-    end: u64,
-    limit: usize,
-) -> io::Result<Vec<(Position, Vec<u8>)>> {
-    let first = keys.audit(generation, from.index, from.line);
-    let rows = engine.scan(&first, &keys.audit(generation, end, 0), limit).map_err(storage)?;
-    rows.into_iter()
-        .map(|(key, value)| {
-            let position = keys.audit_position(&key).ok_or_else(|| io::Error::other("an audit key is malformed"))?;
-            Ok((position, value))
-        })
-        .collect()
 }
 
 /// The chain's end, checked line by line.

@@ -1,30 +1,31 @@
 //! Carries out a change of the group's members, if they are still those that the change was planned for.
 
+use crate::applier::Raft;
 use crate::disk::format;
 use crate::error::ChangeError;
-use crate::replica::Raft;
-use crate::types::{Id, LogId, StoredMembership, Types};
+use crate::machine::Machine;
+use crate::replica::ReplicaId;
+use crate::types::{LogId, StoredMembership, Types};
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 use openraft::{ChangeMembers, EmptyNode, Precondition};
 use std::collections::BTreeSet;
-use symbi_model::NodeId;
 
 /// A change of the group's members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MembershipChange {
-    /// Replicate to this node, without a vote.
-    AddLearner(NodeId),
+    /// Replicate to this replica, without a vote.
+    AddLearner(ReplicaId),
     /// Give these learners a vote, all in one joint change.
-    Promote(Vec<NodeId>),
-    /// Take this node out, whatever it is.
-    Remove(NodeId),
+    Promote(Vec<ReplicaId>),
+    /// Take this replica out, whatever it is.
+    Remove(ReplicaId),
 }
 
-type Members = ChangeMembers<Id, EmptyNode>;
+type Members = ChangeMembers<ReplicaId, EmptyNode>;
 
 /// Changes the members as they are seen now. What is as wanted already is no error.
-pub async fn change(raft: &Raft, change: MembershipChange) -> Result<(), ChangeError> {
+pub async fn change<M: Machine>(raft: &Raft<M>, change: MembershipChange) -> Result<(), ChangeError> {
     let mut seen = raft.metrics().borrow_watched().membership_config.as_ref().clone();
     if seen.get_joint_config().len() > 1 {
         // An earlier change stopped half-way, with its leader. Adding nobody finishes it.
@@ -36,21 +37,20 @@ pub async fn change(raft: &Raft, change: MembershipChange) -> Result<(), ChangeE
 
 /// What to ask of openraft, and whether voters that leave stay as learners; nothing if all is as wanted.
 fn plan(seen: &StoredMembership, change: MembershipChange) -> Result<Option<(Members, bool)>, ChangeError> {
-    let voters: BTreeSet<Id> = seen.voter_ids().collect();
+    let voters: BTreeSet<ReplicaId> = seen.voter_ids().collect();
     match change {
-        MembershipChange::AddLearner(node) => {
-            let known = seen.get_node(&Id(node)).is_some();
-            Ok((!known).then(|| (ChangeMembers::AddNodes(format::nodes([node])), true)))
+        MembershipChange::AddLearner(replica) => {
+            let known = seen.get_node(&replica).is_some();
+            Ok((!known).then(|| (ChangeMembers::AddNodes(format::nodes([replica])), true)))
         }
-        MembershipChange::Promote(nodes) => {
-            if let Some(node) = nodes.iter().find(|node| seen.get_node(&Id(**node)).is_none()) {
-                return Err(ChangeError::NotLearner { node: *node });
+        MembershipChange::Promote(replicas) => {
+            if let Some(replica) = replicas.iter().find(|replica| seen.get_node(*replica).is_none()) {
+                return Err(ChangeError::NotLearner { node: replica.node });
             }
-            let new: BTreeSet<Id> = nodes.into_iter().map(Id).filter(|id| !voters.contains(id)).collect();
+            let new: BTreeSet<ReplicaId> = replicas.into_iter().filter(|id| !voters.contains(id)).collect();
             Ok((!new.is_empty()).then_some((ChangeMembers::AddVoterIds(new), true)))
         }
-        MembershipChange::Remove(node) => {
-            let id = Id(node);
+        MembershipChange::Remove(id) => {
             let one = BTreeSet::from([id]);
             if voters.contains(&id) {
                 return Ok(Some((ChangeMembers::RemoveVoters(one), false)));
@@ -60,8 +60,8 @@ fn plan(seen: &StoredMembership, change: MembershipChange) -> Result<Option<(Mem
     }
 }
 
-async fn submit(
-    raft: &Raft,
+async fn submit<M: Machine>(
+    raft: &Raft<M>,
     seen: &StoredMembership,
     members: Members,
     retain: bool,
@@ -80,7 +80,7 @@ fn refusal(error: RaftError<Types, ClientWriteError<Types>>) -> ChangeError {
     match error {
         RaftError::Fatal(_) => ChangeError::Stopped,
         RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => {
-            ChangeError::NotLeader { leader: to.leader_id.map(|id| id.0) }
+            ChangeError::NotLeader { leader: to.leader_id.map(|id| id.node) }
         }
         RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => ChangeError::Unknown,
         RaftError::APIError(ClientWriteError::PreconditionFailed(_)) => ChangeError::Moved,
@@ -89,11 +89,11 @@ fn refusal(error: RaftError<Types, ClientWriteError<Types>>) -> ChangeError {
 }
 
 fn impossible(
-    error: ChangeMembershipError<<LogId as openraft::log_id::RaftLogId>::CommittedLeaderId, Id>,
+    error: ChangeMembershipError<<LogId as openraft::log_id::RaftLogId>::CommittedLeaderId, ReplicaId>,
 ) -> ChangeError {
     match error {
         ChangeMembershipError::InProgress(_) | ChangeMembershipError::UncommittedLeaderLog(_) => ChangeError::Moved,
-        ChangeMembershipError::LearnerNotFound(error) => ChangeError::NotLearner { node: error.node_id.0 },
+        ChangeMembershipError::LearnerNotFound(error) => ChangeError::NotLearner { node: error.node_id.node },
         other => ChangeError::Impossible { reason: other.to_string() },
     }
 }

@@ -1,7 +1,8 @@
 //! Confirms that this node leads: ReadIndex rounds, shared by all who wait when one begins.
 
+use crate::applier::Raft;
 use crate::error::ConfirmError;
-use crate::replica::Raft;
+use crate::machine::Machine;
 use openraft::ReadPolicy;
 use openraft::errors::{LinearizableReadError, RaftError};
 use tokio::sync::{mpsc, oneshot};
@@ -38,16 +39,16 @@ impl Handle {
 }
 
 /// Runs the rounds, one at a time.
-pub struct Actor {
+pub struct Actor<M: Machine> {
     /// The replica.
-    raft: Raft,
+    raft: Raft<M>,
     /// Those who wait.
     waiting: mpsc::Receiver<oneshot::Sender<Answer>>,
 }
 
-impl Actor {
+impl<M: Machine> Actor<M> {
     /// An actor and its handle.
-    pub fn new(raft: Raft) -> (Handle, Self) {
+    pub fn new(raft: Raft<M>) -> (Handle, Self) {
         let (sender, waiting) = mpsc::channel(WAITING);
         (Handle { sender }, Self { raft, waiting })
     }
@@ -77,7 +78,7 @@ impl Actor {
                 Ok(Confirmed { term: id.leader_id.term, read_index: id.index })
             }
             Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(to))) => {
-                Err(ConfirmError::NotLeader { leader: to.leader_id.map(|id| id.0) })
+                Err(ConfirmError::NotLeader { leader: to.leader_id.map(|id| id.node) })
             }
             Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => Err(ConfirmError::NoQuorum),
             Err(RaftError::Fatal(_)) => Err(ConfirmError::Stopped),

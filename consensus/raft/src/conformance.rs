@@ -1,9 +1,11 @@
 //! openraft's storage suite over both engines. Here and not in `tests`, because it needs what this crate does not show.
 
+use crate::applier::Applier;
+use crate::control::Control;
 use crate::disk::{Disk, Keys, runs};
 use crate::log::Log;
-use crate::machine::Machine;
 use crate::types::Types;
+use crate::work::Work;
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use std::sync::Arc;
@@ -18,24 +20,24 @@ const GROUP: GroupId = GroupId(3);
 /// Makes a log and a state machine on a new engine each time.
 struct Builder<G, F>(F, std::marker::PhantomData<fn() -> G>);
 
-impl<G, F> StoreBuilder<Types, Log, Machine, G> for Builder<G, F>
+impl<G, F> StoreBuilder<Types, Log, Applier<Control>, G> for Builder<G, F>
 where
     G: Send + Sync,
     F: Fn() -> (G, Arc<dyn Engine>) + Send + Sync,
 {
-    async fn build(&self) -> Result<(G, Log, Machine), StorageError<Types>> {
+    async fn build(&self) -> Result<(G, Log, Applier<Control>), StorageError<Types>> {
         let (guard, engine) = (self.0)();
         let keys = Keys::new(GROUP);
         let (engine, _) = Disk::new(engine);
         let log = Log::open(engine.clone(), keys).expect("a new engine opens");
-        let machine = Machine::open(engine, keys).expect("a new engine opens");
+        let machine = Applier::open(engine, keys, Work::Inline).expect("a new engine opens");
         Ok((guard, log, machine))
     }
 }
 
 async fn run<G: Send + Sync>(engine: impl Fn() -> (G, Arc<dyn Engine>) + Send + Sync) {
     let builder = Builder(engine, std::marker::PhantomData);
-    Suite::<Types, Log, Machine, _, G>::test_all(builder).await.expect("the suite passes");
+    Suite::<Types, Log, Applier<Control>, _, G>::test_all(builder).await.expect("the suite passes");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,10 @@
 pub mod format;
 pub mod keys;
 
+mod stalls;
+
 pub use keys::Keys;
+pub use stalls::Stalls;
 
 use crate::error::storage;
 use std::convert::Infallible;
@@ -13,7 +16,7 @@ use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 use symbi_model::{GroupId, codec};
-use symbi_store::{Engine, Run, WriteBatch};
+use symbi_store::{Engine, Error, OnDurable, Run, WriteBatch};
 use tokio::sync::{mpsc, oneshot};
 
 /// What an engine may keep apart of a group: its log, and its audit chain.
@@ -38,6 +41,8 @@ pub fn saved_index(engine: &dyn Engine, group: GroupId) -> io::Result<Option<u64
 pub struct Disk {
     /// The engine. Before `_held`, because it is to go first.
     engine: Arc<dyn Engine>,
+    /// What it has not answered yet.
+    stalls: Stalls,
     /// Dropped with the last of these.
     _held: mpsc::Sender<Infallible>,
 }
@@ -46,7 +51,41 @@ impl Disk {
     /// The engine, and what closes when nobody holds it any more.
     pub fn new(engine: Arc<dyn Engine>) -> (Self, mpsc::Receiver<Infallible>) {
         let (held, released) = mpsc::channel(1);
-        (Self { engine, _held: held }, released)
+        (Self { engine, stalls: Stalls::default(), _held: held }, released)
+    }
+
+    /// What the disk has not answered yet.
+    pub fn stalls(&self) -> Stalls {
+        self.stalls.clone()
+    }
+
+    /// Queues a batch, as [`Engine::append`] does, and watches over its answer.
+    pub fn append(&self, batch: WriteBatch, on_durable: OnDurable) {
+        let asked = self.stalls.ask();
+        self.engine.append(
+            batch,
+            Box::new(move |result| {
+                drop(asked);
+                on_durable(result);
+            }),
+        );
+    }
+
+    /// Writes a batch, as [`Engine::write`] does, and watches over it.
+    pub fn write(&self, batch: WriteBatch) -> Result<(), Error> {
+        let _asked = self.stalls.ask();
+        self.engine.write(batch)
+    }
+
+    /// Appends a batch now; the future ends when it and everything before it is durable.
+    pub fn sync(&self, batch: WriteBatch) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let asked = self.stalls.ask();
+        let synced = sync(&*self.engine, batch);
+        async move {
+            let result = synced.await;
+            drop(asked);
+            result
+        }
     }
 
     /// The engine, for those who may outlive the replica.

@@ -122,6 +122,9 @@ pub enum ServeError {
     /// It speaks of another group.
     #[error("a request for another group")]
     Group,
+    /// It is for another replica of the group than this node has now.
+    #[error("a request for another replica of the group")]
+    Replica,
     /// It speaks in the name of a node that is not its sender.
     #[error("a request in another node's name")]
     Impostor,

@@ -1,11 +1,11 @@
-//! The seam to the network: requests of bytes between replicas, on lanes that do not wait for one another.
+//! The seam to the network: requests of bytes between replicas. Those of one group and kind are in order, and wait for no others.
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::time::Duration;
-use symbi_model::NodeId;
+use symbi_model::{GroupId, NodeId};
 
-/// What kind of request it is. A full lane never delays another.
+/// What kind of request it is. A full queue of one never delays another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Entries.
@@ -35,16 +35,17 @@ pub enum LinkError {
 /// Carries requests to peers.
 ///
 /// [`crate::suite::link`] checks an implementation:
-/// - a request is queued, in order with others of its peer and lane, before `call` returns;
+/// - a request is queued, in order with others of its peer, group and kind, before `call` returns;
 /// - dropping the future does not take the request back;
 /// - the future ends with the answer or with an error, at the deadline at the latest;
-/// - a lane that waits does not delay another.
+/// - requests of one group and kind that wait do not delay others.
 pub trait Link: Send + Sync + 'static {
-    /// Sends `request` to `to` and awaits the answer for at most `deadline`. A request or answer has at most
+    /// Sends a group's `request` to its replica at `to` and awaits the answer for at most `deadline`. A request or answer has at most
     /// [`crate::FRAME_MAX`] bytes.
     fn call(
         &self,
         to: NodeId,
+        group: GroupId,
         kind: Kind,
         request: Bytes,
         deadline: Duration,

@@ -4,7 +4,7 @@
 //! after that, because followers mostly ask for those.
 
 use crate::disk::format::{self, LogId, SMALL, Vote};
-use crate::disk::{Disk, Keys, sync};
+use crate::disk::{Disk, Keys};
 use crate::error::storage;
 use crate::types::{self, Types};
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
@@ -14,10 +14,12 @@ use symbi_model::codec;
 use symbi_model::planted::{self, Defect};
 use symbi_store::{Engine, WriteBatch};
 
+mod meter;
 mod reader;
 mod recent;
 mod shared;
 
+pub use meter::Meter;
 pub use reader::{Reader, SHIPMENT_BYTES};
 use recent::Recent;
 use shared::{Inner, Shared, lock};
@@ -42,14 +44,22 @@ impl Log {
         let purged: Option<LogId> = read(&*engine, &keys.purged())?;
         let first = keys.entry(purged.map_or(0, |id| id.index + 1));
         let newest = engine.last(&first, &keys.entries_end()).map_err(storage)?;
-        let last = match newest {
-            Some((_, value)) => Some(LogId::from(&format::decode_entry(&value).map_err(storage)?.log_id)),
-            None => purged,
+        let (last, total) = match newest {
+            Some((_, value)) => {
+                let (begin, entry) = format::unpack(&value).map_err(storage)?;
+                (Some(LogId::from(&entry.log_id)), begin + value.len() as u64)
+            }
+            None => (purged, 0),
         };
         let recent = Recent::new(last.map_or(0, |id| id.index + 1));
-        let inner = Inner { vote, committed, purged, last, recent };
+        let inner = Inner { vote, committed, purged, last, total, recent };
         let inner = Arc::new(Mutex::new(inner));
         Ok(Self { shared: Arc::new(Shared { keys, inner, engine }) })
+    }
+
+    /// What weighs it.
+    pub fn meter(&self) -> Meter {
+        Meter::new(self.shared.clone())
     }
 }
 
@@ -75,7 +85,7 @@ impl RaftLogStorage<Types> for Log {
         if planted::active(Defect::VoteNotSynced) {
             self.shared.engine.write(batch).map_err(storage)?;
         } else {
-            sync(&*self.shared.engine, batch).await?;
+            self.shared.engine.sync(batch).await?;
         }
         self.shared.inner().vote = Some(vote);
         Ok(())
@@ -131,16 +141,18 @@ impl RaftLogStorage<Types> for Log {
     async fn truncate_after(&mut self, last: Option<types::LogId>) -> io::Result<()> {
         let from = last.map_or(0, |id| id.index + 1);
         let mut batch = WriteBatch::new();
+        let total = self.shared.begin(from)?;
         {
             let mut inner = self.shared.inner();
             if inner.last.is_none_or(|id| id.index < from) {
                 return Ok(());
             }
+            inner.total = total;
             inner.last = last.as_ref().map(LogId::from).or(inner.purged);
             inner.recent.truncate(from);
             batch.delete_range(self.shared.keys.entry(from), self.shared.keys.entries_end());
         }
-        sync(&*self.shared.engine, batch).await
+        self.shared.engine.sync(batch).await
     }
 
     /// Does not wait: whatever makes these entries superfluous was written before.

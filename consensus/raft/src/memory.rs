@@ -2,15 +2,17 @@
 //!
 //! It passes [`crate::suite::link`], as the link over libp2p does.
 
-use crate::handle::Handle;
+use crate::groups::Groups;
+use crate::handle::Replica;
 use crate::link::{Kind, Link, LinkError};
+use crate::machine::Machine;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use symbi_model::NodeId;
+use symbi_model::{GroupId, NodeId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -36,11 +38,14 @@ struct Inner {
     nodes: BTreeMap<NodeId, Serve>,
     /// Pairs that are cut, the lower id first.
     cuts: BTreeSet<(NodeId, NodeId)>,
-    /// Requests on their way, by sender, receiver and lane.
-    queues: BTreeMap<(NodeId, NodeId, Kind), mpsc::Sender<Sent>>,
+    /// Requests on their way, by sender, receiver, group and kind.
+    queues: BTreeMap<Lane, mpsc::Sender<Sent>>,
     /// Carry them; they end with the mesh.
     carriers: JoinSet<()>,
 }
+
+/// What is kept in order, and waits for nothing else: sender, receiver, group and kind.
+type Lane = (NodeId, NodeId, GroupId, Kind);
 
 /// A request on its way.
 struct Sent {
@@ -63,10 +68,17 @@ impl Mesh {
     }
 
     /// Requests to a replica go to it from now on.
-    pub fn attach_replica(&self, replica: &Handle) {
+    pub fn attach_replica<M: Machine>(&self, replica: &Replica<M>) {
         let served = replica.clone();
         let serve = move |from, kind, request| served.serve(from, kind, request).map(Result::ok).boxed();
         self.attach(replica.node(), Arc::new(serve));
+    }
+
+    /// Requests to a node go to its replicas from now on, by their groups.
+    pub fn attach_groups(&self, node: NodeId, groups: &Groups) {
+        let groups = groups.clone();
+        let serve = move |from, kind, request| groups.serve(from, kind, request).map(Result::ok).boxed();
+        self.attach(node, Arc::new(serve));
     }
 
     /// `node` is gone.
@@ -99,18 +111,18 @@ impl Mesh {
         self.inner().reach(from, to)
     }
 
-    fn post(&self, from: NodeId, to: NodeId, kind: Kind, sent: Sent) -> Result<(), LinkError> {
+    fn post(&self, lane: Lane, sent: Sent) -> Result<(), LinkError> {
+        let (from, to, ..) = lane;
         let mut inner = self.inner();
         if inner.reach(from, to).is_none() {
             return Err(LinkError::Unreachable);
         }
-        let key = (from, to, kind);
-        let queue = match inner.queues.get(&key) {
+        let queue = match inner.queues.get(&lane) {
             Some(queue) => queue.clone(),
             None => {
                 let (sender, queue) = mpsc::channel(QUEUE);
-                inner.carriers.spawn(carry(Arc::downgrade(&self.inner), self.latency, key, queue));
-                inner.queues.insert(key, sender.clone());
+                inner.carriers.spawn(carry(Arc::downgrade(&self.inner), self.latency, lane, queue));
+                inner.queues.insert(lane, sender.clone());
                 sender
             }
         };
@@ -129,7 +141,7 @@ impl Inner {
 async fn carry(
     network: std::sync::Weak<Mutex<Inner>>,
     latency: Duration,
-    (from, to, kind): (NodeId, NodeId, Kind),
+    (from, to, _, kind): Lane,
     mut queue: mpsc::Receiver<Sent>,
 ) {
     let mut answers = JoinSet::new();
@@ -165,12 +177,13 @@ impl Link for Port {
     fn call(
         &self,
         to: NodeId,
+        group: GroupId,
         kind: Kind,
         request: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'static, Result<Bytes, LinkError>> {
         let (reply, answer) = oneshot::channel();
-        let posted = self.mesh.post(self.node, to, kind, Sent { request, reply });
+        let posted = self.mesh.post((self.node, to, group, kind), Sent { request, reply });
         async move {
             posted?;
             match tokio::time::timeout(deadline, answer).await {

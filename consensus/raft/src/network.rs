@@ -10,9 +10,11 @@
 
 use crate::disk::format::{LogId, Vote};
 use crate::link::{Kind, Link, LinkError};
-use crate::machine::Image;
+use crate::machine::{Capture, Image};
 use crate::options::Options;
-use crate::types::{self, Id, Types};
+use crate::replica::ReplicaId;
+use crate::transfers::Transfers;
+use crate::types::{self, Snapshot, Types};
 use crate::wire::{Append, Body, Reply, Request};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -22,11 +24,13 @@ use openraft::network::{RPCOption, RaftNetworkFactory, v2::RaftNetworkV2};
 use openraft::raft as op;
 use openraft::{EmptyNode, RPCTypes};
 use std::future::Future;
+use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 mod sender;
+
+pub use sender::IN_FLIGHT;
 
 /// How many appends to one follower may be on their way.
 const PIPELINE: usize = 16;
@@ -35,9 +39,11 @@ type RpcResult<T> = Result<T, RPCError<Types>>;
 type Appended = Result<Option<types::LogId>, op::StreamAppendError<Types>>;
 
 /// Makes clients. They are handles: connections are the link's.
-pub struct Clients {
+pub struct Clients<I> {
     /// What all clients share.
     shared: Arc<Shared>,
+    /// What their snapshots are of.
+    image: PhantomData<fn() -> I>,
 }
 
 /// What all clients of a replica share.
@@ -46,48 +52,50 @@ struct Shared {
     link: Arc<dyn Link>,
     /// The replica's options.
     options: Options,
-    /// Numbers the snapshots that it sends.
-    transfers: AtomicU64,
+    /// The snapshots that it sends.
+    transfers: Transfers,
 }
 
 /// Speaks to one peer.
-pub struct Client {
+pub struct Client<I> {
     /// What all clients share.
     shared: Arc<Shared>,
     /// The peer.
-    target: Id,
-    /// The lane of its appends.
+    target: ReplicaId,
+    /// What its appends are.
     kind: Kind,
+    /// What its snapshots are of.
+    image: PhantomData<fn() -> I>,
 }
 
-impl Clients {
+impl<I: Image> Clients<I> {
     /// The clients of a replica.
-    pub fn new(link: Arc<dyn Link>, options: Options) -> Self {
-        Self { shared: Arc::new(Shared { link, options, transfers: AtomicU64::new(0) }) }
+    pub fn new(link: Arc<dyn Link>, options: Options, transfers: Transfers) -> Self {
+        Self { shared: Arc::new(Shared { link, options, transfers }), image: PhantomData }
     }
 
-    fn client(&self, target: Id, kind: Kind) -> Client {
-        Client { shared: self.shared.clone(), target, kind }
+    fn client(&self, target: ReplicaId, kind: Kind) -> Client<I> {
+        Client { shared: self.shared.clone(), target, kind, image: PhantomData }
     }
 }
 
-impl RaftNetworkFactory<Types> for Clients {
-    type Network = Client;
+impl<I: Image> RaftNetworkFactory<Types> for Clients<I> {
+    type Network = Client<I>;
 
-    async fn new_client(&mut self, target: Id, _: &EmptyNode) -> Client {
+    async fn new_client(&mut self, target: ReplicaId, _: &EmptyNode) -> Client<I> {
         self.client(target, Kind::Append)
     }
 
-    async fn new_heartbeat_client(&mut self, target: Id, _: &EmptyNode) -> Client {
+    async fn new_heartbeat_client(&mut self, target: ReplicaId, _: &EmptyNode) -> Client<I> {
         self.client(target, Kind::Heartbeat)
     }
 
-    async fn new_snapshot_client(&mut self, target: Id, _: &EmptyNode) -> Client {
+    async fn new_snapshot_client(&mut self, target: ReplicaId, _: &EmptyNode) -> Client<I> {
         self.client(target, Kind::Snapshot)
     }
 }
 
-impl Client {
+impl<I: Image> Client<I> {
     /// Queues a request now; the future awaits its answer.
     fn call(
         &self,
@@ -95,8 +103,9 @@ impl Client {
         body: Body,
         deadline: Duration,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send + 'static {
-        let request = Request { group: self.shared.options.group, body };
-        let answer = self.shared.link.call(self.target.0, kind, request.encode(), deadline);
+        let Options { group, number, .. } = self.shared.options;
+        let request = Request { group, from: number, to: self.target.number, body };
+        let answer = self.shared.link.call(self.target.node, group, kind, request.encode(), deadline);
         async move {
             let bytes = answer.await.map_err(Failure::Link)?;
             Reply::decode(&bytes).map_err(|error| Failure::Answer(error.to_string()))
@@ -149,12 +158,12 @@ impl Client {
     }
 
     fn at(&self, action: RPCTypes, timeout: Duration) -> At {
-        At { action, id: Id(self.shared.options.node), target: self.target, timeout }
+        At { action, id: self.shared.options.replica(), target: self.target, timeout }
     }
 }
 
-impl RaftNetworkV2<Types> for Client {
-    type SnapshotData = Image;
+impl<I: Image> RaftNetworkV2<Types> for Client<I> {
+    type SnapshotData = Capture<I>;
 
     async fn append_entries(
         &mut self,
@@ -194,7 +203,7 @@ impl RaftNetworkV2<Types> for Client {
     async fn full_snapshot(
         &mut self,
         vote: types::Vote,
-        snapshot: openraft::type_config::alias::SnapshotOf<Types, Image>,
+        snapshot: Snapshot<Capture<I>>,
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         _: RPCOption,
     ) -> Result<op::SnapshotResponse<Types>, StreamingError<Types>> {
@@ -214,7 +223,7 @@ impl RaftNetworkV2<Types> for Client {
         let at = self.at(RPCTypes::TransferLeader, deadline);
         let body = Body::Transfer {
             from: Vote::from(request.from_leader()),
-            to: request.to_node_id().0,
+            to: *request.to_node_id(),
             last: request.last_log_id().map(LogId::from),
         };
         match self.call(Kind::Vote, body, deadline).await.map_err(|failure| at.rpc(failure))? {
@@ -261,9 +270,9 @@ struct At {
     /// What.
     action: RPCTypes,
     /// By whom.
-    id: Id,
+    id: ReplicaId,
     /// Of whom.
-    target: Id,
+    target: ReplicaId,
     /// For how long.
     timeout: Duration,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use symbi_model::{Hash, State};
+use symbi_model::Hash;
 
 /// Told of each entry that a replica applies, in their order; by default nobody is. What an install of a snapshot skips is
 /// not told.
@@ -22,9 +22,9 @@ impl Observer {
     }
 
     /// An entry was applied.
-    pub(crate) fn applied(&self, index: u64, state: &State) {
+    pub(crate) fn applied(&self, index: u64, state: impl FnOnce() -> Hash) {
         if let Some(applied) = &self.applied {
-            applied(index, state.hash());
+            applied(index, state());
         }
     }
 }

@@ -1,8 +1,12 @@
 //! How a replica is set up.
 
+use crate::keeper::plan::Bounds;
 use crate::observer::Observer;
+use crate::replica::ReplicaId;
+use crate::work::Work;
 use std::time::Duration;
 use symbi_model::{GroupId, NodeId};
+use tokio::sync::watch;
 
 /// How a replica is set up. Every replica of a group should have the same times.
 #[derive(Clone, Debug)]
@@ -11,22 +15,38 @@ pub struct Options {
     pub node: NodeId,
     /// The group; 0 is the control group.
     pub group: GroupId,
+    /// Which of the replicas that this node ever had of the group; 0 in the control group.
+    pub number: u64,
     /// How often a leader says that it leads. Must be above the round trip's 99th percentile.
     pub heartbeat: Duration,
     /// The shortest random wait before an election.
     pub election_min: Duration,
     /// The longest random wait before an election; also how long a leader's word holds once it was heard.
     pub election_max: Duration,
-    /// Entries between two snapshots, and how far a follower may fall behind before it is sent one.
+    /// Entries between two snapshots.
     pub snapshot_every: u64,
+    /// Bytes of entries between two snapshots, at most.
+    pub snapshot_bytes: u64,
     /// Entries behind the last snapshot that stay in the log, so that a short absence needs no snapshot.
     pub keep_entries: u64,
+    /// Bytes of entries behind the last snapshot that stay in the log, at most.
+    pub keep_bytes: u64,
+    /// Bytes of the log above which it is purged even if a snapshot on its way to a follower needs what follows it.
+    pub log_bytes: u64,
+    /// The last entry whose audit is durable elsewhere, if it is kept elsewhere: none behind it is purged.
+    pub audited: Option<watch::Receiver<u64>>,
     /// How long one shipment of entries may take, sync on the follower included.
     pub append_deadline: Duration,
     /// How long one frame of a snapshot may take.
     pub snapshot_deadline: Duration,
     /// How long a follower may take to check and install a snapshot once it has it all.
     pub install_deadline: Duration,
+    /// How long the disk may be silent before a leader hands leadership over.
+    pub stall_after: Duration,
+    /// How long the disk may be silent before the replica ends, and how often leadership is handed over at most.
+    pub stall_ends: Duration,
+    /// Where long work is done.
+    pub work: Work,
     /// Told of each entry that is applied.
     pub observer: Observer,
 }
@@ -38,15 +58,40 @@ impl Options {
         Self {
             node,
             group: GroupId(0),
+            number: 0,
             heartbeat: Duration::from_millis(100),
             election_min: Duration::from_millis(300),
             election_max: Duration::from_millis(600),
             snapshot_every: 50_000,
+            snapshot_bytes: 64 * 1024 * 1024,
             keep_entries: 1_000,
+            keep_bytes: 16 * 1024 * 1024,
+            log_bytes: 512 * 1024 * 1024,
+            audited: None,
             append_deadline: Duration::from_secs(3),
             snapshot_deadline: Duration::from_secs(5),
             install_deadline: Duration::from_secs(30),
+            stall_after: Duration::from_secs(2),
+            stall_ends: Duration::from_secs(10),
+            work: Work::Threads,
             observer: Observer::default(),
+        }
+    }
+
+    /// The replica.
+    #[must_use]
+    pub fn replica(&self) -> ReplicaId {
+        ReplicaId { node: self.node, number: self.number }
+    }
+
+    /// What the log is measured by.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            snapshot_entries: self.snapshot_every,
+            snapshot_bytes: self.snapshot_bytes,
+            keep_entries: self.keep_entries,
+            keep_bytes: self.keep_bytes,
+            log_bytes: self.log_bytes,
         }
     }
 
@@ -58,9 +103,9 @@ impl Options {
             election_timeout_min: millis(self.election_min),
             election_timeout_max: millis(self.election_max),
             install_snapshot_timeout: millis(self.snapshot_deadline),
-            snapshot_policy: openraft::SnapshotPolicy::LogsSinceLast(self.snapshot_every),
-            replication_lag_threshold: self.snapshot_every,
-            max_in_snapshot_log_to_keep: self.keep_entries,
+            // Both are ours to do: see [`crate::keeper`].
+            snapshot_policy: openraft::SnapshotPolicy::Never,
+            max_in_snapshot_log_to_keep: u64::MAX,
             // One second between tries, the default's end, would be most of what a returning node waits.
             backoff: "100ms 200ms ...500ms".to_owned(),
             // A node that was cut off must not disturb the leader when it returns.

@@ -1,41 +1,53 @@
 //! The way in: a peer's requests, handed to openraft.
 
+use crate::applier::Raft;
 use crate::error::ServeError;
 use crate::link::Kind;
+use crate::machine::Machine;
 use crate::receive::Receiver;
-use crate::replica::Raft;
-use crate::types::Id;
+use crate::replica::ReplicaId;
+
 use crate::wire::{Append, Ballot, Body, Reply, Request, TransferReply};
 use bytes::Bytes;
 use openraft::raft as op;
 use symbi_model::{GroupId, NodeId};
 
 /// Answers a peer's requests.
-pub struct Server {
+pub struct Server<M: Machine> {
     /// The group.
     group: GroupId,
+    /// The replica, by its id.
+    me: ReplicaId,
     /// The replica.
-    raft: Raft,
+    raft: Raft<M>,
     /// Takes snapshots in.
-    receiver: Receiver,
+    receiver: Receiver<M>,
 }
 
-impl Server {
+/// Reads a request.
+pub fn decode(request: &[u8]) -> Result<Request, ServeError> {
+    Request::decode(request).map_err(|error| malformed(&error.to_string()))
+}
+
+impl<M: Machine> Server<M> {
     /// Answers for this replica.
-    pub fn new(group: GroupId, raft: Raft, receiver: Receiver) -> Self {
-        Self { group, raft, receiver }
+    pub fn new(group: GroupId, me: ReplicaId, raft: Raft<M>, receiver: Receiver<M>) -> Self {
+        Self { group, me, raft, receiver }
     }
 
     /// Answers one request.
-    pub async fn serve(&self, from: NodeId, kind: Kind, request: Bytes) -> Result<Bytes, ServeError> {
-        let request = Request::decode(&request).map_err(|error| malformed(&error.to_string()))?;
+    pub async fn serve(&self, from: NodeId, kind: Kind, request: Request) -> Result<Bytes, ServeError> {
         if request.group != self.group {
             return Err(ServeError::Group);
+        }
+        if request.to != self.me.number {
+            return Err(ServeError::Replica);
         }
         if !belongs(&request.body, kind) {
             return Err(malformed("it came as another kind of request than it is"));
         }
-        if speaker(&request.body).is_some_and(|speaker| speaker != from) {
+        let peer = ReplicaId { node: from, number: request.from };
+        if speaker(&request.body).is_some_and(|speaker| speaker != peer) {
             return Err(ServeError::Impostor);
         }
         Ok(self.answer(from, request.body).await?.encode())
@@ -47,12 +59,14 @@ impl Server {
             Body::Vote(ballot) => self.vote(ballot).await,
             Body::PreVote(ballot) => self.pre_vote(ballot).await,
             Body::Transfer { from, to, last } => {
-                let request = op::TransferLeaderRequest::new(from.into(), Id(to), last.map(Into::into));
+                let request = op::TransferLeaderRequest::new(from.into(), to, last.map(Into::into));
                 let response = self.raft.handle_transfer_leader(request).await.map_err(|_| ServeError::Stopped)?;
                 Ok(TransferReply::from(response).0)
             }
             Body::Begin(begin) => self.receiver.begin(from, begin).await,
-            Body::Frame { transfer, sequence, frame } => Ok(self.receiver.frame(from, transfer, sequence, frame)),
+            Body::Frame { transfer, sequence, frame } => {
+                Ok(self.receiver.frame(from, transfer, sequence, frame.0).await)
+            }
             Body::End { transfer, frames } => self.receiver.end(&self.raft, from, transfer, frames).await,
         }
     }
@@ -85,13 +99,13 @@ fn belongs(body: &Body, kind: Kind) -> bool {
     }
 }
 
-/// The node in whose name a request speaks.
-fn speaker(body: &Body) -> Option<NodeId> {
+/// The replica in whose name a request speaks.
+fn speaker(body: &Body) -> Option<ReplicaId> {
     match body {
-        Body::Append(append) => Some(append.vote.node),
-        Body::Vote(ballot) | Body::PreVote(ballot) => Some(ballot.vote.node),
-        Body::Transfer { from, .. } => Some(from.node),
-        Body::Begin(begin) => Some(begin.vote.node),
+        Body::Append(append) => Some(append.vote.replica),
+        Body::Vote(ballot) | Body::PreVote(ballot) => Some(ballot.vote.replica),
+        Body::Transfer { from, .. } => Some(from.replica),
+        Body::Begin(begin) => Some(begin.vote.replica),
         Body::Frame { .. } | Body::End { .. } => None,
     }
 }

@@ -1,8 +1,10 @@
 //! What a replica says of itself, from openraft's metrics and the state machine's progress.
 
+use crate::applier::Progress;
 use crate::disk::format;
-use crate::machine::Progress;
+use crate::replica::ReplicaId;
 use crate::types::{Metrics, Types};
+use crate::watchdog::Health;
 use openraft::async_runtime::WatchReceiver;
 use openraft::{RaftMetrics, ServerState};
 use std::collections::BTreeMap;
@@ -62,8 +64,28 @@ impl Status {
         self.role == Role::Leader
     }
 
+    /// What is said instead while the disk hangs: openraft goes on leading, and this replica must not be taken for a leader.
+    fn hushed(self, node: NodeId, health: &Health) -> Self {
+        match health {
+            Health::Well => self,
+            Health::Stalled => self.demoted(node),
+            Health::Failed(why) => {
+                let mut status = self.demoted(node);
+                status.stopped.get_or_insert_with(|| why.clone());
+                status
+            }
+        }
+    }
+
+    fn demoted(self, node: NodeId) -> Self {
+        let role = if self.role == Role::Leader { Role::Follower } else { self.role };
+        let leader = self.leader.filter(|leader| *leader != node);
+        Self { role, leader, first_index_of_term: None, replication: BTreeMap::new(), ..self }
+    }
+
     fn of(metrics: &RaftMetrics<Types>, progress: &Progress) -> Self {
         let (voters, learners) = format::members(metrics.membership_config.membership());
+        let nodes = |replicas: Vec<ReplicaId>| replicas.into_iter().map(|replica| replica.node).collect::<Vec<_>>();
         let role = role(metrics.state);
         let first = progress.term_start.filter(|id| role == Role::Leader && id.term == metrics.current_term);
         // openraft counts the leader itself among them.
@@ -71,14 +93,14 @@ impl Status {
         Self {
             term: metrics.current_term,
             role,
-            leader: metrics.current_leader.map(|id| id.0),
+            leader: metrics.current_leader.map(|id| id.node),
             first_index_of_term: first.map(|id| id.index),
             last_log: metrics.last_log_index.unwrap_or(0),
             committed: metrics.local_committed.map_or(0, |id| id.index),
             applied: progress.applied.map_or(0, |id| id.index),
-            voters,
-            learners,
-            replication: replication.map(|(id, at)| (id.0, at.map_or(0, |at| at.index))).collect(),
+            voters: voters.into_iter().map(nodes).collect(),
+            learners: nodes(learners),
+            replication: replication.map(|(id, at)| (id.node, at.map_or(0, |at| at.index))).collect(),
             stopped: metrics.running_state.as_ref().err().map(ToString::to_string),
         }
     }
@@ -99,14 +121,21 @@ pub struct Actor {
     metrics: Metrics,
     /// The state machine's.
     progress: watch::Receiver<Progress>,
+    /// The disk's.
+    health: watch::Receiver<Health>,
     /// Ours.
     status: watch::Sender<Status>,
 }
 
 impl Actor {
     /// Not running yet.
-    pub fn new(metrics: Metrics, progress: watch::Receiver<Progress>, status: watch::Sender<Status>) -> Self {
-        Self { metrics, progress, status }
+    pub fn new(
+        metrics: Metrics,
+        progress: watch::Receiver<Progress>,
+        health: watch::Receiver<Health>,
+        status: watch::Sender<Status>,
+    ) -> Self {
+        Self { metrics, progress, health, status }
     }
 
     /// Runs until it is cancelled or the replica has stopped.
@@ -117,6 +146,8 @@ impl Actor {
                 biased;
                 () = cancel.cancelled() => return,
                 changed = self.metrics.changed() => if changed.is_err() { return self.stop() },
+                // Who watches the disk may have ended before; what it said last holds.
+                Ok(()) = self.health.changed() => {}
                 changed = self.progress.changed() => if changed.is_err() { return self.last_words().await },
             }
         }
@@ -133,7 +164,9 @@ impl Actor {
     }
 
     fn publish(&mut self) {
-        let status = Status::of(&self.metrics.borrow_and_update(), &self.progress.borrow_and_update());
+        let metrics = self.metrics.borrow_and_update().clone();
+        let status = Status::of(&metrics, &self.progress.borrow_and_update());
+        let status = status.hushed(metrics.id.node, &self.health.borrow_and_update());
         self.status.send_if_modified(|old| {
             let changed = *old != status;
             *old = status;

@@ -1,14 +1,15 @@
 //! What replicas say to each other, in our own types behind the model's codec: a version byte, then bincode, with limits.
 
 use crate::disk::format::{self, LogId, Membership, Vote};
-use crate::machine::frames::{Frame, Header};
+use crate::entry::{Data, Entry};
+use crate::machine::frames::Header;
+use crate::replica::ReplicaId;
 use crate::types::{self, Types};
 use bytes::Bytes;
 use openraft::raft as op;
 use serde::{Deserialize, Serialize};
+use symbi_model::GroupId;
 use symbi_model::codec::{self, Error};
-use symbi_model::entry::Entry;
-use symbi_model::{GroupId, NodeId};
 
 /// The longest request or answer: a shipment of one entry of the greatest length.
 pub const FRAME_MAX: usize = 1024 * 1024;
@@ -18,6 +19,10 @@ pub const FRAME_MAX: usize = 1024 * 1024;
 pub struct Request {
     /// The group.
     pub group: GroupId,
+    /// Which of its node's replicas of the group asks.
+    pub from: u64,
+    /// Which of its node's replicas of the group is asked.
+    pub to: u64,
     /// What is asked.
     pub body: Body,
 }
@@ -36,7 +41,7 @@ pub enum Body {
         /// The leader's vote.
         from: Vote,
         /// To whom.
-        to: NodeId,
+        to: ReplicaId,
         /// The last entry that the new leader must have.
         last: Option<LogId>,
     },
@@ -48,8 +53,8 @@ pub enum Body {
         transfer: u64,
         /// The frame's number.
         sequence: u64,
-        /// The frame.
-        frame: Frame,
+        /// The frame, as [`crate::machine::frames`] has it.
+        frame: Data,
     },
     /// That was all of it: check and install it.
     End {
@@ -175,7 +180,7 @@ impl From<op::AppendEntriesRequest<Types>> for Append {
         Self {
             vote: Vote::from(&request.vote),
             previous: request.prev_log_id.as_ref().map(LogId::from),
-            entries: request.entries.iter().map(format::model_entry).collect(),
+            entries: request.entries.iter().map(format::our_entry).collect(),
             commit: request.leader_commit.as_ref().map(LogId::from),
         }
     }

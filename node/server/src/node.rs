@@ -167,9 +167,11 @@ impl Node {
             sink: bench::Sink::new(core.sink(&engine), move || received.counts().messages_attested),
         };
         let (tasks, cancel) = (&core.tracker, &core.cancel);
+        let groups = symbi_raft::Groups::default();
+        groups.insert(&core.raft);
         let raft = [inbox.append, inbox.heartbeat, inbox.snapshot, inbox.vote];
         for ((name, kind), requests) in link::KINDS.into_iter().zip(raft) {
-            core.part(name, inbound::raft(kind, requests, core.raft.clone(), tasks.clone(), cancel.clone()));
+            core.part(name, inbound::raft(kind, requests, groups.clone(), tasks.clone(), cancel.clone()));
         }
         core.part("the control inbox", inbound::control(inbox.control, server, tasks.clone(), cancel.clone()));
         core.part("the message inbox", inbound::messages(inbox.message, host.clone(), tasks.clone(), cancel.clone()));

@@ -1,9 +1,10 @@
 //! What a command says, as act version 1 has it. Frozen: what a later version says more belongs to a later act version.
 
-use super::{Actor, Subject, VERSION};
+use super::{Actor, Subject};
 use crate::agent::Spec;
 use crate::command::{Command, Enrol, Genesis, Report};
 use crate::field::{Fields, Value};
+use crate::gate::ACTS;
 use crate::ids::{GroupId, NodeId};
 use crate::names::Field;
 use crate::node::Profile;
@@ -59,7 +60,7 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
         #[cfg(planted)]
         Command::Mark { key } => (Subject::Group(CONTROL), Fields::new().with(Field::KEY, u64::from(*key))),
     };
-    if acts > VERSION {
+    if acts > ACTS {
         details.put(Field::SEQUENCE, u64::from(acts));
     }
     (actor(command, origin), subject, details)

@@ -81,10 +81,10 @@ impl Opened {
         if state.cluster.is_some() && membership(state, &self.batch.origin).is_none() {
             return Some(Refusal::OriginNotMember);
         }
-        if let Some(gate) = gates::needed_by(self.batch.acts).filter(|gate| *gate > state.counters.gate.max(1)) {
-            return Some(Refusal::GateClosed { gate });
+        if !self.batch.verify_root(cluster, CONTROL, &self.root) {
+            return Some(Refusal::BadSignature);
         }
-        (!self.batch.verify_root(cluster, CONTROL, &self.root)).then_some(Refusal::BadSignature)
+        gates::refusal(state, self.batch.acts)
     }
 
     /// Whether a leader's command may be carried out here: it was decided in the term of the entry, in a batch of its own.

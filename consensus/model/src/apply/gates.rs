@@ -1,21 +1,23 @@
 //! Gates at apply: nothing of a gate that is not open takes effect, and a gate opens when every member speaks it.
 
 use super::context::Context;
-use crate::act;
 use crate::command::Command;
 use crate::gate;
 use crate::node::Membership;
 use crate::outcome::{Outcome, Refusal};
 use crate::state::{Change, State};
 
-/// The gate that acts of this version need, if it is not the first.
-pub(super) fn needed_by(acts: u16) -> Option<u32> {
-    (acts != act::VERSION).then(|| gate::CURRENT + u32::from(acts.saturating_sub(act::VERSION)))
+/// Why a batch with acts of this version is refused whole.
+pub(super) fn refusal(state: &State, acts: u16) -> Option<Refusal> {
+    shut(state, gate::of_acts(acts)).err()
 }
 
 /// Whether the command's gate is open.
 pub(super) fn check(state: &State, command: &Command) -> Result<(), Refusal> {
-    let gate = command.gate();
+    shut(state, command.gate())
+}
+
+fn shut(state: &State, gate: u32) -> Result<(), Refusal> {
     if gate > state.counters.gate.max(gate::CURRENT) { Err(Refusal::GateClosed { gate }) } else { Ok(()) }
 }
 

@@ -1,14 +1,15 @@
 //! Our forms of what openraft asks to be kept, and the conversions. The wire uses the same ones.
 //!
-//! An entry is a [`symbi_model::entry::Entry`]. Golden bytes are in this module's tests.
+//! An entry is a [`crate::entry::Entry`]. Golden bytes are in this module's tests.
 
-use crate::types::{self, Data, Id, Payload};
+use crate::entry::{Entry, Payload};
+use crate::replica::ReplicaId;
+use crate::types;
 use openraft::entry::RaftEntry;
 use openraft::{EmptyNode, EntryPayload};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use symbi_model::entry::{Entry, Payload as ModelPayload};
-use symbi_model::{Hash, NodeId, codec};
+use symbi_model::{Hash, codec};
 
 /// The longest encoded vote, log id or membership.
 pub const SMALL: usize = 64 * 1024;
@@ -42,20 +43,20 @@ pub struct Vote {
     /// The term.
     pub term: u64,
     /// For whom.
-    pub node: NodeId,
+    pub replica: ReplicaId,
     /// Whether a quorum has granted it.
     pub committed: bool,
 }
 
 impl From<&types::Vote> for Vote {
     fn from(vote: &types::Vote) -> Self {
-        Self { term: vote.leader_id.term, node: vote.leader_id.voted_for.0, committed: vote.committed }
+        Self { term: vote.leader_id.term, replica: vote.leader_id.voted_for, committed: vote.committed }
     }
 }
 
 impl From<Vote> for types::Vote {
     fn from(vote: Vote) -> Self {
-        let leader_id = types::LeaderId { term: vote.term, voted_for: Id(vote.node) };
+        let leader_id = types::LeaderId { term: vote.term, voted_for: vote.replica };
         Self { leader_id, committed: vote.committed }
     }
 }
@@ -66,9 +67,9 @@ pub struct Membership {
     /// The entry; none before there was any.
     pub log_id: Option<LogId>,
     /// One set of voters, two while a change is joint.
-    pub voters: Vec<Vec<NodeId>>,
+    pub voters: Vec<Vec<ReplicaId>>,
     /// Who replicates without a vote.
-    pub learners: Vec<NodeId>,
+    pub learners: Vec<ReplicaId>,
 }
 
 impl From<&types::StoredMembership> for Membership {
@@ -94,36 +95,35 @@ pub struct Applied {
     pub last: Option<LogId>,
     /// The last membership applied.
     pub membership: Membership,
-    /// The state hash.
+    /// What the rows come to.
     pub root: Hash,
 }
 
 /// Sets of voters, and learners, as plain lists.
-pub fn members(membership: &types::Membership) -> (Vec<Vec<NodeId>>, Vec<NodeId>) {
-    let plain = |set: &BTreeSet<Id>| set.iter().map(|id| id.0).collect();
-    let voters = membership.get_joint_config().iter().map(plain).collect();
-    (voters, membership.learner_ids().map(|id| id.0).collect())
+pub fn members(membership: &types::Membership) -> (Vec<Vec<ReplicaId>>, Vec<ReplicaId>) {
+    let voters = membership.get_joint_config().iter().map(|set| set.iter().copied().collect()).collect();
+    (voters, membership.learner_ids().collect())
 }
 
-fn membership_of(voters: Vec<Vec<NodeId>>, learners: Vec<NodeId>) -> types::Membership {
-    let voters: Vec<BTreeSet<Id>> = voters.into_iter().map(|set| set.into_iter().map(Id).collect()).collect();
-    types::Membership::new_with_defaults(voters, learners.into_iter().map(Id))
+fn membership_of(voters: Vec<Vec<ReplicaId>>, learners: Vec<ReplicaId>) -> types::Membership {
+    let voters: Vec<BTreeSet<ReplicaId>> = voters.into_iter().map(|set| set.into_iter().collect()).collect();
+    types::Membership::new_with_defaults(voters, learners)
 }
 
-/// Nodes as openraft wants them.
-pub fn nodes(ids: impl IntoIterator<Item = NodeId>) -> BTreeMap<Id, EmptyNode> {
-    ids.into_iter().map(|id| (Id(id), EmptyNode::new())).collect()
+/// Replicas as openraft wants them.
+pub fn nodes(ids: impl IntoIterator<Item = ReplicaId>) -> BTreeMap<ReplicaId, EmptyNode> {
+    ids.into_iter().map(|id| (id, EmptyNode::new())).collect()
 }
 
 /// An entry in our form.
-pub fn model_entry(entry: &types::Entry) -> Entry {
+pub fn our_entry(entry: &types::Entry) -> Entry {
     let log_id = entry.log_id();
     let payload = match &entry.payload {
-        EntryPayload::Blank => ModelPayload::Blank,
-        EntryPayload::Normal(data) => ModelPayload::Batch(data.0.to_vec()),
+        EntryPayload::Blank => Payload::Blank,
+        EntryPayload::Normal(data) => Payload::Data(data.clone()),
         EntryPayload::Membership(membership) => {
             let (voters, learners) = members(membership);
-            ModelPayload::Membership { voters, learners }
+            Payload::Membership { voters, learners }
         }
     };
     Entry { term: log_id.leader_id.term, index: log_id.index, payload }
@@ -131,22 +131,29 @@ pub fn model_entry(entry: &types::Entry) -> Entry {
 
 /// An entry in openraft's form.
 pub fn raft_entry(entry: Entry) -> types::Entry {
-    let payload: Payload = match entry.payload {
-        ModelPayload::Blank => EntryPayload::Blank,
-        ModelPayload::Batch(bytes) => EntryPayload::Normal(Data(bytes.into())),
-        ModelPayload::Membership { voters, learners } => EntryPayload::Membership(membership_of(voters, learners)),
+    let payload: types::Payload = match entry.payload {
+        Payload::Blank => EntryPayload::Blank,
+        Payload::Data(data) => EntryPayload::Normal(data),
+        Payload::Membership { voters, learners } => EntryPayload::Membership(membership_of(voters, learners)),
     };
     types::Entry::new(types::LogId::new(entry.term.into(), entry.index), payload)
 }
 
-/// The encoded form of an entry.
-pub fn encode_entry(value: &types::Entry) -> Vec<u8> {
-    codec::encode(&model_entry(value))
+/// The row of an entry that begins at so many bytes of the log: the number, big-endian, and the encoded entry.
+pub fn pack(begin: u64, entry: &types::Entry) -> Vec<u8> {
+    [begin.to_be_bytes().as_slice(), &codec::encode(&our_entry(entry))].concat()
 }
 
-/// An entry from its encoded form.
-pub fn decode_entry(bytes: &[u8]) -> Result<types::Entry, codec::Error> {
-    codec::decode(bytes, ENTRY).map(raft_entry)
+/// Where the entry of a row begins.
+pub fn begin(row: &[u8]) -> Result<u64, codec::Error> {
+    let begin = row.first_chunk().ok_or(codec::Error::Empty)?;
+    Ok(u64::from_be_bytes(*begin))
+}
+
+/// The entry of a row, and where it begins.
+pub fn unpack(row: &[u8]) -> Result<(u64, types::Entry), codec::Error> {
+    let begin = begin(row)?;
+    Ok((begin, raft_entry(codec::decode(&row[size_of::<u64>()..], ENTRY)?)))
 }
 
 #[cfg(test)]

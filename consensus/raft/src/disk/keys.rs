@@ -1,16 +1,16 @@
 //! The keys of one group. Each begins with [`SPACE`] and the group's number, then a letter for the kind of row.
 //!
 //! ```text
-//! 'a' | generation | index | line       a line of the audit chain       -> the model's
+//! 'a' | generation | index | number     a line of an entry              -> the machine's
 //! 'c'                                   the committed log id            -> format::LogId
 //! 'g'                                   the highest generation in use   -> u64, big-endian
-//! 'l' | index                           an entry                        -> model::entry::Entry
+//! 'l' | index                           an entry                        -> eight bytes, then entry::Entry
 //! 'm'                                   generation and last applied     -> format::Applied
 //! 'p'                                   the last purged log id          -> format::LogId
-//! 's' | generation | table | key        a row of the state              -> the model's
+//! 's' | generation | key                a row of the state              -> the machine's
 //! 'v'                                   the vote                        -> format::Vote
 //! ```
-//! Numbers are big-endian, so that rows sort by them. A generation's rows and its audit lines are two ranges, because the lines
+//! Numbers are big-endian, so that rows sort by them. A generation's rows and its lines are two ranges, because the lines
 //! only grow at their end: see [`Keys::runs`].
 
 use crate::position::Position;
@@ -19,6 +19,9 @@ use symbi_store::Run;
 
 /// The first byte of every key of this crate; the rest of the node keeps its rows under others.
 pub const SPACE: u8 = 1;
+/// The length of a line's key behind its generation.
+pub const LINE_KEY: usize = 12;
+
 /// Makes one group's keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Keys {
@@ -67,36 +70,48 @@ impl Keys {
         self.key(b'v', &[])
     }
 
-    /// A row of the state.
-    pub fn row(&self, generation: u64, table: u8, key: &[u8]) -> Vec<u8> {
-        self.key(b's', &[&generation.to_be_bytes(), &[table], key])
+    /// A row of the machine's.
+    pub fn row(&self, generation: u64, key: &[u8]) -> Vec<u8> {
+        self.key(b's', &[&generation.to_be_bytes(), key])
     }
 
-    /// A line of the audit chain: 0 is the batch's own, then one for each record.
-    pub fn audit(&self, generation: u64, index: u64, line: u32) -> Vec<u8> {
-        self.key(b'a', &[&generation.to_be_bytes(), &index.to_be_bytes(), &line.to_be_bytes()])
+    /// A line of what an entry left behind.
+    pub fn line(&self, generation: u64, index: u64, number: u32) -> Vec<u8> {
+        self.key(b'a', &[&generation.to_be_bytes(), &Self::line_key(index, number)])
     }
 
-    /// The rows of the generations from `first` to before `end`, and then their audit lines: two ranges.
+    /// The rows of the generations from `first` to before `end`, and then their lines: two ranges.
     pub fn generations(&self, first: u64, end: u64) -> [(Vec<u8>, Vec<u8>); 2] {
         [b's', b'a'].map(|kind| (self.key(kind, &[&first.to_be_bytes()]), self.key(kind, &[&end.to_be_bytes()])))
     }
 
-    /// The keys whose rows are only added behind the last one: the entries, and the audit chain.
+    /// The keys whose rows are only added behind the last one: the entries, and what they leave behind.
     pub fn runs(&self) -> [Run; 2] {
         let run = |name, kind| Run { name, from: self.key(kind, &[]), to: self.key(kind + 1, &[]) };
         [run("log", b'l'), run("audit", b'a')]
     }
 
-    /// The part of a row's key behind its generation: table and key.
-    pub fn split_row<'k>(&self, key: &'k [u8]) -> Option<(u8, &'k [u8])> {
-        let rest = key.get(10 + 8..)?;
-        rest.split_first().map(|(table, key)| (*table, key))
+    /// The machine's part of a row's key: what is behind the generation.
+    pub fn row_key<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+        key.get(10 + 8..)
     }
 
-    /// Where in the chain an audit line's key is.
-    pub fn audit_position(&self, key: &[u8]) -> Option<Position> {
-        let (index, line) = key.get(10 + 8..)?.split_at_checked(8)?;
+    /// Where a line's key is.
+    pub fn line_position(&self, key: &[u8]) -> Option<Position> {
+        Self::position(key.get(10 + 8..)?)
+    }
+
+    /// The part of a line's key behind the generation.
+    pub fn line_key(index: u64, number: u32) -> [u8; LINE_KEY] {
+        let mut key = [0; LINE_KEY];
+        key[..8].copy_from_slice(&index.to_be_bytes());
+        key[8..].copy_from_slice(&number.to_be_bytes());
+        key
+    }
+
+    /// What [`Keys::line_key`] was made of.
+    pub fn position(key: &[u8]) -> Option<Position> {
+        let (index, line) = key.split_at_checked(8)?;
         Some(Position {
             index: u64::from_be_bytes(index.try_into().ok()?),
             line: u32::from_be_bytes(line.try_into().ok()?),

@@ -1,21 +1,28 @@
 //! What a replica does with a disk that lost what it promised. The rest of the handle is tested in `tests/it`.
 
-use super::*;
+use super::{Engine, Keys, NodeId, Options, nodes};
+use crate::control::{Handle, start};
+use crate::error::Error;
 use crate::memory::Mesh;
+use crate::position::Position;
+use crate::work::Work;
+use std::sync::Arc;
+use std::time::Duration;
 use symbi_store::WriteBatch;
 use symbi_store::memory::{self, Memory};
 
 const NODE: NodeId = NodeId([1; 32]);
 
 async fn open(engine: Arc<dyn Engine>) -> Result<Handle, Error> {
-    start(Options::new(NODE), engine, Mesh::new(Duration::ZERO).link(NODE)).await
+    let options = Options { work: Work::Inline, ..Options::new(NODE) };
+    start(options, engine, Mesh::new(Duration::ZERO).link(NODE)).await
 }
 
 /// A replica of one that has a few entries, and then was shut down.
 async fn used() -> Arc<dyn Engine> {
     let engine: Arc<dyn Engine> = Arc::new(Memory::open(memory::Disk::new()).expect("a new disk opens"));
     let replica = open(engine.clone()).await.expect("it starts");
-    replica.shared.raft.initialize(nodes([NODE])).await.expect("it is new");
+    replica.shared.raft.initialize(nodes([NODE.into()])).await.expect("it is new");
     replica.settled().await.expect("it leads");
     for _ in 0..5 {
         replica.shared.raft.write_blank().await.expect("it leads");
@@ -44,7 +51,7 @@ async fn a_replica_that_lost_committed_entries_does_not_start() {
 async fn a_replica_whose_rows_cannot_be_read_does_not_start() {
     let engine = used().await;
     let keys = Keys::new(symbi_model::GroupId(0));
-    for key in [keys.vote(), keys.purged(), keys.committed(), keys.applied(), keys.row(0, 0, b"counters")] {
+    for key in [keys.vote(), keys.purged(), keys.committed(), keys.applied(), keys.row(0, b"\0counters")] {
         let before = engine.get(&key).expect("it reads");
         let mut batch = WriteBatch::new();
         batch.put(key.clone(), b"\xff garbage".as_slice());

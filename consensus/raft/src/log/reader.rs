@@ -61,7 +61,7 @@ impl Reader {
             let Some((last, _)) = rows.last() else { break };
             from = keys.entry_index(last).ok_or_else(|| io::Error::other("an entry's key is malformed"))? + 1;
             for (_, value) in rows {
-                if !reading.take(format::decode_entry(&value).map_err(storage)?, value.len()) {
+                if !reading.take(format::unpack(&value).map_err(storage)?.1, value.len()) {
                     return Ok(());
                 }
             }

@@ -3,6 +3,7 @@
 use super::recent::Recent;
 use crate::disk::format::{self, LogId, Vote};
 use crate::disk::{Disk, Keys};
+use crate::error::storage;
 use crate::types;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,6 +31,8 @@ pub(super) struct Inner {
     pub(super) purged: Option<LogId>,
     /// The last entry, or the last purged.
     pub(super) last: Option<LogId>,
+    /// Where the next entry begins, in bytes since some entry that may be purged long since.
+    pub(super) total: u64,
     /// The newest entries.
     pub(super) recent: Recent,
 }
@@ -46,6 +49,24 @@ impl Shared {
         lock(&self.inner)
     }
 
+    /// Where the entry at `index` begins, in bytes as [`Inner::total`]; behind the last one, where the next would.
+    pub(super) fn begin(&self, index: u64) -> io::Result<u64> {
+        let index = {
+            let inner = self.inner();
+            let index = index.max(inner.first());
+            if index >= inner.recent.start() {
+                let held = inner.recent.range(index, inner.recent.end()).map(|(_, bytes)| *bytes as u64);
+                return Ok(inner.total - held.sum::<u64>());
+            }
+            index
+        };
+        match self.engine.get(&self.keys.entry(index)).map_err(storage)? {
+            Some(value) => format::begin(&value).map_err(storage),
+            // It was purged meanwhile.
+            None => Ok(self.inner().total),
+        }
+    }
+
     /// Takes entries into memory and into `batch`; says where the log ends now.
     pub(super) fn take(
         &self,
@@ -58,7 +79,8 @@ impl Shared {
             if inner.last.is_some_and(|last| last.index + 1 != id.index) {
                 return Err(io::Error::other(format!("entry {} would leave a hole in the log", id.index)));
             }
-            let bytes = format::encode_entry(&entry);
+            let bytes = format::pack(inner.total, &entry);
+            inner.total += bytes.len() as u64;
             inner.recent.push(entry, bytes.len());
             inner.last = Some(id);
             batch.put(self.keys.entry(id.index), bytes);

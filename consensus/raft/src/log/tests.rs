@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::disk::Disk;
+use crate::entry::Data;
 use crate::log::reader::SHIPMENT_BYTES;
-use crate::types::{Data, Entry};
+use crate::types::Entry;
 use futures::FutureExt;
 use openraft::entry::RaftEntry;
 use openraft::{EntryPayload, RaftLogReader};
@@ -45,7 +46,7 @@ async fn entries_are_readable_before_they_are_durable() {
 async fn a_vote_is_answered_when_it_is_durable() {
     let disk = memory::Disk::new();
     let mut log = open(&disk);
-    let vote = Vote { term: 4, node: NodeId([1; 32]), committed: false };
+    let vote = Vote { term: 4, replica: NodeId([1; 32]).into(), committed: false };
     disk.stall();
     {
         let vote = types::Vote::from(vote);
@@ -135,4 +136,34 @@ async fn groups_on_one_disk_do_not_meet() {
     one.truncate_after(Some(types::LogId::new(2.into(), 0))).await.expect("it truncates");
     assert_eq!(indexes(&mut log(0)).await, [(1, 4)]);
     assert_eq!(indexes(&mut log(1)).await, [(2, 0)]);
+}
+
+/// Weighed the same whether it is in memory, on the disk, or read anew.
+#[tokio::test(start_paused = true)]
+async fn a_log_is_weighed_without_being_read() {
+    let disk = memory::Disk::new();
+    let mut log = open(&disk);
+    append(&mut log, (0..10).map(|index| entry(1, index, 1_000))).await;
+    let meter = log.meter();
+    let one = meter.weigh(0, 1).expect("it is weighed");
+    assert!((1_000..1_100).contains(&one), "{one}");
+    assert_eq!(meter.weigh(2, 9).expect("it is weighed"), 7 * one);
+    assert_eq!(meter.weigh(2, 100).expect("it is weighed"), 7 * one, "there are no more");
+    assert_eq!(meter.weigh(9, 3).expect("it is weighed"), 0);
+
+    let purged = types::LogId::new(1.into(), 4);
+    log.purge(purged).await.expect("it purges");
+    assert_eq!(meter.weigh(0, 9).expect("it is weighed"), 5 * one, "what is purged weighs nothing");
+    log.truncate_after(Some(types::LogId::new(1.into(), 7))).await.expect("it truncates");
+    assert_eq!(meter.weigh(0, 9).expect("it is weighed"), 3 * one);
+    append(&mut log, [entry(2, 8, 2_000)]).await;
+    let heavy = meter.weigh(7, 8).expect("it is weighed");
+    assert!((2_000..2_100).contains(&heavy), "{heavy}");
+
+    drop((log, meter));
+    let mut log = open(&disk);
+    let meter = log.meter();
+    assert_eq!(meter.weigh(4, 8).expect("it is weighed"), 3 * one + heavy);
+    append(&mut log, [entry(2, 9, 1_000)]).await;
+    assert_eq!(meter.weigh(6, 9).expect("it is weighed"), 2 * one + heavy);
 }

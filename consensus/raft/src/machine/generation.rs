@@ -4,6 +4,7 @@
 
 use crate::disk::{Disk, Keys, sync};
 use crate::error::storage;
+use crate::position::Position;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -36,6 +37,14 @@ impl Generation {
     /// The group's keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// At most `limit` lines from `from` on, up to and without those of entry `end`.
+    pub fn lines(&self, from: Position, end: u64, limit: usize) -> io::Result<Vec<(Position, Vec<u8>)>> {
+        let first = self.keys.line(self.number, from.index, from.line);
+        let lines = self.engine()?.scan(&first, &self.keys.line(self.number, end, 0), limit).map_err(storage)?;
+        let at = |key: &[u8]| self.keys.line_position(key).ok_or_else(|| io::Error::other("a line's key is malformed"));
+        lines.into_iter().map(|(key, value)| Ok((at(&key)?, value))).collect()
     }
 
     /// It is the state now.

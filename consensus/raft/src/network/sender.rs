@@ -1,55 +1,97 @@
-//! Sends a snapshot: its beginning, its frames one after the other, its end.
+//! Sends a snapshot: its beginning, then its frames, a few of them on their way at once, then its end.
 
 use super::{Client, Failure};
 use crate::disk::format::{LogId, Membership, Vote};
+use crate::entry::Data;
 use crate::link::Kind;
-use crate::machine::Image;
-use crate::types::{self, Types};
+use crate::machine::frames::Frames;
+use crate::machine::{Capture, Image};
+use crate::transfers::Transfer;
+use crate::types::{self, Snapshot, Types};
 use crate::wire::{Begin, Body, Reply};
+use bytes::Bytes;
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use openraft::StorageError;
 use openraft::errors::{StreamingError, Unreachable};
 use openraft::raft::SnapshotResponse;
-use std::sync::atomic::Ordering;
+use std::io;
 use std::time::Duration;
 
-impl Client {
+/// How many frames may be on their way. A receiver refuses more.
+pub const IN_FLIGHT: usize = 8;
+
+impl<I: Image> Client<I> {
     /// Sends a snapshot and waits until it is installed.
     pub(super) async fn send(
         &self,
         vote: types::Vote,
-        snapshot: openraft::type_config::alias::SnapshotOf<Types, Image>,
+        snapshot: Snapshot<Capture<I>>,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        let transfer = self.shared.transfers.fetch_add(1, Ordering::Relaxed);
-        let deadline = self.shared.options.snapshot_deadline;
+        let transfer = self.shared.transfers.begin(snapshot.snapshot.last);
         let begin = Begin {
-            transfer,
+            transfer: transfer.number,
             vote: Vote::from(&vote),
             last: snapshot.meta.last_log_id.as_ref().map(LogId::from),
             membership: Membership::from(&snapshot.meta.last_membership),
             header: snapshot.snapshot.header(),
         };
-        self.step(Body::Begin(begin), deadline).await?;
-        let mut sequence = 0;
-        for frame in snapshot.snapshot.frames() {
-            let frame = frame.map_err(|error| {
-                StorageError::from_io_error(openraft::ErrorSubject::Snapshot(None), openraft::ErrorVerb::Read, error)
-            })?;
-            self.step(Body::Frame { transfer, sequence, frame }, deadline).await?;
-            sequence += 1;
-        }
-        let end = Body::End { transfer, frames: sequence };
+        self.step(Body::Begin(begin), self.shared.options.snapshot_deadline).await?;
+        let frames = self.frames(snapshot.snapshot.frames(), &transfer).await?;
+        let end = Body::End { transfer: transfer.number, frames };
         match self.step(end, self.shared.options.install_deadline).await? {
-            Reply::Installed(vote) => Ok(SnapshotResponse::new(vote.into())),
+            Reply::Installed(vote) => {
+                transfer.arrived();
+                Ok(SnapshotResponse::new(vote.into()))
+            }
             other => Err(refused(&other)),
         }
     }
 
-    async fn step(&self, body: Body, deadline: Duration) -> Result<Reply, StreamingError<Types>> {
-        match self.call(Kind::Snapshot, body, deadline).await.map_err(unreachable)? {
-            reply @ (Reply::Continue | Reply::Installed(_)) => Ok(reply),
-            other => Err(refused(&other)),
+    /// Sends the frames; says how many there were.
+    async fn frames(&self, frames: Frames, transfer: &Transfer) -> Result<u64, StreamingError<Types>> {
+        let deadline = self.shared.options.snapshot_deadline;
+        let answers = self.cut(frames).enumerate().map(|(sequence, frame)| {
+            let frame = frame.map(Data);
+            let body = frame.map(|frame| Body::Frame { transfer: transfer.number, sequence: sequence as u64, frame });
+            // Queued here, in their order; what follows only waits.
+            let answer = body.map(|body| self.step(body, deadline));
+            async move { answer.map_err(unreadable)?.await }
+        });
+        answers.buffered(IN_FLIGHT).try_fold(0, async |count, _| Ok(count + 1)).await
+    }
+
+    /// The frames, each made where it holds up nothing else.
+    fn cut(&self, frames: Frames) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        let work = self.shared.options.work;
+        stream::unfold(Some(frames), move |frames| async move {
+            let mut frames = frames?;
+            match work.run(move || (frames.next(), frames)).await {
+                Ok((Some(Ok(frame)), frames)) => Some((Ok(frame), Some(frames))),
+                Ok((Some(Err(error)), _)) | Err(error) => Some((Err(error), None)),
+                Ok((None, _)) => None,
+            }
+        })
+    }
+
+    /// Queues a request now; the future awaits that it is taken.
+    fn step(
+        &self,
+        body: Body,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Reply, StreamingError<Types>>> + Send + 'static {
+        let answer = self.call(Kind::Snapshot, body, deadline);
+        async move {
+            match answer.await.map_err(unreachable)? {
+                reply @ (Reply::Continue | Reply::Installed(_)) => Ok(reply),
+                other => Err(refused(&other)),
+            }
         }
     }
+}
+
+fn unreadable(error: io::Error) -> StreamingError<Types> {
+    let (subject, verb) = (openraft::ErrorSubject::Snapshot(None), openraft::ErrorVerb::Read);
+    StorageError::from_io_error(subject, verb, error).into()
 }
 
 /// Any failure: the only error after which openraft waits before it tries again.

@@ -2,10 +2,11 @@
 //! when they are damaged is in [`damaged`], and, at a live node, in `cluster-tests`.
 
 use super::*;
+use crate::entry::Payload;
 use expect_test::expect_file;
 use std::fmt::{Debug, Write};
 use symbi_model::Hash;
-use symbi_model::entry::Payload;
+use symbi_model::NodeId;
 
 mod damaged;
 
@@ -13,8 +14,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn replica(number: u8) -> ReplicaId {
+    ReplicaId { node: NodeId([number; 32]), number: u64::from(number) }
+}
+
 fn vote() -> Vote {
-    Vote { term: 2, node: NodeId([1; 32]), committed: true }
+    Vote { term: 2, replica: replica(1), committed: true }
 }
 
 fn log_id() -> LogId {
@@ -29,23 +34,22 @@ fn ballot() -> Ballot {
 fn requests() -> Vec<Request> {
     let append = |entries| Append { vote: vote(), previous: Some(log_id()), entries, commit: None };
     let entry = |index, payload| Entry { term: 2, index, payload };
-    let header = Header { root: Hash([4; 32]), head: Hash([5; 32]), records: 6 };
+    let header = Header { root: Hash([4; 32]) };
     let begin = Begin { transfer: 7, vote: vote(), last: Some(log_id()), membership: Membership::default(), header };
-    let rows = Frame::Rows(vec![(1, vec![2], vec![3])]);
-    let audit = Frame::Audit(vec![(9, 0, vec![3])]);
+    let data = |bytes: Vec<u8>| Data(bytes.into());
     let bodies = [
-        Body::Append(append(vec![entry(10, Payload::Batch(vec![0xab]))])),
+        Body::Append(append(vec![entry(10, Payload::Data(data(vec![0xab])))])),
         Body::Vote(ballot()),
         Body::PreVote(ballot()),
-        Body::Transfer { from: vote(), to: NodeId([3; 32]), last: None },
+        Body::Transfer { from: vote(), to: replica(3), last: None },
         Body::Begin(begin),
-        Body::Frame { transfer: 7, sequence: 0, frame: rows },
-        Body::Frame { transfer: 7, sequence: 1, frame: audit },
+        Body::Frame { transfer: 7, sequence: 0, frame: data(vec![1, 2, 3]) },
+        Body::Frame { transfer: 7, sequence: 1, frame: data(Vec::new()) },
         Body::End { transfer: 7, frames: 2 },
         // As openraft ships them: several at once, of both kinds.
-        Body::Append(append(vec![entry(10, Payload::Blank), entry(11, Payload::Batch(vec![0xab; 300]))])),
+        Body::Append(append(vec![entry(10, Payload::Blank), entry(11, Payload::Data(data(vec![0xab; 300])))])),
     ];
-    bodies.into_iter().map(|body| Request { group: GroupId(0), body }).collect()
+    bodies.into_iter().map(|body| Request { group: GroupId(0), from: 0, to: 0, body }).collect()
 }
 
 /// A reply of each kind.

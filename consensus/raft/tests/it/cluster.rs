@@ -12,7 +12,10 @@ use symbi_model::names::Kind;
 use symbi_model::node::Profile;
 use symbi_model::{Batch, ClusterId, Command, GroupId, Hash, Item, NodeId, Outcome, State};
 use symbi_raft::memory::Mesh;
-use symbi_raft::{AuditPosition, AuditRow, BatchApplied, Handle, MembershipChange, Options, Status, WriteError, start};
+use symbi_raft::{
+    AuditPosition, AuditRow, BatchApplied, Handle, MembershipChange, Options, ReplicaId, Status, Work, WriteError,
+    start,
+};
 use symbi_store::memory::{Disk, Memory};
 
 /// Longer than anything here takes; the clock is paused, so waiting costs nothing.
@@ -64,9 +67,12 @@ impl Cluster {
         let leader = cluster.replica(0);
         let others = [cluster.hosts[1].node, cluster.hosts[2].node];
         for other in others {
-            leader.change(MembershipChange::AddLearner(other)).await.expect("a learner is added");
+            leader.change(MembershipChange::AddLearner(other.into())).await.expect("a learner is added");
         }
-        leader.change(MembershipChange::Promote(others.to_vec())).await.expect("learners are promoted");
+        leader
+            .change(MembershipChange::Promote(others.map(ReplicaId::from).to_vec()))
+            .await
+            .expect("learners are promoted");
         cluster
     }
 
@@ -74,7 +80,7 @@ impl Cluster {
     pub async fn start(&mut self, index: usize) {
         let host = &mut self.hosts[index];
         let engine = Memory::open(host.disk.clone()).expect("the disk is closed");
-        let options = (self.options)(Options::new(host.node));
+        let options = (self.options)(Options { work: Work::Inline, ..Options::new(host.node) });
         let replica = start(options, Arc::new(engine), self.network.link(host.node)).await.expect("a replica starts");
         self.network.attach_replica(&replica);
         host.replica = Some(replica);

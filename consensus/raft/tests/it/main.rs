@@ -4,12 +4,17 @@ mod bootstrap;
 mod chaos;
 mod cluster;
 mod failover;
+mod groups;
 mod link;
+mod machines;
 mod membership;
 mod reads;
 mod recovery;
+mod registers;
 #[path = "../../../../cluster-tests/src/seeds.rs"]
 mod seeds;
 mod snapshot;
+mod stalls;
 mod stops;
+mod transfers;
 mod writes;

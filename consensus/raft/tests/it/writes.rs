@@ -23,7 +23,7 @@ async fn long_entries_and_long_snapshots_arrive() {
     let mut cluster =
         Cluster::bootstrapped(3, |options| Options { snapshot_every: 15, keep_entries: 2, ..options }).await;
     let leader = cluster.replica(0);
-    leader.change(MembershipChange::AddLearner(node(1))).await.expect("a learner is added");
+    leader.change(MembershipChange::AddLearner(node(1).into())).await.expect("a learner is added");
     let mut last = 0;
     for number in 0..20 {
         let applied = leader.propose(batch(1_000 * number, 1_000)).await.expect("it leads");
@@ -31,7 +31,9 @@ async fn long_entries_and_long_snapshots_arrive() {
         last = applied.index;
     }
     cluster.replica(1).wait_applied(last, Duration::from_secs(60)).await.expect("it gets every entry");
-    leader.change(MembershipChange::AddLearner(node(2))).await.expect("a learner is added");
+    // So long it takes until the log reaches back no more.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    leader.change(MembershipChange::AddLearner(node(2).into())).await.expect("a learner is added");
     let last = cluster.write(0, 1).await;
     cluster.agree(last).await;
     assert_eq!(writes_in(&audit(cluster.replica(2))), 20_001);

@@ -20,17 +20,17 @@ use tokio_util::task::TaskTracker;
 /// How long another member has to vouch for a stranger.
 const VOUCH_WITHIN: Duration = Duration::from_secs(2);
 
-/// Hands Raft's requests of one kind to the replica, in their order. Each kind has a task of its own: one that takes long to
+/// Hands Raft's requests of one kind to the replicas of their groups, in their order. Each kind has a task of its own: one that takes long to
 /// hand over, as frames of a snapshot are, delays none of the others.
 pub async fn raft(
     kind: symbi_raft::link::Kind,
     mut requests: Requests,
-    raft: symbi_raft::Handle,
+    groups: symbi_raft::Groups,
     tasks: TaskTracker,
     cancel: CancellationToken,
 ) {
     while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
-        let served = raft.serve(request.from, kind, request.body);
+        let served = groups.serve(request.from, kind, request.body);
         tasks.spawn(async move {
             match served.await {
                 Ok(answer) => drop(request.reply.send(answer)),

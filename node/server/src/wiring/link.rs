@@ -40,6 +40,7 @@ impl Link for RaftLink {
     fn call(
         &self,
         to: NodeId,
+        _: GroupId,
         kind: Kind,
         request: Bytes,
         deadline: Duration,

@@ -146,9 +146,9 @@ pub async fn confirm(
 pub async fn change(mut asked: mpsc::Receiver<ChangeRequest>, raft: symbi_raft::Handle, cancel: CancellationToken) {
     while let Some(Some(ChangeRequest { change, reply })) = cancel.run_until_cancelled(asked.recv()).await {
         let change = match change {
-            Change::AddLearner(node) => MembershipChange::AddLearner(node),
-            Change::Promote(nodes) => MembershipChange::Promote(nodes),
-            Change::Remove(node) => MembershipChange::Remove(node),
+            Change::AddLearner(node) => MembershipChange::AddLearner(node.into()),
+            Change::Promote(nodes) => MembershipChange::Promote(nodes.into_iter().map(Into::into).collect()),
+            Change::Remove(node) => MembershipChange::Remove(node.into()),
         };
         let _ = reply.send(raft.change(change).await.map_err(|error| error.to_string()));
     }

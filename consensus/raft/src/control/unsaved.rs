@@ -3,11 +3,9 @@
 //! Some rows change with every batch, such as the memory of a busy client's last request: they are written once for many
 //! changes. The log has what a crash takes of them, so they must be saved before a snapshot lets entries be purged.
 
-use super::rows::put_row;
-use crate::disk::Keys;
+use crate::machine::Writes;
 use std::collections::BTreeMap;
 use symbi_model::state::{Row, Table};
-use symbi_store::WriteBatch;
 
 /// After so many entries they are saved, with the chunk that is being applied: a start applies fewer of them again.
 const ENTRIES: usize = 64;
@@ -40,10 +38,14 @@ impl Unsaved {
         self.entries >= ENTRIES || self.bytes >= BYTES
     }
 
-    /// Adds them to a write of a generation; none are left.
-    pub fn save(&mut self, batch: &mut WriteBatch, keys: &Keys, generation: u64) {
+    /// Writes them; none are left.
+    pub fn save(&mut self, writes: &mut Writes<'_>) {
         for ((table, key), value) in std::mem::take(self).rows {
-            put_row(batch, keys, generation, &Row { table, key, value });
+            let key = [&[table as u8], key.as_slice()].concat();
+            match value {
+                Some(value) => writes.put(&key, value),
+                None => writes.delete(&key),
+            }
         }
     }
 }
@@ -52,6 +54,7 @@ impl Unsaved {
 mod tests {
     use super::{BYTES, ENTRIES, Unsaved};
     use crate::disk::Keys;
+    use crate::machine::Writes;
     use symbi_model::GroupId;
     use symbi_model::state::{Row, Table};
     use symbi_store::{Op, WriteBatch};
@@ -66,12 +69,12 @@ mod tests {
         unsaved.take(vec![row("a", Some(b"1")), row("b", Some(b"1"))]);
         unsaved.take(vec![row("a", Some(b"2")), row("b", None)]);
         let (keys, mut batch) = (Keys::new(GroupId(0)), WriteBatch::new());
-        unsaved.save(&mut batch, &keys, 3);
+        unsaved.save(&mut Writes::new(&mut batch, &keys, 3, 9));
         let mut wanted = WriteBatch::new();
-        wanted.put(keys.row(3, Table::Agents as u8, b"a"), "2").delete(keys.row(3, Table::Agents as u8, b"b"));
+        wanted.put(keys.row(3, b"\x02a"), "2").delete(keys.row(3, b"\x02b"));
         assert_eq!(batch.ops(), wanted.ops());
         let mut again = WriteBatch::new();
-        unsaved.save(&mut again, &keys, 3);
+        unsaved.save(&mut Writes::new(&mut again, &keys, 3, 9));
         assert_eq!(again.ops(), [] as [Op; 0], "they are saved");
     }
 
@@ -84,7 +87,7 @@ mod tests {
         }
         unsaved.take(Vec::new());
         assert!(unsaved.is_due());
-        unsaved.save(&mut WriteBatch::new(), &Keys::new(GroupId(0)), 0);
+        unsaved.save(&mut Writes::new(&mut WriteBatch::new(), &Keys::new(GroupId(0)), 0, 0));
         assert!(!unsaved.is_due());
         unsaved.take(vec![row("a", Some(&vec![0; BYTES]))]);
         assert!(unsaved.is_due());

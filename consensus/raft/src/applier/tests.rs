@@ -1,6 +1,7 @@
 //! What a start makes of a disk on which something went wrong.
 
 use super::*;
+use crate::control::Control;
 use futures::FutureExt;
 use openraft::entry::RaftEntry;
 use symbi_model::GroupId;
@@ -13,12 +14,12 @@ fn engine(disk: &Arc<memory::Disk>) -> memory::Memory {
     memory::Memory::open(disk.clone()).expect("the disk is closed")
 }
 
-fn open(disk: &Arc<memory::Disk>) -> Result<Machine, Error> {
-    Machine::open(Disk::new(Arc::new(engine(disk))).0, Keys::new(GROUP))
+fn open(disk: &Arc<memory::Disk>) -> Result<Applier<Control>, Error> {
+    Applier::open(Disk::new(Arc::new(engine(disk))).0, Keys::new(GROUP), Work::Inline)
 }
 
 /// A machine that has applied and saved so many entries.
-async fn applied(disk: &Arc<memory::Disk>, count: u64) -> Machine {
+async fn applied(disk: &Arc<memory::Disk>, count: u64) -> Applier<Control> {
     let mut machine = open(disk).expect("it opens");
     let entry = |index| types::Entry::new(types::LogId::new(1.into(), index), EntryPayload::Blank);
     let entries = (1..=count).map(|index| Ok((entry(index), None)));
@@ -27,26 +28,8 @@ async fn applied(disk: &Arc<memory::Disk>, count: u64) -> Machine {
     machine
 }
 
-fn index(machine: &Machine) -> u64 {
-    machine.state.counters.applied_index
-}
-
-#[tokio::test(start_paused = true)]
-async fn each_entry_is_told_and_the_disk_says_how_far_its_state_is() {
-    let (disk, told) = (memory::Disk::new(), Arc::<Mutex<Vec<_>>>::default());
-    let heard = told.clone();
-    let observer = Observer::new(move |index, state| heard.lock().expect("alone").push((index, state)));
-    let mut machine = open(&disk).expect("it opens").observed_by(observer);
-    let entry = |index| types::Entry::new(types::LogId::new(1.into(), index), EntryPayload::Blank);
-    machine.apply(futures::stream::iter((1..=3).map(|index| Ok((entry(index), None))))).await.expect("it applies");
-    let last = machine.state.hash();
-    let (indexes, states): (Vec<u64>, Vec<_>) = told.lock().expect("alone").drain(..).unzip();
-    assert_eq!((indexes, states.last()), (vec![1, 2, 3], Some(&last)), "all of one write, and not only its last");
-    drop(machine);
-    let saved = || crate::disk::saved_index(&engine(&disk), GROUP).expect("it reads");
-    assert_eq!(saved(), None, "nothing was saved");
-    drop(applied(&disk, 5).await);
-    assert_eq!(saved(), Some(5));
+fn index(machine: &Applier<Control>) -> u64 {
+    machine.machine.image().counters.applied_index
 }
 
 /// The sync may stall, and the runtime end meanwhile: the disk may then make it the state all the same.
@@ -57,7 +40,8 @@ async fn a_snapshot_whose_install_was_given_up_is_there_wholly_or_not_at_all() {
         let disk = memory::Disk::new();
         let mut machine = applied(&disk, 3).await;
         let mut snapshot = other.snapshot();
-        snapshot.snapshot = snapshot.snapshot.local(&machine.generations).await.expect("it is filled in");
+        snapshot.snapshot =
+            snapshot.snapshot.local::<crate::control::Loading>(&machine.generations).await.expect("it is filled in");
         disk.stall();
         assert!(machine.install_snapshot(&snapshot.meta, snapshot.snapshot).now_or_never().is_none(), "the disk hangs");
         if is_written {
@@ -67,6 +51,24 @@ async fn a_snapshot_whose_install_was_given_up_is_there_wholly_or_not_at_all() {
         disk.crash();
         assert_eq!(index(&open(&disk).expect("it opens")), if is_written { 9 } else { 3 });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_entry_is_told_and_the_disk_says_how_far_its_state_is() {
+    let (disk, told) = (memory::Disk::new(), Arc::<Mutex<Vec<_>>>::default());
+    let heard = told.clone();
+    let observer = Observer::new(move |index, state| heard.lock().expect("alone").push((index, state)));
+    let mut machine = open(&disk).expect("it opens").observed_by(observer);
+    let entry = |index| types::Entry::new(types::LogId::new(1.into(), index), EntryPayload::Blank);
+    machine.apply(futures::stream::iter((1..=3).map(|index| Ok((entry(index), None))))).await.expect("it applies");
+    let last = machine.machine.image().hash();
+    let (indexes, states): (Vec<u64>, Vec<_>) = told.lock().expect("alone").drain(..).unzip();
+    assert_eq!((indexes, states.last()), (vec![1, 2, 3], Some(&last)), "all of one write, and not only its last");
+    drop(machine);
+    let saved = || crate::disk::saved_index(&engine(&disk), GROUP).expect("it reads");
+    assert_eq!(saved(), None, "nothing was saved");
+    drop(applied(&disk, 5).await);
+    assert_eq!(saved(), Some(5));
 }
 
 #[tokio::test(start_paused = true)]

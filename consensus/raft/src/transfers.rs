@@ -1,0 +1,97 @@
+//! The snapshots that this replica is sending, so that the entries which must follow them are not purged meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long the entries behind a snapshot stay after it has arrived: until then its receiver asks for them.
+const AFTERWARDS: Duration = Duration::from_secs(5);
+
+/// See the module. A clone speaks of the same snapshots.
+#[derive(Clone, Default)]
+pub struct Transfers {
+    /// Those on their way, and those that have just arrived.
+    held: Arc<Mutex<Held>>,
+}
+
+/// What changes.
+#[derive(Default)]
+struct Held {
+    /// The number of the next one.
+    next: u64,
+    /// By number: the index of its last entry, and since when it needs no more than [`AFTERWARDS`].
+    transfers: BTreeMap<u64, (u64, Option<Instant>)>,
+}
+
+/// A snapshot on its way. Dropped before it has arrived, it holds back nothing any more.
+pub struct Transfer {
+    /// Its number.
+    pub number: u64,
+    /// All of them.
+    all: Transfers,
+}
+
+impl Transfers {
+    /// A snapshot up to entry `last` begins.
+    pub fn begin(&self, last: u64) -> Transfer {
+        let mut held = self.held();
+        let number = held.next;
+        held.next += 1;
+        held.transfers.insert(number, (last, None));
+        drop(held);
+        Transfer { number, all: self.clone() }
+    }
+
+    /// The highest entry that may be purged, as far as these are concerned; none for any.
+    pub fn purgeable(&self) -> Option<u64> {
+        let mut held = self.held();
+        held.transfers.retain(|_, (_, arrived)| arrived.is_none_or(|at| at.elapsed() < AFTERWARDS));
+        held.transfers.values().map(|(last, _)| *last).min()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Transfer {
+    /// It has arrived.
+    pub fn arrived(self) {
+        if let Some((_, arrived)) = self.all.held().transfers.get_mut(&self.number) {
+            *arrived = Some(Instant::now());
+        }
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        let mut held = self.all.held();
+        if held.transfers.get(&self.number).is_some_and(|(_, arrived)| arrived.is_none()) {
+            held.transfers.remove(&self.number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AFTERWARDS, Transfers};
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_follows_a_snapshot_stays_until_its_receiver_has_had_time_to_ask() {
+        let transfers = Transfers::default();
+        assert_eq!(transfers.purgeable(), None);
+        let (lost, early, late) = (transfers.begin(3), transfers.begin(7), transfers.begin(9));
+        assert_eq!(transfers.purgeable(), Some(3));
+        drop(lost);
+        assert_eq!(transfers.purgeable(), Some(7), "one that was given up holds back nothing");
+        early.arrived();
+        tokio::time::advance(AFTERWARDS - Duration::from_millis(1)).await;
+        assert_eq!(transfers.purgeable(), Some(7), "its receiver has yet to ask for what follows");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(transfers.purgeable(), Some(9));
+        drop(late);
+        assert_eq!(transfers.purgeable(), None);
+    }
+}
