@@ -18,9 +18,7 @@ use symbi_model::entry::CONTROL;
 use symbi_model::node::{CREDENTIAL_KEY_BYTES, Liveness, Membership, Node, Profile};
 use symbi_model::policy::{NO_ENTITIES, PermitRef, PolicySet};
 use symbi_model::state::Cluster;
-use symbi_model::{
-    Batch, ClusterId, Command, DecisionId, Epoch, Hash, Item, NodeId, PolicyNumber, RequestId, State,
-};
+use symbi_model::{Batch, ClusterId, Command, DecisionId, Epoch, Hash, Item, NodeId, PolicyNumber, RequestId, State};
 
 /// How many nodes the cluster has.
 pub const NODES: u64 = 100;

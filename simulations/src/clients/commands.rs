@@ -62,7 +62,8 @@ async fn carry_out(node: &Node, setup: &Setup, command: &Command) -> Result<Outc
 /// Why nobody knows whether it was done.
 pub(super) async fn attempt(node: &Node, command: &Command, request: RequestId) -> Result<Outcome, String> {
     let state = node.raft.state().borrow().clone();
-    let judged = Administer { principal: admin::principal(), what: command.kind().known().expect("this program proposes it") };
+    let judged =
+        Administer { principal: admin::principal(), what: command.kind().known().expect("this program proposes it") };
     let permit = node.gate.judge(&state, judged).map_err(|denied| denied.to_string())?;
     let (reply, answer) = oneshot::channel();
     let proposal = Proposal {

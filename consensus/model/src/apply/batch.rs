@@ -2,8 +2,8 @@
 
 use super::chain::{Line, append};
 use super::context::Context;
-use super::requests::{Known, look_up};
 use super::observe::observe;
+use super::requests::{Known, look_up};
 use super::{agents, gates, ledgers, nodes, placements, policies, tokens};
 use crate::act::{Act, Actor};
 use crate::codec::{self, Error};
@@ -271,14 +271,7 @@ fn remember(state: &mut State, item: &Item, hash: Hash, outcome: &Outcome, touch
 }
 
 /// The record of a command.
-fn record(
-    state: &mut State,
-    entry: &Entry,
-    opened: &Opened,
-    position: usize,
-    seen: Fields,
-    ending: &Ending,
-) -> Record {
+fn record(state: &mut State, entry: &Entry, opened: &Opened, position: usize, seen: Fields, ending: &Ending) -> Record {
     let Coded { code, mut values } = Coded::from(ending.outcome.clone());
     seen.iter().for_each(|(field, value)| values.put(field, value.clone()));
     if ending.repeated {
@@ -287,7 +280,12 @@ fn record(
     let origin = Some(opened.batch.origin);
     let position_in_batch = u32::try_from(position).unwrap_or(u32::MAX);
     let act = opened.acts[position].clone();
-    append(state, entry, Line { position: position_in_batch, origin, act, result: Coded { code, values } }, &opened.leaves[position])
+    append(
+        state,
+        entry,
+        Line { position: position_in_batch, origin, act, result: Coded { code, values } },
+        &opened.leaves[position],
+    )
 }
 
 /// The record of a batch without commands.

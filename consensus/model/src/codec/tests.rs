@@ -1,19 +1,19 @@
 //! Golden bytes: whoever changes them changes the disk format and the log of every cluster there is.
 
 use super::*;
+use crate::act::{Act, Actor, Subject};
 use crate::agent::{
     Agent, AgentName, AgentState, Desired, Hold, Placement, Resources, Restart, Spec, Status, Strategy, Tier,
 };
 use crate::command::{CreateToken, Enrol, Genesis, Report};
 use crate::dedup::LastWrite;
 use crate::entry::Item;
+use crate::field::Fields;
 use crate::hash::Hash;
 use crate::ids::*;
 use crate::ledger::{Anchor, Anchored};
-use crate::node::{Liveness, Membership, Node, Profile};
-use crate::act::{Act, Actor, Subject};
-use crate::field::Fields;
 use crate::names::{Code, Field, Kind};
+use crate::node::{Liveness, Membership, Node, Profile};
 use crate::outcome::{Coded, Lack, Limit, Refusal};
 use crate::policy::{PermitRef, PolicySet};
 use crate::state::{Cluster, Counters};
@@ -98,7 +98,7 @@ fn commands() -> Vec<Command> {
             node: node(),
             node_name: "n1".to_owned(),
             profile: Profile { addr: "[::1]:7400".parse().expect("an address"), ..profile() },
-                gate: 1,
+            gate: 1,
             admin_token: Hash([0x22; 32]),
             policies: "permit".to_owned(),
         }),

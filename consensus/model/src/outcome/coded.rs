@@ -95,9 +95,7 @@ impl Refusal {
             Self::Unsuitable { lacks: Lack::Tier(tier) } => Fields::new().with(Field::TIER, tier.as_str()),
             Self::Unsuitable { lacks: Lack::Label(label) } => Fields::new().with(Field::LACKS, label.as_str()),
             Self::GateClosed { gate } => Fields::new().with(Field::GATE, *gate),
-            Self::GateUnspoken { node, speaks } => {
-                Fields::new().with(Field::NODE, *node).with(Field::SPEAKS, *speaks)
-            }
+            Self::GateUnspoken { node, speaks } => Fields::new().with(Field::NODE, *node).with(Field::SPEAKS, *speaks),
             _ => Fields::new(),
         }
     }
@@ -134,4 +132,3 @@ fn node(values: &Fields) -> Option<NodeId> {
         _ => None,
     }
 }
-

@@ -155,7 +155,9 @@ fn random_histories_reach_what_they_are_to_test() {
         let mut world = begun();
         let applied = lines.iter().filter_map(|line| world.line(line));
         seen.extend(
-            applied.flat_map(|applied| applied.records).map(|record| format!("{} {}", record.act.kind, record.result.code)),
+            applied
+                .flat_map(|applied| applied.records)
+                .map(|record| format!("{} {}", record.act.kind, record.result.code)),
         );
     }
     let done: Vec<_> = seen.iter().filter_map(|seen| seen.strip_suffix(" DONE")).collect();

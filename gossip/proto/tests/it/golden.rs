@@ -5,9 +5,9 @@ use crate::fixture::{
 };
 use expect_test::expect_file;
 use std::fmt::{Debug, Write};
-use symbi_model::outcome::Limit;
 use symbi_model::ledger::{Entry as LedgerEntry, Fate, Kind as LedgerKind, Line};
 use symbi_model::node::Membership;
+use symbi_model::outcome::Limit;
 use symbi_model::{Epoch, Hash, Outcome, PolicyNumber, Refusal};
 use symbi_proto::Error;
 use symbi_proto::join::{Joiner, Member, welcome};

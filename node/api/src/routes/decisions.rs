@@ -103,7 +103,10 @@ fn of_record(id: DecisionId, record: Record) -> Verdict {
         verdict: "allow".to_owned(),
         at_ms: id.time_ms(),
         policy_set: policy_set.0,
-        reason: format!("policy set {policy_set} permitted {actor} to {kind} {subject}; the outcome was {}", result.code),
+        reason: format!(
+            "policy set {policy_set} permitted {actor} to {kind} {subject}; the outcome was {}",
+            result.code
+        ),
         principal: actor,
         action: kind,
         resource: subject,

@@ -3,7 +3,7 @@
 use crate::stage::Stage;
 use std::sync::atomic::Ordering;
 use symbi_api::keys::uuid_v7;
-use symbi_model::{ProposeError};
+use symbi_model::ProposeError;
 
 const SPEC: &str = r#"{"name": "a", "owner": "o", "program": {"command": ["true"]}}"#;
 const NOTE: &str = "/api/v1/agents/a/annotations/k";

@@ -83,7 +83,8 @@ fn leaders() -> Vec<u8> {
 }
 
 fn batch(origin: u8, time_ms: u64, decided_term: Option<u64>, commands: Vec<Vec<u8>>) -> Batch {
-    let items = commands.into_iter().map(|command| Item { request: None, permit: None, salt: [0; 16], command }).collect();
+    let items =
+        commands.into_iter().map(|command| Item { request: None, permit: None, salt: [0; 16], command }).collect();
     Batch::sign(CLUSTER, GroupId(0), &key(origin), time_ms, decided_term, items)
 }
 
