@@ -40,3 +40,8 @@ fn a_permit_of_older_policies_is_found_in_the_audit_chain() {
 fn a_key_that_outlives_its_session_is_found_by_its_nonces() {
     found("--seeds 1..2 --scenario crash --planted rekey-keeps-key", "nonces:");
 }
+
+#[test]
+fn a_read_without_a_read_index_is_found_by_what_clients_saw() {
+    found("--seeds 0..2 --scenario cut --planted read-without-index", "linearizable:");
+}

@@ -32,7 +32,7 @@ fn some_order(operations: &mut [Small], free: usize) -> bool {
     }
     (0..free).any(|number| {
         let found = some_order(operations, free - 1);
-        operations.swap(if free % 2 == 0 { number } else { 0 }, free - 1);
+        operations.swap(if free.is_multiple_of(2) { number } else { 0 }, free - 1);
         found
     })
 }
