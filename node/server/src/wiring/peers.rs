@@ -13,7 +13,7 @@ pub fn over(net: symbi_net::Handle) -> Peers {
         async move {
             answer.await.map_err(|error| match error {
                 CallError::Unreachable(reason) => PeerError::Unreachable(reason),
-                CallError::Refused => PeerError::Unreachable("it does not take messages now".to_owned()),
+                CallError::Refused => PeerError::Unreachable("it is not accepting messages right now".to_owned()),
                 CallError::TimedOut => PeerError::TimedOut,
                 CallError::Closed => PeerError::Broken,
             })
