@@ -68,7 +68,7 @@ async fn a_message_is_shown_from_every_node_until_it_is_anchored_and_its_ledgers
     let gone = cluster.nodes[host].name.clone();
     cluster.nodes[host].kill();
     let shown = cluster.nodes[other].cli(&["msg", "show", &id]).await.exits(0);
-    assert!(shown.out.contains("not asked") && shown.out.contains(&gone), "{shown:?}");
+    assert!(shown.out.contains("no answer") && shown.out.contains(&gone), "{shown:?}");
     let unknown = ["msg", "status", "0198ffff-0000-7000-8000-000000000001"];
     let _ = cluster.nodes[other].cli(&unknown).await.exits(5).says(&gone);
     let _ = cluster.nodes[other].cli(&["audit", "export", "--bundle", path]).await.exits(0);

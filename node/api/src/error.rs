@@ -37,16 +37,16 @@ pub enum Error {
     #[error("{0}")]
     Busy(String),
     /// There are as many connections as this node takes.
-    #[error("this node has as many connections as it takes")]
+    #[error("this node has too many open connections")]
     TooManyConnections,
     /// The `Host` header names something this node does not serve.
-    #[error("the Host header {0:?} is not served here")]
+    #[error("this node does not serve the host {0:?}")]
     Misdirected(String),
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
     /// What was written for a thing may mean several.
-    #[error("more than one {what} begins with {wanted:?}{}", if *more { ", and not all of them are named" } else { "" })]
+    #[error("more than one {what} begins with {wanted:?}{}", if *more { ", and there are more than are listed" } else { "" })]
     Ambiguous {
         /// What they are.
         what: &'static str,

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(candidates, ["reviewer", "worker"]);
         let many = (0..20).map(|thing| Candidate { thing, name: None, id: format!("0000{thing}") });
         let error = find("token", "0000", many).unwrap_err();
-        assert_eq!(error.to_string(), "more than one token begins with \"0000\", and not all of them are named");
+        assert_eq!(error.to_string(), "more than one token begins with \"0000\", and there are more than are listed");
         let Error::Ambiguous { candidates, more, .. } = error else { panic!("not ambiguous") };
         assert_eq!((candidates.len(), candidates.last().map(String::as_str), more), (8, Some("00007"), true));
     }

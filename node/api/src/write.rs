@@ -59,7 +59,8 @@ impl Writer {
             // The set that is current now is known here once that index is.
             let mut state = self.state.clone();
             let known = state.wait_for(|state| state.counters.applied_index >= committed.index);
-            let late = || Error::Deadline("the policies have changed, and are not known here yet".to_owned());
+            let late =
+                || Error::Deadline("the policies have just changed, and this node does not have them yet".to_owned());
             timeout_at(until, known).await.map_err(|_| late())?.map_err(|_| ProposeError::Stopping)?;
             let left = until.duration_since(Instant::now()).as_millis();
             left_ms = u64::try_from(left).map_or(deadline_ms, |left| left.max(1));

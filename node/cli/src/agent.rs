@@ -124,7 +124,7 @@ pub struct Message {
     name: String,
     /// JSON, @FILE, or - for standard input
     payload: String,
-    /// Speak for this agent (needs the admin token; audited)
+    /// Send as this agent (needs the admin token; audited)
     #[arg(long, value_name = "AGENT", value_parser = value::agent)]
     from: Option<String>,
     /// The node.
@@ -177,7 +177,7 @@ async fn write(context: &Context, method: Method, path: &str, body: Option<Value
 
 async fn run_agent(run: Run) -> Result<(), Failure> {
     let bad = |what: String| {
-        Failure::new(2, "SPEC", format!("{} is not an agent's specification", run.file.display()))
+        Failure::new(2, "SPEC", format!("{} is not a valid agent specification", run.file.display()))
             .why(what)
             .fix("see the example in 'symbi-node agent run --help'")
     };
@@ -218,7 +218,7 @@ async fn wait_running(client: &Client, created: &Value, patience: Duration) -> R
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
-    let what = format!("agent {name} does not run after {patience:?}; it is {}", cell(&last["state"]));
+    let what = format!("agent {name} is not running after {patience:?}; it is {}", cell(&last["state"]));
     Err(Failure::new(6, "DEADLINE", what)
         .why(cell(&last["detail"]))
         .fix(format!("see why: symbi-node why agent {name}"))
@@ -298,8 +298,8 @@ async fn ask(message: Message) -> Result<(), Failure> {
                 .why(delivered)
                 .fix(format!("give it longer with --timeout; see what became of it: symbi-node msg show {id}")))
         }
-        _ => Err(Failure::new(6, "OUTCOME_UNKNOWN", format!("nobody knows whether message {id} was processed"))
-            .why("the receiver or the way to it was lost after the message had left")
+        _ => Err(Failure::new(6, "OUTCOME_UNKNOWN", format!("it is not known whether message {id} was processed"))
+            .why("the receiver, or the connection to it, was lost after the message was sent")
             .fix(format!("see what each node knows before you repeat it: symbi-node msg show {id}"))),
     }
 }
@@ -311,8 +311,8 @@ async fn tell(message: Message) -> Result<(), Failure> {
         "failed" => Err(Failure::new(5, "NOT_DELIVERED", "the message was not delivered")
             .why(cell(&told["reason"]))
             .fix(format!("see where it is: symbi-node why agent {}", message.name))),
-        "pending" => Err(Failure::new(6, "OUTCOME_UNKNOWN", "nobody knows whether the message arrived")
-            .why("the way to the receiver was lost after the message had left")
+        "pending" => Err(Failure::new(6, "OUTCOME_UNKNOWN", "it is not known whether the message arrived")
+            .why("the connection to the receiver was lost after the message was sent")
             .fix(format!(
                 "see what each node knows before you repeat it: symbi-node msg show {}",
                 cell(&told["message_id"])

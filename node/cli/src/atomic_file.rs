@@ -26,7 +26,7 @@ impl AtomicFile {
             let file = File::options().write(true).open(&place)?;
             return Ok(Self { file, beside: None, place });
         }
-        let name = place.file_name().ok_or_else(|| io::Error::other("it is no name of a file"))?;
+        let name = place.file_name().ok_or_else(|| io::Error::other("it is not a file name"))?;
         let beside = place.with_file_name(format!(".{}.{:08x}.part", name.to_string_lossy(), rand::random::<u32>()));
         let file = File::create_new(&beside)?;
         if let Ok(there) = fs::metadata(&place) {

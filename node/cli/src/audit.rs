@@ -39,9 +39,9 @@ pub enum Verb {
         #[command(flatten)]
         output: Output,
     },
-    /// Write the whole chain and every ledger that can be had, with what is needed to verify them, to one file
+    /// Write the whole chain and every ledger that can be fetched, with what is needed to verify them, to one file
     #[command(
-        after_help = "Examples:\n  symbi-node audit export --bundle b.jsonl\n\nThe file is there when it is whole; one that cannot be completed leaves nothing, and what was there\nbefore as it was."
+        after_help = "Examples:\n  symbi-node audit export --bundle b.jsonl\n\nThe file appears when it is complete; an export that fails leaves nothing behind, and an\nexisting file unchanged."
     )]
     Export {
         /// The file to write

@@ -32,13 +32,13 @@ pub enum NodeVerb {
     Ls(Plain),
     /// Remove a node for good; it must be down, and its key is never used again
     #[command(
-        after_help = "Examples:\n  symbi-node node remove n3\n  symbi-node node remove n3 --yes\n\nExit codes: 0 removed, 3 no such node, 4 denied, 5 no quorum, 7 it is up, holds agents, or is needed for a majority."
+        after_help = "Examples:\n  symbi-node node remove n3\n  symbi-node node remove n3 --yes\n\nExit codes: 0 removed, 3 no such node, 4 denied, 5 no leader, 7 it is up, holds agents, or is needed for a majority."
     )]
     Remove {
         /// The node: its whole name or id
         #[arg(value_parser = value::node)]
         name: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
         /// The node.

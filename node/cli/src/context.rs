@@ -121,7 +121,7 @@ pub fn failure(error: &Error) -> Failure {
                 .fix("start one, or name another with --addr HOST:PORT")
         }
         Error::TimedOut(after) => Failure::new(6, "DEADLINE", format!("no answer within {after:?}"))
-            .fix("ask again; a write's fate shows in 'symbi-node audit tail'"),
+            .fix("ask again; whether a write went through shows in 'symbi-node audit tail'"),
         Error::Garbled(what) => Failure::new(1, "GARBLED", "this is not the HTTP port of a node")
             .why(what.clone())
             .fix("give --addr the address that the node's 'start' printed after http://"),
@@ -149,11 +149,11 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
         return failure.fix(format!("see why: symbi-node why decision {decision}"));
     }
     let failure = match (code, details.get("candidates").and_then(Value::as_array)) {
-        ("OUTCOME_UNKNOWN", _) => failure.why("the connection to the leader was lost on the way"),
+        ("OUTCOME_UNKNOWN", _) => failure.why("the connection to the leader was lost before it answered"),
         ("AMBIGUOUS", Some(several)) => {
             let others = (details["more"] == true).then_some("others");
             let names: Vec<&str> = several.iter().filter_map(Value::as_str).chain(others).collect();
-            failure.why(format!("it may mean {}", names.join(", ")))
+            failure.why(format!("it could be {}", names.join(", ")))
         }
         _ => failure,
     };
@@ -166,21 +166,21 @@ fn way_on(code: &str) -> &'static str {
         "UNAUTHENTICATED" => {
             "name the cluster's token with --api-token-file DIR/admin.token, or talk to a node's own data directory with --data-dir"
         }
-        "OUTCOME_UNKNOWN" => "look before you repeat it: symbi-node audit tail",
-        "DEADLINE" => "give it longer with --timeout; a write's fate shows in 'symbi-node audit tail'",
+        "OUTCOME_UNKNOWN" => "check before you repeat it: symbi-node audit tail",
+        "DEADLINE" => "give it longer with --timeout; whether a write went through shows in 'symbi-node audit tail'",
         "NO_LEADER" => "see who is missing, on the node's own host: symbi-node cluster status --data-dir DIR",
         "TOO_MANY_CONNECTIONS" => {
             "close some, or ask through the node's own socket, which has connections of its own: --data-dir DIR"
         }
         "UNAVAILABLE" | "STOPPING" | "NOT_LEADING" => "ask again in a moment, or another node with --addr",
-        "NOT_FOUND" | "TOKEN_UNKNOWN" => "list what there is with the noun's 'ls'",
+        "NOT_FOUND" | "TOKEN_UNKNOWN" => "list what there is with 'ls', such as 'symbi-node agent ls'",
         "AMBIGUOUS" => "give more of it, or all of it",
-        "NAME_TAKEN" => "choose another name, or remove what has it",
+        "NAME_TAKEN" => "choose another name, or remove what uses it",
         "POLICY_MOVED" | "STALE_TERM" | "BUSY" | "TOO_MANY_CLIENTS" | "SLOW_BODY" => "ask again in a moment",
-        "CLOCK_SKEW" | "KEY_FROM_FUTURE" | "KEY_TOO_OLD" => "set that machine's clock, with NTP for one",
-        "TOO_LARGE" | "LIMIT" | "BAD_REQUEST" | "UNSUITABLE" => "see what it takes in the verb's --help",
+        "CLOCK_SKEW" | "KEY_FROM_FUTURE" | "KEY_TOO_OLD" => "synchronise that machine's clock, for example with NTP",
+        "TOO_LARGE" | "LIMIT" | "BAD_REQUEST" | "UNSUITABLE" => "see what it takes with --help",
         "LOCKOUT" => "keep a policy that permits policy::apply to you; try others first with --dry-run",
-        "POLICY_INVALID" => "see what policies may speak of: symbi-node policy schema",
+        "POLICY_INVALID" => "see what policies can refer to: symbi-node policy schema",
         "NODE_IN_USE" => "stop the node, and wait until its agents are elsewhere: symbi-node node ls",
         "QUORUM_AT_RISK" => "bring a voter back first: symbi-node cluster status",
         "MISDIRECTED" => "ask the node by an IP address, by localhost or by its own name",

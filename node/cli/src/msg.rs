@@ -16,7 +16,7 @@ pub enum Verb {
         after_help = "Examples:\n  symbi-node msg show 0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11\n  symbi-node msg show 0198a6b2-7c1 -o json\n\nStates: authenticated (it came through its session), attested (its receiver has verified its\nbatch's signature), anchored (the audit chain vouches for the ledgers' lines). Exit code 3 when no\nnode knows it, 5 when one that may know does not answer."
     )]
     Show(Named),
-    /// Print how far a message has come
+    /// Print the status of a message
     #[command(
         after_help = "Examples:\n  symbi-node msg status 0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11\n\nIt is one of pending, delivered, processed, failed, expired."
     )]
@@ -86,7 +86,7 @@ fn show(message: &Value) -> String {
     }
     let absent: Vec<String> = message["unreachable"].as_array().into_iter().flatten().map(cell).collect();
     if !absent.is_empty() {
-        fields.push(("not asked", absent.join(", ")));
+        fields.push(("no answer", absent.join(", ")));
     }
     let mut lines = message["lines"].clone();
     for line in lines.as_array_mut().into_iter().flatten() {

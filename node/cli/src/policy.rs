@@ -41,9 +41,9 @@ pub enum Verb {
     /// Show what differs between two policy sets, policy by policy
     #[command(after_help = "Examples:\n  symbi-node policy diff 1 2")]
     Diff {
-        /// The number of the one
+        /// The number of the first set
         from: u64,
-        /// The number of the other
+        /// The number of the second set
         to: u64,
         /// The node.
         #[command(flatten)]
@@ -52,7 +52,7 @@ pub enum Verb {
         #[command(flatten)]
         output: Output,
     },
-    /// Make a new policy set with an old one's content
+    /// Make a new policy set with the content of an old one
     #[command(after_help = "Examples:\n  symbi-node policy rollback 1")]
     Rollback {
         /// The old one's number
@@ -67,10 +67,10 @@ pub enum Verb {
         #[command(flatten)]
         output: Output,
     },
-    /// Print what policies may speak of: principals, resources, actions
+    /// Print what policies can refer to: principals, resources, actions
     #[command(after_help = "Examples:\n  symbi-node policy schema")]
     Schema(Plain),
-    /// Put cases to a policy set and compare the verdicts with those expected
+    /// Test a policy set: put cases to it and compare the verdicts with those expected
     #[command(
         after_help = "Examples:\n  symbi-node policy test cases.toml\n  symbi-node policy test cases.toml --path policies/     without a node\n\nCases:\n  [[case]]\n  name = \"agents of one owner may talk\"\n  principal = { agent = \"a\", owner = \"demo\" }       # or user, node, cluster; also tier, labels, groups\n  action = \"message::ask\"\n  resource = { agent = \"b\", owner = \"demo\", labels = [\"team=x\"] }\n  expect = \"allow\"                                 # or deny\n  by = \"same-owner-may-message\"                    # optional: a policy that must be among those that decide\n\nExit codes: 0 all passed, 1 some failed, 2 the cases or the policies are not valid."
     )]
@@ -129,7 +129,7 @@ pub enum Why {
         #[command(flatten)]
         output: Output,
     },
-    /// Explain where an agent is, or why it is nowhere
+    /// Explain why an agent is where it is, or why no node runs it
     #[command(after_help = "Examples:\n  symbi-node why agent reviewer-1")]
     Agent {
         /// The agent: its name or id, or the beginning of one that fits no other

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 pub const HELP: &str = "Examples:
   symbi-node start --data-dir d1                               a new cluster of one
   symbi-node --join 127.0.0.1:7400 --token T --data-dir d2     one node more
-  symbi-node start --data-dir d2                               again, as what it was
+  symbi-node start --data-dir d2                               restart it
   symbi-node start --data-dir d1 --label zone=a --label gpu    with labels that agents can require
 
 A join prints eight phases. When one fails, the exit code says which:
@@ -33,32 +33,32 @@ pub struct Start {
     /// The node's name, unique in the cluster [default: the host's name]
     #[arg(long, value_name = "NAME", value_parser = value::label)]
     name: Option<String>,
-    /// The name of the cluster, when one is made
+    /// The name of a new cluster
     #[arg(long, value_name = "NAME", value_parser = value::label, default_value = "symbi")]
     cluster_name: String,
-    /// The domain of its agents' identities, when one is made [default: CLUSTER.symbi.internal]
+    /// The domain of a new cluster's agent identities [default: CLUSTER.symbi.internal]
     #[arg(long, value_name = "DOMAIN", value_parser = value::domain)]
     domain: Option<String>,
     /// Where other nodes reach this one.
-    #[arg(long, value_name = "ADDR", help = format!("Where other nodes reach this one [default: as before, or {LISTEN}]"))]
+    #[arg(long, value_name = "ADDR", help = format!("Where other nodes reach this one [default: as on the last start, or {LISTEN}]"))]
     listen: Option<SocketAddr>,
-    /// The address told to other nodes [default: as before, or the one that was bound]
+    /// The address that other nodes are told [default: as on the last start, or the one bound]
     #[arg(long, value_name = "ADDR")]
     advertise_addr: Option<SocketAddr>,
     /// Where the HTTP interface listens.
-    #[arg(long, value_name = "ADDR", help = format!("Where the HTTP interface listens; loopback only [default: as before, or {HTTP}]"))]
+    #[arg(long, value_name = "ADDR", help = format!("Where the HTTP interface listens; loopback only [default: as on the last start, or {HTTP}]"))]
     http: Option<SocketAddr>,
     /// A word that agents may require of their node, such as gpu or zone=a; may be given several times, and then
-    /// replaces all that were given before [default: as before]
+    /// replaces all that were given before [default: as on the last start]
     #[arg(long = "label", value_name = "LABEL", value_parser = value::node_label)]
     labels: Vec<String>,
-    /// Take back all labels that were given before
+    /// Remove all labels that were given before
     #[arg(long, conflicts_with = "labels")]
     no_labels: bool,
     /// How many agents the node takes.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000), help = format!("How many agents the node takes [default: as before, or {MAX_AGENTS}]"))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000), help = format!("How many agents the node takes [default: as on the last start, or {MAX_AGENTS}]"))]
     max_agents: Option<u32>,
-    /// A file to make once the node is ready
+    /// A file to create once the node is ready
     #[arg(long, value_name = "FILE", value_parser = value::path)]
     ready_file: Option<PathBuf>,
     /// Join the cluster of these nodes, HOST:PORT[,HOST:PORT], tried in order

@@ -12,7 +12,7 @@ use symbi_server::failure::Failure;
 /// The verbs of `token`.
 #[derive(Subcommand)]
 pub enum Verb {
-    /// Make a join token; its text is shown this once
+    /// Make a join token; its text is shown only once
     #[command(after_help = "Examples:\n  symbi-node token create --uses 2 --ttl 1h --print-join-command")]
     Create(Create),
     /// List join tokens

@@ -44,7 +44,7 @@ fn told(error: &Error, verb: &str, command: &Command) -> (String, Option<String>
             (format!("{} needs a value", arg()), reason(error))
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
-            (format!("{value:?} is no value for {}", arg()), reason(error))
+            (format!("{value:?} is not a valid value for {}", arg()), reason(error))
         }
         ErrorKind::UnknownArgument => (format!("'{verb}' takes no {}", arg()), None),
         ErrorKind::InvalidSubcommand => {

@@ -17,7 +17,7 @@ pub fn address(text: &str) -> Result<String, String> {
 
 /// A file or directory, there or not.
 pub fn path(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() { Err("a path is wanted, and this is empty".to_owned()) } else { Ok(text.into()) }
+    if text.is_empty() { Err("the path is empty".to_owned()) } else { Ok(text.into()) }
 }
 
 /// An agent: its name or its id; or the beginning of either, for a verb that takes one.
@@ -27,7 +27,7 @@ pub fn agent(text: &str) -> Result<String, String> {
     if is_one {
         return Ok(text.to_owned());
     }
-    Err(format!("an agent's name, or its id, is of a-z, 0-9 and '-', at most {NAME_BYTES} of them"))
+    Err(format!("an agent's name or id has only a-z, 0-9 and '-', and at most {NAME_BYTES} characters"))
 }
 
 /// The name of a node or of a cluster.
@@ -35,25 +35,25 @@ pub fn label(text: &str) -> Result<String, String> {
     if valid_name(text) {
         return Ok(text.to_owned());
     }
-    Err("a name is of a-z, 0-9 and '-', at most 63 of them, and neither begins nor ends with '-'".to_owned())
+    Err("a name has only a-z, 0-9 and '-', at most 63 characters, and does not begin or end with '-'".to_owned())
 }
 
 /// A label of a node, such as `gpu` or `zone=a`.
 pub fn node_label(text: &str) -> Result<String, String> {
     if text.starts_with(NODE_LABEL) {
-        return Err(format!("every node has {NODE_LABEL}NAME by itself, and none has another's"));
+        return Err(format!("every node already has the label {NODE_LABEL}NAME, with its own name"));
     }
     if valid_label(text) {
         return Ok(text.to_owned());
     }
-    Err(format!("a label is a word without spaces, of printable ASCII and at most {LABEL_BYTES} bytes, such as zone=a"))
+    Err(format!("a label is one word of printable ASCII, at most {LABEL_BYTES} bytes, such as zone=a"))
 }
 
 /// A node: its name or its id.
 pub fn node(text: &str) -> Result<String, String> {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_one = (1..=64).contains(&text.len()) && text.bytes().all(letter);
-    if is_one { Ok(text.to_owned()) } else { Err("a node's name, or its id, is of a-z, 0-9 and '-'".to_owned()) }
+    if is_one { Ok(text.to_owned()) } else { Err("a node's name or id has only a-z, 0-9 and '-'".to_owned()) }
 }
 
 /// A domain: names with dots between them.
@@ -61,7 +61,7 @@ pub fn domain(text: &str) -> Result<String, String> {
     if text.len() <= 253 && text.split('.').all(valid_name) {
         return Ok(text.to_owned());
     }
-    Err("a domain is of names (a-z, 0-9 and '-') with dots between them".to_owned())
+    Err("a domain is names (a-z, 0-9 and '-') separated by dots".to_owned())
 }
 
 /// A hash, in hex.
@@ -88,7 +88,7 @@ pub fn token_id(text: &str) -> Result<String, String> {
 /// An id that is of hex digits, with or without dashes, or its beginning.
 pub fn id(text: &str) -> Result<String, String> {
     let is_one = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    if is_one { Ok(text.to_ascii_lowercase()) } else { Err("an id is of hex digits and dashes".to_owned()) }
+    if is_one { Ok(text.to_ascii_lowercase()) } else { Err("an id has only hex digits and dashes".to_owned()) }
 }
 
 /// An annotation's key.
@@ -110,18 +110,18 @@ pub fn annotation(text: &str) -> Result<String, String> {
 
 /// A member to join, as HOST:PORT. What it resolves to is the join's own first phase.
 pub fn member(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("a member's HOST:PORT is wanted".to_owned()) } else { Ok(text.to_owned()) }
+    if text.trim().is_empty() { Err("give a member's HOST:PORT".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// How long a join token lives.
 pub fn life(text: &str) -> Result<Duration, String> {
-    let life = humantime::parse_duration(text).map_err(|error| format!("{error}; a duration is 30m, 24h, 7d"))?;
+    let life = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 30m, 24h or 7d"))?;
     let bounds = Duration::from_secs(1)..=Duration::from_secs(90 * 24 * 60 * 60);
-    if bounds.contains(&life) { Ok(life) } else { Err("a token lives 1 s to 90 days".to_owned()) }
+    if bounds.contains(&life) { Ok(life) } else { Err("a token can live from 1 s to 90 days".to_owned()) }
 }
 
 /// How long something may take.
 pub fn patience(text: &str) -> Result<Duration, String> {
-    let patience = humantime::parse_duration(text).map_err(|error| format!("{error}; a duration is 500ms, 30s, 2m"))?;
-    if patience.is_zero() { Err("it takes some time at least, such as 1s".to_owned()) } else { Ok(patience) }
+    let patience = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 30s or 2m"))?;
+    if patience.is_zero() { Err("it must be more than zero, such as 1s".to_owned()) } else { Ok(patience) }
 }

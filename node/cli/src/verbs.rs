@@ -14,7 +14,7 @@ use symbi_server::failure::Failure;
     name = "symbi-node",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  symbi-node --data-dir d1                                  a new cluster of one\n  symbi-node --data-dir d2 --join 127.0.0.1:7400 --token T  one node more\n  symbi-node cluster status                                 what it looks like now\n\nExit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 no quorum or unreachable, 6 deadline,\n7 refused to protect the cluster, 10 integrity failure, 130 interrupted, 20-29 join (see 'symbi-node start --help')."
+    after_help = "Examples:\n  symbi-node --data-dir d1                                  a new cluster of one\n  symbi-node --data-dir d2 --join 127.0.0.1:7400 --token T  one node more\n  symbi-node cluster status                                 its state\n\nExit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 no leader or unreachable, 6 deadline,\n7 refused to protect the cluster, 10 integrity failure, 130 interrupted, 20-29 join (see 'symbi-node start --help')."
 )]
 pub struct Arguments {
     /// What to do; none starts a node.

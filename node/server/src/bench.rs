@@ -86,7 +86,7 @@ impl Bench {
         };
         let found = tokio::select! {
             found = run => found,
-            () = gone => Err(Error::Unavailable("nobody waits for the run any more".to_owned())),
+            () = gone => Err(Error::Unavailable("the client went away".to_owned())),
         };
         provisioner.teardown().await;
         found
@@ -114,6 +114,8 @@ impl Bench {
     }
 
     fn room(&self) -> Result<SemaphorePermit<'_>, Error> {
-        self.room.try_acquire().map_err(|_| Error::Busy("another bench run is on; one at a time".to_owned()))
+        self.room
+            .try_acquire()
+            .map_err(|_| Error::Busy("another bench run is in progress; only one can run at a time".to_owned()))
     }
 }

@@ -95,7 +95,7 @@ impl DataDir {
             let cluster: Cluster = serde_json::from_str(&text).map_err(|error| self.damaged("cluster.json", &error))?;
             if !self.file("db").join("CURRENT").exists() {
                 return Err(Failure::new(10, "DATABASE_LOST", format!("{} has lost its database", self.path.display()))
-                    .why("cluster.json says that this node promised to keep a log, and there is none: as the same node it could break a quorum's promises")
+                    .why("cluster.json says that this node is a member, but its log is gone; started as the same node it could lose committed data")
                     .fix("start a new node: another --data-dir, another --name, and --join with a token"));
             }
             let cluster = Box::new(cluster);

@@ -86,7 +86,7 @@ impl Handler {
             JoinRequest::Enrol(enrol) => self.enrol(joiner, enrol).await,
             JoinRequest::Progress => Ok(self.progress(&joiner)),
             // The network answers these itself, from its roster.
-            JoinRequest::Admit { .. } => Err(refused(RefusedCode::Malformed, "not asked this way")),
+            JoinRequest::Admit { .. } => Err(refused(RefusedCode::Malformed, "this request is not accepted here")),
         };
         answered.unwrap_or_else(|refused| {
             tracing::info!(joiner = %joiner.short(), code = ?refused.code, detail = refused.detail, "a join is refused");
@@ -134,7 +134,7 @@ impl Handler {
         let (token, name) = {
             let waiting = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             let pending = waiting.iter().find(|(node, _)| *node == joiner).map(|(_, pending)| pending);
-            let pending = pending.ok_or_else(|| refused(RefusedCode::HelloFirst, "say hello first"))?;
+            let pending = pending.ok_or_else(|| refused(RefusedCode::HelloFirst, "a join begins with a hello"))?;
             pending.admit(&enrol).map_err(|error| match error {
                 symbi_proto::Error::ForeignExchange => refused(RefusedCode::HelloFirst, error.to_string()),
                 other => refused(RefusedCode::ProofWrong, other.to_string()),

@@ -78,7 +78,7 @@ pub fn of_disk(error: &symbi_store::Error) -> Option<Failure> {
 #[must_use]
 pub fn disk_full(what: impl Into<String>) -> Failure {
     Failure::new(1, "DISK_FULL", what)
-        .why("no space left on device: what a node promises it has to write down first, so it stops instead")
+        .why("no space left on device; a node that cannot write its log stops, so that it loses nothing")
         .fix("free some space, then start the node again: nothing that was acknowledged is lost")
 }
 

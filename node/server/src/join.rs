@@ -172,7 +172,7 @@ async fn resolve(addresses: &[String], until: Instant) -> Result<Vec<SocketAddr>
         match timeout_at(until, tokio::net::lookup_host(address.as_str())).await {
             Ok(Ok(resolved)) => found.extend(resolved),
             Ok(Err(error)) => return Err(refusal::unresolved(address, error.to_string())),
-            Err(_) => return Err(refusal::unresolved(address, "the name's server has not answered in time")),
+            Err(_) => return Err(refusal::unresolved(address, "the name server did not answer in time")),
         }
     }
     Ok(found)
@@ -231,7 +231,7 @@ async fn verify(
         if matches!(error, symbi_proto::Error::Version { .. }) {
             return refusal::version(error.to_string());
         }
-        let what = format!("the node at {address} has not proved that it is of this token's cluster");
+        let what = format!("the node at {address} could not prove that it belongs to this token's cluster");
         Failure::new(22, "JOIN_CLUSTER_MISMATCH", what)
             .why(error.to_string())
             .fix("check the address, and copy the token again: symbi-node token create --print-join-command")
@@ -263,8 +263,7 @@ async fn dial(
         }
         addresses.rotate_left(1);
     }
-    let fix =
-        "check that a member listens there ('symbi-node node ls' on it shows ADDR) and that nothing blocks the port";
+    let fix = "check that a member listens on that address ('symbi-node node ls' shows it under ADDR) and that no firewall blocks it";
     Err(Round::Unreached(
         Failure::new(21, "JOIN_DIAL", "no member could be reached")
             .why(reasons.join("; "))

@@ -24,13 +24,13 @@ pub async fn catch_up(node: &Node, until: Instant, progress: &Progress) -> Resul
         |state: &symbi_model::State| state.nodes.get(&id).is_some_and(|record| record.membership == Membership::Member);
     if timeout_at(until, state.wait_for(member)).await.is_err() {
         let applied = state.borrow().counters.applied_index;
-        return Err(Failure::new(28, "JOIN_CATCH_UP", "this node has not caught up with the log in time")
-            .why(format!("it has applied index {applied}; the leader has not yet counted it as a member"))
-            .fix("run the same command again: it goes on where it stopped (--join-timeout gives it longer)")
-            .undo("what was caught up is kept; the leader clears a join that does not finish within 120 s"));
+        return Err(Failure::new(28, "JOIN_CATCH_UP", "this node did not catch up with the log in time")
+            .why(format!("it has applied index {applied}; the leader does not count it as a member yet"))
+            .fix("run the same command again: it continues where it stopped (--join-timeout gives it longer)")
+            .undo("what it has caught up on is kept; the leader drops a join that is not finished within 120 s"));
     }
     let voter = node.raft.status().borrow().voters.iter().flatten().any(|voter| *voter == id);
-    let role = if voter { "a voter" } else { "a learner; the leader makes it a voter when one is wanted" };
+    let role = if voter { "a voter" } else { "a learner; the leader promotes it when a voter is needed" };
     progress.done(8, &format!("caught up, ready as {role}"));
     Ok(())
 }
@@ -83,6 +83,6 @@ pub async fn removed(node: &Node) -> Failure {
 pub fn removal(said_by: Option<&str>) -> Failure {
     let by = said_by.map(|name| format!("node {name} says so; ")).unwrap_or_default();
     Failure::new(7, "NODE_REMOVED", "this node was removed from its cluster")
-        .why(format!("{by}its key is never used again, so that what it once signed stays beyond doubt"))
+        .why(format!("{by}the key of a removed node is never accepted again"))
         .fix("join as a new node: another --data-dir, and --join with a token")
 }

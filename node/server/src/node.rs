@@ -216,7 +216,7 @@ impl Node {
                 stopped.ok().and_then(|status| status.stopped.clone()).unwrap_or_else(|| "the replica is gone".to_owned())
             }
             ended = fatal.wait_for(Option::is_some) => {
-                ended.ok().and_then(|why| why.clone()).unwrap_or_else(|| "a part is gone".to_owned())
+                ended.ok().and_then(|why| why.clone()).unwrap_or_else(|| "an internal task is gone".to_owned())
             }
         };
         // A disk that failed is the cause of whatever else there is to say.
@@ -283,7 +283,7 @@ impl Core {
         self.tracker.spawn(async move {
             let ended = tokio::spawn(part).await;
             if !stopping.is_cancelled() {
-                let why = ended.map_or_else(|error| error.to_string(), |()| "it ended by itself".to_owned());
+                let why = ended.map_or_else(|error| error.to_string(), |()| "it ended unexpectedly".to_owned());
                 fatal.send_replace(Some(format!("{name} has ended: {why}")));
             }
         });
@@ -435,7 +435,7 @@ impl Core {
 /// Why there is no replica: the disk's own fault first, which is no reason to give up what it holds.
 fn storage(engine: &dyn symbi_store::Engine, error: &symbi_raft::Error) -> Failure {
     let holds = || {
-        Failure::new(10, "STORAGE", "the replica cannot start from what its database holds").because(error).fix(
+        Failure::new(10, "STORAGE", "the replica cannot start from its database").because(error).fix(
             "keep the directory as evidence; start a new node: another --data-dir, another --name, and --join with a token",
         )
     };

@@ -57,7 +57,7 @@ pub async fn run(options: Options) -> Result<Stopped, Failure> {
     let running = tokio::select! {
         biased;
         stopped = signals.next() => {
-            eprintln!("stopped during its start");
+            eprintln!("stopped while starting");
             return Ok(stopped);
         }
         running = start::start(options) => running?,

@@ -187,7 +187,7 @@ fn problems(has_leader: bool, quorum: &Quorum, lines: &[Line]) -> Vec<String> {
         problems.push("no leader is known".to_owned());
     }
     if quorum.survives.is_none() {
-        problems.push(format!("{} of {} voters are heard: no majority", quorum.heard, quorum.voters));
+        problems.push(format!("only {} of {} voters are heard, which is not a majority", quorum.heard, quorum.voters));
     }
     let unwell = lines.iter().filter(|line| matches!(line.state.as_str(), "suspect" | "down"));
     problems.extend(unwell.map(|line| format!("{} is {}", line.name, line.state)));

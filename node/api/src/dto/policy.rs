@@ -74,9 +74,9 @@ pub struct Applied {
 /// What differs between two policy sets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Diff {
-    /// The number of the one.
+    /// The number of the first set.
     pub from: u64,
-    /// The number of the other.
+    /// The number of the second set.
     pub to: u64,
     /// What differs, policy by policy.
     pub clauses: Vec<DiffClause>,

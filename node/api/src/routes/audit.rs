@@ -109,7 +109,7 @@ async fn ended(export: JoinHandle<Result<(), Error>>) -> Error {
 /// The right to read the whole chain.
 fn alone(app: &App) -> Result<OwnedSemaphorePermit, Error> {
     let busy =
-        || Error::Busy("the chain is being exported or checked already: ask again when that has ended".to_owned());
+        || Error::Busy("an export or check of the chain is already running; try again when it is done".to_owned());
     Arc::clone(&app.exports).try_acquire_owned().map_err(|_| busy())
 }
 

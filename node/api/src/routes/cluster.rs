@@ -81,7 +81,7 @@ fn keeps_quorum(app: &App, state: &State, node: &NodeId) -> Result<(), Error> {
     match survives {
         Some(_) => Ok(()),
         None => Err(Error::AtRisk(format!(
-            "without it {heard} of {voters} voters would be heard, which is no majority: nothing could be agreed on"
+            "without it only {heard} of {voters} voters would be heard, which is not a majority"
         ))),
     }
 }

@@ -31,19 +31,21 @@ pub async fn show(Shared(app): Shared<App>, _: Caller, Path(id): Path<String>) -
         return Ok(Json(of_record(id, record)));
     }
     told.map_err(Error::Unavailable)?;
-    Err(Error::NotFound(format!("its node knows nothing of decision {id}, or not any more")))
+    Err(Error::NotFound(format!("nothing is known about decision {id}; its node may have discarded it")))
 }
 
 /// The only decision whose id begins so.
 async fn only(app: &App, wanted: &str) -> Result<DecisionId, Error> {
-    let none = || format!("{wanted:?} is no decision id (8 hex digits, '-', a UUID), nor the beginning of one");
+    let none = || format!("{wanted:?} is not a decision id (8 hex digits, '-', a UUID) or the beginning of one");
     let (low, high) = DecisionId::beginning(wanted).ok_or_else(|| Error::BadRequest(none()))?;
     let Decided { ids, more, unreachable } = app.call(|reply| Call::Decisions(low, high, reply)).await?;
     let candidates = ids.iter().map(|id| Candidate { thing: *id, name: None, id: id.to_string() });
     let found = prefix::find("decision", wanted, candidates);
     if !unreachable.is_empty() && !matches!(found, Err(Error::Ambiguous { .. })) {
         let nodes = unreachable.join(", ");
-        return Err(Error::Unavailable(format!("others may begin with {wanted:?}: {nodes} could not be asked")));
+        return Err(Error::Unavailable(format!(
+            "cannot tell whether only one decision begins with {wanted:?}: {nodes} did not answer"
+        )));
     }
     let several = |candidates| Error::Ambiguous { what: "decision", wanted: wanted.to_owned(), candidates, more };
     match found {
@@ -115,7 +117,7 @@ fn of_record(id: DecisionId, record: Record) -> Verdict {
         nearest: Vec::new(),
         errors: Vec::new(),
         worked_out: Some(format!(
-            "audit record {index}.{position} says what was permitted; which policies did is not kept any more"
+            "audit record {index}.{position} says what was permitted; which policies permitted it is no longer kept"
         )),
     }
 }

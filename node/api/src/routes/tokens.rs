@@ -41,7 +41,7 @@ pub async fn create(
 ) -> Result<axum::Json<Created>, Error> {
     if headers.contains_key(write::KEY_HEADER) {
         let what =
-            "a join token's secret is made anew each time: this takes no Idempotency-Key; revoke what is not used";
+            "a join token has a new secret each time, so this takes no Idempotency-Key; revoke those you do not need";
         return Err(Error::BadRequest(what.to_owned()));
     }
     mint(&app.ports, &app.pool, &headers, &caller, create).await.map(axum::Json)

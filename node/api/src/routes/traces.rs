@@ -25,7 +25,7 @@ pub async fn status(Shared(app): Shared<App>, _: Caller, Path(id): Path<String>)
 async fn find(app: &App, id: String) -> Result<Message, Error> {
     let wanted = id.to_ascii_lowercase();
     if MessageId::beginning(&wanted).is_none() {
-        return Err(Error::BadRequest(format!("{id:?} is no message id (a UUID), nor the beginning of one")));
+        return Err(Error::BadRequest(format!("{id:?} is not a message id (a UUID) or the beginning of one")));
     }
     let Traced { seen, more, unreachable } = app.call(|reply| Call::Message(wanted.clone(), reply)).await?;
     let mut messages = trace::by_message(seen);
@@ -38,9 +38,11 @@ async fn find(app: &App, id: String) -> Result<Message, Error> {
         }
         (None, _) if !unreachable.is_empty() => {
             let nodes = unreachable.join(", ");
-            Err(Error::Unavailable(format!("no node that answers knows message {id}; not asked could be {nodes}")))
+            Err(Error::Unavailable(format!(
+                "none of the nodes that answered knows message {id}; {nodes} did not answer and may know it"
+            )))
         }
-        (None, false) => Err(Error::NotFound(format!("no node knows a message {id}"))),
+        (None, false) => Err(Error::NotFound(format!("no node knows message {id}"))),
         _ => Err(Error::Ambiguous { what: "message", wanted: id, candidates, more: are_more }),
     }
 }

@@ -43,7 +43,7 @@ async fn a_cluster_that_lost_a_node_says_so() {
     stage.view.send_modify(|view| view.heard.clear());
     let status = stage.get("/api/v1/cluster").await.body;
     assert_eq!(status["quorum"], json!({ "voters": 3, "heard": 1, "survives": null }));
-    let problems = json!(["1 of 3 voters are heard: no majority", "n2 is suspect", "n3 is down"]);
+    let problems = json!(["only 1 of 3 voters are heard, which is not a majority", "n2 is suspect", "n3 is down"]);
     assert_eq!(status["problems"], problems);
 }
 
@@ -106,7 +106,7 @@ async fn a_node_that_is_up_or_needed_is_not_removed() {
     stage.view.send_modify(|view| view.heard.clear());
     let refused = stage.admin("DELETE", "/api/v1/nodes/n3", &[], "").await;
     assert_eq!(refused.error(), (409, "QUORUM_AT_RISK"));
-    assert!(refused.says().starts_with("without it 1 of 2 voters would be heard"), "{refused:?}");
+    assert!(refused.says().starts_with("without it only 1 of 2 voters would be heard"), "{refused:?}");
     assert!(stage.proposed.try_recv().is_err(), "nothing was proposed");
 }
 

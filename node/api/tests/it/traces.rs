@@ -74,7 +74,7 @@ async fn a_decision_is_found_by_its_id_or_a_unique_beginning() {
             assert!(candidates.iter().all(|id| id.as_str().unwrap().parse::<DecisionId>().is_ok()), "{candidates:?}");
             // The stage finds as many as it looks for.
             assert_eq!(found.body["details"]["more"], true, "{length}: {}", found.body);
-            assert!(found.says().ends_with(", and not all of them are named"), "{}", found.says());
+            assert!(found.says().ends_with(", and there are more than are listed"), "{}", found.says());
         }
     }
     assert_eq!(stage.get(&format!("/api/v1/decisions/{}", &id[..3])).await.error(), (404, "NOT_FOUND"));

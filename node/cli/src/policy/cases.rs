@@ -32,8 +32,8 @@ pub async fn run(test: Test) -> Result<(), Failure> {
     }
     let all = report["cases"].as_array().map_or(0, Vec::len);
     Err(Failure::new(1, "CASES_FAILED", format!("{failed} of {all} cases failed"))
-        .why("the policies do not say what the cases expect")
-        .fix("mend the policies, or the cases"))
+        .why("the policies do not decide as the cases expect")
+        .fix("fix the policies, or the cases"))
 }
 
 fn read(file: &Path) -> Result<Cases, Failure> {
@@ -44,7 +44,7 @@ fn read(file: &Path) -> Result<Cases, Failure> {
 }
 
 fn wrong(file: &Path, why: String) -> Failure {
-    Failure::new(2, "CASES", format!("{} has no cases of policies", file.display()))
+    Failure::new(2, "CASES", format!("{} is not a valid file of policy cases", file.display()))
         .why(why)
         .fix("see the example in 'symbi-node policy test --help'")
 }

@@ -62,7 +62,7 @@ impl Source {
         }
         Failure::new(2, "POLICY_INVALID", "the policies are not valid; nothing was applied")
             .why(lines.join("\n"))
-            .fix("see what policies may speak of: symbi-node policy schema")
+            .fix("see what policies can refer to: symbi-node policy schema")
     }
 
     fn place(&self, of: &str, line: u64, column: u64) -> String {

@@ -30,7 +30,7 @@ fn one_that_has_lost_its_database() {
     place.file("d/cluster.json", CLUSTER);
     expect![[r#"
         error[DATABASE_LOST]: DIR/d has lost its database
-          why: cluster.json says that this node promised to keep a log, and there is none: as the same node it could break a quorum's promises
+          why: cluster.json says that this node is a member, but its log is gone; started as the same node it could lose committed data
           fix: start a new node: another --data-dir, another --name, and --join with a token
         exit 10
     "#]].assert_eq(&place.run(&["start", "--data-dir", "d", "--http", "127.0.0.1:0"]).shown());

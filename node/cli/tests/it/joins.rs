@@ -97,14 +97,14 @@ fn with_the_directory_of_another_cluster() {
         &place,
         &["--join", "127.0.0.1:1", "--token", &token()],
         expect![[r#"
-        error[JOIN_DATA_DIR]: d belongs to another cluster than the token
-          why: the directory is cluster 0193bbbb-0000-7000-8000-000000000000's, the token prod's
-          fix: name an empty directory with --data-dir, or leave out --join to restart this one as what it was
-          undo: nothing was touched
-        exit 29
-    "#]],
+            error[JOIN_DATA_DIR]: d belongs to another cluster than the token
+              why: the directory belongs to cluster 0193bbbb-0000-7000-8000-000000000000, the token to prod
+              fix: name an empty directory with --data-dir, or leave out --join to restart this node
+              undo: nothing was changed
+            exit 29
+        "#]],
     );
-    assert!(!place.path().join("d/node.key").exists(), "nothing was touched");
+    assert!(!place.path().join("d/node.key").exists(), "nothing was changed");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn that_has_begun_and_is_not_gone_on_with() {
         &place,
         &[],
         expect![[r#"
-        error[JOIN_CATCH_UP]: a join of this directory has not come to its end
+        error[JOIN_CATCH_UP]: this directory holds an unfinished join
           fix: run the same command again, with --join and --token
         exit 28
     "#]],

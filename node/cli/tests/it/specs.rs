@@ -16,7 +16,7 @@ fn an_unknown_key_is_named_with_what_was_meant() {
     check(
         &format!("{GOOD}max_inflight = 2\n"),
         expect![[r#"
-            error[SPEC]: agent.toml is not an agent's specification
+            error[SPEC]: agent.toml is not a valid agent specification
               why: TOML parse error at line 5, column 1
                      |
                    5 | max_inflight = 2
@@ -29,7 +29,7 @@ fn an_unknown_key_is_named_with_what_was_meant() {
     check(
         &format!("onwer = \"o\"\n{GOOD}"),
         expect![[r#"
-            error[SPEC]: agent.toml is not an agent's specification
+            error[SPEC]: agent.toml is not a valid agent specification
               why: TOML parse error at line 1, column 1
                      |
                    1 | onwer = "o"
@@ -42,7 +42,7 @@ fn an_unknown_key_is_named_with_what_was_meant() {
     check(
         &format!("{GOOD}[limits]\n"),
         expect![[r#"
-            error[SPEC]: agent.toml is not an agent's specification
+            error[SPEC]: agent.toml is not a valid agent specification
               why: TOML parse error at line 5, column 2
                      |
                    5 | [limits]
@@ -59,7 +59,7 @@ fn a_wrong_type() {
     check(
         &format!("{GOOD}[resources]\nmemory_mb = \"128\"\n"),
         expect![[r#"
-            error[SPEC]: agent.toml is not an agent's specification
+            error[SPEC]: agent.toml is not a valid agent specification
               why: TOML parse error at line 6, column 13
                      |
                    6 | memory_mb = "128"
@@ -72,7 +72,7 @@ fn a_wrong_type() {
     check(
         &format!("{GOOD}[resources]\ncpu_millis = -1\n"),
         expect![[r#"
-            error[SPEC]: agent.toml is not an agent's specification
+            error[SPEC]: agent.toml is not a valid agent specification
               why: TOML parse error at line 6, column 14
                      |
                    6 | cpu_millis = -1
@@ -85,7 +85,7 @@ fn a_wrong_type() {
     check(
         "name = \"a\"\nowner = \"o\"\n[program]\ncommand = \"true\"\n",
         expect![[r#"
-            error[SPEC]: agent.toml is not an agent's specification
+            error[SPEC]: agent.toml is not a valid agent specification
               why: TOML parse error at line 4, column 11
                      |
                    4 | command = "true"
@@ -102,7 +102,7 @@ fn a_missing_key() {
     check(
         "owner = \"o\"\n[program]\ncommand = [\"true\"]\n",
         expect![[r#"
-            error[SPEC]: agent.toml is not an agent's specification
+            error[SPEC]: agent.toml is not a valid agent specification
               why: TOML parse error at line 1, column 1
                      |
                    1 | owner = "o"
@@ -119,47 +119,47 @@ fn values_that_no_agent_can_have() {
     check(
         &GOOD.replace("\"a\"", "\"A b\""),
         expect![[r#"
-        error[SPEC]: agent.toml is not an agent's specification
-          why: name: "A b" is no agent name (a-z, 0-9 and '-', at most 63, not starting with 'gateway-')
-          fix: see the example in 'symbi-node agent run --help'
-        exit 2
-    "#]],
+            error[SPEC]: agent.toml is not a valid agent specification
+              why: name: "A b" is no agent name (a-z, 0-9 and '-', at most 63, not starting with 'gateway-')
+              fix: see the example in 'symbi-node agent run --help'
+            exit 2
+        "#]],
     );
     check(
         &format!("{GOOD}[restart]\npolicy = \"sometimes\"\n"),
         expect![[r#"
-        error[SPEC]: agent.toml is not an agent's specification
-          why: restart.policy: "sometimes"; it takes "always", "on-failure" or "never"
-          fix: see the example in 'symbi-node agent run --help'
-        exit 2
-    "#]],
+            error[SPEC]: agent.toml is not a valid agent specification
+              why: restart.policy: "sometimes"; it takes "always", "on-failure" or "never"
+              fix: see the example in 'symbi-node agent run --help'
+            exit 2
+        "#]],
     );
     check(
         &format!("{GOOD}[placement]\ntier = \"docker\"\n"),
         expect![[r#"
-        error[SPEC]: agent.toml is not an agent's specification
-          why: placement.tier: "docker" is not offered here; it takes "process"
-          fix: see the example in 'symbi-node agent run --help'
-        exit 2
-    "#]],
+            error[SPEC]: agent.toml is not a valid agent specification
+              why: placement.tier: "docker" is not offered here; it takes "process"
+              fix: see the example in 'symbi-node agent run --help'
+            exit 2
+        "#]],
     );
     check(
         &format!("{GOOD}max_in_flight = 0\n"),
         expect![[r#"
-        error[SPEC]: agent.toml is not an agent's specification
-          why: program.max_in_flight: 1 to 1024
-          fix: see the example in 'symbi-node agent run --help'
-        exit 2
-    "#]],
+            error[SPEC]: agent.toml is not a valid agent specification
+              why: program.max_in_flight: 1 to 1024
+              fix: see the example in 'symbi-node agent run --help'
+            exit 2
+        "#]],
     );
     check(
         &GOOD.replace("[\"true\"]", "[]"),
         expect![[r#"
-        error[SPEC]: agent.toml is not an agent's specification
-          why: program.command: the program and its arguments, at least the program
-          fix: see the example in 'symbi-node agent run --help'
-        exit 2
-    "#]],
+            error[SPEC]: agent.toml is not a valid agent specification
+              why: program.command: the program and its arguments, at least the program
+              fix: see the example in 'symbi-node agent run --help'
+            exit 2
+        "#]],
     );
 }
 
@@ -168,7 +168,7 @@ fn not_toml() {
     check(
         "{}",
         expect![[r#"
-            error[SPEC]: agent.toml is not an agent's specification
+            error[SPEC]: agent.toml is not a valid agent specification
               why: TOML parse error at line 1, column 1
                      |
                    1 | {}

@@ -46,38 +46,38 @@ fn values_out_of_range_or_of_another_kind() {
     check(
         &["token", "create", "--uses", "0"],
         expect![[r#"
-        error[USAGE]: "0" is no value for --uses <USES>
-          why: 0 is not in 1..=1000
-          fix: see 'symbi-node token create --help'
-        exit 2
-    "#]],
+            error[USAGE]: "0" is not a valid value for --uses <USES>
+              why: 0 is not in 1..=1000
+              fix: see 'symbi-node token create --help'
+            exit 2
+        "#]],
     );
     check(
         &["token", "create", "--ttl", "soon"],
         expect![[r#"
-        error[USAGE]: "soon" is no value for --ttl <DURATION>
-          why: expected number at 0; a duration is 30m, 24h, 7d
-          fix: see 'symbi-node token create --help'
-        exit 2
-    "#]],
+            error[USAGE]: "soon" is not a valid value for --ttl <DURATION>
+              why: expected number at 0; write it as 30m, 24h or 7d
+              fix: see 'symbi-node token create --help'
+            exit 2
+        "#]],
     );
     check(
         &["start", "--listen", "n1"],
         expect![[r#"
-        error[USAGE]: "n1" is no value for --listen <ADDR>
-          why: invalid socket address syntax
-          fix: see 'symbi-node start --help'
-        exit 2
-    "#]],
+            error[USAGE]: "n1" is not a valid value for --listen <ADDR>
+              why: invalid socket address syntax
+              fix: see 'symbi-node start --help'
+            exit 2
+        "#]],
     );
     check(
         &["cluster", "status", "-o", "xml"],
         expect![[r#"
-        error[USAGE]: "xml" is no value for --output <FORMAT>
-          why: it takes one of: table, json
-          fix: see 'symbi-node cluster status --help'
-        exit 2
-    "#]],
+            error[USAGE]: "xml" is not a valid value for --output <FORMAT>
+              why: it takes one of: table, json
+              fix: see 'symbi-node cluster status --help'
+            exit 2
+        "#]],
     );
     check(
         &["audit", "export"],

@@ -26,9 +26,9 @@ pub(crate) fn expired(why: impl Into<String>) -> Ended {
 
 /// The time is over, and whether the cluster has enrolled the node is not known.
 pub(super) fn unfinished(why: impl Into<String>) -> Failure {
-    Failure::new(28, "JOIN_CATCH_UP", "the join did not come to an end in time")
+    Failure::new(28, "JOIN_CATCH_UP", "the join did not finish in time")
         .why(why)
-        .fix("run the same command again: it goes on where it stopped")
+        .fix("run the same command again: it continues where it stopped")
         .undo("join.pending was kept; the leader clears the join after 120 s")
 }
 
@@ -62,7 +62,7 @@ pub(super) fn version(why: impl Into<String>) -> Failure {
 /// What a member's refusal means for a node that wanted to be called `name`.
 pub(super) fn refused(reply: JoinReply, name: &str) -> Ended {
     let JoinReply::Refused(Refused { code, detail }) = reply else {
-        let what = "the node answered something else than it was asked";
+        let what = "the node gave an unexpected answer";
         return Ended::Failed(
             Failure::new(22, "JOIN_CLUSTER_MISMATCH", what)
                 .fix("give --join the address of a member that runs the same version"),
@@ -74,7 +74,7 @@ pub(super) fn refused(reply: JoinReply, name: &str) -> Ended {
             Failure::new(27, "JOIN_NAME", format!("the name {name:?} is taken"))
                 .why(detail)
                 .fix("choose another with --name")
-                .undo("the token's use was not spent"),
+                .undo("the token was not used up"),
         ),
         RefusedCode::Denied => Ended::Refused(
             Failure::new(4, "DENIED", "the policies do not admit this node")
@@ -83,16 +83,18 @@ pub(super) fn refused(reply: JoinReply, name: &str) -> Ended {
         ),
         RefusedCode::TokenUnknown => of_token("the cluster does not know this token", detail),
         RefusedCode::TokenExpired => of_token("the token has expired", detail),
-        RefusedCode::TokenUsed => of_token("the token's uses are spent", detail),
+        RefusedCode::TokenUsed => of_token("the token has no uses left", detail),
         RefusedCode::TokenRevoked => of_token("the token was revoked", detail),
         RefusedCode::Unfit | RefusedCode::Malformed => Ended::Refused(
-            Failure::new(1, "JOIN_UNFIT", "what this node says of itself is not acceptable")
+            Failure::new(1, "JOIN_UNFIT", "the cluster does not accept this node's details")
                 .why(detail)
                 .fix("correct --name, --advertise-addr or the labels, and join again"),
         ),
         RefusedCode::Clock => {
             let what = "the member's clock and this one's differ by too much";
-            Ended::Failed(Failure::new(25, "JOIN_CLOCK", what).why(detail).fix("set both clocks, with NTP for one"))
+            Ended::Failed(
+                Failure::new(25, "JOIN_CLOCK", what).why(detail).fix("synchronise both clocks, for example with NTP"),
+            )
         }
         RefusedCode::Version => Ended::Failed(version(detail)),
         RefusedCode::DialBack => Ended::Refused(

@@ -77,7 +77,7 @@ impl Running {
             ended = up => ended,
         };
         if ended.is_ok() {
-            eprintln!("stopping; a second signal stops at once");
+            eprintln!("stopping; send the signal again to stop at once");
         }
         let stop = async {
             cancel.cancel();
@@ -159,7 +159,7 @@ impl Announcer {
     async fn announce_tokens(&self, node: &Node) {
         match symbi_api::first_token(&node.api).await {
             Ok(first) => eprintln!("to add a node, within 24 hours:\n  {}", first.join_command),
-            Err(error) => eprintln!("there is no join token yet: {error}"),
+            Err(error) => eprintln!("cannot make a join token yet: {error}"),
         }
         let dir = self.options.data_dir.display();
         eprintln!("more join tokens: symbi-node token create --data-dir {dir} --print-join-command");

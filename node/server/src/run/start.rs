@@ -130,10 +130,8 @@ fn plan(options: &Options, found: Found) -> Result<Plan, Failure> {
         (Found::Enrolled(cluster), _) => Ok(Plan::Finish(cluster)),
         (Found::Empty | Found::Joining(_), Some((join, token))) => Ok(Plan::Join(join, Box::new(token?))),
         (Found::Empty, None) => Ok(Plan::Bootstrap),
-        (Found::Joining(_), None) => {
-            Err(Failure::new(28, "JOIN_CATCH_UP", "a join of this directory has not come to its end")
-                .fix("run the same command again, with --join and --token"))
-        }
+        (Found::Joining(_), None) => Err(Failure::new(28, "JOIN_CATCH_UP", "this directory holds an unfinished join")
+            .fix("run the same command again, with --join and --token")),
     }
 }
 
@@ -143,9 +141,9 @@ fn same_cluster(options: &Options, cluster: &str, token: &JoinToken) -> Result<(
     }
     let dir = options.data_dir.display();
     Err(Failure::new(29, "JOIN_DATA_DIR", format!("{dir} belongs to another cluster than the token"))
-        .why(format!("the directory is cluster {cluster}'s, the token {}'s", token.cluster_name))
-        .fix("name an empty directory with --data-dir, or leave out --join to restart this one as what it was")
-        .undo("nothing was touched"))
+        .why(format!("the directory belongs to cluster {cluster}, the token to {}", token.cluster_name))
+        .fix("name an empty directory with --data-dir, or leave out --join to restart this node")
+        .undo("nothing was changed"))
 }
 
 /// A running node, which cluster it is of, and its join if that has not come to its end.
@@ -202,7 +200,7 @@ impl Start {
             |error| {
                 Failure::new(1, "SANDBOX", "cannot start processes for agents")
                     .because(&error)
-                    .fix("see that this user can write the data directory's run/ and /proc is mounted")
+                    .fix("check that this user can write to run/ in the data directory and that /proc is mounted")
             },
         )?;
         Ok(Parts {
@@ -322,7 +320,7 @@ fn database(error: &symbi_store::Error) -> Failure {
         | symbi_store::Error::Closed
         | symbi_store::Error::Missing(_)
         | symbi_store::Error::Exists(_) => {
-            failure.fix("see to the disk and the directory's owner, then start again")
+            failure.fix("check the disk and who owns the directory, then start again")
         }
     }
 }

@@ -143,9 +143,7 @@ impl Answers {
             let request = ControlRequest::Decision { id };
             decisions::told(call::control(&self.remote.net, *judge, &request, PATIENCE).await)
         };
-        account.map_err(|reason| {
-            format!("node {}, which gave this decision, cannot account for it: {reason}", record.name)
-        })
+        account.map_err(|reason| format!("node {} made this decision but cannot explain it: {reason}", record.name))
     }
 
     async fn logs(&self, agent: &AgentName, lines: u32) -> Result<Option<Vec<String>>, String> {

@@ -204,9 +204,7 @@ impl Actor {
         let state = self.sources.state.borrow();
         match state.nodes.get(&self.sources.node).map(|node| node.membership) {
             Some(Membership::Member) if leader_heard.is_some_and(|age| age < LEADERLESS) => None,
-            Some(Membership::Member) => {
-                Some("no leader that a quorum follows has granted it the right to act".to_owned())
-            }
+            Some(Membership::Member) => Some("this node is waiting for a leader that has a quorum".to_owned()),
             Some(Membership::Removed) => Some("this node was removed".to_owned()),
             _ => Some("this node has not finished its join".to_owned()),
         }

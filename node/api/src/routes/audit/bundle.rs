@@ -173,11 +173,11 @@ impl Export<'_> {
 
 fn cut_off(state: &State, id: &NodeId) -> Error {
     let name = state.nodes.get(id).map_or_else(|| id.short(), |node| node.name.clone());
-    Error::Unavailable(format!("node {name} stopped answering in the middle of its ledger: export again"))
+    Error::Unavailable(format!("node {name} stopped answering while its ledger was exported; export again"))
 }
 
 fn gone() -> Error {
-    Error::Unavailable("nobody takes the bundle any longer".to_owned())
+    Error::Unavailable("the client went away".to_owned())
 }
 
 fn batch(line: record::BatchLine) -> Result<Batch, Error> {
