@@ -87,3 +87,15 @@ async fn two_versions_live_together_until_and_after_finalize_under_load() {
     assert_eq!(cluster.nodes[2].end().await, 7);
     assert!(cluster.nodes[2].stderr().contains("GATE_TOO_HIGH"), "{}", cluster.nodes[2].stderr());
 }
+
+#[tokio::test]
+async fn what_cannot_be_finalized_is_refused_with_its_exit_code() {
+    let cluster = Cluster::one().await;
+    let node = &cluster.nodes[0];
+    let _ = node.cli(&["upgrade", "status"]).await.exits(0).says("gate 1 is open; there is no gate to open");
+    let _ = node.cli(&["upgrade", "finalize", "--gate", "9"]).await.exits(7).says("GATE_UNSPOKEN");
+    // What is open already is no change, and no error.
+    let _ = node.cli(&["upgrade", "finalize"]).await.exits(0);
+    let status = node.cli(&["upgrade", "status", "-o", "json"]).await.exits(0).json();
+    assert_eq!((&status["gate"], &status["can_finalize"]), (&json!(1), &json!(false)));
+}

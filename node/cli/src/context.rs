@@ -141,7 +141,7 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
         ("NO_LEADER" | "UNAVAILABLE" | "STOPPING" | "TOO_MANY_CONNECTIONS", _) => 5,
         ("DEADLINE" | "OUTCOME_UNKNOWN", _) => 6,
         ("LIMIT" | "BAD_REQUEST" | "AMBIGUOUS" | "POLICY_INVALID", _) => 2,
-        ("NODE_IN_USE" | "QUORUM_AT_RISK" | "LOCKOUT", _) => 7,
+        ("NODE_IN_USE" | "QUORUM_AT_RISK" | "LOCKOUT" | "GATE_UNSPOKEN" | "GATE_CLOSED", _) => 7,
         _ => 1,
     };
     let failure = Failure::new(exit, code, message);
@@ -182,6 +182,8 @@ fn way_on(code: &str) -> &'static str {
         "LOCKOUT" => "keep a policy that permits policy::apply to you; try others first with --dry-run",
         "POLICY_INVALID" => "see what policies can refer to: symbi-node policy schema",
         "NODE_IN_USE" => "stop the node, and wait until its agents are elsewhere: symbi-node node ls",
+        "GATE_UNSPOKEN" => "start that node with the newer program: symbi-node upgrade status",
+        "GATE_CLOSED" => "open it once every node is upgraded: symbi-node upgrade finalize",
         "QUORUM_AT_RISK" => "bring a voter back first: symbi-node cluster status",
         "MISDIRECTED" => "ask the node by an IP address, by localhost or by its own name",
         _ => "see the log of the node that answered",

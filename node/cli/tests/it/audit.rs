@@ -163,3 +163,17 @@ fn files_that_are_no_bundle() {
 fn without_a_file_a_node_is_asked() {
     assert_eq!(Place::new().run(&["audit", "verify", "--addr", "127.0.0.1:1"]).code, 5);
 }
+
+/// What holds but lacks something is told apart from what does not hold.
+#[test]
+fn a_pin_must_be_in_the_bundle_and_its_end_not_too_old() {
+    let place = Place::new();
+    place.file("b.jsonl", include_str!("../../../audit/tests/it/golden.jsonl"));
+    let verify = |more: &[&str]| place.run(&[&["audit", "verify", "b.jsonl"], more].concat());
+    let whole = verify(&[]);
+    assert_eq!(whole.code, 0, "{}", whole.err);
+    let old = verify(&["--not-before", "2100-01-01T00:00:00Z"]);
+    assert!(old.code == 8 && old.err.starts_with("error[AUDIT_INCOMPLETE]: "), "{}", old.err);
+    let foreign = verify(&["--pin", &"00".repeat(32)]);
+    assert!(foreign.code == 10 && foreign.err.starts_with("error[AUDIT_BROKEN]: "), "{}", foreign.err);
+}
