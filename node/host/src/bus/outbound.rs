@@ -67,6 +67,7 @@ async fn drive(host: Arc<Host>, sender: Sender, queue: Arc<SendQueue>) {
             Next::Clear(number, outgoing) => clear_again(&host, &sender, &queue, number, outgoing),
             Next::Send(route) => advance(&host, &sender, &queue, route, &mut reserved).await,
         }
+        queue.rest();
     }
 }
 

@@ -78,6 +78,8 @@ struct Inner {
     next: u64,
     /// Whether a task drives it.
     driven: bool,
+    /// Whether that task is about to do something for a message, which may be in its hands.
+    busy: bool,
     /// The last session that was set up.
     session: Option<Arc<OutboundSession>>,
     /// Whether new messages may take it.
@@ -126,7 +128,7 @@ impl SendQueue {
     /// Whether nothing waits in it, and nothing that left it may come back.
     pub(super) fn is_idle(&self) -> bool {
         let inner = self.lock();
-        !inner.driven && inner.waiting.is_empty() && inner.session.as_ref().is_none_or(|open| open.is_settled())
+        !inner.busy && inner.waiting.is_empty() && inner.session.as_ref().is_none_or(|open| open.is_settled())
     }
 
     /// Puts messages back where they came from; whether the caller must start a task that drives.
@@ -141,12 +143,17 @@ impl SendQueue {
         self.lock().waiting.remove(&number).is_some()
     }
 
+    /// The task that drives has nothing in its hands.
+    pub(super) fn rest(&self) {
+        self.lock().busy = false;
+    }
+
     /// What is to be done for the first message.
     pub(super) fn next(&self) -> Next {
         let mut inner = self.lock();
         loop {
             let Some(first) = inner.waiting.first_entry() else {
-                inner.driven = false;
+                (inner.driven, inner.busy) = (false, false);
                 return Next::Idle;
             };
             if first.get().is_stale() {
@@ -154,13 +161,15 @@ impl SendQueue {
                 stale.end(Ending::DeadlineExceeded { delivered: false });
                 continue;
             }
-            return match &first.get().cleared {
+            let next = match &first.get().cleared {
                 Some(cleared) => Next::Send(cleared.route),
                 None => {
                     let (number, outgoing) = first.remove_entry();
                     Next::Clear(number, outgoing)
                 }
             };
+            inner.busy = true;
+            return next;
         }
     }
 
