@@ -295,6 +295,8 @@ pub struct Status {
     pub epoch: Epoch,
     /// In which incarnation.
     pub incarnation: Incarnation,
+    /// Which report of its node on this placement that was.
+    pub sequence: u64,
     /// Starts after the first one under this epoch.
     pub restarts: u32,
     /// Why, for people; empty when there is nothing to say.

@@ -341,6 +341,8 @@ pub struct Report {
     pub epoch: Epoch,
     /// In which incarnation.
     pub incarnation: Incarnation,
+    /// Which report of its node on this placement it is: they rise, so that one that was held up is told from the newest.
+    pub sequence: u64,
     /// Its state.
     pub state: AgentState,
     /// Starts after the first one under this epoch.

@@ -47,11 +47,11 @@ impl Reporter {
         Self { newest, settled, cancel }
     }
 
-    /// Takes `report` in place of any that still waits.
+    /// Takes `report`, numbered, in place of any that still waits.
     pub(crate) fn tell(&self, report: Report) {
         self.newest.send_modify(|(number, newest)| {
             *number += 1;
-            *newest = Some(report);
+            *newest = Some(Report { sequence: *number, ..report });
         });
     }
 

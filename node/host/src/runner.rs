@@ -402,6 +402,8 @@ impl Runner {
                 name: self.assignment.name().clone(),
                 epoch: self.assignment.epoch,
                 incarnation: self.incarnation,
+                // The reporter numbers it.
+                sequence: 0,
                 state: self.state,
                 restarts: self.starts.saturating_sub(1),
                 detail: self.detail[..self.detail.floor_char_boundary(DETAIL_BYTES)].to_owned(),

@@ -61,7 +61,7 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
         Command::Mark { key } => (Subject::Group(CONTROL), Fields::new().with(Field::KEY, u64::from(*key))),
     };
     if acts > ACTS {
-        details.put(Field::SEQUENCE, u64::from(acts));
+        details.put(Field::GATE, u64::from(acts));
     }
     (actor(command, origin), subject, details)
 }
@@ -119,6 +119,7 @@ fn of_report(report: &Report) -> (Subject, Fields) {
     let mut details = Fields::new()
         .with(Field::EPOCH, report.epoch.0)
         .with(Field::INCARNATION, report.incarnation.0)
+        .with(Field::SEQUENCE, report.sequence)
         .with(Field::STATE, report.state.to_string().as_str())
         .with(Field::RESTARTS, report.restarts)
         .with(Field::RELEASED, report.released);

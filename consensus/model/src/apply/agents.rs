@@ -109,13 +109,15 @@ pub(super) fn is_held(agent: &Agent) -> bool {
 
 /// Says that the agent has ended, unless its node has said how; no node is left that could.
 pub(super) fn end(agent: &mut Agent, detail: &str) {
-    let (epoch, incarnation, restarts) = match &agent.status {
+    let (state, detail) = (AgentState::Terminated, detail.to_owned());
+    agent.status = Some(match &agent.status {
         Some(status) if is_final(status.state) => return,
-        Some(status) => (status.epoch, status.incarnation, status.restarts),
-        None => (agent.placement.map_or(Epoch(0), |placement| placement.epoch), Incarnation(0), 0),
-    };
-    let detail = detail.to_owned();
-    agent.status = Some(Status { state: AgentState::Terminated, epoch, incarnation, restarts, detail });
+        Some(status) => Status { state, detail, ..status.clone() },
+        None => {
+            let epoch = agent.placement.map_or(Epoch(0), |placement| placement.epoch);
+            Status { state, epoch, incarnation: Incarnation(0), sequence: 0, restarts: 0, detail }
+        }
+    });
 }
 
 fn is_final(state: AgentState) -> bool {

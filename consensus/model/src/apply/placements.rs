@@ -83,6 +83,7 @@ pub(super) fn report(context: &Context<'_>, report: &Report, change: &mut Change
         state: report.state,
         epoch: report.epoch,
         incarnation: report.incarnation,
+        sequence: report.sequence,
         restarts: report.restarts,
         detail: report.detail.clone(),
     };
@@ -91,10 +92,14 @@ pub(super) fn report(context: &Context<'_>, report: &Report, change: &mut Change
     Ok(Outcome::Done)
 }
 
-/// Whether something later was said under the same epoch: its release, or a later incarnation.
+/// Whether something later was said under the same epoch: its release, a later incarnation, or a later report of this one. A
+/// release is the last word on an incarnation whatever its number: a node that has started anew numbers afresh.
 fn overtaken(agent: &Agent, placement: &Placement, report: &Report) -> bool {
-    let released = placement.hold == Hold::Released && !report.released;
-    released || agent.status.as_ref().is_some_and(|status| status.incarnation > report.incarnation)
+    if report.released {
+        return agent.status.as_ref().is_some_and(|status| status.incarnation > report.incarnation);
+    }
+    let said = |status: &Status| (status.incarnation, status.sequence) > (report.incarnation, report.sequence);
+    placement.hold == Hold::Released || agent.status.as_ref().is_some_and(said)
 }
 
 pub(super) fn node_down(context: &Context<'_>, node: NodeId, change: &mut Change) -> Result<Outcome, Refusal> {

@@ -125,6 +125,7 @@ fn commands() -> Vec<Command> {
             name: name(),
             epoch: Epoch(1),
             incarnation: Incarnation(2 << 32 | 1),
+            sequence: 6,
             state: AgentState::Running,
             restarts: 4,
             detail: String::new(),
@@ -158,7 +159,7 @@ fn commands_keep_their_bytes() {
         agent.remove: 010b0261310a757365723a61646d696e
         agent.annotate: 010c026131016b01760a757365723a61646d696e
         agent.place: 010d02613110[00*15]a101fb2c01[11*32]
-        agent.report: 010e02613101fd010000000200000003040000
+        agent.report: 010e02613101fd01000000020000000603040000
         policy.apply: 010f067065726d6974025b5d0a757365723a61646d696e
         ledger.anchor: 0110[11*32]fb2c01[88*32][99*32]
         node.remove: 01[11*33]0a757365723a61646d696e
@@ -323,6 +324,7 @@ fn agent() -> Agent {
             state: AgentState::Ready,
             epoch: Epoch(1),
             incarnation: Incarnation(1),
+            sequence: 6,
             restarts: 0,
             detail: "d".to_owned(),
         }),
@@ -383,7 +385,7 @@ fn rows_of_the_state_keep_their_bytes() {
     golden(&mut out, "dedup row", &row);
     golden(&mut out, "ledger", &Anchored { anchor: anchor(), index: 9, time_ms: 5 });
     expect![[r#"
-        agent: 0110[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa000101067465616d3d78010367707501fb2c010001[11*32]0108000102010100016401016b01760207
+        agent: 0110[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa000101067465616d3d78010367707501fb2c010001[11*32]010800010201010600016401016b01760207
         node: 01026e31000a000001fbe81c41[04*65]fb0008fbd007fb102700010001010001[77*6]0205
         join token: 01[33*32]0101[11*32]0109000561646d696e04
         API token: 01[77*32]0561646d696e

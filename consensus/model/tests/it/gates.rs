@@ -75,7 +75,7 @@ fn a_command_a_table_and_an_act_version_of_the_next_gate_wait_for_it() {
     assert_eq!(older, [Outcome::Refused(Refusal::GateUnspoken { node: node(2), speaks: 1 })], "nobody goes back");
     let applied = world.apply(next(&world, 1));
     assert_eq!(applied.outcomes, [Outcome::Done]);
-    assert_eq!(applied.records[0].act.details.number(Field::SEQUENCE), Some(2), "what act version 2 says besides");
+    assert_eq!(applied.records[0].act.details.number(Field::GATE), Some(2), "what act version 2 says besides");
     assert_eq!(world.state.marks.len(), 1);
     assert_eq!(world.propose(1, None, vec![mark(1)]).outcomes, [Outcome::Refused(Refusal::NameTaken)]);
 }

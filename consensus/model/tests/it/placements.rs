@@ -267,3 +267,32 @@ fn a_node_takes_only_agents_that_it_suits_and_as_many_as_it_says() {
         "#]],
     );
 }
+
+/// The network may hold a report up until a later one was committed.
+#[test]
+fn a_report_that_was_held_up_does_not_undo_a_later_one() {
+    let mut world = World::started();
+    let out = run(
+        &mut world,
+        "n1: create a1
+         n1 decided 1: place a1 on n1 expecting 0
+         n1: report a1 1 running number=2
+         n1: report a1 1 suspended number=1
+         n1: report a1 1 suspended number=2
+         n1: report a1 1 running number=3
+         n1: report a1 1 suspended number=1 incarnation=2
+         n1: report a1 1 terminated released number=1 incarnation=2",
+    );
+    let states: Vec<_> = out.lines().filter(|line| line.contains("Agents/a1")).collect();
+    expect![[r#"
+            Agents/a1: wanted Running, not placed, no word, version 1
+            Agents/a1: wanted Running, Held by n1 at epoch 1, no word, version 1
+            Agents/a1: wanted Running, Held by n1 at epoch 1, running, version 1
+            Agents/a1: wanted Running, Held by n1 at epoch 1, suspended, version 1
+            Agents/a1: wanted Running, Held by n1 at epoch 1, running, version 1
+            Agents/a1: wanted Running, Held by n1 at epoch 1, suspended, version 1
+            Agents/a1: wanted Running, Released by n1 at epoch 1, terminated, version 1
+    "#]]
+    .assert_eq(&format!("{}\n", states.join("\n")));
+    assert_eq!(out.matches("STALE_EPOCH").count(), 1, "{out}");
+}

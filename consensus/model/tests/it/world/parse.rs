@@ -178,6 +178,7 @@ fn report(name: &str, epoch: &str, state: &str, rest: &[&str]) -> Report {
         name: agent(name),
         epoch: Epoch(number(epoch)),
         incarnation: Incarnation(incarnation),
+        sequence: rest.iter().find_map(|word| word.strip_prefix("number=")).map_or(1, number),
         state: match state {
             "running" => AgentState::Running,
             "suspended" => AgentState::Suspended,

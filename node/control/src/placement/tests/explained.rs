@@ -145,6 +145,7 @@ fn an_agent_that_is_not_to_run_and_one_that_ended_and_one_that_lost_its_node() {
         state: AgentState::Completed,
         epoch: Epoch(7),
         incarnation: Incarnation(1),
+        sequence: 1,
         restarts: 0,
         detail: String::new(),
     };
