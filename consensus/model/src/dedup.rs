@@ -5,7 +5,7 @@
 //! that far back is refused, because nobody can tell any more. So an answer is never "new" for a write that was done.
 
 use crate::hash::Hash;
-use crate::ids::ClientId;
+use crate::ids::{ClientId, NodeId};
 use crate::outcome::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,24 @@ use serde::{Deserialize, Serialize};
 pub const WINDOW_MS: u64 = 10 * 60 * 1000;
 /// The most rows at a time.
 pub const ROWS: usize = 100_000;
+
+/// The most rows of one asker, so that whoever uses a fresh key for each write locks nobody out but themselves.
+pub const SHARE: usize = ROWS / 4;
+
+/// Who asks, as shares are counted: the first eight bytes of the SHA-256 of the actor's text, or of the proposing node's id where a
+/// command names nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Asker(u64);
+
+impl Asker {
+    /// Who asks for a command of this actor that `origin` proposes.
+    #[must_use]
+    pub fn of(actor: Option<&str>, origin: &NodeId) -> Self {
+        let Hash(digest) = Hash::of(&[actor.map_or(&origin.0[..], str::as_bytes)]);
+        let (first, _) = digest.split_at(size_of::<u64>());
+        Self(u64::from_be_bytes(first.try_into().expect("eight bytes")))
+    }
+}
 
 /// A client's last write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +41,8 @@ pub struct LastWrite {
     pub command: Hash,
     /// What became of it.
     pub outcome: Outcome,
+    /// Whose share the row is of.
+    pub asker: Asker,
     /// The log time of its last use, ms since the Unix epoch.
     pub used_ms: u64,
 }

@@ -8,7 +8,7 @@ use super::{agents, gates, ledgers, nodes, placements, policies, tokens};
 use crate::act::{Act, Actor};
 use crate::codec::{self, Error};
 use crate::command::Command;
-use crate::dedup::LastWrite;
+use crate::dedup::{Asker, LastWrite};
 use crate::entry::{Batch, CONTROL, Entry, Item};
 use crate::field::Fields;
 use crate::hash::Hash;
@@ -160,9 +160,10 @@ fn carry_out(
     if let Err(refusal) = may_say(&context, command, leaders) {
         return Ending::refused(refusal);
     }
-    match item.request.map(|request| look_up(state, request, &hash)) {
+    let asker = Asker::of(command.actor(), &opened.batch.origin);
+    match item.request.map(|request| look_up(state, request, &hash, asker)) {
         Some(Known::Done(outcome)) => {
-            remember(state, item, hash, &outcome, touched);
+            remember(state, item, (hash, asker), &outcome, touched);
             return Ending { outcome, repeated: true };
         }
         Some(Known::Refused(refusal)) => return Ending::refused(refusal),
@@ -179,7 +180,7 @@ fn carry_out(
         }
         Err(refusal) => Outcome::Refused(refusal),
     };
-    remember(state, item, hash, &outcome, touched);
+    remember(state, item, (hash, asker), &outcome, touched);
     Ending { outcome, repeated: false }
 }
 
@@ -259,12 +260,19 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
 }
 
 /// Writes the client's row: this request, its outcome, used now.
-fn remember(state: &mut State, item: &Item, hash: Hash, outcome: &Outcome, touched: &mut BTreeSet<Key>) {
+fn remember(
+    state: &mut State,
+    item: &Item,
+    (command, asker): (Hash, Asker),
+    outcome: &Outcome,
+    touched: &mut BTreeSet<Key>,
+) {
     let Some(request) = item.request else { return };
     let last = LastWrite {
         sequence: request.sequence,
-        command: hash,
+        command,
         outcome: outcome.clone(),
+        asker,
         used_ms: state.counters.log_time_ms,
     };
     state.put_dedup(request.client, last, touched);

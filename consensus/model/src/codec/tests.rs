@@ -6,7 +6,7 @@ use crate::agent::{
     Agent, AgentName, AgentState, Desired, Hold, Placement, Resources, Restart, Spec, Status, Strategy, Tier,
 };
 use crate::command::{CreateToken, Enrol, Genesis, Report};
-use crate::dedup::LastWrite;
+use crate::dedup::{Asker, LastWrite};
 use crate::entry::Item;
 use crate::field::Fields;
 use crate::hash::Hash;
@@ -373,7 +373,8 @@ fn rows_of_the_state_keep_their_bytes() {
         created_at: 2,
         created_ms: 5,
     };
-    let row = LastWrite { sequence: 1, command: Hash([0x66; 32]), outcome: Outcome::Done, used_ms: 5 };
+    let asker = Asker::of(Some("user:admin"), &node());
+    let row = LastWrite { sequence: 1, command: Hash([0x66; 32]), outcome: Outcome::Done, asker, used_ms: 5 };
     let mut out = String::new();
     golden(&mut out, "agent", &agent());
     golden(&mut out, "node", &member());
@@ -392,7 +393,7 @@ fn rows_of_the_state_keep_their_bytes() {
         cluster: 0110[00*15]c10573796d62690b73796d62692e6c6f63616c[44*32]01
         counters: 01010005[00*36]
         policy set: 0101067065726d6974025b5d[55*32]0a757365723a61646d696e0205
-        dedup row: 0101[66*32]000005
+        dedup row: 0101[66*32]0000fda1406be263da73aa05
         ledger: 01fb2c01[88*32][99*32]0905
     "#]].assert_eq(&out);
 }

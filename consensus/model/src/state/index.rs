@@ -2,7 +2,7 @@
 //! which dedup rows end first. Rebuilt by `load`, never written to disk.
 
 use crate::agent::{Agent, AgentName, Hold, Resources};
-use crate::dedup::LastWrite;
+use crate::dedup::{Asker, LastWrite};
 use crate::ids::{ClientId, NodeId};
 use imbl::{OrdMap, OrdSet};
 
@@ -22,6 +22,8 @@ pub(crate) struct Index {
     pub(crate) held: OrdMap<NodeId, Held>,
     /// The clients with a dedup row, by the log time after which it ends.
     pub(crate) dedup_ends: OrdSet<(u64, ClientId)>,
+    /// How many dedup rows each asker has. There is no entry for one who has none.
+    pub(crate) dedup_shares: OrdMap<Asker, usize>,
 }
 
 impl Index {
@@ -61,11 +63,17 @@ impl Index {
     /// A client has this dedup row now.
     pub(super) fn add_dedup(&mut self, client: ClientId, last: &LastWrite) {
         self.dedup_ends.insert((last.ends_ms(client), client));
+        *self.dedup_shares.entry(last.asker).or_default() += 1;
     }
 
     /// A client has this dedup row no more.
     pub(super) fn remove_dedup(&mut self, client: ClientId, last: &LastWrite) {
         self.dedup_ends.remove(&(last.ends_ms(client), client));
+        let left = self.dedup_shares.get(&last.asker).map_or(0, |rows| rows - 1);
+        match left {
+            0 => drop(self.dedup_shares.remove(&last.asker)),
+            left => drop(self.dedup_shares.insert(last.asker, left)),
+        }
     }
 }
 

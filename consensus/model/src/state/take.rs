@@ -85,8 +85,9 @@ impl State {
             if ends_ms >= self.counters.log_time_ms {
                 return;
             }
-            self.index.dedup_ends.remove_min();
-            self.dedup.remove(&client);
+            if let Some(last) = self.dedup.remove(&client) {
+                self.index.remove_dedup(client, &last);
+            }
             touched.insert(Key::Dedup(client));
         }
     }

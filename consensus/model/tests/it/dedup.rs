@@ -1,9 +1,9 @@
 //! Requests: carried out once, remembered for ten minutes, refused when nobody can tell.
 
-use crate::world::{START_MS, World, check, client_id};
+use crate::world::{Proposed, START_MS, World, check, client_id, node};
 use expect_test::expect;
-use symbi_model::dedup::{LastWrite, ROWS};
-use symbi_model::{Outcome, Refusal};
+use symbi_model::dedup::{Asker, LastWrite, ROWS, SHARE};
+use symbi_model::{Command, Outcome, Refusal, RequestId};
 
 #[test]
 fn the_same_key_gives_the_same_answer() {
@@ -136,13 +136,43 @@ fn what_a_stranger_proposes_under_a_key_does_not_spend_it() {
     );
 }
 
+/// A client's last write, as `actor` asked for it.
+fn row(actor: &str) -> LastWrite {
+    let (command, asker) = (Default::default(), Asker::of(Some(actor), &node(1)));
+    LastWrite { sequence: 1, command, outcome: Outcome::Done, asker, used_ms: START_MS }
+}
+
+#[test]
+fn whoever_uses_a_fresh_key_for_each_write_locks_nobody_else_out() {
+    let mut world = World::started();
+    world.line("n1: create a1");
+    for client in 0..SHARE as u64 {
+        world.state.dedup.insert(client_id(1000 + client, START_MS), row("user:admin"));
+    }
+    world.edited();
+    // Scripts act as user:admin.
+    let applied = world.line("n1: c1:1 annotate a1 k v").expect("an entry");
+    assert_eq!(applied.outcomes, [Outcome::Refused(Refusal::ClientShare)]);
+    let other = Command::Annotate {
+        name: "a1".parse().expect("a name"),
+        key: "k".to_owned(),
+        value: "v".to_owned(),
+        actor: "user:other".to_owned(),
+    };
+    let request = RequestId { client: client_id(2, START_MS), sequence: 1 };
+    let applied = world.propose(1, None, vec![Proposed { request: Some(request), set: Some(1), command: other }]);
+    assert_eq!(applied.outcomes, [Outcome::Done], "the share of others is untouched");
+    world.line("time 601");
+    let applied = world.line("n1: c1+600:1 annotate a1 k v").expect("an entry");
+    assert_eq!(applied.outcomes, [Outcome::Done], "what has ended is of nobody's share");
+}
+
 #[test]
 fn a_client_too_many_is_refused() {
     let mut world = World::started();
     world.line("n1: create a1");
-    let row = LastWrite { sequence: 1, command: Default::default(), outcome: Outcome::Done, used_ms: START_MS };
     for client in 0..ROWS as u64 {
-        world.state.dedup.insert(client_id(1000 + client, START_MS), row.clone());
+        world.state.dedup.insert(client_id(1000 + client, START_MS), row(&format!("user:{client}")));
     }
     world.edited();
     let applied = world.line("n1: c1:1 annotate a1 k v").expect("an entry");
