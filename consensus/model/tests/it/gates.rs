@@ -95,7 +95,7 @@ fn an_outcome_of_a_later_version_survives() {
     for coded in [more, done, unknown] {
         let outcome = Outcome::from(coded.clone());
         assert_eq!(outcome, Outcome::Unknown(coded.clone()));
-        let bytes = codec::encode_outcomes(&[outcome.clone()]);
+        let bytes = codec::encode_outcomes(std::slice::from_ref(&outcome));
         assert_eq!(codec::decode_outcomes(&bytes), Ok(vec![outcome.clone()]));
         assert_eq!((Coded::from(outcome.clone()), outcome.code()), (coded.clone(), coded.code));
     }
