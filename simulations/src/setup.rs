@@ -2,9 +2,11 @@
 //! few small files of a data directory as [`Files`]; and what is seen of it from outside.
 
 mod files;
+mod keys;
 mod shared;
 
 pub use files::{Cluster, Files};
+pub use keys::Keys;
 pub use shared::{Action, AdminCommand, Shared};
 
 use crate::acknowledged::Acknowledged;

@@ -5,11 +5,10 @@ mod durability;
 mod links;
 
 use crate::acknowledged::Acknowledged;
-use crate::clients::register::Keys;
 use crate::clock::{self, Lease, Wall};
 use crate::host;
 use crate::scenario::millis;
-use crate::setup::{Action, AdminCommand, Files, Setup, Shared};
+use crate::setup::{Action, AdminCommand, Files, Keys, Setup, Shared};
 use crate::trace::{Event, Recorder};
 use rand::Rng;
 use rand::rngs::StdRng;

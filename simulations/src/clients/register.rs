@@ -9,7 +9,6 @@ use crate::trace::Event;
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use symbi_api::read::{self, Freshness};
 use symbi_model::agent::AgentName;
@@ -20,29 +19,10 @@ use tokio::time::sleep;
 
 /// The agent whose annotations the keys are. No other client writes them.
 const AGENT: &str = "echo-1";
-/// How many keys are used at a time: few, so that operations meet.
-const KEYS: u64 = 2;
-/// How many operations are on a key before other keys are used: as many as are judged, with room to spare.
-const OPERATIONS: u64 = 600;
 /// Between two operations, ms.
 const PAUSE_MS: std::ops::Range<u64> = 50..350;
 /// Between two attempts at a write, ms.
 const AGAIN_MS: std::ops::Range<u64> = 20..100;
-
-/// Says which key the next operation is on.
-#[derive(Debug, Default)]
-pub struct Keys {
-    /// How many operations there were.
-    operations: AtomicU64,
-}
-
-impl Keys {
-    /// The key of the next operation.
-    pub fn following(&self) -> String {
-        let number = self.operations.fetch_add(1, Ordering::Relaxed);
-        format!("register-{}-{}", number / (KEYS * OPERATIONS), number % KEYS)
-    }
-}
 
 /// One client, in one of its node's lives.
 struct Client {

@@ -1,7 +1,7 @@
 //! Linearizability of what clients have read and written, key by key: judged at the end of a run, and as soon as something
 //! else does not hold. An operation that has not returned may have taken effect at any time since its call, or never.
 
-use super::Oracle;
+use super::property::Oracle;
 use crate::trace::{Event, Seen};
 use std::collections::BTreeMap;
 use symbi_history::{History, Ticket};

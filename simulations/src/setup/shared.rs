@@ -1,6 +1,6 @@
 //! What all hosts of a run share.
 
-use crate::clients::register::Keys;
+use super::keys::Keys;
 use symbi_model::{Command, NodeId};
 use tokio::sync::watch;
 
