@@ -79,10 +79,12 @@ pub struct Act {
 }
 
 impl Actor {
-    /// A named one, cut to what a record holds.
+    /// A named one, cut to what a record holds. Whoever names a node, or Raft, is shown to have said so: these speak for themselves.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self::Named(cut(name).to_owned())
+        let speaks_for_itself = name == "raft" || name.starts_with("node:");
+        let name = if speaks_for_itself { format!("named:{name}") } else { name.to_owned() };
+        Self::Named(cut(&name).to_owned())
     }
 }
 

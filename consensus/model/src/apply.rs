@@ -1,6 +1,7 @@
 //! How an entry of the log changes the state: total, deterministic, and with an audit record for whatever it is.
 //!
-//! A batch is refused whole when its origin is no member, its acts are of a gate that is not open, or its signature does not verify.
+//! A batch whose acts are of a gate that is not open is refused unread; one is refused whole when its origin is no member or its
+//! signature does not verify.
 //! Otherwise each command stands alone, in this order: is it the origin's to say; is it a leader's, of this term; is its gate open;
 //! was it done before; is its permit's
 //! policy set still current; do its own conditions hold; do the invariants hold with what it would write. One that fails
@@ -50,8 +51,9 @@ pub struct Applied {
 pub fn apply(state: &mut State, entry: &Entry) -> Applied {
     let before = state.clone();
     let mut applied = match &entry.payload {
-        Payload::Batch(bytes) => match batch::Opened::read(bytes) {
-            Ok(opened) => batch::apply(state, entry, &opened),
+        Payload::Batch(bytes) => match batch::Read::of(state, bytes) {
+            Ok(batch::Read::Opened(opened)) => batch::apply(state, entry, &opened),
+            Ok(batch::Read::Unopened(batch, refusal)) => batch::refuse(state, entry, &batch, &refusal),
             Err(error) => return Applied { error: Some(error), ..Applied::default() },
         },
         Payload::Blank => batch::Done::of(raft_record(state, entry, Kind::RAFT_BLANK, Fields::new())),

@@ -59,6 +59,8 @@ names! {
         RAFT_MEMBERSHIP = 2, "raft.membership";
         /// A batch without commands.
         BATCH_EMPTY = 3, "batch.empty";
+        /// A batch of a gate that is not open: what is in it was not read.
+        BATCH_UNOPENED = 4, "batch.unopened";
         /// The cluster's making.
         CLUSTER_GENESIS = 10, "cluster.genesis";
         /// A node's admission.

@@ -293,7 +293,7 @@ fn check_manifest(
     if manifest.sha256 != *before {
         return Err(What::Digest);
     }
-    if !chain.is_enrolled(&manifest.exporter) || !manifest.is_signed(header) {
+    if !chain.is_member(&manifest.exporter) || !manifest.is_signed(header) {
         return Err(What::Exporter);
     }
     Ok(())

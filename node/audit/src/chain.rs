@@ -249,9 +249,9 @@ impl Chain {
         self.members.names().map(|(node, name)| (*node, name.to_owned())).collect()
     }
 
-    /// Whether a node is enrolled now.
-    pub(crate) fn is_enrolled(&self, node: &Hex<32>) -> bool {
-        self.members.present(node).is_some()
+    /// Whether a node is a member now: who has not finished joining serves nobody an export.
+    pub(crate) fn is_member(&self, node: &Hex<32>) -> bool {
+        self.members.is_member(node)
     }
 
     pub(crate) fn misplaced(&self, found: &'static str) -> Failure {

@@ -72,6 +72,8 @@ pub fn cell(value: &Value) -> String {
 
 /// A time in ms since the Unix epoch, as RFC 3339.
 pub fn time(ms: &Value) -> String {
-    let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms.as_u64().unwrap_or(0));
+    // The last one that RFC 3339 can say, in the year 9999.
+    const LAST_MS: u64 = 253_402_300_799_999;
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms.as_u64().unwrap_or(0).min(LAST_MS));
     humantime::format_rfc3339_millis(at).to_string()
 }

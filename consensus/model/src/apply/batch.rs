@@ -23,6 +23,18 @@ use crate::record::{BatchLine, Record};
 use crate::state::{Change, Key, State};
 use std::collections::BTreeSet;
 
+/// The length of an Ed25519 signature.
+const SIGNATURE_BYTES: usize = 64;
+
+/// A batch, as far as it is read.
+pub(super) enum Read {
+    /// It and its commands.
+    Opened(Opened),
+    /// Its acts are of a gate that is not open. What is in it is left alone, so that programs that know it and programs that do not
+    /// make the same of it.
+    Unopened(Batch, Refusal),
+}
+
 /// A batch that could be read.
 pub(super) struct Opened {
     /// The batch.
@@ -58,10 +70,19 @@ struct Ending {
     repeated: bool,
 }
 
-impl Opened {
-    /// Reads a batch and every command in it.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Error> {
+impl Read {
+    /// Reads a batch, and every command in it if its gate is open.
+    pub(super) fn of(state: &State, bytes: &[u8]) -> Result<Self, Error> {
         let batch = codec::decode_batch(bytes)?;
+        match gates::refusal(state, batch.acts) {
+            Some(refusal) => Ok(Self::Unopened(batch, refusal)),
+            None => Opened::of(batch).map(Self::Opened),
+        }
+    }
+}
+
+impl Opened {
+    fn of(batch: Batch) -> Result<Self, Error> {
         let commands: Vec<Command> =
             batch.items.iter().map(|item| codec::decode_command(&item.command)).collect::<Result<_, _>>()?;
         let described = batch.items.iter().zip(&commands);
@@ -81,10 +102,7 @@ impl Opened {
         if state.cluster.is_some() && membership(state, &self.batch.origin).is_none() {
             return Some(Refusal::OriginNotMember);
         }
-        if !self.batch.verify_root(cluster, CONTROL, &self.root) {
-            return Some(Refusal::BadSignature);
-        }
-        gates::refusal(state, self.batch.acts)
+        (!self.batch.verify_root(cluster, CONTROL, &self.root)).then_some(Refusal::BadSignature)
     }
 
     /// Whether a leader's command may be carried out here: it was decided in the term of the entry, in a batch of its own.
@@ -93,17 +111,33 @@ impl Opened {
         decided && self.commands.iter().all(Command::is_leaders)
     }
 
-    fn line(&self, index: u64) -> BatchLine {
-        BatchLine {
-            index,
-            origin: self.batch.origin,
-            time_ms: self.batch.time_ms,
-            decided_term: self.batch.decided_term.unwrap_or(0),
-            count: u32::try_from(self.batch.items.len()).unwrap_or(u32::MAX),
-            acts: self.batch.acts,
-            root: self.root,
-            signature: self.batch.signature.clone(),
-        }
+}
+
+/// What the chain keeps of a batch with so many commands. What is no signature by its length is kept as zeros: it verifies as little.
+fn line(batch: &Batch, index: u64, count: usize, root: Hash) -> BatchLine {
+    let signature = if batch.signature.len() == SIGNATURE_BYTES { batch.signature.clone() } else { vec![0; SIGNATURE_BYTES] };
+    BatchLine {
+        index,
+        origin: batch.origin,
+        time_ms: batch.time_ms,
+        decided_term: batch.decided_term.unwrap_or(0),
+        count: u32::try_from(count).unwrap_or(u32::MAX),
+        acts: batch.acts,
+        root,
+        signature,
+    }
+}
+
+/// Refuses a batch of a gate that is not open, unread.
+pub(super) fn refuse(state: &mut State, entry: &Entry, batch: &Batch, refusal: &Refusal) -> Done {
+    let act = Act::bare(Kind::BATCH_UNOPENED, Actor::Node(batch.origin), CONTROL, Fields::new());
+    let (leaf, result) = (act.leaf(), Outcome::Refused(refusal.clone()).into());
+    let record = append(state, entry, Line { position: 0, origin: Some(batch.origin), act, result }, &leaf);
+    Done {
+        outcomes: vec![Outcome::Refused(refusal.clone()); batch.items.len()],
+        batch_line: Some(line(batch, entry.index, 0, merkle::root(&[]))),
+        records: vec![record],
+        touched: BTreeSet::new(),
     }
 }
 
@@ -116,7 +150,8 @@ impl Done {
 
 /// Applies a batch that could be read.
 pub(super) fn apply(state: &mut State, entry: &Entry, opened: &Opened) -> Done {
-    let mut done = Done { batch_line: Some(opened.line(entry.index)), ..Done::default() };
+    let batch_line = line(&opened.batch, entry.index, opened.commands.len(), opened.root);
+    let mut done = Done { batch_line: Some(batch_line), ..Done::default() };
     let whole = opened.refusal(state);
     if whole.is_none() {
         state.counters.log_time_ms = state.counters.log_time_ms.max(planted::batch_time_ms(opened.batch.time_ms));

@@ -1,7 +1,7 @@
 //! Gates: what belongs to the next version takes no effect before every member speaks it and somebody has said so.
 
 use crate::world::{CLUSTER, Proposed, World, key, node, profile};
-use symbi_model::names::{Code, Field};
+use symbi_model::names::{Code, Field, Kind};
 use symbi_model::node::Profile;
 use symbi_model::outcome::{Coded, Limit};
 use symbi_model::{Command, GroupId, Outcome, Refusal, codec, field::Fields, gate};
@@ -66,6 +66,8 @@ fn a_command_a_table_and_an_act_version_of_the_next_gate_wait_for_it() {
     };
     let applied = world.apply(next(&world, 1));
     assert_eq!(applied.outcomes, [closed], "the batch as a whole");
+    let line = applied.batch_line.expect("a batch");
+    assert_eq!((applied.records[0].act.kind, line.count, line.acts), (Kind::BATCH_UNOPENED, 0, 2), "nothing in it was read");
     assert_ne!(world.state.hash(), hash, "the records count");
     for number in [1, 2] {
         world.propose(number, None, vec![introduce(number, 2)]);
@@ -98,5 +100,29 @@ fn an_outcome_of_a_later_version_survives() {
         let bytes = codec::encode_outcomes(std::slice::from_ref(&outcome));
         assert_eq!(codec::decode_outcomes(&bytes), Ok(vec![outcome.clone()]));
         assert_eq!((Coded::from(outcome.clone()), outcome.code()), (coded.clone(), coded.code));
+    }
+}
+
+/// A leader that lies may put a batch with any signature into the log: its line must stay one that can be kept and exported.
+#[test]
+fn what_is_no_signature_by_its_length_is_kept_as_zeros() {
+    for length in [0, 10, 100_000] {
+        let mut world = World::started();
+        let mut batch = world.batch(1, None, vec![introduce(1, 1)]);
+        batch.signature = vec![7; length];
+        let applied = world.apply(symbi_model::entry::Payload::Batch(codec::encode_batch(&batch)));
+        assert_eq!(applied.outcomes, [Outcome::Refused(Refusal::BadSignature)]);
+        assert_eq!(applied.batch_line.expect("a batch").signature, [0; 64]);
+    }
+}
+
+/// Who asks may be any text; only a node, and Raft, are shown as such.
+#[test]
+fn nobody_passes_for_a_node_on_record() {
+    let mut world = World::started();
+    for actor in ["raft".to_owned(), format!("node:{}", node(1))] {
+        let token = permitted(Command::Finalize { gate: 1, actor: actor.clone() });
+        let applied = world.propose(1, None, vec![token]);
+        assert_eq!(applied.records[0].act.actor.to_string(), format!("named:{actor}"));
     }
 }

@@ -14,10 +14,11 @@ const NOT_MEMBER: &str = "ORIGIN_NOT_MEMBER";
 const BAD_SIGNATURE: &str = "BAD_SIGNATURE";
 /// The outcome when the cluster does not write acts of this version yet.
 const GATE_CLOSED: &str = "GATE_CLOSED";
-/// The version of acts that every gate lets through.
-const FIRST_ACTS: u32 = 1;
 /// The kind of a batch without commands.
 const EMPTY: &str = "batch.empty";
+/// The kind of a batch whose acts are of a version that the cluster does not write yet: nobody reads what is in it, or whether its
+/// origin has signed it.
+const UNOPENED: &str = "batch.unopened";
 /// The kind of what changes voters.
 const VOTERS: &str = "audit.voters";
 /// The kinds of commands that only a leader decides.
@@ -43,10 +44,10 @@ impl Open {
         self.records.len() as u64 == u64::from(self.batch.count.max(1))
     }
 
-    /// Whether a batch without commands has the record of such a batch, and every other one has none.
+    /// Whether a batch without commands that are read has the record of such a batch, and every other one has none.
     fn is_empty_as_said(&self, group: u64) -> bool {
         self.records.iter().all(|(record, _)| {
-            let is_bare = record.kind == EMPTY
+            let is_bare = [EMPTY, UNOPENED].contains(&record.kind.as_str())
                 && record.actor == format!("node:{}", self.batch.origin)
                 && record.subject == format!("group:{group}")
                 && record.details.is_empty()
@@ -54,7 +55,7 @@ impl Open {
                 && record.decision.is_empty()
                 && record.policy_set == 0
                 && record.command == Hex([0; 32]);
-            if self.batch.count == 0 { is_bare } else { record.kind != EMPTY }
+            if self.batch.count == 0 { is_bare } else { ![EMPTY, UNOPENED].contains(&record.kind.as_str()) }
         })
     }
 
@@ -64,9 +65,9 @@ impl Open {
         commands.map(|(record, _)| record.act_leaf()).collect()
     }
 
-    /// Whether every record says so.
-    fn is_refused_for(&self, code: &str) -> bool {
-        self.records.iter().all(|(record, _)| record.code == code)
+    /// Whether it was not read. Nobody's word is in it, so nobody's signature is needed.
+    fn is_unopened(&self) -> bool {
+        self.records.iter().all(|(record, _)| record.kind == UNOPENED)
     }
 
     /// The hash of its last record so far.
@@ -130,6 +131,9 @@ impl Chain {
 
     /// For what the batch must have been refused whole, by the chain before it.
     fn whole_refusal(&self, open: &Open) -> Result<Option<&'static str>, What> {
+        if open.is_unopened() {
+            return Ok(Some(GATE_CLOSED));
+        }
         let cluster = match (&self.genesis, open.makes()) {
             (Some(_), _) => self.cluster,
             (None, Some(cluster)) => cluster,
@@ -137,9 +141,6 @@ impl Chain {
         };
         if self.genesis.is_some() && self.members.present(&open.batch.origin).is_none() {
             return Ok(Some(NOT_MEMBER));
-        }
-        if open.batch.acts > FIRST_ACTS && open.is_refused_for(GATE_CLOSED) {
-            return Ok(Some(GATE_CLOSED));
         }
         if open.batch.is_signed(cluster, self.group) {
             return Ok(None);

@@ -50,6 +50,11 @@ impl Members {
         self.nodes.get(node).map(|member| member.membership).filter(|membership| *membership != Membership::Removed)
     }
 
+    /// Whether a node is a member that has finished its join.
+    pub(super) fn is_member(&self, node: &Hex<32>) -> bool {
+        self.present(node) == Some(Membership::Member)
+    }
+
     /// Every node that was ever enrolled, with its name, by id.
     pub(super) fn names(&self) -> impl Iterator<Item = (&Hex<32>, &str)> {
         self.nodes.iter().map(|(node, member)| (node, member.name.as_str()))
@@ -96,13 +101,18 @@ impl Members {
     fn enrol(&mut self, record: &Record) -> Result<(), What> {
         let node = subject(record, "node.enrol")?;
         let name = record.details.get("name").ok_or(What::Field { kind: "node.enrol", field: "name" })?;
-        let key = credential_key(record, "node.enrol")?;
         match self.nodes.get(&node).map(|member| member.membership) {
             None => {
-                let member = Member { name: name.clone(), membership: Membership::Joining, keys: vec![key] };
+                let is_taken = |member: &Member| member.membership != Membership::Removed && member.name == *name;
+                if self.nodes.values().any(is_taken) {
+                    return Err(What::Field { kind: "node.enrol", field: "name" });
+                }
+                let keys = vec![credential_key(record, "node.enrol")?];
+                let member = Member { name: name.clone(), membership: Membership::Joining, keys };
                 self.nodes.insert(node, member);
             }
-            Some(Membership::Joining | Membership::Member) => self.keep(&node, key),
+            // It changes nothing, whatever it says: anybody may have repeated it.
+            Some(Membership::Joining | Membership::Member) => {}
             Some(membership @ Membership::Removed) => {
                 return Err(What::Membership { node, membership: membership.name() });
             }
