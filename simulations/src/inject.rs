@@ -52,10 +52,7 @@ pub fn inject(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(
         }
         Fault::Slow { target, longest, time } => {
             let at = met(world, *target, random)?;
-            world.slow(at, *longest);
-            world.run_for(*time)?;
-            world.restore_latency(at);
-            Ok(())
+            slow(world, at, *longest, *time)
         }
         Fault::Clock { target, ms, time } => {
             let at = met(world, *target, random)?;
@@ -90,6 +87,14 @@ pub fn inject(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(
             turn_away(world, at, *longer)
         }
     }
+}
+
+/// A host's links are slow for a time.
+fn slow(world: &mut World, at: usize, longest: Duration, time: Duration) -> Result<(), String> {
+    world.slow(at, longest);
+    world.run_for(time)?;
+    world.restore_latency(at);
+    Ok(())
 }
 
 /// The host that a fault meets: one that holds agents, if it is not only for its leading that it is meant.

@@ -72,11 +72,11 @@ async fn a_message_is_shown_from_every_node_until_it_is_anchored_and_its_ledgers
     let unknown = ["msg", "status", "0198ffff-0000-7000-8000-000000000001"];
     let _ = cluster.nodes[other].cli(&unknown).await.exits(5).says(&gone);
     let _ = cluster.nodes[other].cli(&["audit", "export", "--bundle", path]).await.exits(0);
-    let verified = symbi(&["audit", "verify", path, "-o", "json"]).await.exits(0).json();
+    let verified = symbi(&["audit", "verify", path, "-o", "json"]).await.exits(8).json();
     let missing = &verified["ledgers"]["missing"][0];
     assert_eq!(missing["node"], gone, "{verified:#}");
     assert!(missing["anchored_entries"].as_u64() > Some(0), "{verified:#}");
-    let _ = symbi(&["audit", "verify", path]).await.exits(0).says("missing");
+    let _ = symbi(&["audit", "verify", path]).await.exits(8).says("missing");
 }
 
 /// The decision of one side of a message.

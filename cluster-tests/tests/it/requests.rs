@@ -29,7 +29,7 @@ const CUTS: usize = 8;
 /// How often each request has a bit flipped.
 const FLIPS: usize = 24;
 /// So many are under way at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 24;
 /// A client that has heard nothing for so long says that it has no more to say.
 const MOMENT: Duration = Duration::from_millis(200);
 
@@ -151,6 +151,7 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("POST", "/api/v1/agents/{name}/messages") => {
             json!({ "kind": "ask", "payload": { "echo": 1 }, "timeout_ms": 2000 })
         }
+        ("POST", "/api/v1/upgrade/finalize") => json!({ "gate": 1 }),
         ("POST", "/api/v1/tokens") => json!({ "uses": 1, "ttl_ms": 60_000 }),
         ("POST", "/api/v1/policies") => json!({ "text": "permit (principal, action, resource);" }),
         ("POST", "/api/v1/policies/test") => json!({ "case": [case] }),

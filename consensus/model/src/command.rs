@@ -199,7 +199,7 @@ impl Command {
         match self {
             #[cfg(planted)]
             Self::Mark { .. } => gate::NEXT,
-            _ => gate::CURRENT,
+            _ => gate::FIRST,
         }
     }
 

@@ -5,6 +5,8 @@
 //! Builds for tests can speak one gate more than they should, with a command, a table and an act version of its own, chosen at run
 //! time, to show that two versions live in one cluster.
 
+/// The gate that no cluster is without.
+pub const FIRST: u32 = 1;
 /// The gate of this version. A cluster that this program makes begins with it.
 pub const CURRENT: u32 = 1;
 /// The act version that goes with it.
@@ -27,7 +29,7 @@ pub fn acts(gate: u32) -> u16 {
 /// The gate that acts of this version need.
 #[must_use]
 pub fn of_acts(acts: u16) -> u32 {
-    if acts <= ACTS { CURRENT } else { CURRENT.saturating_add(u32::from(acts - ACTS)) }
+    if acts <= ACTS { FIRST } else { FIRST.saturating_add(u32::from(acts - ACTS)) }
 }
 
 /// Lets this process speak the next gate. Without effect in a release.

@@ -9,7 +9,7 @@ use crate::disk::format::{self, Applied, LogId, Membership, SMALL};
 use crate::disk::keys::Keys;
 use crate::entry::Data;
 use crate::error::{Error, storage};
-use crate::machine::{Builder, Capture, Generation, Generations, Image, Machine, Slot, Writes, load, store};
+use crate::machine::{Builder, Capture, Generation, Generations, Image, Machine, Slot, Writes, load, local, store};
 use crate::observer::Observer;
 use crate::types::{self, Answer, Snapshot, SnapshotMeta, StoredMembership, Types};
 use crate::work::Work;
@@ -225,7 +225,7 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, capture: Capture<M::Image>) -> io::Result<()> {
-        let capture = capture.local::<M::Loading>(&self.generations).await?;
+        let capture = local::<M::Loading>(capture, &self.generations).await?;
         let applied = meta.last_log_id.as_ref().map(LogId::from);
         let row = Applied {
             generation: capture.generation.number(),

@@ -21,7 +21,7 @@ mod filling;
 mod load;
 
 pub use capture::{Builder, Capture, Slot, store};
-pub use filling::Filling;
+pub use filling::{Filling, local};
 pub use generation::{Generation, Generations};
 pub use load::load;
 

@@ -72,7 +72,9 @@ fn nothing_to_open(found: &Value) -> Failure {
         .collect();
     let failure = Failure::new(7, "NOTHING_TO_FINALIZE", "there is no gate to open");
     if held_up.is_empty() {
-        return failure.why(format!("gate {} is open, and no node's program speaks a higher one", found["gate"]));
+        return failure
+            .why(format!("gate {} is open, and no node's program speaks a higher one", found["gate"]))
+            .fix("start the nodes with a newer version first, one after the other");
     }
     failure
         .why(format!("the programs of {} speak no higher gate than the one that is open", held_up.join(", ")))

@@ -3,6 +3,7 @@
 //! The same code runs in production and in simulations; what differs comes in as [`Parts`].
 
 mod introduce;
+mod open_gate;
 
 use crate::bench::{self, Bench};
 use crate::clock::Clocks;
@@ -17,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::node::Profile;
-use symbi_model::{GroupId, NodeId, codec, gate};
+use symbi_model::{GroupId, NodeId, codec};
 use symbi_policy::credential::IssuerKey;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -264,7 +265,7 @@ impl Core {
         let link = Arc::new(link::RaftLink { net: net.clone(), group: config.raft.group });
         let started = symbi_raft::start(config.raft.clone(), engine.clone(), link).await;
         let raft = started.map_err(|error| storage(&*engine, &error))?;
-        speaks_open_gate(raft.state().borrow().counters.gate)?;
+        open_gate::check(raft.state().borrow().counters.gate)?;
         if let Some(genesis) = &config.genesis {
             raft.bootstrap(genesis.clone()).await.map_err(|error| storage(&*engine, &error))?;
         }
@@ -461,21 +462,6 @@ fn cluster_id(
         }
     };
     (watched, keep)
-}
-
-/// A program older than the gate that is open could not read what the log may hold.
-fn speaks_open_gate(open: u32) -> Result<(), Failure> {
-    if open <= gate::spoken() {
-        return Ok(());
-    }
-    Err(Failure::new(
-        7,
-        "GATE_TOO_HIGH",
-        "this cluster was upgraded for good, and this program is of the version before",
-    )
-    .why(format!("gate {open} is open, and this program speaks none above {}", gate::spoken()))
-    .fix("start the node with the newer program")
-    .undo("nothing was changed"))
 }
 
 /// The genesis entry of a new cluster, encoded.

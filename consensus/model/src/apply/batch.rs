@@ -110,12 +110,12 @@ impl Opened {
         let decided = self.batch.decided_term == Some(term) || planted::active(Defect::TermCondition);
         decided && self.commands.iter().all(Command::is_leaders)
     }
-
 }
 
 /// What the chain keeps of a batch with so many commands. What is no signature by its length is kept as zeros: it verifies as little.
 fn line(batch: &Batch, index: u64, count: usize, root: Hash) -> BatchLine {
-    let signature = if batch.signature.len() == SIGNATURE_BYTES { batch.signature.clone() } else { vec![0; SIGNATURE_BYTES] };
+    let signature =
+        if batch.signature.len() == SIGNATURE_BYTES { batch.signature.clone() } else { vec![0; SIGNATURE_BYTES] };
     BatchLine {
         index,
         origin: batch.origin,

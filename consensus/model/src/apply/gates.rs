@@ -18,7 +18,7 @@ pub(super) fn check(state: &State, command: &Command) -> Result<(), Refusal> {
 }
 
 fn shut(state: &State, gate: u32) -> Result<(), Refusal> {
-    if gate > state.counters.gate.max(gate::CURRENT) { Err(Refusal::GateClosed { gate }) } else { Ok(()) }
+    if gate > state.counters.gate.max(gate::FIRST) { Err(Refusal::GateClosed { gate }) } else { Ok(()) }
 }
 
 pub(super) fn finalize(context: &Context<'_>, gate: u32, change: &mut Change) -> Result<Outcome, Refusal> {

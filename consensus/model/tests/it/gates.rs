@@ -67,7 +67,11 @@ fn a_command_a_table_and_an_act_version_of_the_next_gate_wait_for_it() {
     let applied = world.apply(next(&world, 1));
     assert_eq!(applied.outcomes, [closed], "the batch as a whole");
     let line = applied.batch_line.expect("a batch");
-    assert_eq!((applied.records[0].act.kind, line.count, line.acts), (Kind::BATCH_UNOPENED, 0, 2), "nothing in it was read");
+    assert_eq!(
+        (applied.records[0].act.kind, line.count, line.acts),
+        (Kind::BATCH_UNOPENED, 0, 2),
+        "nothing in it was read"
+    );
     assert_ne!(world.state.hash(), hash, "the records count");
     for number in [1, 2] {
         world.propose(number, None, vec![introduce(number, 2)]);

@@ -41,7 +41,7 @@ async fn a_snapshot_whose_install_was_given_up_is_there_wholly_or_not_at_all() {
         let mut machine = applied(&disk, 3).await;
         let mut snapshot = other.snapshot();
         snapshot.snapshot =
-            snapshot.snapshot.local::<crate::control::Loading>(&machine.generations).await.expect("it is filled in");
+            local::<crate::control::Loading>(snapshot.snapshot, &machine.generations).await.expect("it is filled in");
         disk.stall();
         assert!(machine.install_snapshot(&snapshot.meta, snapshot.snapshot).now_or_never().is_none(), "the disk hangs");
         if is_written {

@@ -1,7 +1,7 @@
 //! A snapshot: the state at one index, and the lines up to there, which are only ever added to.
 
 use super::frames::{Frames, Header};
-use super::{Filling, Generation, Generations, Image, Loading};
+use super::{Generation, Image};
 use crate::types::{Snapshot, Types};
 use openraft::RaftSnapshotBuilder;
 use std::io;
@@ -30,18 +30,6 @@ impl<I: Image> Capture<I> {
     /// Its rows and lines in frames.
     pub fn frames(&self) -> Frames {
         Frames::new(self.image.rows(), self.last, self.generation.clone())
-    }
-
-    /// The same on the disk of `generations`: itself if it is there already, as when it came over the wire.
-    pub async fn local<L: Loading<Image = I>>(self, generations: &Generations) -> io::Result<Self> {
-        if generations.owns(&self.generation) {
-            return Ok(self);
-        }
-        let mut filling = Filling::<L>::new(generations.next().await?, self.header());
-        for frame in self.frames() {
-            filling.take(&frame?)?;
-        }
-        filling.finish(self.last)
     }
 }
 

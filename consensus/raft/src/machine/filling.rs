@@ -1,7 +1,7 @@
 //! A snapshot that is being received: its frames go to disk under a generation of their own and are checked as they come.
 
 use super::frames::{Header, Item, items};
-use super::{Capture, Generation, Image, Loading, Source};
+use super::{Capture, Generation, Generations, Image, Loading, Source};
 use crate::disk::keys::Keys;
 use crate::error::storage;
 use std::io;
@@ -52,6 +52,18 @@ impl<L: Loading> Filling<L> {
         }
         Ok(Capture { image, last, generation: self.generation })
     }
+}
+
+/// The capture on the disk of `generations`: itself if it is there already, as when it came over the wire.
+pub async fn local<L: Loading>(capture: Capture<L::Image>, generations: &Generations) -> io::Result<Capture<L::Image>> {
+    if generations.owns(&capture.generation) {
+        return Ok(capture);
+    }
+    let mut filling = Filling::<L>::new(generations.next().await?, capture.header());
+    for frame in capture.frames() {
+        filling.take(&frame?)?;
+    }
+    filling.finish(capture.last)
 }
 
 fn broken(what: &str) -> io::Error {

@@ -3,6 +3,8 @@
 //! Time is tokio's, paused. What a test may break: a node's grants, the speed at which it hears of changes, and the
 //! way between the nodes.
 
+mod places;
+
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use futures::FutureExt;
@@ -10,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use symbi_host::{Event, GrantCall, Handle, Options, PeerError, Peers, Place, Places, Ports};
+use symbi_host::{Event, GrantCall, Handle, Options, PeerError, Peers, Ports};
 use symbi_model::agent::{AgentName, AgentState, Resources, Spec, Status};
 use symbi_model::command::{CreateToken, Enrol, Genesis};
 use symbi_model::entry::{CONTROL, Entry, Item, Payload};
@@ -401,7 +403,7 @@ fn node(
         driver: Arc::clone(driver),
         gate,
         peers: peers.clone(),
-        places: places(peers, Arc::clone(&direction)),
+        places: places::places(peers, Arc::clone(&direction)),
         grants: grants(Arc::clone(log), Arc::clone(&granted)),
         wall_ms,
         boottime,
@@ -484,21 +486,6 @@ fn peers(handles: Handles, from: NodeId, direction: Arc<Mutex<Direction>>, sent:
                 Ok(Err(_)) => Err(PeerError::Broken),
                 Err(_) => Err(PeerError::TimedOut),
             }
-        }
-        .boxed()
-    })
-}
-
-/// Room on the way as long as it is not full.
-fn places(peers: Peers, direction: Arc<Mutex<Direction>>) -> Places {
-    Arc::new(move |to: NodeId| {
-        let (peers, direction) = (Arc::clone(&peers), Arc::clone(&direction));
-        async move {
-            while *direction.lock().unwrap() == Direction::Full {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            let place: Place = Box::new(move |frame, within| peers(to, frame, within));
-            Ok(place)
         }
         .boxed()
     })

@@ -104,7 +104,7 @@ impl Admission {
 
     fn readable(&self, from: NodeId, batch: &Batch) -> Result<(), AdmissionError> {
         let mut leaders = batch.decided_term.is_some();
-        let gate = self.state.borrow().counters.gate.max(gate::CURRENT);
+        let gate = self.state.borrow().counters.gate.max(gate::FIRST);
         for item in &batch.items {
             let command = codec::decode_command(&item.command).map_err(|_| AdmissionError::Foreign)?;
             if command.gate() > gate {
