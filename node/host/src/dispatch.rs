@@ -84,6 +84,8 @@ impl Given {
         let Ok(answer) = timeout_at(deadline, &mut answer).await else {
             drop(slot);
             delivery.end(Ending::DeadlineExceeded { delivered: true });
+            // Whoever waits for a late answer must not keep what was asked: such waits are not bounded by the slots.
+            drop(delivery);
             let was_open = *gates.borrow() && gates.has_changed().is_ok_and(|changed| !changed);
             if was_open && deadline.saturating_duration_since(since) >= FAIR {
                 responsiveness.missed();

@@ -79,8 +79,11 @@ impl Opened {
     /// A request is answered.
     fn remove(&self, group: GroupId, bytes: usize) {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(used) = groups.get_mut(&group) {
-            used.remove(bytes);
+        let Some(used) = groups.get_mut(&group) else { return };
+        used.remove(bytes);
+        if *used == Used::default() {
+            // The group is the peer's word: one that makes them up must not fill the map.
+            groups.remove(&group);
         }
     }
 }

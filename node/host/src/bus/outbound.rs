@@ -103,9 +103,17 @@ async fn advance(
                 },
             },
             // Whether the first message is still the same is looked at again.
-            Err(_) => drop(open.window.acquire().await),
+            Err(_) => {
+                *reserved = None;
+                drop(open.window.acquire().await);
+            }
         }
-    } else if let Some(last) = queue.unsettled() {
+        return;
+    }
+    // A place is held for what can be sent at once. Whoever waits for something else with one in hand keeps it from others, from
+    // its own hello too, which needs one.
+    *reserved = None;
+    if let Some(last) = queue.unsettled() {
         last.settled().await;
     } else if is_here {
         enter_here(host, sender, queue, route);
