@@ -70,15 +70,14 @@ fn nothing_to_open(found: &Value) -> Failure {
         .filter(|node| node["holds_up"] == true)
         .filter_map(|node| node["node"].as_str())
         .collect();
-    let failure = Failure::new(7, "NOTHING_TO_FINALIZE", "there is no gate to open");
-    if held_up.is_empty() {
-        return failure
-            .why(format!("gate {} is open, and no node's program speaks a higher one", found["gate"]))
-            .fix("start the nodes with a newer version first, one after the other");
-    }
-    failure
-        .why(format!("the programs of {} speak no higher gate than the one that is open", held_up.join(", ")))
-        .fix("start those nodes with the new version, then ask again")
+    let (why, fix) = if held_up.is_empty() {
+        let why = format!("gate {} is open, and no node's program speaks a higher one", found["gate"]);
+        (why, "start the nodes with a newer version first, one after the other")
+    } else {
+        let why = format!("the programs of {} speak no higher gate than the one that is open", held_up.join(", "));
+        (why, "start those nodes with the new version, then ask again")
+    };
+    Failure::new(7, "NOTHING_TO_FINALIZE", "there is no gate to open").why(why).fix(fix)
 }
 
 fn overview(found: &Value) -> String {

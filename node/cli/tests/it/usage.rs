@@ -12,11 +12,11 @@ fn an_unknown_verb() {
     check(
         &["agnet", "ls"],
         expect![[r#"
-        error[USAGE]: 'symbi-node' has no verb "agnet"
-          why: its verbs are start, token, cluster, node, agent, policy, why, msg, audit, bench, version
-          fix: did you mean 'agent'? see 'symbi-node --help'
-        exit 2
-    "#]],
+            error[USAGE]: 'symbi-node' has no verb "agnet"
+              why: its verbs are start, token, cluster, node, agent, policy, why, msg, audit, upgrade, bench, version
+              fix: did you mean 'agent'? see 'symbi-node --help'
+            exit 2
+        "#]],
     );
     check(
         &["agent", "lst"],

@@ -112,7 +112,7 @@ impl OutboundSession {
 
     /// Whether it takes no new messages, whatever its age.
     pub(super) fn is_over(&self) -> bool {
-        self.channel.is_closed() || self.parted.load(Ordering::Relaxed)
+        self.channel.is_closed() || self.parted.load(Ordering::Relaxed) || *self.abandoned()
     }
 
     /// Takes note that the other side keeps it no longer. What has not ended has some time yet: the reply to a batch may be on
