@@ -10,7 +10,7 @@ use std::path::Path;
 use symbi_cluster_tests::{Cluster, Ran, SOON, eventually, symbi};
 
 /// Verbs whose output is a measurement, or that change what is in force: their own tests look at them.
-const ELSEWHERE: &[&str] = &["bench", "policy apply", "policy rollback", "policy test"];
+const ELSEWHERE: &[&str] = &["bench", "policy apply", "policy rollback", "policy test", "upgrade check"];
 
 /// How much of an output stays the same from run to run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,6 +152,7 @@ async fn every_read_prints_what_was_reviewed() {
         ("policy ls", &[], Stays::Whole),
         ("policy diff", &["1", "1"], Stays::Whole),
         ("policy schema", &[], Stays::Whole),
+        ("upgrade status", &[], Stays::Whole),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden");
     for (verb, more, stays) in table {
