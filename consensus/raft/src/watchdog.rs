@@ -120,15 +120,15 @@ impl<M: Machine> Actor<M> {
             if verdict.failed {
                 return self.give_up();
             }
-            if verdict.hand_over {
-                self.hand_over().await;
+            if verdict.hand_over && self.hand_over().await {
+                self.stall.handed_over = Some(now);
             }
             self.say();
         }
     }
 
     fn say(&self) {
-        let stalled = self.stall.lasted >= self.options.stall_after;
+        let stalled = self.stall.lasted >= self.options.stall_after && !self.leads_on();
         self.health.send_if_modified(|health| {
             // Once it has come back, openraft must first find out what became of its leadership.
             let settled = *health == Health::Well || self.is_settled();
@@ -139,6 +139,13 @@ impl<M: Machine> Actor<M> {
         });
     }
 
+    /// Whether it leads, and nobody could be asked to take over: then it goes on, by the disks of the others if there are any. To fall
+    /// silent would leave the group without a leader and bring no other.
+    fn leads_on(&self) -> bool {
+        let handed_over = self.stall.handed_over.is_some_and(|at| at.elapsed() <= self.stall.lasted);
+        !handed_over && self.raft.metrics().borrow_watched().state == ServerState::Leader
+    }
+
     /// Whether what openraft says of itself can be believed again: it follows, or a quorum has just heard it.
     fn is_settled(&self) -> bool {
         let metrics = self.raft.metrics();
@@ -147,13 +154,15 @@ impl<M: Machine> Actor<M> {
         metrics.state != ServerState::Leader || heard || metrics.membership_config.voter_ids().count() < 2
     }
 
-    async fn hand_over(&self) {
+    /// Asks the best successor to lead; false if there is none.
+    async fn hand_over(&self) -> bool {
         let to = successor(&self.raft.metrics().borrow_watched(), self.options.replica(), self.options.election_max);
-        let Some(to) = to else { return };
+        let Some(to) = to else { return false };
         tracing::error!(to = %to, "this node's disk does not confirm what it is given: leadership is handed over");
         self.health.send_replace(Health::Stalled);
         // It may be stuck in its disk; then the others elect another when they hear nothing more.
         drop(tokio::time::timeout(PATIENCE, self.raft.trigger().transfer_leader(to)).await);
+        true
     }
 
     fn give_up(&self) {
@@ -171,11 +180,7 @@ impl Stall {
         self.oldest = oldest;
         self.lasted = if silent { self.lasted + since.min(2 * PERIOD) } else { Duration::ZERO };
         let again = self.handed_over.is_none_or(|at| now - at >= options.stall_ends);
-        let hand_over = self.lasted >= options.stall_after && again;
-        if hand_over {
-            self.handed_over = Some(now);
-        }
-        Verdict { hand_over, failed: self.lasted >= options.stall_ends }
+        Verdict { hand_over: self.lasted >= options.stall_after && again, failed: self.lasted >= options.stall_ends }
     }
 }
 
@@ -217,10 +222,21 @@ mod tests {
         for tick in 1..=100_u32 {
             now += PERIOD;
             let verdict = stall.look(Some(7), PERIOD, &options, now);
-            handed_over.extend(verdict.hand_over.then_some(tick));
+            if verdict.hand_over {
+                handed_over.push(tick);
+                stall.handed_over = Some(now);
+            }
             failed = failed.or(verdict.failed.then_some(tick));
         }
         assert_eq!((handed_over.as_slice(), failed), ([20].as_slice(), Some(100)));
+    }
+
+    #[test]
+    fn while_nobody_can_take_over_it_is_asked_again_at_each_look() {
+        let options = Options::new(NodeId([1; 32]));
+        let (mut stall, now) = (Stall::default(), Instant::now());
+        let asked = (0..=25).filter(|_| stall.look(Some(7), PERIOD, &options, now).hand_over).count();
+        assert_eq!(asked, 6, "from the twentieth look after the first on");
     }
 
     #[test]

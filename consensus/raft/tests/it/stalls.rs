@@ -92,3 +92,20 @@ async fn leadership_goes_to_a_voter_that_was_heard_of_late() {
         drop(hung.await);
     }
 }
+
+/// Silence would leave the group without a leader and bring no other.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_nobody_can_relieve_leads_on() {
+    let cluster = Cluster::bootstrapped(1, |options| options).await;
+    cluster.write(0, 1).await;
+    let term = cluster.status(0, |status| status.leads()).await.term;
+    cluster.hosts[0].disk.stall();
+    let old = cluster.replica(0).clone();
+    let hung = tokio::spawn(async move { old.propose(write(1_000)).await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let status = cluster.status(0, |_| true).await;
+    assert!(status.leads() && status.term == term, "{status:?}");
+    cluster.hosts[0].disk.resume();
+    hung.await.expect("it was not stopped").expect("the disk has confirmed it");
+    cluster.write(0, 1).await;
+}
