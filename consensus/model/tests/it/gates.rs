@@ -58,7 +58,7 @@ fn a_command_a_table_and_an_act_version_of_the_next_gate_wait_for_it() {
     let hash = world.state.hash();
     let closed = Outcome::Refused(Refusal::GateClosed { gate: 2 });
     let applied = world.propose(1, None, vec![mark(1)]);
-    assert_eq!((applied.outcomes, applied.rows.len()), (vec![closed.clone()], 1), "the counters alone");
+    assert_eq!((applied.outcomes, applied.rows.len()), (vec![closed.clone()], 2), "counters and chain alone");
     assert!(world.state.marks.is_empty());
     let next = |world: &World, key_byte| {
         let batch = world.batch(1, None, vec![mark(key_byte)]).in_acts(2, CLUSTER, GroupId(0), &key(1));

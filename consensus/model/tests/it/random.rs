@@ -70,6 +70,8 @@ fn nodes_own() -> BoxedStrategy<String> {
 
 /// A leader's.
 fn leaders() -> BoxedStrategy<String> {
+    let phase = prop_oneof![Just("next"), Just("settled"), Just("aborted")];
+    let voters = prop_oneof![Just("n1"), Just("n1 n2"), Just("n1 n2 n3"), Just("n2 n4")];
     prop_oneof![
         8 => (agent(), node(), epoch())
             .prop_map(|(agent, node, epoch)| format!("place {agent} on {node} expecting {epoch}")),
@@ -77,6 +79,8 @@ fn leaders() -> BoxedStrategy<String> {
         1 => node().prop_map(|node| format!("clear {node}")),
         1 => node().prop_map(|node| format!("down {node}")),
         3 => node().prop_map(|node| format!("up {node}")),
+        1 => Just("seal".to_owned()),
+        2 => (phase, voters).prop_map(|(phase, voters)| format!("{phase} {voters}")),
     ]
     .boxed()
 }
@@ -99,7 +103,9 @@ fn batch() -> impl Strategy<Value = String> {
 
 /// A line of a script.
 fn line() -> impl Strategy<Value = String> {
-    prop_oneof![24 => batch(), 1 => Just("blank".to_owned()), 2 => (0..1500u16).prop_map(|time| format!("time {time}"))]
+    let seats = prop_oneof![Just("seats n1"), Just("seats n1 and n1 n2"), Just("seats n1 n2")];
+    let seats = seats.prop_map(str::to_owned);
+    prop_oneof![24 => batch(), 1 => Just("blank".to_owned()), 2 => (0..1500u16).prop_map(|time| format!("time {time}")), 1 => seats]
 }
 
 /// A cluster after the prelude.
@@ -184,7 +190,7 @@ fn the_state_hash_of_a_known_history_stays_what_it_is() {
     world.line("n1 decided 1: place a1 on n1 expecting 0");
     world.term = 2;
     let applied = world.apply(Payload::Blank);
-    assert_eq!(applied.rows.len(), 1, "a blank entry writes the counters only");
+    assert_eq!(applied.rows.len(), 2, "a blank entry writes counters and chain only");
     expect![[r#"
         089da73eecb8ea1e56efdaa33d5e3f60c23ec8bdd79a820af469ed393dfe27a7
         660aff2d23ef3404efcd1884974e88f4d65fa14b519ce091b0ac6ba3ce866e4d"#]]
