@@ -237,9 +237,12 @@ fn parts(setup: &Arc<Setup>) -> Result<Parts, Failure> {
     let saved = symbi_raft::saved_index(&engine, CONTROL)
         .map_err(|error| Failure::new(10, "DATABASE", "cannot read the disk").why(error.to_string()))?;
     setup.recorder.tell(&setup.name, Event::Opened { saved });
+    let files = setup.witness.open();
+    let files = files.map_err(|error| Failure::new(1, "DATABASE", "cannot open the disk").why(error.to_string()))?;
     let (recorder, name) = (setup.recorder.clone(), setup.name.clone());
     Ok(Parts {
         engine: Arc::new(engine),
+        files: Arc::new(files),
         driver: Arc::new(programs::driver(setup)),
         clocks: clocks(&setup.lease, &setup.wall),
         meter: Arc::new(meter),

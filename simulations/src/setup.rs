@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use symbi_model::{Outcome, State};
 use symbi_server::failure::Failure;
+use symbi_store::files::Simulated;
 use symbi_store::memory::Disk;
 
 /// What a host keeps outside of its starts.
@@ -37,6 +38,8 @@ pub struct Setup {
     pub wall: Arc<Wall>,
     /// Its disk.
     pub disk: Arc<Disk>,
+    /// The folder of its witness.
+    pub witness: Arc<Simulated>,
     /// Its small files.
     pub files: Mutex<Files>,
     /// What its writer's writes came to.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use symbi_model::agent::{AgentState, Hold};
 use symbi_model::{Command, NodeId, Outcome, State};
 use symbi_raft::Role;
+use symbi_store::files::Simulated;
 use symbi_store::memory::Disk;
 use tokio::sync::watch;
 
@@ -332,6 +333,7 @@ fn setup(number: usize, shared: &Arc<Shared>, recorder: &Recorder, random: &mut 
             random.random_range(-WALL_PPM..=WALL_PPM),
         )),
         disk: Disk::seeded(random.random()),
+        witness: Simulated::seeded(random.random()),
         files: Mutex::new(Files::fresh(random)),
         acknowledged: Mutex::new(Acknowledged::new(agent)),
         answered: AtomicU64::new(0),

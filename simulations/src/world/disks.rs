@@ -44,6 +44,7 @@ impl World {
     /// Takes from a host's disk what a power cut takes, and tells what became of what was in flight.
     pub(super) fn cut_power(&mut self, at: usize) {
         let Remains { kept, lost, torn } = self.hosts[at].disk.crash();
+        self.hosts[at].witness.crash();
         self.failed[at] = false;
         let name = &self.hosts[at].name;
         let fates =

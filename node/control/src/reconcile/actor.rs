@@ -65,6 +65,7 @@ impl Actor {
                 Ok(()) = self.ports.leadership.changed() => self.look(),
                 Ok(()) = self.ports.state.changed(), if !self.dirty => self.dirty = true,
                 Ok(()) = self.ports.replication.changed(), if !self.dirty => self.dirty = true,
+                Ok(()) = self.ports.witnessed.changed(), if !self.dirty => self.dirty = true,
             }
         }
     }
@@ -103,7 +104,9 @@ impl Actor {
         let effects = term.wake(&state, now);
         let hints = hints(&self.ports.views.borrow(), now);
         let placements = term.plan_placements(&state, &hints, &self.options, now);
-        let step = term.plan_membership(&state, &self.ports.replication.borrow(), now);
+        let witnessed = *self.ports.witnessed.borrow();
+        let step = term.plan_membership(&state, &self.ports.replication.borrow(), witnessed, now);
+        let seals = term.plan_seal(&state, now);
         let health = term.health(now);
         self.health.send_if_modified(|seen| std::mem::replace(seen, health) != *seen);
         self.carry_out(effects);
@@ -112,6 +115,9 @@ impl Actor {
         }
         if let Some(step) = step {
             self.step(step);
+        }
+        if seals {
+            self.task(task::seal(self.proposer()));
         }
     }
 
@@ -169,6 +175,9 @@ impl Actor {
             Step::Change(change) => {
                 let port = self.ports.changes.clone();
                 self.task(task::change(port, change, self.options.change_deadline));
+            }
+            Step::Voters(phase, voters) => {
+                self.task(task::finish(self.proposer(), Command::Voters { phase, voters }));
             }
             Step::FinishJoin(node) => self.task(task::finish(self.proposer(), Command::FinishJoin { node })),
             Step::ClearJoin(node) => self.task(task::finish(self.proposer(), Command::ClearJoin { node })),
