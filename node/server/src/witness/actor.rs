@@ -227,9 +227,10 @@ impl Actor {
         self.since_hop = self.since_hop.saturating_add(1);
         self.hand_out();
         let closed = self.sources.state.borrow().checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-        let lacks = self.book.gap().is_some() || self.book.witnessed() < closed;
-        // What was closed a moment ago is mostly on its way.
-        if lacks && std::mem::replace(&mut self.lacked, lacks) {
+        let lacks_hop = self.book.gap().is_some();
+        let lacks = lacks_hop || self.book.witnessed() < closed;
+        // What was closed a moment ago is mostly on its way, unless only those sign it who were voters before.
+        if lacks_hop || (lacks && self.lacked) {
             self.ask();
         }
         self.lacked = lacks;

@@ -169,12 +169,14 @@ impl Book {
         self.open.values().rev().find(|entry| entry.signature(node).is_some())
     }
 
-    /// The size of the earliest hop whose predecessor is not known; none if all are.
+    /// Below which size hops are to be asked for: of the latest one that is not witnessed as far as is known here, because it was
+    /// signed by others, or whose predecessor is not known; none if there is no such hop.
     #[must_use]
     pub fn gap(&self) -> Option<u64> {
         let known: BTreeSet<Hash> = self.hops.values().map(|entry| entry.claim.digest).collect();
-        let lacks = |entry: &&Entry| is_named(entry) && !known.contains(&entry.checkpoint.hop);
-        self.hops.values().rev().find(lacks).map(|entry| entry.claim.size)
+        let lacks =
+            |entry: &&Entry| !entry.is_witnessed() || (is_named(entry) && !known.contains(&entry.checkpoint.hop));
+        self.hops.values().rev().find(lacks).map(|entry| entry.claim.size + 1)
     }
 
     /// Whether a checkpoint that was not closed here is believed.

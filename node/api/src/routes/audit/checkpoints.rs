@@ -9,7 +9,7 @@ use symbi_proto::wire::Witnessed;
 use tokio::sync::watch;
 
 /// How long an export waits for signatures on the last checkpoint that it reaches: they are mostly on their way.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The checkpoints that belong to the chain as it is in `state`, by size.
 ///
@@ -17,13 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// When this node has not been told of every hop yet.
 pub async fn of(state: &State, mut witness: watch::Receiver<Witness>) -> Result<Vec<Checkpoint>, Error> {
     let closed = state.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-    let is_there = |known: &Witness| known.witnessed >= closed;
+    let is_there = |known: &Witness| known.witnessed >= closed && known.hops.iter().all(is_witnessed);
     // Where they do not come, the bundle says what is witnessed so far.
     let _ = tokio::time::timeout(PATIENCE, witness.wait_for(is_there)).await;
     let known = witness.borrow().clone();
     let size = state.chain.frontier.size();
     let hops: Vec<&Witnessed> = known.hops.iter().filter(|hop| hop.checkpoint.size <= size).collect();
-    if !is_unbroken(&hops) {
+    let is_proved = hops.split_last().is_none_or(|(_, before)| before.iter().all(|hop| is_witnessed(hop)));
+    if !is_proved || !is_unbroken(&hops) {
         return Err(Error::Unavailable(
             "this node has not been told yet who ruled the cluster before it came: export again, or from another node"
                 .to_owned(),
@@ -33,6 +34,11 @@ pub async fn of(state: &State, mut witness: watch::Receiver<Witness>) -> Result<
     let mut all: Vec<&Witnessed> = hops.into_iter().chain(last).collect();
     all.sort_by_key(|one| one.checkpoint.size);
     Ok(all.into_iter().map(line).collect())
+}
+
+/// Whether a majority of its voters has signed it.
+fn is_witnessed(known: &Witnessed) -> bool {
+    known.checkpoint.is_witnessed_by(|node| known.signatures.iter().any(|(signer, _)| signer == node))
 }
 
 /// Whether each hop names the one before it, and the first one none.
