@@ -192,8 +192,8 @@ fn commands_keep_their_bytes() {
         agent.start: 011402613110[00*15]a101030a757365723a61646d696e
         agent.restart: 011502613110[00*15]a1000a757365723a61646d696e
         agent.rollback: 011602613110[00*15]a101030a757365723a61646d696e[ac*32]
-        audit.seal: 0113
-        audit.voters: 01140102[11*32][12*32]
+        audit.seal: 0117
+        audit.voters: 01180102[11*32][12*32]
     "#]].assert_eq(&out);
 }
 

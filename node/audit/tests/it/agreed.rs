@@ -95,6 +95,7 @@ impl Replica {
             profile: profile(1),
             gate: gate::CURRENT,
             admin_token: Hash([7; 32]),
+            secret: symbi_model::secret::Secret([8; 32]),
             policies: POLICIES.to_owned(),
         };
         let genesis = symbi_model::Batch::genesis(genesis, [7; 16], &key(1), START_MS);
