@@ -27,6 +27,8 @@ pub enum Lane {
     Control,
     /// Messages of agents.
     Message,
+    /// What entries of Raft's log left behind, for who took a snapshot in their place.
+    Lines,
 }
 
 /// The longest body of a call or an answer: 1 MiB of payload and 64 KiB around it.
@@ -34,11 +36,11 @@ pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
 
 impl Lane {
     /// All lanes, in the order of [`Self::index`].
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Control, Self::Message];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Control, Self::Message, Self::Lines];
 
     /// The lanes a node has to a learner that does not know it yet.
-    pub(crate) const RAFT: [Self; 4] = [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote];
+    pub(crate) const RAFT: [Self; 5] = [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Lines];
 
     /// Its place in [`Self::ALL`].
     pub(crate) const fn index(self) -> usize {
@@ -47,7 +49,7 @@ impl Lane {
 
     /// Whether it is one of [`Self::RAFT`].
     pub(crate) const fn is_raft(self) -> bool {
-        matches!(self, Self::Append | Self::Heartbeat | Self::Snapshot | Self::Vote)
+        matches!(self, Self::Append | Self::Heartbeat | Self::Snapshot | Self::Vote | Self::Lines)
     }
 
     /// The protocol's name on the wire, with its version: a version that reads or bounds frames in another way has another.
@@ -59,6 +61,7 @@ impl Lane {
             Self::Vote => "/symbi/raft/vote/1",
             Self::Control => "/symbi/control/1",
             Self::Message => "/symbi/message/1",
+            Self::Lines => "/symbi/raft/lines/1",
         }
     }
 }

@@ -76,7 +76,7 @@ async fn rows_that_are_not_those_that_were_saved_are_refused() {
     let disk = memory::Disk::new();
     drop(applied(&disk, 3).await);
     assert_eq!(index(&open(&disk).expect("it opens")), 3);
-    let [(from, to), _] = Keys::new(GROUP).generations(0, 1);
+    let (from, to) = Keys::new(GROUP).generations(0, 1);
     let rows = engine(&disk).scan(&from, &to, 100).expect("it reads");
     assert!(!rows.is_empty());
     for (key, value) in rows {
@@ -88,6 +88,44 @@ async fn rows_that_are_not_those_that_were_saved_are_refused() {
         change(&disk, &key, Some(value));
     }
     assert_eq!(index(&open(&disk).expect("nothing was deleted")), 3);
+}
+
+/// A start reads the last entry's lines and no others: so much must be its state's.
+#[tokio::test(start_paused = true)]
+async fn last_lines_that_are_not_the_states_are_refused() {
+    use crate::position::Position;
+    let disk = memory::Disk::new();
+    drop(applied(&disk, 9).await);
+    let line = |index| Keys::new(GROUP).line(Position { index, line: 1 });
+    let value = |index| engine(&disk).get(&line(index)).expect("it reads").expect("it is there");
+    let (last, before) = (value(9), value(8));
+    for changed in [None, Some(before), Some(last[..last.len() - 1].to_vec())] {
+        change(&disk, &line(9), changed);
+        let refused = open(&disk).err().expect("another chain would be taken for its own");
+        assert!(matches!(refused, Error::Recovery { .. }), "{refused}");
+    }
+    change(&disk, &line(9), Some(last));
+    change(&disk, &line(1), None);
+    assert_eq!(index(&open(&disk).expect("it is whole where it ends")), 9, "the rest is not read");
+}
+
+/// What a crash has left of lines must be what the log gives again.
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_is_applied_again_and_leaves_another_line_stops_the_replica() {
+    let disk = memory::Disk::new();
+    let entry = |index| types::Entry::new(types::LogId::new(1.into(), index), EntryPayload::Blank);
+    let apply = async |machine: &mut Applier<Control>| {
+        machine.apply(futures::stream::iter((1..=3).map(|index| Ok((entry(index), None))))).await
+    };
+    apply(&mut open(&disk).expect("it opens")).await.expect("it applies");
+    let mut again = open(&disk).expect("its rows were not saved");
+    assert_eq!(index(&again), 0);
+    apply(&mut again).await.expect("they are the same lines");
+    drop(again);
+    let line = Keys::new(GROUP).line(crate::position::Position { index: 2, line: 1 });
+    let value = engine(&disk).get(&line).expect("it reads").expect("it is there");
+    change(&disk, &line, Some([value.as_slice(), &[0]].concat()));
+    assert!(apply(&mut open(&disk).expect("its rows were not saved")).await.is_err(), "another line is there");
 }
 
 /// Puts another value in a row's place, or none.

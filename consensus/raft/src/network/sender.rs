@@ -27,7 +27,7 @@ impl<I: Image> Client<I> {
         vote: types::Vote,
         snapshot: Snapshot<Capture<I>>,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        let transfer = self.shared.transfers.begin(snapshot.snapshot.last);
+        let transfer = self.shared.transfers.begin(self.target.node, snapshot.snapshot.last);
         let begin = Begin {
             transfer: transfer.number,
             vote: Vote::from(&vote),
@@ -51,11 +51,16 @@ impl<I: Image> Client<I> {
     async fn frames(&self, frames: Frames, transfer: &Transfer) -> Result<u64, StreamingError<Types>> {
         let deadline = self.shared.options.snapshot_deadline;
         let answers = self.cut(frames).enumerate().map(|(sequence, frame)| {
-            let frame = frame.map(Data);
-            let body = frame.map(|frame| Body::Frame { transfer: transfer.number, sequence: sequence as u64, frame });
+            let frame = frame.map(|frame| (frame.len(), Data(frame)));
             // Queued here, in their order; what follows only waits.
-            let answer = body.map(|body| self.step(body, deadline));
-            async move { answer.map_err(unreadable)?.await }
+            let answer = frame.map(|(bytes, frame)| {
+                let body = Body::Frame { transfer: transfer.number, sequence: sequence as u64, frame };
+                (bytes, self.step(body, deadline))
+            });
+            async move {
+                let (bytes, answer) = answer.map_err(unreadable)?;
+                answer.await.inspect(|_| transfer.taken(bytes))
+            }
         });
         answers.buffered(IN_FLIGHT).try_fold(0, async |count, _| Ok(count + 1)).await
     }

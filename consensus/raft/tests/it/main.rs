@@ -6,6 +6,7 @@ mod cluster;
 mod failover;
 mod fixtures;
 mod groups;
+mod holes;
 mod link;
 mod machines;
 mod membership;

@@ -132,6 +132,7 @@ async fn the_status_of_a_cluster_of_one() {
           "commit_index": 1,
           "applied_index": 1,
           "age_ms": 0,
+          "silence_ms": null,
           "nodes": [
             {
               "name": "n1",
@@ -160,7 +161,8 @@ async fn the_status_of_a_cluster_of_one() {
           "policy_set": 1,
           "audit": {
             "records": 1,
-            "head": "64 hex digits"
+            "head": "64 hex digits",
+            "missing": []
           },
           "healthy": true,
           "problems": [],
