@@ -61,6 +61,8 @@ names! {
         BATCH_EMPTY = 3, "batch.empty";
         /// A batch of a gate that is not open: what is in it was not read.
         BATCH_UNOPENED = 4, "batch.unopened";
+        /// An entry that should be a batch and cannot be read.
+        BATCH_UNREADABLE = 5, "batch.unreadable";
         /// The cluster's making.
         CLUSTER_GENESIS = 10, "cluster.genesis";
         /// A node's admission.
@@ -199,6 +201,8 @@ names! {
         FIXED = 35, "FIXED";
         /// The node is leaving.
         NODE_LEAVING = 36, "NODE_LEAVING";
+        /// The entry is none that anybody could have proposed.
+        UNREADABLE = 50, "UNREADABLE";
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod admission;
 mod in_flight;
+mod log_time;
 mod queue;
 mod submission;
 mod successor;

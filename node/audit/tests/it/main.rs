@@ -15,3 +15,4 @@ mod overflow;
 #[path = "../../../../cluster-tests/src/seeds.rs"]
 mod seeds;
 mod tree;
+mod unreadable;
