@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use symbi_raft::link::Kind;
 use symbi_raft::memory::Mesh;
-use symbi_raft::{MembershipChange, Options, Replica, open};
+use symbi_raft::{MembershipChange, Options, Replica, Work, open};
 use symbi_store::Engine;
 use symbi_store::memory::{Disk, Memory};
 use tokio::sync::{Mutex, watch};
