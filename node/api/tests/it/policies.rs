@@ -43,7 +43,7 @@ async fn a_set_is_applied_listed_shown_compared_and_taken_back() {
     let lines: Vec<(&Value, &Value)> =
         listed.as_array().unwrap().iter().map(|line| (&line["number"], &line["current"])).collect();
     assert_eq!(lines, [(&json!(3), &json!(true)), (&json!(2), &json!(false)), (&json!(1), &json!(false))]);
-    assert_eq!(stage.get("/api/v1/policies/schema").await.body["schema"], symbi_policy::SCHEMA);
+    assert_eq!(stage.get("/api/v1/policies/schema").await.body["schema"], symbi_policy::schema_text());
 }
 
 #[tokio::test]
