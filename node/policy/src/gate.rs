@@ -199,7 +199,7 @@ impl Gate {
         let mut verdict = kept.verdict();
         // What a policy forbids is not nearer to being permitted for a clause of another.
         if let Some(asked) = kept.finding.asked.as_ref().filter(|_| verdict.determining.is_empty()) {
-            verdict.nearest = nearest(&self.inner.judge, asked);
+            verdict.nearest = asked.nearest.get_or_init(|| nearest(&self.inner.judge, asked)).clone();
         }
         Some(verdict)
     }

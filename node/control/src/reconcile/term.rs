@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 
 /// Between a membership step that was done and the next.
 const AFTER_STEP: Duration = Duration::from_millis(50);
+/// After a placement plan none is made for so many times as long as it took: whoever asks for a grant meanwhile is answered, however
+/// many agents there are.
+const REST: u32 = 10;
 /// Between a membership step that failed and the next.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -43,6 +46,8 @@ pub(super) struct Term {
     left_over: bool,
     /// The state when placements were last planned, and when that was.
     planned: Option<(State, Duration)>,
+    /// How long the last plan took to make.
+    planning: Duration,
     /// The state whose nodes the grants know.
     known: State,
 }
@@ -60,6 +65,7 @@ impl Term {
             step_after: Duration::ZERO,
             left_over: false,
             planned: None,
+            planning: Duration::ZERO,
             known: state.clone(),
         }
     }
@@ -121,6 +127,13 @@ impl Term {
         effects
     }
 
+    /// A look that began at `looked` has planned placements by `now`, if it did.
+    pub(super) fn planned_by(&mut self, looked: Duration, now: Duration) {
+        if self.planned.as_ref().is_some_and(|(_, at)| *at == looked) {
+            self.planning = now.saturating_sub(looked);
+        }
+    }
+
     /// The next placements to propose; none while some are on their way, or nothing calls for a look.
     pub(super) fn plan_placements(
         &mut self,
@@ -135,8 +148,8 @@ impl Term {
         self.planned = Some((state.clone(), now));
         self.left_over = false;
         let (problem, previous) = placement::problem(state, hints, &self.health(now));
-        let plan = placement::solve(&problem, &previous);
-        let commands = plan.places.into_iter().take(options.portion).filter_map(|place| {
+        let places = placement::places(&problem, &previous);
+        let commands = places.into_iter().take(options.portion).filter_map(|place| {
             let agent = state.agents.get(&place.agent)?;
             let expected = agent.placement.map(|placement| placement.epoch);
             Some(Command::Place { name: place.agent, id: agent.id, expected, node: place.node })
@@ -150,7 +163,8 @@ impl Term {
         let Some((seen, at)) = &self.planned else { return true };
         let age = now.saturating_sub(*at);
         let changed = self.left_over || !seen.agents.ptr_eq(&state.agents) || !seen.nodes.ptr_eq(&state.nodes);
-        age >= options.look_every || (changed && age >= options.tick)
+        let pause = options.tick.max(self.planning * REST);
+        age >= options.look_every.max(pause) || (changed && age >= pause)
     }
 
     /// The next membership step; none while one is on its way.

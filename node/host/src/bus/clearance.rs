@@ -6,6 +6,7 @@ use crate::ending::{Ending, not_delivered};
 use crate::host::Host;
 use serde::de::IgnoredAny;
 use symbi_model::agent::{AgentName, Hold};
+use symbi_model::ledger::entry::VERDICT_BYTES;
 use symbi_model::ledger::{self, Entry};
 use symbi_model::{MessageId, State};
 use symbi_policy::{AgentRef, Ask, Tell};
@@ -59,11 +60,17 @@ fn permit(
     judged.map_err(|refusal| denied(host, envelope.message, refusal))
 }
 
-/// What becomes of a message that a policy does not allow; the ledger keeps the verdict.
+/// What becomes of a message that a policy does not allow; the ledger keeps the verdict, and what came nearest if there is room
+/// for it.
 pub(super) fn denied(host: &Host, message: MessageId, refusal: symbi_policy::Denied) -> Ending {
     let symbi_policy::Denied { decision, reason, .. } = refusal;
-    if let Some(verdict) = host.ports.gate.verdict(&decision) {
-        let denied = ledger::Denied { decision, message: Some(message), verdict: verdict.encode() };
+    if let Some(mut verdict) = host.ports.gate.verdict(&decision) {
+        let mut encoded = verdict.encode();
+        if encoded.len() > VERDICT_BYTES {
+            verdict.nearest.clear();
+            encoded = verdict.encode();
+        }
+        let denied = ledger::Denied { decision, message: Some(message), verdict: encoded };
         host.ledger.record(Entry::Denied(denied));
     }
     Ending::Denied { decision, reason }

@@ -6,10 +6,10 @@
 
 use super::pidfd::Pidfd;
 use super::pidfile::{self, Identity};
-use super::{Living, Run};
+use super::Living;
 use crate::error::Error;
 use rustix::process::Pid;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,11 +53,15 @@ pub(super) async fn sweep(run_dir: &Path, living: &Living) -> Result<usize, Erro
     let groups: BTreeSet<i32> = groups.map(|identity| identity.pid).collect();
     let prefix = format!("{}/", run_dir.display());
     let living = living.clone();
-    let killed = end(move |pid, stat| {
-        groups.contains(&stat.group)
-            || mark(pid).is_some_and(|mark| mark.starts_with(&prefix) && !living.contains(&mark))
+    let ended = end(move |pid, stat| {
+        let is_ours = groups.contains(&stat.group)
+            || mark(pid).is_some_and(|mark| mark.starts_with(&prefix) && !living.contains(&mark));
+        is_ours.then_some(())
     })
     .await?;
+    if let Some(count) = ended.left.get(&()) {
+        return Err(Error::Unswept { count: *count });
+    }
     for (path, _) in files {
         match std::fs::remove_file(&path) {
             // Its run has ended since the files were listed.
@@ -65,34 +69,53 @@ pub(super) async fn sweep(run_dir: &Path, living: &Living) -> Result<usize, Erro
             removed => removed.map_err(|source| Error::RunDir { path, source })?,
         }
     }
-    Ok(killed)
+    Ok(ended.killed.get(&()).copied().unwrap_or(0))
 }
 
-/// Ends what an agent has left outside its process group.
-pub(super) async fn end_strays(run: &Run) -> Result<usize, Error> {
-    let own = run.mark.clone();
-    end(move |pid, _| mark(pid).as_deref() == Some(&own)).await
+/// Processes by whose they are, counted.
+#[derive(Debug, Default)]
+pub(super) struct Ended<K> {
+    /// Those that were killed.
+    pub killed: BTreeMap<K, usize>,
+    /// Those that were there at last all the same.
+    pub left: BTreeMap<K, usize>,
 }
 
-/// Kills every process for which `ours` holds until there is none, and returns how many there were.
-async fn end(ours: impl Fn(i32, &Stat) -> bool + Send + Sync + Clone + 'static) -> Result<usize, Error> {
-    let mut killed = 0;
+/// Ends what agents have left outside their process groups; `marks` are those of their runs.
+pub(super) async fn end_strays(marks: BTreeSet<String>) -> Result<Ended<String>, Error> {
+    end(move |pid, _| mark(pid).filter(|mark| marks.contains(mark))).await
+}
+
+/// Kills every process that is somebody's by `whose` until there is none.
+async fn end<K: Ord + Send + 'static>(
+    whose: impl Fn(i32, &Stat) -> Option<K> + Send + Sync + Clone + 'static,
+) -> Result<Ended<K>, Error> {
+    let mut ended = Ended { killed: BTreeMap::new(), left: BTreeMap::new() };
     for _ in 0..ROUNDS {
-        let ours = ours.clone();
-        let found = tokio::task::spawn_blocking(move || find(&ours)).await.map_err(|_| Error::Closed)?;
+        let found = look(&whose).await?;
         if found.is_empty() {
-            return Ok(killed);
+            return Ok(ended);
         }
-        killed += found.len();
-        for process in &found {
+        let mut ending = Vec::with_capacity(found.len());
+        for (owner, process) in found {
             // It may be gone already.
             let _ = process.kill();
+            *ended.killed.entry(owner).or_default() += 1;
+            ending.push(gone(process));
         }
-        let gone = futures::future::join_all(found.into_iter().map(gone));
-        let _ = tokio::time::timeout(PATIENCE, gone).await;
+        let _ = tokio::time::timeout(PATIENCE, futures::future::join_all(ending)).await;
     }
-    let left = tokio::task::spawn_blocking(move || find(&ours)).await.map_err(|_| Error::Closed)?.len();
-    if left > 0 { Err(Error::Unswept { count: left }) } else { Ok(killed) }
+    for (owner, _) in look(&whose).await? {
+        *ended.left.entry(owner).or_default() += 1;
+    }
+    Ok(ended)
+}
+
+async fn look<K: Send + 'static>(
+    whose: &(impl Fn(i32, &Stat) -> Option<K> + Send + Sync + Clone + 'static),
+) -> Result<Vec<(K, Pidfd)>, Error> {
+    let whose = whose.clone();
+    tokio::task::spawn_blocking(move || find(&whose)).await.map_err(|_| Error::Closed)
 }
 
 async fn gone(process: Pidfd) {
@@ -102,13 +125,13 @@ async fn gone(process: Pidfd) {
     }
 }
 
-fn find(ours: &impl Fn(i32, &Stat) -> bool) -> Vec<Pidfd> {
+fn find<K>(whose: &impl Fn(i32, &Stat) -> Option<K>) -> Vec<(K, Pidfd)> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     pids.filter_map(|pid| {
         let process = Pidfd::open(Pid::from_raw(pid)?).ok()?;
         let stat = stat(pid).filter(|stat| !matches!(stat.state, 'Z' | 'X'))?;
-        ours(pid, &stat).then_some(process)
+        Some((whose(pid, &stat)?, process))
     })
     .collect()
 }
