@@ -13,7 +13,7 @@ use ed25519_dalek::SigningKey;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::str::FromStr;
-use symbi_model::agent::{Agent, AgentName, Desired, Hold, Placement, Resources, Restart, Spec};
+use symbi_model::agent::{Agent, AgentName, Placement, Resources, Restart, Spec};
 use symbi_model::entry::CONTROL;
 use symbi_model::node::{CREDENTIAL_KEY_BYTES, Liveness, Membership, Node, Profile};
 use symbi_model::policy::{NO_ENTITIES, PermitRef, PolicySet};
@@ -82,6 +82,7 @@ pub fn unplaced() -> State {
         domain: "symbi.symbi.internal".to_owned(),
         anchor: Hash::default(),
         generation: 0,
+        secret: symbi_model::secret::Secret([7; 32]),
     });
     let number = PolicyNumber(1);
     let (text, entities, actor) = (symbi_policy::STARTER.to_owned(), NO_ENTITIES.to_owned(), "node:n1".to_owned());
@@ -102,9 +103,9 @@ pub fn unplaced() -> State {
 pub fn placed() -> State {
     let mut state = unplaced();
     for number in 0..AGENTS {
-        let held = Placement { node: node(number % NODES), epoch: Epoch(number + 1), index: 2, hold: Hold::Held };
         let record = state.agents.get_mut(&agent(number)).expect("every agent is there");
-        record.placement = Some(held);
+        let reserved = record.spec.resources;
+        record.placement = Some(Placement::held(node(number % NODES), Epoch(number + 1), 2, reserved));
     }
     state.recounted()
 }
@@ -134,16 +135,7 @@ fn record(number: u64, random: &mut StdRng) -> Agent {
         restart: Restart::OnFailure,
         ..Spec::new(agent(number), "demo", vec!["python3".to_owned(), "/opt/agents/reviewer.py".to_owned()])
     };
-    Agent {
-        id: uuid(number),
-        spec: spec.into(),
-        desired: Desired::Running,
-        placement: None,
-        status: None,
-        annotations: Default::default(),
-        version: 1,
-        created_at: 1,
-    }
+    Agent::new(uuid(number), spec, 1)
 }
 
 /// [`BATCH`] annotations, each of another agent.

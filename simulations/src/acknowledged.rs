@@ -110,8 +110,7 @@ impl Acknowledged {
 #[cfg(test)]
 mod tests {
     use super::Acknowledged;
-    use std::sync::Arc;
-    use symbi_model::agent::{Agent, Desired, Spec};
+    use symbi_model::agent::{Agent, Spec};
     use symbi_model::{AgentId, ClientId, State};
 
     fn acknowledged(acked: u64) -> Acknowledged {
@@ -131,16 +130,8 @@ mod tests {
     fn state(written: u64, versions: u64) -> State {
         let name: symbi_model::agent::AgentName = "count-1".parse().expect("a name");
         let spec = Spec::new(name.clone(), "sim", vec!["count".to_owned()]);
-        let mut agent = Agent {
-            id: AgentId("01a19467-e997-77ff-b6c6-a3bc4c4f3f7c".parse().expect("a UUID")),
-            spec: Arc::new(spec),
-            desired: Desired::Running,
-            placement: None,
-            status: None,
-            annotations: Default::default(),
-            version: 1 + versions,
-            created_at: 1,
-        };
+        let id = AgentId("01a19467-e997-77ff-b6c6-a3bc4c4f3f7c".parse().expect("a UUID"));
+        let mut agent = Agent { version: 1 + versions, ..Agent::new(id, spec, 1) };
         for number in 1..=written {
             agent.annotations.insert(format!("note-{number}"), number.to_string());
         }

@@ -1,20 +1,29 @@
 //! An agent as the cluster knows it: what was asked for, where it is placed, what its node last said of it.
 
+mod account;
+mod shared;
+mod spec;
+
+pub use account::{Account, Exit};
+pub use spec::{Recorded, Spec};
+
+use crate::document::Document;
 use crate::ids::{AgentId, Epoch, Incarnation, NodeId, ParseError};
 use imbl::OrdMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 /// The longest agent name, in bytes.
 pub const NAME_BYTES: usize = 63;
-/// The longest encoded spec, in bytes.
+/// The longest document of a spec, in bytes.
 pub const SPEC_BYTES: usize = 64 * 1024;
+/// The longest owner, in bytes.
+pub const OWNER_BYTES: usize = 128;
 /// The most that one agent can reserve: so that sums of reservations stay far from overflow.
 pub const RESOURCES: Resources = Resources { memory_mb: 1 << 40, cpu_millis: 1 << 40 };
-/// The longest detail of a report, in bytes.
+/// The longest detail of a report, in bytes, and the longest document of one.
 pub const DETAIL_BYTES: usize = 4096;
 /// The longest annotation key, in bytes.
 pub const ANNOTATION_KEY_BYTES: usize = 63;
@@ -78,6 +87,7 @@ impl<'de> Deserialize<'de> for AgentName {
 
 /// What isolates an agent from its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// A process of the node's own user.
     Process,
@@ -93,6 +103,7 @@ impl fmt::Display for Tier {
 
 /// When an agent that ended is started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Restart {
     /// Whatever its end was.
     Always,
@@ -104,6 +115,7 @@ pub enum Restart {
 
 /// Which of the nodes that could take an agent is given it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// The one with the most room left (worst fit).
     #[default]
@@ -159,56 +171,6 @@ impl Resources {
     }
 }
 
-/// What a user asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spec {
-    /// Its name.
-    pub name: AgentName,
-    /// Whose it is: agents of one owner may message each other under the starter policies.
-    pub owner: String,
-    /// The program and its arguments.
-    pub command: Vec<String>,
-    /// Variables added to the program's otherwise small environment.
-    pub env: BTreeMap<String, String>,
-    /// How many messages it is given before it has answered the first, at least 1.
-    pub max_in_flight: u16,
-    /// What is reserved for it.
-    pub resources: Resources,
-    /// What isolates it.
-    pub tier: Tier,
-    /// When it is started again.
-    pub restart: Restart,
-    /// Words that policies may look at, such as `team=x`.
-    pub labels: BTreeSet<String>,
-    /// Labels that its node must have.
-    pub require: BTreeSet<String>,
-    /// Which of the nodes that could take it is given it.
-    pub strategy: Strategy,
-    /// A higher one is placed first.
-    pub priority: u16,
-}
-
-impl Spec {
-    /// A process of `owner`'s that reserves nothing, whatever its node, and is started again whenever it ends.
-    #[must_use]
-    pub fn new(name: AgentName, owner: &str, command: Vec<String>) -> Self {
-        Self {
-            name,
-            owner: owner.to_owned(),
-            command,
-            env: BTreeMap::new(),
-            max_in_flight: 1,
-            resources: Resources::default(),
-            tier: Tier::Process,
-            restart: Restart::Always,
-            labels: BTreeSet::new(),
-            require: BTreeSet::new(),
-            strategy: Strategy::default(),
-            priority: 0,
-        }
-    }
-}
-
 /// What the cluster wants of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Desired {
@@ -242,6 +204,24 @@ pub struct Placement {
     pub index: u64,
     /// Whether it may still act.
     pub hold: Hold,
+    /// What it reserves while it is held: what the spec asked for by which it was placed, whatever the spec asks for by now.
+    pub reserved: Resources,
+    /// Whether it is to end, so that the agent is started anew under another epoch: its node ends the process and releases it.
+    pub ends: bool,
+}
+
+impl Placement {
+    /// One that its node holds, as a `Place` at this index gives it.
+    #[must_use]
+    pub fn held(node: NodeId, epoch: Epoch, index: u64, reserved: Resources) -> Self {
+        Self { node, epoch, index, hold: Hold::Held, reserved, ends: false }
+    }
+
+    /// Whether its node holds it.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.hold == Hold::Held
+    }
 }
 
 /// The lifecycle's states.
@@ -301,6 +281,8 @@ pub struct Status {
     pub restarts: u32,
     /// Why, for people; empty when there is nothing to say.
     pub detail: String,
+    /// What else there is to say: the document of an [`Account`]; none when that is nothing.
+    pub account: Option<Document>,
 }
 
 /// An agent's record.
@@ -310,7 +292,10 @@ pub struct Agent {
     pub id: AgentId,
     /// What was asked for; shared, because a record is copied with each change of its neighbours in the tree.
     #[serde(with = "shared")]
-    pub spec: Arc<Spec>,
+    pub spec: Arc<Recorded>,
+    /// What was asked for before, which a rollback brings back; none before the first update.
+    #[serde(with = "shared::optional")]
+    pub previous: Option<Arc<Recorded>>,
     /// What is wanted now.
     pub desired: Desired,
     /// Where it is, if it was ever placed.
@@ -325,20 +310,34 @@ pub struct Agent {
     pub created_at: u64,
 }
 
-/// A shared value is encoded as the value itself.
-mod shared {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::sync::Arc;
-
-    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error> {
-        T::serialize(value, serializer)
+impl Agent {
+    /// A new record: wanted running, nowhere yet.
+    #[must_use]
+    pub fn new(id: AgentId, spec: impl Into<Arc<Recorded>>, created_at: u64) -> Self {
+        Self {
+            id,
+            spec: spec.into(),
+            previous: None,
+            desired: Desired::Running,
+            placement: None,
+            status: None,
+            annotations: OrdMap::new(),
+            version: 1,
+            created_at,
+        }
     }
 
-    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Arc<T>, D::Error>
-    where
-        T: Deserialize<'de>,
-        D: Deserializer<'de>,
-    {
-        T::deserialize(deserializer).map(Arc::new)
+    /// Whether a node holds its placement.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.placement.is_some_and(|placement| placement.is_held())
+    }
+
+    /// Whether its node has said, under its last epoch, that it ended by its own restart policy and is not started again.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let Some(status) = &self.status else { return false };
+        let last = self.placement.map(|placement| placement.epoch);
+        last == Some(status.epoch) && matches!(status.state, AgentState::Completed | AgentState::Failed)
     }
 }

@@ -21,6 +21,7 @@ mod observe;
 mod placements;
 mod policies;
 mod requests;
+mod specs;
 mod tokens;
 
 use crate::act::{Act, Actor};

@@ -6,8 +6,10 @@
 
 pub mod blob;
 pub mod bytes;
+pub mod rows;
 
 pub use bytes::{Error, VERSION, decode, encode};
+pub use rows::{decode_row, encode_row};
 
 use crate::command::Command;
 use crate::entry::{BATCH_BYTES, Batch, COMMAND_BYTES};

@@ -1,12 +1,15 @@
 //! The commands: everything that can change the replicated state.
 
-use crate::agent::{AgentName, AgentState, Spec};
+use crate::agent::{AgentName, AgentState, Recorded};
+use crate::document::Document;
 use crate::gate;
 use crate::hash::Hash;
 use crate::ids::{AgentId, ClusterId, Epoch, Incarnation, NodeId, TokenId};
 use crate::ledger::Anchor;
 use crate::names::Kind;
 use crate::node::Profile;
+use crate::secret::Secret;
+use crate::state::State;
 use serde::{Deserialize, Serialize};
 
 /// A change of the replicated state. The order of variants is the disk format: new ones go at the end.
@@ -57,7 +60,9 @@ pub enum Command {
         /// Its id, minted by the proposer.
         id: AgentId,
         /// What was asked for.
-        spec: Spec,
+        spec: Recorded,
+        /// Its document's hash under the cluster's secret: for the audit, which does not know the secret.
+        mac: Hash,
         /// For the audit: who asked.
         actor: String,
     },
@@ -129,6 +134,19 @@ pub enum Command {
         /// For the audit: who asked.
         actor: String,
     },
+    /// Gives an agent another spec; if it runs, it is started anew.
+    UpdateAgent(UpdateAgent),
+    /// Wants an agent to run that was stopped, or has ended.
+    StartAgent(Aimed),
+    /// Wants an agent started anew.
+    RestartAgent(Aimed),
+    /// Gives an agent the spec that it had before its last update; if it runs, it is started anew.
+    RollbackAgent {
+        /// The agent, as it must be.
+        aimed: Aimed,
+        /// The hash of the spec that it is given, under the cluster's secret.
+        mac: Hash,
+    },
     /// The next gate's command, in builds for tests only: writes a row of the next gate's table.
     #[cfg(planted)]
     Mark {
@@ -165,7 +183,11 @@ impl Command {
             | Self::Annotate { .. }
             | Self::ApplyPolicies { .. }
             | Self::RemoveNode { .. }
-            | Self::Finalize { .. } => Class::Permitted,
+            | Self::Finalize { .. }
+            | Self::UpdateAgent(_)
+            | Self::StartAgent(_)
+            | Self::RestartAgent(_)
+            | Self::RollbackAgent { .. } => Class::Permitted,
             #[cfg(planted)]
             Self::Mark { .. } => Class::NodesOwn,
             Self::FinishJoin { .. }
@@ -181,6 +203,13 @@ impl Command {
     #[must_use]
     pub fn needs_permit(&self) -> bool {
         self.class() == Class::Permitted
+    }
+
+    /// Records an agent, whose spec is named in the audit as `state`'s cluster names it.
+    #[must_use]
+    pub fn create_agent(state: &State, id: AgentId, spec: impl Into<Recorded>, actor: String) -> Self {
+        let spec = spec.into();
+        Self::CreateAgent { id, mac: state.spec_mac(&spec), spec, actor }
     }
 
     /// The next gate's command, which writes row `key` of the next gate's table; there is one in builds for tests only.
@@ -199,6 +228,11 @@ impl Command {
         match self {
             #[cfg(planted)]
             Self::Mark { .. } => gate::NEXT,
+            Self::Genesis(Genesis { profile, .. })
+            | Self::Enrol(Enrol { profile, .. })
+            | Self::Introduce { profile, .. } => profile.about.gate(),
+            Self::CreateAgent { spec, .. } | Self::UpdateAgent(UpdateAgent { spec, .. }) => spec.document.gate(),
+            Self::Report(report) => report.account.as_ref().map_or(gate::FIRST, Document::gate),
             _ => gate::FIRST,
         }
     }
@@ -237,6 +271,10 @@ impl Command {
             | Self::ApplyPolicies { actor, .. }
             | Self::RemoveNode { actor, .. }
             | Self::Finalize { actor, .. } => Some(actor),
+            Self::UpdateAgent(UpdateAgent { aimed, .. })
+            | Self::StartAgent(aimed)
+            | Self::RestartAgent(aimed)
+            | Self::RollbackAgent { aimed, .. } => Some(&aimed.actor),
             #[cfg(planted)]
             Self::Mark { .. } => None,
             Self::Genesis(_)
@@ -275,6 +313,10 @@ impl Command {
             Self::Anchor { .. } => Kind::LEDGER_ANCHOR,
             Self::RemoveNode { .. } => Kind::NODE_REMOVE,
             Self::Finalize { .. } => Kind::UPGRADE_FINALIZE,
+            Self::UpdateAgent(_) => Kind::AGENT_UPDATE,
+            Self::StartAgent(_) => Kind::AGENT_START,
+            Self::RestartAgent(_) => Kind::AGENT_RESTART,
+            Self::RollbackAgent { .. } => Kind::AGENT_ROLLBACK,
             #[cfg(planted)]
             Self::Mark { .. } => Kind::NEXT_MARK,
         }
@@ -302,6 +344,8 @@ pub struct Genesis {
     pub admin_token: Hash,
     /// Policy set 1.
     pub policies: String,
+    /// 32 random bytes, under which specs are named in the audit.
+    pub secret: Secret,
 }
 
 /// A node's admission.
@@ -332,6 +376,32 @@ pub struct CreateToken {
     pub actor: String,
 }
 
+/// An agent as whoever asks knew it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aimed {
+    /// Its name.
+    pub name: AgentName,
+    /// Its id, so that a new agent of the same name is not meant.
+    pub id: AgentId,
+    /// The version that its record must still have; none for whatever it has.
+    pub version: Option<u64>,
+    /// For the audit: who asked.
+    pub actor: String,
+}
+
+/// Another spec for an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateAgent {
+    /// The agent, as it must be.
+    pub aimed: Aimed,
+    /// What is asked for now. Name and owner stay.
+    pub spec: Recorded,
+    /// Its document's hash under the cluster's secret.
+    pub mac: Hash,
+    /// For the audit: the fields that change, as `resources.memory_mb`, and never what they are.
+    pub changed: Vec<String>,
+}
+
 /// What an agent is doing, as its node says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -351,4 +421,6 @@ pub struct Report {
     pub detail: String,
     /// Process ended, gates shut, and this epoch is never started again.
     pub released: bool,
+    /// What else there is to say: the document of an [`crate::agent::Account`]; none when that is nothing.
+    pub account: Option<Document>,
 }

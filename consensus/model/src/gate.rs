@@ -32,6 +32,19 @@ pub fn of_acts(acts: u16) -> u32 {
     if acts <= ACTS { FIRST } else { FIRST.saturating_add(u32::from(acts - ACTS)) }
 }
 
+/// The highest version of rows, documents and messages that belongs to a gate: a version has the number of the gate that brought
+/// it, so that what a value needs is seen from its version.
+#[must_use]
+pub const fn version(gate: u32) -> u16 {
+    if gate > u16::MAX as u32 { u16::MAX } else { gate as u16 }
+}
+
+/// The gate that brought a version of a row, a document or a message.
+#[must_use]
+pub const fn of_version(version: u16) -> u32 {
+    version as u32
+}
+
 /// Lets this process speak the next gate. Without effect in a release.
 pub fn speak_next() {
     next::speak();

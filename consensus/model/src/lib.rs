@@ -9,6 +9,7 @@ pub mod apply;
 pub mod codec;
 pub mod command;
 pub mod dedup;
+pub mod document;
 pub mod entry;
 pub mod field;
 pub mod gate;
@@ -24,6 +25,7 @@ pub mod planted;
 pub mod policy;
 pub mod proposal;
 pub mod record;
+pub mod secret;
 pub mod state;
 pub mod token;
 

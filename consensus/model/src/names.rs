@@ -199,6 +199,12 @@ names! {
         FIXED = 35, "FIXED";
         /// The node is leaving.
         NODE_LEAVING = 36, "NODE_LEAVING";
+        /// The record was written meanwhile.
+        VERSION_MOVED = 40, "VERSION_MOVED";
+        /// There is no spec of before.
+        NO_PREVIOUS = 41, "NO_PREVIOUS";
+        /// The spec's hash is not the one that the command names.
+        SPEC_HASH = 42, "SPEC_HASH";
     }
 }
 
@@ -299,5 +305,9 @@ names! {
         SPEC = 46, "spec";
         /// Which node lacks it.
         SPEAKS = 47, "speaks";
+        /// The fields that change.
+        CHANGED = 60, "changed";
+        /// A record's version.
+        VERSION = 61, "version";
     }
 }

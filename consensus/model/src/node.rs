@@ -1,6 +1,7 @@
 //! A node's record, kept for ever: a removed node's key still verifies what it signed.
 
 use crate::agent::{Resources, Tier};
+use crate::document::{Document, Form};
 use crate::gate;
 use crate::ids::TokenId;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ pub const CREDENTIAL_KEY_BYTES: usize = 65;
 pub const LABELS: usize = 64;
 /// The longest label, in bytes.
 pub const LABEL_BYTES: usize = 128;
+/// The longest document of a profile, in bytes.
+pub const ABOUT_BYTES: usize = 4096;
 /// How many agents a node takes that does not say.
 pub const MAX_AGENTS: u32 = 10_000;
 
@@ -74,6 +77,31 @@ pub struct Profile {
     pub tiers: BTreeSet<Tier>,
     /// The highest gate that its program speaks.
     pub speaks: u32,
+    /// What else there is to say: the document of an [`About`].
+    pub about: Document,
+}
+
+/// What a node says of itself beside what `apply`, placement and the network read: a document, which may grow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Its program's version.
+    pub program: String,
+}
+
+impl Form for About {
+    const NAME: &'static str = "profile";
+
+    fn version(&self) -> u16 {
+        1
+    }
+}
+
+impl About {
+    /// What this program says.
+    #[must_use]
+    pub fn here() -> Self {
+        Self { program: env!("CARGO_PKG_VERSION").to_owned() }
+    }
 }
 
 impl Profile {
@@ -88,6 +116,7 @@ impl Profile {
             labels: BTreeSet::new(),
             tiers: BTreeSet::from([Tier::Process]),
             speaks: gate::spoken(),
+            about: Document::of(&About::here()),
         }
     }
 }

@@ -143,6 +143,21 @@ pub enum Refusal {
     /// The node is up, or holds agents.
     #[error("the node is still in use: only a node that is down and holds no agent is removed")]
     NodeInUse,
+    /// Another write came first.
+    #[error("the record was changed meanwhile: it is of version {current} by now")]
+    VersionMoved {
+        /// The record's version.
+        current: u64,
+    },
+    /// An update that would change what stays.
+    #[error("an agent keeps its name and its owner: make another agent for another owner")]
+    Fixed,
+    /// A rollback of an agent that was never updated.
+    #[error("the agent was never updated: there is no spec of before")]
+    NoPrevious,
+    /// The spec is not the one that the command's hash names.
+    #[error("the spec is not the one that the command names by its hash")]
+    SpecHash,
     /// The command, or the batch, belongs to a version that was not finalized.
     #[error("this needs gate {gate}, which `upgrade finalize` has not opened yet")]
     GateClosed {
@@ -231,6 +246,10 @@ impl Refusal {
             Self::Unsuitable { .. } => Code::UNSUITABLE,
             Self::StaleAnchor => Code::STALE_ANCHOR,
             Self::NodeInUse => Code::NODE_IN_USE,
+            Self::VersionMoved { .. } => Code::VERSION_MOVED,
+            Self::Fixed => Code::FIXED,
+            Self::NoPrevious => Code::NO_PREVIOUS,
+            Self::SpecHash => Code::SPEC_HASH,
             Self::GateClosed { .. } => Code::GATE_CLOSED,
             Self::GateUnspoken { .. } => Code::GATE_UNSPOKEN,
         }

@@ -22,7 +22,7 @@ pub use loader::Loader;
 pub use rows::Rows;
 pub use table::{Row, Table};
 
-use crate::agent::{Agent, AgentName, Resources};
+use crate::agent::{Agent, AgentName, Recorded, Resources};
 use crate::dedup::LastWrite;
 use crate::hash::Hash;
 use crate::ids::{ClientId, NodeId, PolicyNumber, TokenId};
@@ -95,6 +95,13 @@ impl State {
     pub fn node_by_name(&self, name: &str) -> Option<(NodeId, &Node)> {
         let named = |(_, node): &(&NodeId, &Node)| node.membership != Membership::Removed && node.name == name;
         self.nodes.iter().find(named).map(|(id, node)| (*id, node))
+    }
+
+    /// How the audit names a spec: its document's hash under the cluster's secret.
+    #[must_use]
+    pub fn spec_mac(&self, spec: &Recorded) -> Hash {
+        let secret = self.cluster.as_ref().map(|cluster| cluster.secret).unwrap_or_default();
+        secret.mac(spec.document.as_bytes())
     }
 
     /// The state hash: SHA-256 over the sums of the tables. Equal on replicas that have applied the same entries; it finds

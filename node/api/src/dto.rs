@@ -4,6 +4,7 @@ pub mod agent;
 pub mod audit;
 pub mod bench;
 pub mod cases;
+pub mod change;
 pub mod cluster;
 pub mod message;
 pub mod policy;

@@ -47,10 +47,28 @@ impl Writer {
         command: Command,
         deadline_ms: u64,
     ) -> Result<Committed, Error> {
+        let judge = |gate: &Gate, state: &State| Ok(gate.judge(state, act.clone())?.reference());
+        self.judged(judge, request, command, deadline_ms).await
+    }
+
+    /// As [`Writer::permitted`], for what is judged otherwise than as one act.
+    ///
+    /// # Errors
+    /// As `judge`; why there is no outcome.
+    pub async fn judged<J>(
+        &self,
+        judge: J,
+        request: RequestId,
+        command: Command,
+        deadline_ms: u64,
+    ) -> Result<Committed, Error>
+    where
+        J: Fn(&Gate, &State) -> Result<PermitRef, Error>,
+    {
         let until = Instant::now() + Duration::from_millis(deadline_ms);
         let mut left_ms = deadline_ms;
         for judged in 1.. {
-            let permit = self.gate.judge(&self.state.borrow().clone(), act.clone())?.reference();
+            let permit = judge(&self.gate, &self.state.borrow().clone())?;
             let committed = submit(&self.proposals, request, permit, command.clone(), left_ms).await?;
             let moved = matches!(committed.outcome, Outcome::Refused(Refusal::PolicyMoved { .. }));
             if !moved || judged == JUDGED {
@@ -80,6 +98,24 @@ pub async fn propose<R: Act + Clone>(
     act: &R,
     command: Command,
 ) -> Result<Committed, Error> {
+    let judge = |gate: &Gate, state: &State| Ok(gate.judge(state, act.clone())?.reference());
+    propose_judged(ports, pool, headers, judge, command).await
+}
+
+/// As [`propose`], for what is judged otherwise than as one act.
+///
+/// # Errors
+/// As `judge`; the refusal, or why there is no outcome.
+pub async fn propose_judged<J>(
+    ports: &Ports,
+    pool: &Pool,
+    headers: &HeaderMap,
+    judge: J,
+    command: Command,
+) -> Result<Committed, Error>
+where
+    J: Fn(&Gate, &State) -> Result<PermitRef, Error>,
+{
     let loan = match headers.get(KEY_HEADER) {
         Some(key) => Err(keys::parse(key.to_str().unwrap_or_default())?),
         None => Ok(pool.lend((ports.wall_ms)())),
@@ -88,7 +124,7 @@ pub async fn propose<R: Act + Clone>(
         Ok(loan) => loan.key,
         Err(key) => *key,
     };
-    let committed = writer(ports).permitted(act, request, command, timeout_ms(headers)?).await?;
+    let committed = writer(ports).judged(judge, request, command, timeout_ms(headers)?).await?;
     if let Ok(loan) = loan {
         loan.settle();
     }

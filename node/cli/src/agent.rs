@@ -1,5 +1,7 @@
 //! `agent`: run agents and talk to them.
 
+mod anew;
+
 use crate::context::{Context, Plain, failure, unreadable};
 use crate::lookup::{self, path};
 use crate::output::{Output, cell, pairs, print_json, table};
@@ -9,7 +11,7 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use symbi_api::client::{Client, segment};
 use symbi_api::dto::spec::{Spec, with_suggestion};
@@ -48,6 +50,24 @@ pub enum Verb {
     /// Stop an agent; its record stays
     #[command(after_help = "Examples:\n  symbi-node agent stop reviewer-1")]
     Stop(Target),
+    /// Start an agent that was stopped, or that has ended
+    #[command(after_help = "Examples:\n  symbi-node agent start reviewer-1 --wait")]
+    Start(Again),
+    /// End an agent and start it anew, on the same node if that has room
+    #[command(
+        after_help = "Its process is ended as by a stop, its placement is released, and it is placed anew under a higher epoch: nothing that\nthe old process still tries is accepted.\n\nExamples:\n  symbi-node agent restart reviewer-1 --wait"
+    )]
+    Restart(Again),
+    /// Give an agent another specification; if it runs, it is started anew with it
+    #[command(
+        after_help = "The file is one of 'agent run'; name and owner stay. You need permission to update the agent (agent::update), and to create one\nof the new specification (agent::create). The old specification is kept for 'agent rollback'.\n\nExamples:\n  symbi-node agent update reviewer.toml --dry-run\n  symbi-node agent update reviewer.toml --wait\n  symbi-node agent update reviewer.toml --version 3    # refused if another write came first\n\nExit codes: 0 done or nothing to do, 1 refused (VERSION_MOVED, FIXED), 3 no such agent, 4 denied, 6 deadline exceeded."
+    )]
+    Update(Update),
+    /// Give an agent the specification that it had before its last update
+    #[command(
+        after_help = "A rollback is an update like any other: rolled back twice, an agent has what it had.\n\nExamples:\n  symbi-node agent rollback reviewer-1 --wait"
+    )]
+    Rollback(Again),
     /// Stop an agent and remove its record
     #[command(after_help = "Examples:\n  symbi-node agent rm reviewer-1")]
     Rm(Target),
@@ -116,6 +136,46 @@ pub struct Target {
     context: Context,
 }
 
+/// The flags of what starts an agent anew.
+#[derive(Args)]
+pub struct Again {
+    /// The agent: its whole name or id
+    #[arg(value_parser = value::agent)]
+    pub name: String,
+    /// Only if its record is of this version; 'agent show' prints it
+    #[arg(long, value_name = "N")]
+    pub version: Option<u64>,
+    /// Wait until the agent runs and has answered `initialize`
+    #[arg(long)]
+    pub wait: bool,
+    /// The node.
+    #[command(flatten)]
+    pub context: Context,
+}
+
+/// The flags of `agent update`.
+#[derive(Args)]
+pub struct Update {
+    /// The specification, TOML
+    #[arg(value_parser = value::path)]
+    pub file: PathBuf,
+    /// Only if its record is of this version; 'agent show' prints it
+    #[arg(long, value_name = "N")]
+    pub version: Option<u64>,
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print what changes as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Wait until the agent runs with it and has answered `initialize`
+    #[arg(long, conflicts_with = "dry_run")]
+    pub wait: bool,
+    /// The node.
+    #[command(flatten)]
+    pub context: Context,
+}
+
 /// The flags of a message.
 #[derive(Args)]
 pub struct Message {
@@ -155,6 +215,10 @@ pub async fn run(verb: Verb) -> Result<(), Failure> {
             Ok(())
         }
         Verb::Stop(target) => write(&target.context, Method::POST, &path(&target.name, "/stop"), None).await,
+        Verb::Start(again) => anew::again(again, "start").await,
+        Verb::Restart(again) => anew::again(again, "restart").await,
+        Verb::Rollback(again) => anew::again(again, "rollback").await,
+        Verb::Update(update) => anew::update(update).await,
         Verb::Rm(target) => write(&target.context, Method::DELETE, &path(&target.name, ""), None).await,
         Verb::Annotate { name, key, value, context } => {
             let at = path(&name, &format!("/annotations/{}", segment(&key)));
@@ -175,30 +239,42 @@ async fn write(context: &Context, method: Method, path: &str, body: Option<Value
     Ok(())
 }
 
-async fn run_agent(run: Run) -> Result<(), Failure> {
+/// The agent's name and the body of a request, from a specification's file.
+fn read_spec(file: &Path) -> Result<(String, Value), Failure> {
     let bad = |what: String| {
-        Failure::new(2, "SPEC", format!("{} is not a valid agent specification", run.file.display()))
+        Failure::new(2, "SPEC", format!("{} is not a valid agent specification", file.display()))
             .why(what)
             .fix("see the example in 'symbi-node agent run --help'")
     };
-    let text = std::fs::read_to_string(&run.file).map_err(|error| unreadable(&run.file, &error))?;
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
     let spec: Spec = toml::from_str(&text).map_err(|error| bad(with_suggestion(&error.to_string())))?;
     spec.clone().into_model().map_err(|error| bad(error.to_string()))?;
     let body = serde_json::to_value(&spec).map_err(|error| bad(error.to_string()))?;
+    Ok((spec.name, body))
+}
+
+async fn run_agent(run: Run) -> Result<(), Failure> {
+    let (_, body) = read_spec(&run.file)?;
     let client = run.context.client()?;
     let headers = run.context.write_headers();
     let sent = client.send(Method::POST, "/api/v1/agents", Some(&body), &headers).await;
     let created = sent.map_err(|error| failure(&error))?;
     if run.wait {
-        wait_running(&client, &created, run.context.timeout()).await?;
+        wait_running(&client, &created, None, run.context.timeout()).await?;
     }
     print_json(&created);
     Ok(())
 }
 
-async fn wait_running(client: &Client, created: &Value, patience: Duration) -> Result<(), Failure> {
-    let name = cell(&created["name"]);
-    let at = format!("{}?at={}", path(&name, ""), created["index"]);
+/// Waits until the agent of that name runs, as of the index, under another epoch than `before`.
+async fn wait_running(
+    client: &Client,
+    written: &Value,
+    before: Option<u64>,
+    patience: Duration,
+) -> Result<(), Failure> {
+    let name = cell(&written["name"]);
+    let at = format!("{}?at={}", path(&name, ""), written["index"]);
     let until = Instant::now() + patience;
     let mut last = Value::Null;
     let mut progress = Progress::new();
@@ -206,9 +282,10 @@ async fn wait_running(client: &Client, created: &Value, patience: Duration) -> R
         let agent = client.get(&at).await.map_err(|error| failure(&error))?;
         let place = agent["node"].as_str().map(|node| format!(" on {node}")).unwrap_or_default();
         progress.say(&format!("agent {name} is {}{place}", cell(&agent["state"])));
+        let anew = before.is_none() || agent["epoch"].as_u64() != before;
         match agent["state"].as_str() {
-            Some("running" | "completed") => return Ok(()),
-            Some("failed") => {
+            Some("running" | "completed") if anew => return Ok(()),
+            Some("failed") if anew => {
                 return Err(Failure::new(1, "AGENT_FAILED", format!("agent {name} has failed"))
                     .why(cell(&agent["detail"]))
                     .fix(format!("see what it wrote: symbi-node agent logs {name}"))
@@ -244,6 +321,15 @@ fn show(agent: &Value) -> String {
         ("cpu", format!("{} thousandths of a core", spec["resources"]["cpu_millis"])),
         ("limits", cell(&agent["limits"])),
         ("version", cell(&agent["version"])),
+        (
+            "spec",
+            format!(
+                "{} (as the audit names it; document version {})",
+                cell(&agent["spec_hash"]),
+                agent["spec_version"]
+            ),
+        ),
+        ("before", cell(&agent["previous_spec_hash"])),
     ]);
     for (key, value) in agent["annotations"].as_object().into_iter().flatten() {
         text.push_str(&format!("\n  {key} = {}", cell(value)));

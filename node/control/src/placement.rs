@@ -5,7 +5,8 @@
 //! - (B) an agent is given only a node that has its tier and the labels it requires;
 //! - (C) an agent whose placement is held is not moved;
 //! - (D) agents are placed by priority, then by name, and among the nodes with room each is given the one that its
-//!   strategy says: the most room left, the least, or the first by name;
+//!   strategy says: the most room left, the least, or the first by name; but one that only ended to be started anew goes
+//!   back to the node that had it, if that has room;
 //! - (F) an agent that cannot be placed has a reason for every node.
 //!
 //! What is committed decides which nodes have room; what nodes say of themselves by gossip only which of these is
@@ -97,6 +98,8 @@ pub struct Need {
     pub strategy: Strategy,
     /// A higher one is placed first.
     pub priority: u16,
+    /// The node that had it, where it ended only to be started anew: it goes back there if that can have it.
+    pub back_to: Option<NodeId>,
 }
 
 /// What is to be done.

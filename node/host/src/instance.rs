@@ -5,7 +5,7 @@ use crate::mailbox::Mailbox;
 use ed25519_dalek::SigningKey;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use symbi_model::agent::{Agent, AgentName, Hold, Placement, Spec};
+use symbi_model::agent::{Agent, AgentName, Hold, Placement, Restart, Spec};
 use symbi_model::{AgentId, Epoch, Incarnation, NodeId, State};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Assignment {
     /// The agent's id.
     pub(crate) id: AgentId,
-    /// What was asked for.
+    /// What was asked for when it was placed.
     pub(crate) spec: Arc<Spec>,
+    /// Why it cannot be run, if its spec cannot be read: then `spec` is no more than its name and owner.
+    pub(crate) unreadable: Option<String>,
     /// The fence.
     pub(crate) epoch: Epoch,
     /// The log index of the `Place`.
@@ -32,7 +34,14 @@ impl Assignment {
     /// What `agent`'s placement assigns to `node`, if it holds it.
     pub(crate) fn of(agent: &Agent, node: &NodeId) -> Option<Self> {
         let Placement { epoch, index, .. } = *held_by(agent, node)?;
-        Some(Self { id: agent.id, spec: Arc::clone(&agent.spec), epoch, index })
+        let (spec, unreadable) = match agent.spec.read() {
+            Ok(spec) => (spec, None),
+            Err(error) => {
+                let spec = Spec::new(agent.spec.name.clone(), &agent.spec.owner, Vec::new());
+                (Spec { restart: Restart::Never, ..spec }, Some(error.to_string()))
+            }
+        };
+        Some(Self { id: agent.id, spec: Arc::new(spec), unreadable, epoch, index })
     }
 
     /// The agent's record, if `state` still assigns just this to `node`.

@@ -10,7 +10,7 @@ use crate::runner::{Finish, Runner, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::agent::{AgentName, Desired};
+use symbi_model::agent::{Agent, AgentName, Desired};
 use symbi_model::{Epoch, State};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -111,11 +111,7 @@ impl Reconciler {
     fn pass(&mut self, state: &State) {
         let node = self.host.options.node;
         for slot in self.slots.values() {
-            let wanted = match slot.assignment.in_force(state, &node).map(|agent| agent.desired) {
-                Some(Desired::Running) => Wanted::Run,
-                Some(Desired::Stopped | Desired::Removed) => Wanted::Stop,
-                None => Wanted::Fenced,
-            };
+            let wanted = slot.assignment.in_force(state, &node).map_or(Wanted::Fenced, wanted_of);
             slot.wanted.send_if_modified(|told| std::mem::replace(told, wanted) != wanted);
         }
         let placed: Vec<AgentName> =
@@ -132,8 +128,7 @@ impl Reconciler {
         if self.ended.get(name).is_some_and(|ended| *ended >= assignment.epoch) {
             return;
         }
-        let wanted = if agent.desired == Desired::Running { Wanted::Run } else { Wanted::Stop };
-        let (wanted, wants) = watch::channel(wanted);
+        let (wanted, wants) = watch::channel(wanted_of(agent));
         let runner = Runner::new(Arc::clone(&self.host), assignment.clone(), agent.status.as_ref(), wants);
         let (key, epoch) = (name.clone(), assignment.epoch);
         let task = self.runners.spawn(async move { (key, epoch, runner.run().await) }).id();
@@ -184,4 +179,11 @@ impl Reconciler {
             self.on_ended(ended);
         }
     }
+}
+
+/// What is wanted of the runner of an agent whose placement is held here. One that is to end is released even where the agent is
+/// to run: it is placed anew, and may come back under a higher epoch.
+fn wanted_of(agent: &Agent) -> Wanted {
+    let ends = agent.placement.is_some_and(|placement| placement.ends);
+    if agent.desired == Desired::Running && !ends { Wanted::Run } else { Wanted::Stop }
 }

@@ -13,7 +13,7 @@ use crate::responsiveness::MISSES;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::Incarnation;
-use symbi_model::agent::{AgentState, DETAIL_BYTES, Restart, Status};
+use symbi_model::agent::{self, Account, AgentState, DETAIL_BYTES, Restart, Status};
 use symbi_model::command::Report;
 use symbi_sandbox::{Exit, Launch, rpc};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -66,6 +66,8 @@ pub(crate) struct Runner {
     not_before: Instant,
     /// What there is to say of the present state.
     detail: String,
+    /// What else there is to say, of processes that have ended.
+    account: Account,
     /// Its place among those that start, while it does, and until when it keeps it.
     starting: Option<(OwnedSemaphorePermit, Instant)>,
 }
@@ -91,6 +93,7 @@ impl Runner {
             backoff: Backoff::default(),
             not_before: Instant::now(),
             detail: String::new(),
+            account: Account::default(),
             starting: None,
         }
     }
@@ -168,6 +171,12 @@ impl Runner {
         self.starts = self.starts.saturating_add(1);
         self.incarnation = self.host.next_incarnation();
         self.tell(&[Action::Report]);
+        if let Some(reason) = &self.assignment.unreadable {
+            let exit = not_started(format!("its spec cannot be read: {reason}"));
+            self.starting = None;
+            self.ended(&exit, Duration::ZERO);
+            return *self.wanted.borrow() != Wanted::Leave;
+        }
         let (exit, up) = match self.begin().await {
             Ok(Some(sandbox)) if self.may_go_on() => {
                 let instance = self.host.instance(self.assignment.clone(), self.incarnation);
@@ -345,6 +354,7 @@ impl Runner {
             (Restart::Never, false) => End::Failure,
         };
         self.detail.clone_from(&exit.reason);
+        self.account.exit = Some(agent::Exit { code: exit.code, signal: exit.signal });
         if end == End::Restart && self.state != AgentState::Terminating {
             self.back_off(up);
         }
@@ -408,6 +418,7 @@ impl Runner {
                 restarts: self.starts.saturating_sub(1),
                 detail: self.detail[..self.detail.floor_char_boundary(DETAIL_BYTES)].to_owned(),
                 released,
+                account: self.account.document(),
             });
         }
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use symbi_model::NodeId;
-use symbi_model::agent::{AgentName, Spec};
+use symbi_model::agent::{AgentName, Recorded};
 
 /// An agent as its peers name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,19 @@ pub struct CreateAgent {
     /// Who wants it.
     pub principal: Principal,
     /// What is to be recorded; policies see name, owner, tier, labels, and as context what it reserves and its priority.
-    pub spec: Spec,
+    pub spec: Recorded,
+}
+
+/// Change an agent that is there: give it another spec, have it run again, or start it anew. A new spec is judged besides, as
+/// [`CreateAgent`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateAgent {
+    /// Who wants it.
+    pub principal: Principal,
+    /// The agent, as it is.
+    pub name: AgentName,
+    /// Its owner, for display; the state's record decides.
+    pub owner: String,
 }
 
 /// Stop an agent; its record stays.
@@ -143,7 +155,7 @@ pub struct Administer {
 
 /// What seals [`Act`]: nobody outside this crate can name it.
 pub(crate) mod sealed {
-    use super::{BTreeSet, NodeId, Principal, Spec};
+    use super::{BTreeSet, NodeId, Principal, Recorded};
 
     /// Who wants something, borrowed from the act.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,7 +189,7 @@ pub(crate) mod sealed {
         /// An agent the state has a record of.
         Agent(&'a str),
         /// An agent that is to be.
-        NewAgent(&'a Spec),
+        NewAgent(&'a Recorded),
         /// A node the state has a record of.
         Node(&'a NodeId),
         /// A node that is to be.
@@ -228,7 +240,7 @@ use sealed::{Describe, Question, Resource, Who};
 
 impl Describe for CreateAgent {
     fn question(&self) -> Question<'_> {
-        let Spec { resources, priority, .. } = &self.spec;
+        let Recorded { resources, priority, .. } = &self.spec;
         let context = vec![
             ("cpu_millis", resources.cpu_millis),
             ("memory_mb", resources.memory_mb),
@@ -242,6 +254,12 @@ impl Describe for CreateAgent {
 impl Describe for StopAgent {
     fn question(&self) -> Question<'_> {
         plain("agent::stop", &self.principal, Resource::Agent(self.name.as_str()))
+    }
+}
+
+impl Describe for UpdateAgent {
+    fn question(&self) -> Question<'_> {
+        plain("agent::update", &self.principal, Resource::Agent(self.name.as_str()))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::set::Parsed;
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use symbi_model::agent::{AgentName, Spec};
+use symbi_model::agent::{AgentName, Recorded};
 use symbi_model::{NodeId, State};
 
 /// The entity types of the schema, parsed once.
@@ -48,7 +48,7 @@ pub struct Slice {
 pub struct Values(Vec<(&'static str, &'static str, String)>);
 
 /// A record of the state that was read.
-pub type Read = (AgentName, Option<Arc<Spec>>);
+pub type Read = (AgentName, Option<Arc<Recorded>>);
 
 /// What somebody or something is said to be, in a case that is not the cluster's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,7 +229,7 @@ impl<'a> Builder<'a> {
         uid(&self.types.node, name)
     }
 
-    fn agent(&mut self, role: &'static str, name: &str, spec: &Spec) -> EntityUid {
+    fn agent(&mut self, role: &'static str, name: &str, spec: &Recorded) -> EntityUid {
         let tier = spec.tier.to_string();
         let texts: &[_] = &[("owner", spec.owner.as_str()), ("tier", &tier)];
         let features = Features { texts, labels: Some(&spec.labels), parents: Vec::new() };

@@ -3,6 +3,7 @@
 use crate::options::Options;
 use symbi_model::command::Genesis;
 use symbi_model::node::Profile;
+use symbi_model::secret::Secret;
 use symbi_model::{ClusterId, Hash, NodeId, gate};
 
 /// A genesis for the given node, and the text of the first API token.
@@ -21,6 +22,7 @@ pub fn genesis(options: &Options, node: NodeId, profile: Profile) -> (Genesis, S
         gate: gate::spoken(),
         admin_token: Hash::of(&[admin.as_bytes()]),
         policies: symbi_policy::STARTER.to_owned(),
+        secret: Secret(rand::random()),
     };
     (genesis, admin)
 }

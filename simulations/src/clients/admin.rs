@@ -53,11 +53,11 @@ async fn create(node: &Node, setup: &Setup, name: &str, program: &str, sequence:
     let id = AgentId(symbi_api::keys::uuid_v7((node.api.wall_ms)()));
     loop {
         let state = node.raft.state().borrow().clone();
-        let judged = CreateAgent { principal: principal(), spec: spec.clone() };
+        let judged = CreateAgent { principal: principal(), spec: (&spec).into() };
         if let Ok(permit) = node.gate.judge(&state, judged) {
             let (reply, answer) = oneshot::channel();
             let proposal = Proposal {
-                command: Command::CreateAgent { id, spec: spec.clone(), actor: "user:admin".to_owned() },
+                command: Command::create_agent(&state, id, &spec, "user:admin".to_owned()),
                 request: Some(request),
                 permit: Some(permit.reference()),
                 decided_term: None,

@@ -39,6 +39,7 @@ impl Rocks {
     /// Opens with RocksDB options at hand, so that a test can look at its statistics.
     pub(crate) fn open_with(path: &Path, options: &Options, database: &rocksdb::Options) -> Result<Self, Error> {
         let families = Families::new(&options.runs);
+        layout::claim(path)?;
         layout::check(path, &families, database)?;
         let named = families.names().iter().map(|name| ColumnFamilyDescriptor::new(*name, database.clone()));
         let db = DB::open_cf_descriptors(database, path, named).map_err(|cause| error::opening(path, &cause))?;

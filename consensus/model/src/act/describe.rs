@@ -1,8 +1,8 @@
 //! What a command says, as act version 1 has it. Frozen: what a later version says more belongs to a later act version.
 
 use super::{Actor, Subject};
-use crate::agent::Spec;
-use crate::command::{Command, Enrol, Genesis, Report};
+use crate::agent::Recorded;
+use crate::command::{Aimed, Command, Enrol, Genesis, Report, UpdateAgent};
 use crate::field::{Fields, Value};
 use crate::gate::ACTS;
 use crate::ids::{GroupId, NodeId};
@@ -31,8 +31,8 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
             (Subject::Token(create.token), details)
         }
         Command::RevokeToken { token, .. } => (Subject::Token(*token), Fields::new()),
-        Command::CreateAgent { id, spec, .. } => {
-            (Subject::agent(spec.name.as_str()), of_spec(spec).with(Field::ID, *id))
+        Command::CreateAgent { id, spec, mac, .. } => {
+            (Subject::agent(spec.name.as_str()), of_spec(spec).with(Field::ID, *id).with(Field::SPEC, *mac))
         }
         Command::StopAgent { name, .. } | Command::RemoveAgent { name, .. } => {
             (Subject::agent(name.as_str()), Fields::new())
@@ -57,6 +57,9 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
             (Subject::Node(*node), details.with(Field::ROOT, anchor.root))
         }
         Command::Finalize { gate, .. } => (Subject::Group(CONTROL), Fields::new().with(Field::GATE, *gate)),
+        Command::UpdateAgent(update) => of_update(update),
+        Command::StartAgent(aimed) | Command::RestartAgent(aimed) => of_aimed(aimed, Fields::new()),
+        Command::RollbackAgent { aimed, mac } => of_aimed(aimed, Fields::new().with(Field::SPEC, *mac)),
         #[cfg(planted)]
         Command::Mark { key } => (Subject::Group(CONTROL), Fields::new().with(Field::KEY, u64::from(*key))),
     };
@@ -107,7 +110,21 @@ fn of_profile(profile: &Profile) -> Fields {
     details
 }
 
-fn of_spec(spec: &Spec) -> Fields {
+fn of_update(update: &UpdateAgent) -> (Subject, Fields) {
+    let changed = update.changed.join(" ");
+    let details = of_spec(&update.spec).with(Field::CHANGED, changed.as_str()).with(Field::SPEC, update.mac);
+    of_aimed(&update.aimed, details)
+}
+
+fn of_aimed(aimed: &Aimed, details: Fields) -> (Subject, Fields) {
+    let mut details = details.with(Field::ID, aimed.id);
+    if let Some(version) = aimed.version {
+        details.put(Field::VERSION, version);
+    }
+    (Subject::agent(aimed.name.as_str()), details)
+}
+
+fn of_spec(spec: &Recorded) -> Fields {
     Fields::new()
         .with(Field::OWNER, spec.owner.as_str())
         .with(Field::TIER, spec.tier.to_string().as_str())

@@ -4,7 +4,7 @@ use super::chain::{Line, append};
 use super::context::Context;
 use super::observe::observe;
 use super::requests::{Known, look_up};
-use super::{agents, gates, ledgers, nodes, placements, policies, tokens};
+use super::{agents, gates, ledgers, nodes, placements, policies, specs, tokens};
 use crate::act::{Act, Actor};
 use crate::codec::{self, Error};
 use crate::command::Command;
@@ -270,7 +270,7 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
         Command::NodeUp { node } => nodes::node_up(context, *node, &mut change),
         Command::CreateToken(create) => tokens::create(context, create, &mut change),
         Command::RevokeToken { token, .. } => tokens::revoke(context, *token, &mut change),
-        Command::CreateAgent { id, spec, .. } => agents::create(context, *id, spec, &mut change),
+        Command::CreateAgent { id, spec, mac, .. } => agents::create(context, *id, spec, mac, &mut change),
         Command::StopAgent { name, .. } => agents::stop(context, name, &mut change),
         Command::RemoveAgent { name, .. } => agents::remove(context, name, &mut change),
         Command::Annotate { name, key, value, .. } => agents::annotate(context, name, key, value, &mut change),
@@ -285,6 +285,10 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
         Command::Anchor { node, anchor } => ledgers::anchor(context, *node, anchor, &mut change),
         Command::RemoveNode { node, .. } => nodes::remove(context, *node, &mut change),
         Command::Finalize { gate, .. } => gates::finalize(context, *gate, &mut change),
+        Command::UpdateAgent(update) => specs::update(context, update, &mut change),
+        Command::StartAgent(aimed) => specs::start(context, aimed, &mut change),
+        Command::RestartAgent(aimed) => specs::restart(context, aimed, &mut change),
+        Command::RollbackAgent { aimed, mac } => specs::rollback(context, aimed, mac, &mut change),
         #[cfg(planted)]
         Command::Mark { key } => gates::mark(context, *key, &mut change),
     }?;

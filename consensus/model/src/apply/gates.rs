@@ -38,5 +38,6 @@ pub(super) fn mark(context: &Context<'_>, key: u8, change: &mut Change) -> Resul
         return Err(Refusal::NameTaken);
     }
     change.marks.push((key, context.index));
+    change.counters.marks += 1;
     Ok(Outcome::Done)
 }

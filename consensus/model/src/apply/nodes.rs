@@ -27,6 +27,7 @@ pub(super) fn genesis(context: &Context<'_>, genesis: &Genesis, change: &mut Cha
         domain: genesis.domain.clone(),
         anchor: context.batch.anchor(genesis.cluster, CONTROL),
         generation: 0,
+        secret: genesis.secret,
     });
     change.counters.gate = genesis.gate;
     let node = new_node(context, &genesis.node_name, &genesis.profile, Membership::Member);
@@ -177,6 +178,9 @@ fn check_profile(name: &str, profile: &Profile) -> Result<(), Refusal> {
     }
     if !node::valid_labels(&profile.labels) {
         return Err(Refusal::Limit { limit: Limit::NodeLabels, max: node::LABELS as u64 });
+    }
+    if profile.about.as_bytes().len() > node::ABOUT_BYTES {
+        return Err(Refusal::Limit { limit: Limit::Profile, max: node::ABOUT_BYTES as u64 });
     }
     if profile.credential_key.len() != node::CREDENTIAL_KEY_BYTES {
         return Err(Refusal::Limit { limit: Limit::CredentialKey, max: node::CREDENTIAL_KEY_BYTES as u64 });

@@ -2,7 +2,7 @@
 //! its origin signed without knowing this.
 
 use crate::agent::AgentName;
-use crate::command::Command;
+use crate::command::{Command, UpdateAgent};
 use crate::field::Fields;
 use crate::ids::NodeId;
 use crate::names::Field;
@@ -12,6 +12,10 @@ use crate::state::State;
 pub(super) fn observe(state: &State, command: &Command) -> Fields {
     match command {
         Command::StopAgent { name, .. } | Command::RemoveAgent { name, .. } => agent(state, name),
+        Command::UpdateAgent(UpdateAgent { aimed, .. })
+        | Command::StartAgent(aimed)
+        | Command::RestartAgent(aimed)
+        | Command::RollbackAgent { aimed, .. } => agent(state, &aimed.name),
         Command::FinishJoin { node } | Command::ClearJoin { node } => join(state, node),
         Command::NodeDown { node } => Fields::new().with(Field::COUNT, state.held_count(node) as u64),
         _ => Fields::new(),

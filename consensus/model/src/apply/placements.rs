@@ -1,9 +1,10 @@
 //! Placements: given by a leader, held by a node, and ended by that node's word or by its condemnation.
 
-use super::agents::{self, is_held};
+use super::agents;
 use super::context::Context;
 use super::nodes;
-use crate::agent::{self, Agent, AgentName, Desired, Hold, Placement, Spec, Status};
+use super::specs;
+use crate::agent::{self, Agent, AgentName, Desired, Hold, Placement, Recorded, Status};
 use crate::command::Report;
 use crate::ids::{AgentId, Epoch, NodeId};
 use crate::node::{Liveness, Membership, Node};
@@ -33,7 +34,7 @@ pub(super) fn place(context: &Context<'_>, wanted: &Wanted<'_>, change: &mut Cha
     if agent.placement.map(|placement| placement.epoch) != wanted.expected {
         return Err(Refusal::StaleEpoch);
     }
-    if is_held(agent) {
+    if agent.is_held() {
         return Err(Refusal::StillHeld);
     }
     let node = context.state.nodes.get(&wanted.node).ok_or(Refusal::NodeUnavailable)?;
@@ -47,13 +48,13 @@ pub(super) fn place(context: &Context<'_>, wanted: &Wanted<'_>, change: &mut Cha
         return Err(Refusal::NoRoom);
     }
     let epoch = next_epoch(context, change);
-    let placement = Placement { node: wanted.node, epoch, index: context.index, hold: Hold::Held };
+    let placement = Placement::held(wanted.node, epoch, context.index, agent.spec.resources);
     change.put_agent(Agent { placement: Some(placement), status: None, ..agent.clone() });
     Ok(Outcome::Placed { epoch })
 }
 
 /// Whether the node has what the spec asks for beside room.
-fn check_suits(spec: &Spec, node: &Node) -> Result<(), Refusal> {
+fn check_suits(spec: &Recorded, node: &Node) -> Result<(), Refusal> {
     if !node.profile.tiers.contains(&spec.tier) {
         return Err(Refusal::Unsuitable { lacks: Lack::tier(spec.tier) });
     }
@@ -75,7 +76,8 @@ pub(super) fn report(context: &Context<'_>, report: &Report, change: &mut Change
     if placement.epoch != report.epoch || placement.node != context.origin || overtaken(old, &placement, report) {
         return Err(Refusal::StaleEpoch);
     }
-    if report.detail.len() > agent::DETAIL_BYTES {
+    let account = report.account.as_ref().map_or(0, |account| account.as_bytes().len());
+    if report.detail.len() > agent::DETAIL_BYTES || account > agent::DETAIL_BYTES {
         return Err(Refusal::Limit { limit: Limit::Report, max: agent::DETAIL_BYTES as u64 });
     }
     let hold = if report.released { Hold::Released } else { placement.hold };
@@ -86,6 +88,7 @@ pub(super) fn report(context: &Context<'_>, report: &Report, change: &mut Change
         sequence: report.sequence,
         restarts: report.restarts,
         detail: report.detail.clone(),
+        account: report.account.clone(),
     };
     let agent = Agent { placement: Some(Placement { hold, ..placement }), status: Some(status), ..old.clone() };
     write_or_remove(agent, old, change);
@@ -124,7 +127,8 @@ pub(super) fn node_down(context: &Context<'_>, node: NodeId, change: &mut Change
 
 /// Writes the record if it changed; or deletes it, if it was only kept until its placement would end.
 fn write_or_remove(agent: Agent, old: &Agent, change: &mut Change) {
-    if agent.desired == Desired::Removed && !is_held(&agent) {
+    let agent = specs::let_go(agent);
+    if agent.desired == Desired::Removed && !agent.is_held() {
         change.delete_agent(agent.spec.name.clone());
     } else if agent != *old {
         change.put_agent(agent);

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// What one value may allocate while it is decoded, whatever lengths its bytes claim.
-const ALLOCATED_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const ALLOCATED_BYTES: usize = 16 * 1024 * 1024;
 /// The format's version: the first byte of everything encoded.
 pub const VERSION: u8 = 1;
 /// Bytes that cannot be read, or rows that do not make a state.
@@ -22,10 +22,14 @@ pub enum Error {
         max: usize,
     },
     /// Written by another version of the format.
-    #[error("format version {found}, but this program reads version {VERSION}")]
+    #[error(
+        "format version {found}, but this program reads up to version {reads}: it takes one that speaks gate {found}"
+    )]
     Version {
         /// The version found.
         found: u8,
+        /// The last one that this program reads.
+        reads: u8,
     },
     /// The bytes are not an encoding of what is wanted, an unknown variant included.
     #[error("malformed: {detail}")]
@@ -60,9 +64,14 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 pub(super) fn encode_in<T: Serialize>(value: &T, bytes: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes);
     out.push(VERSION);
-    bincode::serde::encode_into_std_write(value, &mut out, bincode::config::standard())
-        .expect("a vector takes every byte and every type here has an encoding");
+    put(value, &mut out);
     out
+}
+
+/// Appends a value without a version.
+pub(super) fn put<T: Serialize>(value: &T, out: &mut Vec<u8>) {
+    bincode::serde::encode_into_std_write(value, out, bincode::config::standard())
+        .expect("a vector takes every byte and every type here has an encoding");
 }
 
 /// Decodes a value of at most `max` bytes.
@@ -75,7 +84,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, Error>
     }
     let (&version, body) = bytes.split_first().ok_or(Error::Empty)?;
     if version != VERSION {
-        return Err(Error::Version { found: version });
+        return Err(Error::Version { found: version, reads: VERSION });
     }
     // Without a limit bincode allocates the length that a text claims before it looks whether so many bytes are there.
     let config = bincode::config::standard().with_limit::<ALLOCATED_BYTES>();

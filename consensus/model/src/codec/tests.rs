@@ -3,19 +3,22 @@
 use super::*;
 use crate::act::{Act, Actor, Subject};
 use crate::agent::{
-    Agent, AgentName, AgentState, Desired, Hold, Placement, Resources, Restart, Spec, Status, Strategy, Tier,
+    Account, Agent, AgentName, AgentState, Desired, Exit, Hold, Placement, Recorded, Resources, Restart, Spec, Status,
+    Strategy, Tier,
 };
-use crate::command::{CreateToken, Enrol, Genesis, Report};
+use crate::command::{Aimed, CreateToken, Enrol, Genesis, Report, UpdateAgent};
 use crate::dedup::{Asker, LastWrite};
+use crate::document::Document;
 use crate::entry::Item;
 use crate::field::Fields;
 use crate::hash::Hash;
 use crate::ids::*;
 use crate::ledger::{Anchor, Anchored};
 use crate::names::{Code, Field, Kind};
-use crate::node::{Liveness, Membership, Node, Profile};
+use crate::node::{About, Liveness, Membership, Node, Profile};
 use crate::outcome::{Coded, Lack, Limit, Refusal};
 use crate::policy::{PermitRef, PolicySet};
+use crate::secret::Secret;
 use crate::state::{Cluster, Counters};
 use crate::token::{ApiToken, JoinToken};
 use expect_test::expect;
@@ -65,7 +68,9 @@ fn token() -> TokenId {
 }
 
 fn profile() -> Profile {
-    Profile::plain(([10, 0, 0, 1], 7400).into(), vec![0x04; 65], Resources { memory_mb: 2048, cpu_millis: 2000 })
+    let about = Document::of(&About { program: "0.2.0".to_owned() });
+    let allocatable = Resources { memory_mb: 2048, cpu_millis: 2000 };
+    Profile { about, ..Profile::plain(([10, 0, 0, 1], 7400).into(), vec![0x04; 65], allocatable) }
 }
 
 fn anchor() -> Anchor {
@@ -89,6 +94,10 @@ fn spec() -> Spec {
     }
 }
 
+fn aimed() -> Aimed {
+    Aimed { name: name(), id: agent_id(), version: Some(3), actor: actor() }
+}
+
 fn commands() -> Vec<Command> {
     vec![
         Command::Genesis(Genesis {
@@ -101,6 +110,7 @@ fn commands() -> Vec<Command> {
             gate: 1,
             admin_token: Hash([0x22; 32]),
             policies: "permit".to_owned(),
+            secret: Secret([0x5e; 32]),
         }),
         Command::Enrol(Enrol { node: node(), name: "n2".to_owned(), profile: profile(), token: token() }),
         Command::FinishJoin { node: node() },
@@ -116,7 +126,7 @@ fn commands() -> Vec<Command> {
             actor: actor(),
         }),
         Command::RevokeToken { token: token(), actor: actor() },
-        Command::CreateAgent { id: agent_id(), spec: spec(), actor: actor() },
+        Command::CreateAgent { id: agent_id(), spec: spec().into(), mac: Hash([0xac; 32]), actor: actor() },
         Command::StopAgent { name: name(), actor: actor() },
         Command::RemoveAgent { name: name(), actor: actor() },
         Command::Annotate { name: name(), key: "k".to_owned(), value: "v".to_owned(), actor: actor() },
@@ -130,11 +140,21 @@ fn commands() -> Vec<Command> {
             restarts: 4,
             detail: String::new(),
             released: false,
+            account: Account { exit: Some(Exit { code: Some(1), signal: None }) }.document(),
         }),
         Command::ApplyPolicies { text: "permit".to_owned(), entities: "[]".to_owned(), actor: actor() },
         Command::Anchor { node: node(), anchor: anchor() },
         Command::RemoveNode { node: node(), actor: actor() },
         Command::Finalize { gate: 2, actor: actor() },
+        Command::UpdateAgent(UpdateAgent {
+            aimed: aimed(),
+            spec: spec().into(),
+            mac: Hash([0xac; 32]),
+            changed: vec!["env".to_owned()],
+        }),
+        Command::StartAgent(aimed()),
+        Command::RestartAgent(Aimed { version: None, ..aimed() }),
+        Command::RollbackAgent { aimed: aimed(), mac: Hash([0xac; 32]) },
     ]
 }
 
@@ -145,25 +165,29 @@ fn commands_keep_their_bytes() {
         golden(&mut out, &command.kind().name(), &command);
     }
     expect![[r#"
-        cluster.genesis: 010010[00*15]c10573796d62690b73796d62692e6c6f63616c[11*32]026e3101[00*15]01fbe81c41[04*65]fb0008fbd007fb10270001000101[22*32]067065726d6974
-        node.enrol: 0101[11*32]026e32000a000001fbe81c41[04*65]fb0008fbd007fb102700010001[77*6]
+        cluster.genesis: 010010[00*15]c10573796d62690b73796d62692e6c6f63616c[11*32]026e3101[00*15]01fbe81c41[04*65]fb0008fbd007fb102700010001011f7b2276657273696f6e223a312c2270726f6772616d223a22302e322e30227d01[22*32]067065726d6974[5e*32]
+        node.enrol: 0101[11*32]026e32000a000001fbe81c41[04*65]fb0008fbd007fb102700010001011f7b2276657273696f6e223a312c2270726f6772616d223a22302e322e30227d[77*6]
         node.join: 0102[11*32]
         node.clear: 0103[11*32]
-        node.introduce: 0104[11*32]000a000001fbe81c41[04*65]fb0008fbd007fb102700010001
+        node.introduce: 0104[11*32]000a000001fbe81c41[04*65]fb0008fbd007fb102700010001011f7b2276657273696f6e223a312c2270726f6772616d223a22302e322e30227d
         node.down: 0105[11*32]
         node.up: 0106[11*32]
         token.create: 0107[77*6][33*32]01fd00505c18a30100000a757365723a61646d696e
         token.revoke: 0108[77*6]0a757365723a61646d696e
-        agent.create: 010910[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa000101067465616d3d78010367707501fb2c010a757365723a61646d696e
+        agent.create: 010910[00*15]a10261310464656d6f80fa0001067465616d3d78010367707501fb2c0101fb09017b2276657273696f6e223a312c226e616d65223a226131222c226f776e6572223a2264656d6f222c22636f6d6d616e64223a5b22707974686f6e33222c22612e7079225d2c22656e76223a7b224b223a2256227d2c226d61785f696e5f666c69676874223a332c227265736f7572636573223a7b226d656d6f72795f6d62223a3132382c226370755f6d696c6c6973223a3235307d2c2274696572223a2270726f63657373222c2272657374617274223a226f6e2d6661696c757265222c226c6162656c73223a5b227465616d3d78225d2c2272657175697265223a5b22677075225d2c227374726174656779223a22626573742d666974222c227072696f72697479223a3330307d[ac*32]0a757365723a61646d696e
         agent.stop: 010a0261310a757365723a61646d696e
         agent.remove: 010b0261310a757365723a61646d696e
         agent.annotate: 010c026131016b01760a757365723a61646d696e
         agent.place: 010d02613110[00*15]a101fb2c01[11*32]
-        agent.report: 010e02613101fd01000000020000000603040000
+        agent.report: 010e02613101fd0100000002000000060304000001011f7b2276657273696f6e223a312c2265786974223a7b22636f6465223a317d7d
         policy.apply: 010f067065726d6974025b5d0a757365723a61646d696e
         ledger.anchor: 0110[11*32]fb2c01[88*32][99*32]
         node.remove: 01[11*33]0a757365723a61646d696e
         upgrade.finalize: 0112020a757365723a61646d696e
+        agent.update: 011302613110[00*15]a101030a757365723a61646d696e0261310464656d6f80fa0001067465616d3d78010367707501fb2c0101fb09017b2276657273696f6e223a312c226e616d65223a226131222c226f776e6572223a2264656d6f222c22636f6d6d616e64223a5b22707974686f6e33222c22612e7079225d2c22656e76223a7b224b223a2256227d2c226d61785f696e5f666c69676874223a332c227265736f7572636573223a7b226d656d6f72795f6d62223a3132382c226370755f6d696c6c6973223a3235307d2c2274696572223a2270726f63657373222c2272657374617274223a226f6e2d6661696c757265222c226c6162656c73223a5b227465616d3d78225d2c2272657175697265223a5b22677075225d2c227374726174656779223a22626573742d666974222c227072696f72697479223a3330307d[ac*32]0103656e76
+        agent.start: 011402613110[00*15]a101030a757365723a61646d696e
+        agent.restart: 011502613110[00*15]a1000a757365723a61646d696e
+        agent.rollback: 011602613110[00*15]a101030a757365723a61646d696e[ac*32]
     "#]].assert_eq(&out);
 }
 
@@ -201,6 +225,10 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::ClientShare,
         Refusal::StaleAnchor,
         Refusal::NodeInUse,
+        Refusal::VersionMoved { current: 4 },
+        Refusal::Fixed,
+        Refusal::NoPrevious,
+        Refusal::SpecHash,
     ];
     let done = [Outcome::Done, Outcome::Created { id: agent_id() }, Outcome::Placed { epoch: Epoch(1) }];
     let applied = Outcome::PoliciesApplied { number: PolicyNumber(2) };
@@ -249,6 +277,10 @@ fn outcomes_keep_their_bytes_and_codes() {
         CLIENT_SHARE: 012200
         STALE_ANCHOR: 011b00
         NODE_IN_USE: 011c00
+        VERSION_MOVED: 012801080004
+        FIXED: 012300
+        NO_PREVIOUS: 012900
+        SPEC_HASH: 012a00
         DONE: 0100011f0002
     "#]]
     .assert_eq(&out);
@@ -318,8 +350,13 @@ fn agent() -> Agent {
     Agent {
         id: agent_id(),
         spec: spec().into(),
+        previous: Some(Recorded { document: Document::unread(9, b"{}"), ..spec().into() }.into()),
         desired: Desired::Running,
-        placement: Some(Placement { node: node(), epoch: Epoch(1), index: 8, hold: Hold::Held }),
+        placement: Some(Placement {
+            hold: Hold::Lost,
+            ends: true,
+            ..Placement::held(node(), Epoch(1), 8, Resources { memory_mb: 64, cpu_millis: 1 })
+        }),
         status: Some(Status {
             state: AgentState::Ready,
             epoch: Epoch(1),
@@ -327,6 +364,7 @@ fn agent() -> Agent {
             sequence: 6,
             restarts: 0,
             detail: "d".to_owned(),
+            account: Account { exit: Some(Exit { code: None, signal: Some(9) }) }.document(),
         }),
         annotations: [("k".to_owned(), "v".to_owned())].into_iter().collect(),
         version: 2,
@@ -363,6 +401,7 @@ fn rows_of_the_state_keep_their_bytes() {
         domain: "symbi.local".to_owned(),
         anchor: Hash([0x44; 32]),
         generation: 1,
+        secret: Secret([0x5e; 32]),
     };
     let set = PolicySet {
         number: PolicyNumber(1),
@@ -386,16 +425,36 @@ fn rows_of_the_state_keep_their_bytes() {
     golden(&mut out, "dedup row", &row);
     golden(&mut out, "ledger", &Anchored { anchor: anchor(), index: 9, time_ms: 5 });
     expect![[r#"
-        agent: 0110[00*15]a10261310464656d6f0207707974686f6e3304612e707901014b01560380fa000101067465616d3d78010367707501fb2c010001[11*32]010800010201010600016401016b01760207
-        node: 01026e31000a000001fbe81c41[04*65]fb0008fbd007fb102700010001010001[77*6]0205
+        agent: 0110[00*15]a10261310464656d6f80fa0001067465616d3d78010367707501fb2c0101fb09017b2276657273696f6e223a312c226e616d65223a226131222c226f776e6572223a2264656d6f222c22636f6d6d616e64223a5b22707974686f6e33222c22612e7079225d2c22656e76223a7b224b223a2256227d2c226d61785f696e5f666c69676874223a332c227265736f7572636573223a7b226d656d6f72795f6d62223a3132382c226370755f6d696c6c6973223a3235307d2c2274696572223a2270726f63657373222c2272657374617274223a226f6e2d6661696c757265222c226c6162656c73223a5b227465616d3d78225d2c2272657175697265223a5b22677075225d2c227374726174656779223a22626573742d666974222c227072696f72697479223a3330307d010261310464656d6f80fa0001067465616d3d78010367707501fb2c0109027b7d0001[11*32]01080140010101020101060001640101217b2276657273696f6e223a312c2265786974223a7b227369676e616c223a397d7d01016b01760207
+        node: 01026e31000a000001fbe81c41[04*65]fb0008fbd007fb102700010001011f7b2276657273696f6e223a312c2270726f6772616d223a22302e322e30227d010001[77*6]0205
         join token: 01[33*32]0101[11*32]0109000561646d696e04
         API token: 01[77*32]0561646d696e
-        cluster: 0110[00*15]c10573796d62690b73796d62692e6c6f63616c[44*32]01
+        cluster: 0110[00*15]c10573796d62690b73796d62692e6c6f63616c[44*32]01[5e*32]
         counters: 01010005[00*36]
         policy set: 0101067065726d6974025b5d[55*32]0a757365723a61646d696e0205
         dedup row: 0101[66*32]0000fda1406be263da73aa05
         ledger: 01fb2c01[88*32][99*32]0905
     "#]].assert_eq(&out);
+}
+
+/// Each row is written in the lowest version that can carry it, so that nothing changes on disk before a gate is opened; and one of
+/// a gate that this program does not speak says so.
+#[test]
+fn a_row_is_of_the_lowest_version_that_carries_it() {
+    assert_eq!(encode_row(&agent()), encode(&agent()), "the first version is what it always was");
+    let mut counters = Counters { applied_index: 1, gate: 2, ..Counters::default() };
+    assert_eq!(encode_row(&counters)[0], 1, "an open gate alone changes no row");
+    counters.marks = 300;
+    let bytes = encode_row(&counters);
+    assert_eq!((bytes[0], &bytes[bytes.len() - 3..]), (2, &[251, 0x2c, 0x01][..]), "more stands behind it");
+    assert_eq!(
+        decode_row::<Counters>(&bytes, 512),
+        Err(Error::Version { found: 2, reads: 1 }),
+        "this program speaks gate 1 only"
+    );
+    let known = decode_row::<Counters>(&bytes, 512).expect_err("it is of gate 2");
+    assert!(known.to_string().ends_with("it takes one that speaks gate 2"), "{known}");
+    assert!(decode_row::<Agent>(&encode_row(&agent())[..20], 512).is_err());
 }
 
 #[test]
@@ -407,7 +466,7 @@ fn what_cannot_be_read_is_refused_for_its_reason() {
         decode_command(&bytes)
     };
     assert_eq!(decode_command(&[]), Err(Error::Empty));
-    assert_eq!(with(|bytes| bytes[0] = 2), Err(Error::Version { found: 2 }));
+    assert_eq!(with(|bytes| bytes[0] = 2), Err(Error::Version { found: 2, reads: 1 }));
     assert!(matches!(with(|bytes| bytes[1] = 250), Err(Error::Malformed { .. })), "an unknown variant");
     assert!(matches!(with(|bytes| bytes.truncate(10)), Err(Error::Malformed { .. })));
     assert_eq!(with(|bytes| bytes.push(0)), Err(Error::Trailing { bytes: 1 }));

@@ -14,9 +14,8 @@ fn after(before: &State, change: &Change) -> bool {
 }
 
 fn fits(before: &State, change: &Change, node: NodeId) -> bool {
-    let on = |agent: Option<&Agent>| {
-        agent.filter(|agent| holder(agent) == Some(node)).map(|agent| agent.spec.resources).unwrap_or_default()
-    };
+    let on =
+        |agent: Option<&Agent>| agent.filter(|agent| holder(agent) == Some(node)).map(reserved).unwrap_or_default();
     let counts = |agent: Option<&Agent>| usize::from(agent.is_some_and(|agent| holder(agent) == Some(node)));
     let (mut freed, mut taken) = (Resources::default(), Resources::default());
     let (mut gone, mut come) = (0, 0);
@@ -47,4 +46,9 @@ fn holds(state: &State) -> bool {
 
 fn holder(agent: &Agent) -> Option<NodeId> {
     agent.placement.filter(|placement| placement.hold == Hold::Held).map(|placement| placement.node)
+}
+
+/// What the agent's placement reserves.
+fn reserved(agent: &Agent) -> Resources {
+    agent.placement.map(|placement| placement.reserved).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Under one epoch a placement's node stays, and a hold that has ended stays ended; a new epoch comes only when the hold of
+//! Under one epoch a placement's node stays, and a hold that has ended stays ended, and what is to end stays so; a new epoch comes only when the hold of
 //! the one before has ended. This is what makes an epoch a fence.
 
 use super::Invariant;
@@ -23,7 +23,8 @@ fn follows(old: Option<Placement>, new: Option<Placement>) -> bool {
         (Some(_), None) => false,
         (Some(old), Some(new)) if old.epoch == new.epoch => {
             let ended_stays = old.hold == Hold::Held || new.hold != Hold::Held;
-            old.node == new.node && old.index == new.index && ended_stays
+            let same = old.node == new.node && old.index == new.index && old.reserved == new.reserved;
+            same && ended_stays && (new.ends || !old.ends)
         }
         (Some(old), Some(new)) => old.hold != Hold::Held && new.epoch > old.epoch,
     }

@@ -30,20 +30,12 @@ fn agent(name: &str, memory_mb: u64, placement: Option<Placement>) -> Agent {
         restart: Restart::Never,
         ..Spec::new(name.parse().expect("a name"), "", vec![])
     };
-    Agent {
-        id: AgentId(Uuid::from_u128(1)),
-        spec: spec.into(),
-        desired: Desired::Running,
-        placement,
-        status: None,
-        annotations: Default::default(),
-        version: 5,
-        created_at: 1,
-    }
+    Agent { placement, version: 5, ..Agent::new(AgentId(Uuid::from_u128(1)), spec, 1) }
 }
 
+/// One that reserves what the agents here do.
 fn held(node: NodeId, epoch: u64) -> Option<Placement> {
-    Some(Placement { node, epoch: Epoch(epoch), index: 1, hold: Hold::Held })
+    Some(Placement::held(node, Epoch(epoch), 1, Resources { memory_mb: 60, cpu_millis: 1 }))
 }
 
 /// One node of 100 MiB, agent `a1` of 60 on it under epoch 1, agent `a2` of 60 nowhere.
@@ -103,6 +95,12 @@ fn fences() {
     check(Some("fences"), |change| {
         change.counters.last_epoch = 2;
         change.put_agent(agent("a1", 60, held(NODE, 2)));
+    });
+    let ends = held(NODE, 1).map(|held| Placement { ends: true, ..held });
+    check(None, |change| change.put_agent(agent("a1", 60, ends)));
+    check(Some("fences"), |change| {
+        let reserved = Resources { memory_mb: 1, cpu_millis: 1 };
+        change.put_agent(agent("a1", 60, held(NODE, 1).map(|held| Placement { reserved, ..held })));
     });
     let lost = held(NODE, 2).map(|held| Placement { hold: Hold::Lost, ..held });
     check(Some("fences"), |change| {

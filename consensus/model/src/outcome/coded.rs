@@ -16,7 +16,7 @@ pub struct Coded {
 }
 
 /// The refusals that are nothing but their code.
-const PLAIN: [Refusal; 24] = [
+const PLAIN: [Refusal; 27] = [
     Refusal::OriginNotMember,
     Refusal::BadSignature,
     Refusal::StaleTerm,
@@ -41,6 +41,9 @@ const PLAIN: [Refusal; 24] = [
     Refusal::NoRoom,
     Refusal::ForeignNode,
     Refusal::StaleAnchor,
+    Refusal::Fixed,
+    Refusal::NoPrevious,
+    Refusal::SpecHash,
 ];
 
 impl From<Outcome> for Coded {
@@ -94,6 +97,7 @@ impl Refusal {
             Self::InvariantBroken { invariant } => Fields::new().with(Field::INVARIANT, invariant.as_str()),
             Self::Unsuitable { lacks: Lack::Tier(tier) } => Fields::new().with(Field::TIER, tier.as_str()),
             Self::Unsuitable { lacks: Lack::Label(label) } => Fields::new().with(Field::LACKS, label.as_str()),
+            Self::VersionMoved { current } => Fields::new().with(Field::CURRENT, *current),
             Self::GateClosed { gate } => Fields::new().with(Field::GATE, *gate),
             Self::GateUnspoken { node, speaks } => Fields::new().with(Field::NODE, *node).with(Field::SPEAKS, *speaks),
             _ => Fields::new(),
@@ -111,6 +115,7 @@ impl Refusal {
             }
             Code::INVARIANT_BROKEN => Self::InvariantBroken { invariant: values.text(Field::INVARIANT)?.to_owned() },
             Code::UNSUITABLE => Self::Unsuitable { lacks: lack(values)? },
+            Code::VERSION_MOVED => Self::VersionMoved { current: values.number(Field::CURRENT)? },
             Code::GATE_CLOSED => Self::GateClosed { gate: small(Field::GATE)? },
             Code::GATE_UNSPOKEN => Self::GateUnspoken { node: node(values)?, speaks: small(Field::SPEAKS)? },
             Code::NODE_IN_USE => Self::NodeInUse,

@@ -2,6 +2,7 @@
 
 use crate::hash::Hash;
 use crate::ids::{ClusterId, PolicyNumber};
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 /// The cluster's own facts, fixed by its genesis but for the generation.
@@ -17,6 +18,8 @@ pub struct Cluster {
     pub anchor: Hash,
     /// Which life of the cluster this is: raised by a recovery that gives up a quorum; the top 16 bits of every epoch.
     pub generation: u16,
+    /// Under which specs are named in the audit.
+    pub secret: Secret,
 }
 
 /// The small facts that change: one row.
@@ -38,4 +41,8 @@ pub struct Counters {
     pub audit_records: u64,
     /// The hash of the last one.
     pub audit_head: Hash,
+    /// How many commands of the next gate there were, in builds for tests only: what version 2 of this row adds.
+    #[cfg(planted)]
+    #[serde(skip)]
+    pub marks: u64,
 }

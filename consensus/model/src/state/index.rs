@@ -44,7 +44,7 @@ impl Index {
         let Some(node) = holder(agent) else { return };
         let held = self.held.entry(node).or_default();
         if held.agents.insert(agent.spec.name.clone()).is_none() {
-            held.reserved = held.reserved.plus(agent.spec.resources);
+            held.reserved = held.reserved.plus(reserved(agent));
         }
     }
 
@@ -53,7 +53,7 @@ impl Index {
         let Some(node) = holder(agent) else { return };
         let Some(held) = self.held.get_mut(&node) else { return };
         if held.agents.remove(&agent.spec.name).is_some() {
-            held.reserved = held.reserved.minus(agent.spec.resources);
+            held.reserved = held.reserved.minus(reserved(agent));
         }
         if held.agents.is_empty() {
             self.held.remove(&node);
@@ -80,4 +80,9 @@ impl Index {
 /// The node that holds the agent's placement.
 fn holder(agent: &Agent) -> Option<NodeId> {
     agent.placement.filter(|placement| placement.hold == Hold::Held).map(|placement| placement.node)
+}
+
+/// What the agent's placement reserves.
+fn reserved(agent: &Agent) -> Resources {
+    agent.placement.map(|placement| placement.reserved).unwrap_or_default()
 }

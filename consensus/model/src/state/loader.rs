@@ -3,10 +3,10 @@
 use super::State;
 use super::key::{CLUSTER, COUNTERS};
 use super::table::Table;
+use crate::codec::rows::Row;
 use crate::codec::{self, Error};
 use crate::hash::Hash;
 use crate::ids::{ClientId, NodeId, PolicyNumber, TokenId};
-use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 /// The longest value of a row.
@@ -79,8 +79,8 @@ impl State {
     }
 }
 
-fn read<T: DeserializeOwned>(value: &[u8]) -> Result<T, Error> {
-    codec::decode(value, VALUE_MAX)
+fn read<T: Row>(value: &[u8]) -> Result<T, Error> {
+    codec::decode_row(value, VALUE_MAX)
 }
 
 fn fixed<const N: usize>(table: Table, key: &[u8]) -> Result<[u8; N], Error> {

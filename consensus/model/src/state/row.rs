@@ -12,18 +12,18 @@ use std::collections::BTreeSet;
 impl Key {
     pub(super) fn value(&self, state: &State) -> Option<Vec<u8>> {
         match self {
-            Self::Cluster => state.cluster.as_ref().map(codec::encode),
+            Self::Cluster => state.cluster.as_ref().map(codec::encode_row),
             // No row before the first entry, so that a state of nothing and no rows are the same.
-            Self::Counters => (state.counters != Counters::default()).then(|| codec::encode(&state.counters)),
-            Self::Node(node) => state.nodes.get(node).map(codec::encode),
-            Self::Agent(name) => state.agents.get(name).map(codec::encode),
-            Self::PolicySet(number) => state.policy_sets.get(number).map(codec::encode),
-            Self::JoinToken(token) => state.join_tokens.get(token).map(codec::encode),
-            Self::ApiToken(hash) => state.api_tokens.get(hash).map(codec::encode),
-            Self::Dedup(client) => state.dedup.get(client).map(codec::encode),
-            Self::Ledger(node) => state.ledgers.get(node).map(codec::encode),
+            Self::Counters => (state.counters != Counters::default()).then(|| codec::encode_row(&state.counters)),
+            Self::Node(node) => state.nodes.get(node).map(codec::encode_row),
+            Self::Agent(name) => state.agents.get(name).map(codec::encode_row),
+            Self::PolicySet(number) => state.policy_sets.get(number).map(codec::encode_row),
+            Self::JoinToken(token) => state.join_tokens.get(token).map(codec::encode_row),
+            Self::ApiToken(hash) => state.api_tokens.get(hash).map(codec::encode_row),
+            Self::Dedup(client) => state.dedup.get(client).map(codec::encode_row),
+            Self::Ledger(node) => state.ledgers.get(node).map(codec::encode_row),
             #[cfg(planted)]
-            Self::Mark(key) => state.marks.get(key).map(codec::encode),
+            Self::Mark(key) => state.marks.get(key).map(codec::encode_row),
         }
     }
 }

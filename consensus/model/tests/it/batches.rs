@@ -20,7 +20,7 @@ fn a_cluster_is_made_once_and_by_nothing_else() {
           BAD_SIGNATURE: the batch's signature does not verify
         > genesis
           done
-            Meta/cluster: 69 bytes
+            Meta/cluster: 101 bytes
             Nodes/n1: n1 Member Up offers 1000 MiB
             PolicySets/1: 92 bytes
             ApiTokens/07070707: 39 bytes

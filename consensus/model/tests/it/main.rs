@@ -10,4 +10,5 @@ mod ledgers;
 mod placements;
 mod policies;
 mod random;
+mod specs;
 mod world;

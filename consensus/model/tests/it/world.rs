@@ -11,7 +11,7 @@ mod show;
 
 use ed25519_dalek::SigningKey;
 use expect_test::Expect;
-pub use parse::client_id;
+pub use parse::{agent_id, client_id, create};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use symbi_model::agent::Resources;
@@ -19,10 +19,11 @@ use symbi_model::command::Genesis;
 use symbi_model::entry::{Entry, Payload};
 use symbi_model::node::Profile;
 use symbi_model::policy::PermitRef;
+use symbi_model::secret::Secret;
 use symbi_model::state::{Row, Table};
 use symbi_model::{
-    Applied, Batch, ClusterId, Command, DecisionId, GroupId, Hash, Item, NodeId, PolicyNumber, RequestId, State, apply,
-    codec, gate, invariants,
+    Applied, Batch, ClusterId, Command, DecisionId, GroupId, Hash, Item, NodeId, Outcome, PolicyNumber, RequestId,
+    State, apply, codec, gate, invariants,
 };
 use uuid::Uuid;
 
@@ -30,6 +31,9 @@ use uuid::Uuid;
 pub const START_MS: u64 = 1_800_000_000_000;
 /// The cluster's id.
 pub const CLUSTER: ClusterId = ClusterId(Uuid::from_u128(0xc1));
+
+/// The cluster's secret.
+pub const SECRET: Secret = Secret([0x5e; 32]);
 
 /// See the module.
 pub struct World {
@@ -97,6 +101,11 @@ impl World {
     pub fn propose(&mut self, origin: u8, decided: Option<u64>, commands: Vec<Proposed>) -> Applied {
         let batch = self.batch(origin, decided, commands);
         self.apply(Payload::Batch(codec::encode_batch(&batch)))
+    }
+
+    /// Applies a user's command, and gives what became of it.
+    pub fn permitted(&mut self, command: Command) -> Vec<Outcome> {
+        self.propose(1, None, vec![Proposed { request: None, set: Some(1), command }]).outcomes
     }
 
     /// A signed batch.
@@ -177,5 +186,6 @@ pub fn genesis() -> Genesis {
         gate: gate::CURRENT,
         admin_token: Hash([7; 32]),
         policies: "permit(principal, action, resource);".to_owned(),
+        secret: SECRET,
     }
 }

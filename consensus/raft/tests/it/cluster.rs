@@ -202,7 +202,8 @@ pub fn writes_in(rows: &[AuditRow]) -> usize {
     rows.iter().filter(|row| matches!(row, AuditRow::Record(record) if record.act.kind == Kind::NODE_INTRODUCE)).count()
 }
 
-fn key(number: u8) -> SigningKey {
+/// The key of a node.
+pub fn key(number: u8) -> SigningKey {
     SigningKey::from_bytes(&[number + 1; 32])
 }
 
@@ -211,11 +212,13 @@ pub fn node(number: u8) -> NodeId {
     NodeId(key(number).verifying_key().to_bytes())
 }
 
-fn cluster_id() -> ClusterId {
+/// The cluster.
+pub fn cluster_id() -> ClusterId {
     "0190a5c0-0000-7000-8000-000000000001".parse().expect("a UUID")
 }
 
-fn profile(memory_mb: u64) -> Profile {
+/// What a node says of itself.
+pub fn profile(memory_mb: u64) -> Profile {
     Profile::plain(
         ([127, 0, 0, 1], 7400).into(),
         [vec![4], vec![7; 64]].concat(),
@@ -235,6 +238,7 @@ pub fn genesis() -> Bytes {
         gate: symbi_model::gate::CURRENT,
         admin_token: Hash([9; 32]),
         policies: "permit(principal, action, resource);".to_owned(),
+        secret: symbi_model::secret::Secret([7; 32]),
     };
     encode_batch(&Batch::genesis(genesis, [0; 16], &key(0), 1_000)).into()
 }

@@ -4,6 +4,7 @@ mod bootstrap;
 mod chaos;
 mod cluster;
 mod failover;
+mod fixtures;
 mod groups;
 mod link;
 mod machines;

@@ -1,10 +1,11 @@
 //! Agents, as they are listed and shown.
 
+use super::change::Change;
 use super::spec::Spec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use symbi_model::State;
-use symbi_model::agent::{Agent, AgentState, Desired, Hold};
+use symbi_model::agent::{Account, Agent, AgentState, Desired, Hold, Status};
 
 /// A line of `agent ls`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,18 +32,48 @@ pub struct Detail {
     pub desired: String,
     /// What was asked for.
     pub spec: Spec,
+    /// The version of the spec's document.
+    pub spec_version: u16,
+    /// The spec's hash under the cluster's secret: the `spec` of the audit's `agent.create`, `agent.update` and `agent.rollback`.
+    pub spec_hash: String,
+    /// That of the spec before the last update, which a rollback brings back; null if there is none.
+    pub previous_spec_hash: Option<String>,
     /// Its incarnation, once it was started.
     pub incarnation: Option<u64>,
     /// Starts after the first one under this epoch.
     pub restarts: u32,
     /// What its node last said, for people.
     pub detail: String,
+    /// How its last process ended; null while none has, or its node does not say.
+    pub exit: Option<Exit>,
     /// Notes of its users.
     pub annotations: BTreeMap<String, String>,
     /// How many writes of users have changed its record.
     pub version: u64,
     /// What its tier does and does not enforce.
     pub limits: String,
+}
+
+/// How a process ended: neither, when it did not start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Exit {
+    /// The code with which it exited.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+}
+
+/// The answer to an update.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Updated {
+    /// The log index of the write; of the state that was looked at, where nothing was written.
+    pub index: u64,
+    /// The record's version.
+    pub version: u64,
+    /// What changes.
+    pub changes: Vec<Change>,
+    /// Whether it was written: a dry run is not, nor a spec that the agent has.
+    pub written: bool,
 }
 
 /// The answer to a new agent.
@@ -103,6 +134,12 @@ fn shown_state(agent: &Agent) -> AgentState {
     }
 }
 
+/// What its node says of its last process.
+fn exit(status: &Status) -> Option<Exit> {
+    let account: Account = status.account.as_ref()?.skim().ok()?;
+    account.exit.map(|exit| Exit { code: exit.code, signal: exit.signal })
+}
+
 /// Everything `agent show` tells.
 #[must_use]
 pub fn detail(state: &State, agent: &Agent) -> Detail {
@@ -115,10 +152,14 @@ pub fn detail(state: &State, agent: &Agent) -> Detail {
     Detail {
         line: line(state, agent),
         desired: desired.to_owned(),
-        spec: Spec::from_model(&agent.spec),
+        spec: Spec::from_recorded(&agent.spec),
+        spec_version: agent.spec.document.version(),
+        spec_hash: state.spec_mac(&agent.spec).to_string(),
+        previous_spec_hash: agent.previous.as_ref().map(|previous| state.spec_mac(previous).to_string()),
         incarnation: status.map(|status| status.incarnation.0),
         restarts: status.map_or(0, |status| status.restarts),
         detail: status.map(|status| status.detail.clone()).unwrap_or_default(),
+        exit: status.and_then(exit),
         annotations: agent.annotations.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         version: agent.version,
         limits: "tier process: memory_mb limits the process's data; cpu_millis is a reservation only".to_owned(),

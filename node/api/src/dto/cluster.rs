@@ -4,7 +4,7 @@ use crate::ports::View;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use symbi_model::node::{Liveness, Membership, Node};
+use symbi_model::node::{About, Liveness, Membership, Node, Profile};
 use symbi_model::{NodeId, State};
 
 /// A node that was not heard for so long is suspect.
@@ -218,7 +218,7 @@ fn line(own: &NodeId, state: &State, view: &View, id: &NodeId, node: &Node) -> L
         memory_mb: profile.allocatable.memory_mb,
         reserved_mb: reserved.memory_mb,
         leader: leader(view) == Some(*id),
-        version: said.map(|said| said.view.version.clone()),
+        version: said.map(|said| said.view.version.clone()).or_else(|| program(profile)),
         round_trip_us: round_trip,
         heard_ms: heard.map(millis),
         max_agents: profile.max_agents,
@@ -258,4 +258,9 @@ fn condition(own: &NodeId, view: &View, id: &NodeId, node: &Node) -> &'static st
 
 fn millis(age: Duration) -> u64 {
     u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The version of a node's program, as it said when it last started.
+fn program(profile: &Profile) -> Option<String> {
+    profile.about.skim().ok().map(|About { program }| program)
 }

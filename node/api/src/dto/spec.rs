@@ -157,6 +157,16 @@ impl Spec {
         })
     }
 
+    /// The form that people read back, as far as this program knows what is recorded.
+    #[must_use]
+    pub fn from_recorded(recorded: &agent::Recorded) -> Self {
+        let known = recorded.skim().unwrap_or_else(|_| {
+            let spec = agent::Spec::new(recorded.name.clone(), &recorded.owner, Vec::new());
+            agent::Spec { resources: recorded.resources, labels: recorded.labels.clone(), ..spec }
+        });
+        Self::from_model(&known)
+    }
+
     /// The form that people read back.
     #[must_use]
     pub fn from_model(spec: &agent::Spec) -> Self {

@@ -1,5 +1,7 @@
 //! Agents: recorded, listed, shown, stopped, removed, annotated.
 
+pub mod specs;
+
 use super::{App, Caller, Json, Path, Query, leaderless};
 use crate::dto::agent::{self, Annotation, Created, Detail, Line, Logs, Written};
 use crate::dto::spec::Spec;
@@ -12,7 +14,7 @@ use crate::write;
 use axum::extract::State as Shared;
 use axum::http::HeaderMap;
 use serde::Deserialize;
-use symbi_model::agent::{ANNOTATION_BYTES, Agent, AgentName};
+use symbi_model::agent::{ANNOTATION_BYTES, Agent, AgentName, Recorded};
 use symbi_model::{AgentId, Command, Outcome, State};
 use symbi_policy::{Act, Administer, CreateAgent, DeleteAgent, StopAgent};
 
@@ -63,7 +65,7 @@ pub async fn create(
     headers: HeaderMap,
     Json(spec): Json<Spec>,
 ) -> Result<axum::Json<Created>, Error> {
-    let spec = spec.into_model()?;
+    let spec = Recorded::from(spec.into_model()?);
     let act = CreateAgent { principal: caller.principal(), spec: spec.clone() };
     let id = match headers.get(write::KEY_HEADER) {
         Some(key) => keys::derived(keys::parse(key.to_str().unwrap_or_default())?, "agent"),
@@ -71,7 +73,7 @@ pub async fn create(
     };
     let id = AgentId(id);
     let name = spec.name.to_string();
-    let command = Command::CreateAgent { id, spec, actor: caller.actor() };
+    let command = Command::create_agent(&app.ports.state.borrow().clone(), id, spec, caller.actor());
     let committed = write::propose(&app.ports, &app.pool, &headers, &act, command).await?;
     let id = match committed.outcome {
         Outcome::Created { id } => id,

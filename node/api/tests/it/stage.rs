@@ -230,6 +230,7 @@ fn genesis(node: NodeId) -> Genesis {
         gate: symbi_model::gate::CURRENT,
         admin_token: Hash::of(&[ADMIN.as_bytes()]),
         policies: symbi_policy::STARTER.to_owned(),
+        secret: symbi_model::secret::Secret([7; 32]),
     }
 }
 

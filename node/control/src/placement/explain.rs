@@ -1,6 +1,6 @@
 //! `why agent`: where an agent is, or what keeps it from each node.
 
-use super::problem::{ended, need, offers};
+use super::problem::{need, offers};
 use super::{Health, Hints, Load, Offer, Reason};
 use std::fmt;
 use symbi_model::agent::{Agent, AgentName, Desired, Hold, Resources, Strategy};
@@ -99,17 +99,21 @@ fn summary(state: &State, agent: &Agent, nodes: &[NodeVerdict]) -> String {
         let place =
             format!("on {} since index {} under epoch {}", name_of(placement.node), placement.index, placement.epoch);
         return match agent.desired {
+            Desired::Running if placement.ends => {
+                format!("{place}, until that node has ended it; then it is started anew")
+            }
             Desired::Running => format!("{place}: {}", why(agent.spec.strategy)),
             Desired::Stopped | Desired::Removed => format!("{place}, until that node reports that it has stopped"),
         };
     }
     match (agent.desired, agent.placement) {
         (Desired::Stopped | Desired::Removed, _) => "not placed: it is not wanted running".to_owned(),
-        (Desired::Running, _) if ended(agent) => {
+        (Desired::Running, _) if agent.has_ended() => {
             "not placed: it ended, and its restart policy does not start it again".to_owned()
         }
         (Desired::Running, _) if nodes.iter().any(|node| matches!(node.verdict, Verdict::Free { .. })) => {
             match agent.placement {
+                Some(ended) if ended.ends => "about to be placed anew".to_owned(),
                 Some(lost) => format!("not placed since {} lost it; about to be placed again", name_of(lost.node)),
                 None => "about to be placed".to_owned(),
             }

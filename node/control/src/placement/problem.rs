@@ -3,7 +3,7 @@
 use super::{Closed, Need, Offer, Previous, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use symbi_model::agent::{Agent, AgentState, Desired, Hold, Resources};
+use symbi_model::agent::{Agent, Desired, Hold, Resources};
 use symbi_model::node::{Liveness, Membership, Node};
 use symbi_model::{NodeId, State};
 
@@ -26,7 +26,7 @@ pub fn problem(state: &State, hints: &Hints, health: &Health) -> (Problem, Previ
     let mut previous = Previous::default();
     for (name, agent) in &state.agents {
         if let Some(placement) = agent.placement.filter(|placement| placement.hold == Hold::Held) {
-            previous.held.insert(name.clone(), (placement.node, agent.spec.resources));
+            previous.held.insert(name.clone(), (placement.node, placement.reserved));
         }
         if wanted(agent) {
             problem.wanted.insert(name.clone(), need(agent));
@@ -86,17 +86,11 @@ pub(super) fn need(agent: &Agent) -> Need {
         require: spec.require.clone(),
         strategy: spec.strategy,
         priority: spec.priority,
+        back_to: agent.placement.filter(|placement| placement.ends).map(|placement| placement.node),
     }
 }
 
 /// Whether an agent should have a node: it is to run, and has not ended by its own restart policy.
 pub(super) fn wanted(agent: &Agent) -> bool {
-    agent.desired == Desired::Running && !ended(agent)
-}
-
-/// Whether its node has said, under its last epoch, that it ended and is not started again.
-pub(super) fn ended(agent: &Agent) -> bool {
-    let Some(status) = &agent.status else { return false };
-    let last = agent.placement.map(|placement| placement.epoch);
-    last == Some(status.epoch) && matches!(status.state, AgentState::Completed | AgentState::Failed)
+    agent.desired == Desired::Running && !agent.has_ended()
 }

@@ -84,12 +84,13 @@ impl<'a> Pool<'a> {
     /// Puts an agent on the node that its strategy says, of those that can have it.
     fn take(&mut self, need: &Need) -> Option<NodeId> {
         let fits = |node: &NodeId| self.obstacle(node, need).is_none();
+        let back_to = need.back_to.filter(fits);
         let mut ranked = self.order.iter().map(|(_, _, _, node)| *node);
-        let node = match need.strategy {
+        let node = back_to.or_else(|| match need.strategy {
             Strategy::Spread => ranked.find(fits),
             Strategy::BestFit => ranked.rfind(fits),
             Strategy::FirstFit => self.names.iter().copied().find(fits),
-        }?;
+        })?;
         let (offer, load) = self.nodes.get_mut(&node)?;
         self.order.remove(&rank(node, offer, load));
         *load = load.and(need.resources);

@@ -50,12 +50,15 @@ fn offer() -> impl proptest::strategy::Strategy<Value = Offer> {
 fn need() -> impl proptest::strategy::Strategy<Value = Need> {
     let require = prop_oneof![3 => Just(BTreeSet::new()), 1 => labels()];
     let strategy = prop::sample::select(vec![Strategy::Spread, Strategy::BestFit, Strategy::FirstFit]);
-    (resources(), require, strategy, 0..3_u16).prop_map(|(resources, require, strategy, priority)| Need {
+    let back_to = prop::option::weighted(0.2, (0..8_u8).prop_map(node_id));
+    let all = (resources(), require, strategy, 0..3_u16, back_to);
+    all.prop_map(|(resources, require, strategy, priority, back_to)| Need {
         resources,
         tier: Tier::Process,
         require,
         strategy,
         priority,
+        back_to,
     })
 }
 
@@ -181,7 +184,13 @@ proptest! {
             prop_assert_eq!(&place.agent, agent);
             let offer = &problem.nodes[&place.node];
             prop_assert!(offer.obstacle(load(&place.node), need).is_none());
-            prop_assert_eq!(rank(need.strategy, offer, load(&place.node)), best);
+            let back = need.back_to.filter(|node| {
+                problem.nodes.get(node).is_some_and(|offer| offer.obstacle(load(node), need).is_none())
+            });
+            match back {
+                Some(back) => prop_assert_eq!(place.node, back),
+                None => prop_assert_eq!(rank(need.strategy, offer, load(&place.node)), best),
+            }
             let load = loads.entry(place.node).or_default();
             *load = load.and(need.resources);
         }
@@ -254,7 +263,7 @@ fn even(nodes: u8, memory_mb: u64) -> Problem {
 }
 
 fn plain(resources: Resources, strategy: Strategy) -> Need {
-    Need { resources, tier: Tier::Process, require: BTreeSet::new(), strategy, priority: 0 }
+    Need { resources, tier: Tier::Process, require: BTreeSet::new(), strategy, priority: 0, back_to: None }
 }
 
 /// How many agents each node gets, in the order of the nodes.

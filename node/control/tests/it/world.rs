@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use symbi_control::reconcile::{ChangeRequest, ConfirmLead, Leadership, Replication};
 use symbi_control::{Handle, Options, Ports, spawn};
-use symbi_model::agent::{Agent, Desired, Resources, Spec};
+use symbi_model::agent::{Agent, Resources, Spec};
 use symbi_model::command::Genesis;
 use symbi_model::entry::{Batch, Entry, Item, Payload};
 use symbi_model::node::{Liveness, Membership, Node, Profile};
@@ -265,16 +265,7 @@ pub fn agent(number: u8, memory_mb: u64) -> Agent {
         resources: Resources { memory_mb, cpu_millis: 10 },
         ..Spec::new(format!("a{number}").parse().expect("a name"), "demo", vec!["true".to_owned()])
     };
-    Agent {
-        id: AgentId(Uuid::from_u128(number.into())),
-        spec: spec.into(),
-        desired: Desired::Running,
-        placement: None,
-        status: None,
-        annotations: Default::default(),
-        version: 1,
-        created_at: 1,
-    }
+    Agent::new(AgentId(Uuid::from_u128(number.into())), spec, 1)
 }
 
 fn genesis(key: &SigningKey) -> Genesis {
@@ -288,5 +279,6 @@ fn genesis(key: &SigningKey) -> Genesis {
         gate: symbi_model::gate::CURRENT,
         admin_token: Hash::default(),
         policies: String::new(),
+        secret: symbi_model::secret::Secret([7; 32]),
     }
 }

@@ -70,6 +70,7 @@ impl Bench {
             gate: symbi_model::gate::CURRENT,
             admin_token: Hash::of(&[b"token"]),
             policies: String::new(),
+            secret: symbi_model::secret::Secret([7; 32]),
         };
         let (mut state, batch) = (State::default(), Batch::genesis(genesis, [0; 16], &key, WALL_MS));
         let payload = Payload::Batch(codec::encode_batch(&batch));

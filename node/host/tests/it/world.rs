@@ -242,7 +242,7 @@ impl World {
         };
         change(&mut spec);
         let id = AgentId(Uuid::from_u128(u128::from(self.state().counters.applied_index) + 1));
-        let outcome = self.command(Command::CreateAgent { id, spec, actor: "admin".to_owned() });
+        let outcome = self.command(Command::create_agent(&self.state(), id, spec, "admin".to_owned()));
         assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
     }
 
@@ -359,6 +359,7 @@ fn found(log: &Mutex<Log>, keys: &[SigningKey; 2], issuers: &[Arc<IssuerKey>; 2]
         gate: symbi_model::gate::CURRENT,
         admin_token: Hash::of(&[b"token"]),
         policies: policies.to_owned(),
+        secret: symbi_model::secret::Secret([7; 32]),
     };
     let token = TokenId([9; 6]);
     let actor = "admin".to_owned();

@@ -12,8 +12,15 @@ fn refused(text: &str, expected: Expect) {
 #[test]
 fn the_starter_set_passes_and_the_schema_names_every_action() {
     check(STARTER).unwrap();
-    for action in ["agent::create", "agent::stop", "agent::delete", "message::ask", "message::tell", "message::receive"]
-    {
+    for action in [
+        "agent::create",
+        "agent::update",
+        "agent::stop",
+        "agent::delete",
+        "message::ask",
+        "message::tell",
+        "message::receive",
+    ] {
         assert!(SCHEMA.contains(&format!("\"{action}\"")));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use symbi_model::agent::{Agent, Desired, Hold, Placement, Resources, Spec};
+use symbi_model::agent::{Agent, Placement, Recorded, Resources, Spec};
 use symbi_model::node::{Liveness, Membership, Node, Profile};
 use symbi_model::policy::{NO_ENTITIES, PolicySet};
 use symbi_model::state::Cluster;
@@ -27,6 +27,7 @@ pub fn cluster(text: &str) -> State {
         domain: "symbi.symbi.internal".to_owned(),
         anchor: Hash::default(),
         generation: 1,
+        secret: symbi_model::secret::Secret([7; 32]),
     });
     state.counters.applied_index = 100;
     state.counters.log_time_ms = NOW_MS;
@@ -64,14 +65,8 @@ pub fn add_node(state: &mut State, n: u8, key: Vec<u8>) {
 pub fn add_agent(state: &mut State, name: &str, owner: &str, n: u8, epoch: u64) {
     let spec = Spec::new(name.parse().unwrap(), owner, vec!["true".to_owned()]);
     let agent = Agent {
-        id: AgentId(uuid::Uuid::from_u128(9)),
-        spec: spec.into(),
-        desired: Desired::Running,
-        placement: Some(Placement { node: node_id(n), epoch: Epoch(epoch), index: 50, hold: Hold::Held }),
-        status: None,
-        annotations: Default::default(),
-        version: 1,
-        created_at: 40,
+        placement: Some(Placement::held(node_id(n), Epoch(epoch), 50, Resources::default())),
+        ..Agent::new(AgentId(uuid::Uuid::from_u128(9)), spec, 40)
     };
     state.agents.insert(name.parse().unwrap(), agent);
 }
@@ -88,7 +83,7 @@ pub fn apply_set(state: &mut State, number: u64, text: &str, entities: &str) {
 pub fn label(state: &mut State, name: &str, labels: &[&str]) {
     let agent = state.agents.get_mut(&name.parse::<symbi_model::agent::AgentName>().unwrap()).unwrap();
     let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-    agent.spec = Spec { labels, ..(*agent.spec).clone() }.into();
+    agent.spec = Recorded { labels, ..(*agent.spec).clone() }.into();
 }
 
 /// A gate of the first node, and its clock.

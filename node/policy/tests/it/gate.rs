@@ -8,7 +8,7 @@ use symbi_model::agent::Spec;
 use symbi_model::{PolicyNumber, State};
 use symbi_policy::{
     Act, Administer, AdmitNode, Ask, CreateAgent, DeleteAgent, ExportAudit, Gate, Principal, Receive, STARTER,
-    StopAgent, Tell, Verdict,
+    StopAgent, Tell, UpdateAgent, Verdict,
 };
 
 fn starter() -> State {
@@ -59,9 +59,13 @@ fn the_starter_policies_are_a_table() {
                 may(
                     &gate,
                     &state,
-                    CreateAgent { principal: principal(), spec: Spec::new(new().0, "demo", vec!["true".to_owned()]) },
+                    CreateAgent {
+                        principal: principal(),
+                        spec: Spec::new(new().0, "demo", vec!["true".to_owned()]).into(),
+                    },
                 ),
             ),
+            ("update", may(&gate, &state, UpdateAgent { principal: principal(), name: b().0, owner: b().1 })),
             ("stop", may(&gate, &state, StopAgent { principal: principal(), name: b().0, owner: b().1 })),
             ("delete", may(&gate, &state, DeleteAgent { principal: principal(), name: b().0, owner: b().1 })),
             ("ask b", may(&gate, &state, Ask { from: principal(), to: agent("b") })),

@@ -91,7 +91,7 @@ fn the_context_of_a_new_agent_is_what_it_reserves() {
     let create = |memory_mb, priority| {
         let spec = Spec::new("new".parse().unwrap(), "demo", vec!["true".to_owned()]);
         let spec = Spec { resources: Resources { memory_mb, cpu_millis: 100 }, priority, ..spec };
-        gate.judge(&state, CreateAgent { principal: user("eve"), spec })
+        gate.judge(&state, CreateAgent { principal: user("eve"), spec: spec.into() })
     };
     assert!(create(512, 0).is_ok());
     assert!(create(512, 1).is_err());

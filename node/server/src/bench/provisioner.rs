@@ -58,10 +58,10 @@ impl Provisioner {
             require: node.iter().map(|node| format!("node={node}")).collect(),
             ..Spec::new(name.clone(), OWNER, vec![ECHO.to_owned()])
         };
-        let log_time_ms = self.ports.here.state.borrow().counters.log_time_ms;
-        let act = CreateAgent { principal: self.principal(), spec: spec.clone() };
-        let id = AgentId(keys::uuid_v7((self.ports.here.wall_ms)().max(log_time_ms)));
-        let command = Command::CreateAgent { id, spec, actor: self.actor() };
+        let state = self.ports.here.state.borrow().clone();
+        let act = CreateAgent { principal: self.principal(), spec: (&spec).into() };
+        let id = AgentId(keys::uuid_v7((self.ports.here.wall_ms)().max(state.counters.log_time_ms)));
+        let command = Command::create_agent(&state, id, spec, self.actor());
         self.ports.propose(&act, command).await?;
         Ok(name)
     }

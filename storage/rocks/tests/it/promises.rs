@@ -121,6 +121,24 @@ fn a_run_that_was_not_there_when_its_rows_were_written_is_refused() {
     assert_eq!(open("log-3").map(drop), version("it keeps rows of default in log"), "the bounds have changed");
 }
 
+/// A directory of 0.1 has no file that says its layout; one of a later version says another.
+#[test]
+fn a_directory_of_another_layout_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let open = || Rocks::open(directory.path(), Options::default()).map(drop);
+    assert_eq!(open(), Ok(()));
+    let file = directory.path().join("SYMBI-LAYOUT");
+    assert_eq!(fs::read_to_string(&file).expect("the layout"), "2\n");
+    let version = |what: &str| Err(Error::Version(format!("its files are of {what}, and this program keeps layout 2")));
+    fs::write(&file, "3\n").expect("a write");
+    assert_eq!(open(), version("layout \"3\""));
+    fs::remove_file(&file).expect("it is there");
+    assert_eq!(open(), version("layout 1, that of version 0.1"));
+    assert_eq!(open(), version("layout 1, that of version 0.1"), "it was not taken over");
+    fs::write(&file, "2\n").expect("a write");
+    assert_eq!(open(), Ok(()), "nothing else was changed");
+}
+
 #[test]
 fn in_use_names_the_directory_and_the_process() {
     let directory = tempfile::tempdir().expect("a directory");

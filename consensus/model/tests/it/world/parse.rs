@@ -1,9 +1,9 @@
 //! Lines of a script, read.
 
-use super::{Proposed, START_MS, World, node, profile};
+use super::{Proposed, SECRET, START_MS, World, node, profile};
 use std::collections::BTreeSet;
-use symbi_model::agent::{AgentName, AgentState, Resources, Spec};
-use symbi_model::command::{CreateToken, Enrol, Report};
+use symbi_model::agent::{AgentName, AgentState, Recorded, Resources, Spec};
+use symbi_model::command::{Aimed, CreateToken, Enrol, Report, UpdateAgent};
 use symbi_model::entry::Payload;
 use symbi_model::ledger::Anchor;
 use symbi_model::{
@@ -125,12 +125,26 @@ fn command(words: &[&str]) -> Command {
         ["revoke", id] => Command::RevokeToken { token: token(id), actor: actor() },
         ["create", name] => create(name, 100),
         ["create", name, "memory", memory] => create(name, number(memory)),
-        ["create", name, "requiring", labels @ ..] => match create(name, 100) {
-            Command::CreateAgent { id, spec, actor } => {
-                Command::CreateAgent { id, spec: Spec { require: words_of(labels), ..spec }, actor }
-            }
-            other => other,
-        },
+        ["create", name, "requiring", labels @ ..] => {
+            created(name, Spec { require: words_of(labels), ..spec(name, 100) })
+        }
+        ["update", name, "memory", memory, version @ ..] => {
+            let spec = Recorded::from(spec(name, number(memory)));
+            let mac = SECRET.mac(spec.document.as_bytes());
+            let changed = vec!["resources.memory_mb".to_owned()];
+            Command::UpdateAgent(UpdateAgent { aimed: aimed(name, version), spec, mac, changed })
+        }
+        ["update", name, "owner", owner] => {
+            let spec = Recorded::from(Spec { owner: (*owner).to_owned(), ..spec(name, 100) });
+            let mac = SECRET.mac(spec.document.as_bytes());
+            Command::UpdateAgent(UpdateAgent { aimed: aimed(name, &[]), spec, mac, changed: Vec::new() })
+        }
+        ["start", name, version @ ..] => Command::StartAgent(aimed(name, version)),
+        ["restart", name, version @ ..] => Command::RestartAgent(aimed(name, version)),
+        ["rollback", name, "to", memory, version @ ..] => {
+            let spec = Recorded::from(spec(name, number(memory)));
+            Command::RollbackAgent { aimed: aimed(name, version), mac: SECRET.mac(spec.document.as_bytes()) }
+        }
         ["apply", text] => {
             Command::ApplyPolicies { text: (*text).to_owned(), entities: "[]".to_owned(), actor: actor() }
         }
@@ -165,11 +179,30 @@ fn enrol(id: &str, name: &str, by: &str) -> Command {
 
 /// An agent's creation, with the id that a script's `place` expects.
 pub fn create(name: &str, memory_mb: u64) -> Command {
-    let spec = Spec {
+    created(name, spec(name, memory_mb))
+}
+
+fn created(name: &str, spec: Spec) -> Command {
+    let spec = Recorded::from(spec);
+    let mac = SECRET.mac(spec.document.as_bytes());
+    Command::CreateAgent { id: agent_id(name), spec, mac, actor: "user:admin".to_owned() }
+}
+
+fn spec(name: &str, memory_mb: u64) -> Spec {
+    Spec {
         resources: Resources { memory_mb, cpu_millis: 100 },
         ..Spec::new(agent(name), "demo", vec!["agent".to_owned()])
+    }
+}
+
+/// The agent as it is, or as it must be of version N: `at N`.
+fn aimed(name: &str, version: &[&str]) -> Aimed {
+    let version = match version {
+        [] => None,
+        ["at", version] => Some(number(version)),
+        other => panic!("{other:?} is no version"),
     };
-    Command::CreateAgent { id: agent_id(name), spec, actor: "user:admin".to_owned() }
+    Aimed { name: agent(name), id: agent_id(name), version, actor: "user:admin".to_owned() }
 }
 
 fn report(name: &str, epoch: &str, state: &str, rest: &[&str]) -> Report {
@@ -183,11 +216,13 @@ fn report(name: &str, epoch: &str, state: &str, rest: &[&str]) -> Report {
             "running" => AgentState::Running,
             "suspended" => AgentState::Suspended,
             "terminated" => AgentState::Terminated,
+            "failed" => AgentState::Failed,
             other => panic!("{other:?} is no state"),
         },
         restarts: 0,
         detail: String::new(),
         released: rest.contains(&"released"),
+        account: None,
     }
 }
 
@@ -205,7 +240,7 @@ pub fn client_id(number: u64, born_ms: u64) -> ClientId {
 }
 
 /// The id that an agent of this name is given; `a1` and `a1-again` have two.
-fn agent_id(name: &str) -> AgentId {
+pub fn agent_id(name: &str) -> AgentId {
     AgentId(Uuid::from_u128(name.bytes().fold(0, |id, byte| id << 8 | u128::from(byte))))
 }
 

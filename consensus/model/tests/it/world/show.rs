@@ -74,10 +74,16 @@ fn show_key(row: &Row) -> String {
 fn show_agent(agent: &Agent) -> String {
     let placement = agent.placement.map_or_else(
         || "not placed".to_owned(),
-        |placement| format!("{:?} by {} at epoch {}", placement.hold, name(&placement.node), placement.epoch),
+        |placement| {
+            let ends = if placement.ends { ", ends" } else { "" };
+            format!("{:?} by {} at epoch {}{ends}", placement.hold, name(&placement.node), placement.epoch)
+        },
     );
     let status = agent.status.as_ref().map_or("no word".to_owned(), |status| status.state.to_string());
-    format!("wanted {:?}, {placement}, {status}, version {}", agent.desired, agent.version)
+    let asks = agent.previous.as_ref().map(|previous| {
+        format!(", asks {} MiB and before {}", agent.spec.resources.memory_mb, previous.resources.memory_mb)
+    });
+    format!("wanted {:?}, {placement}, {status}, version {}{}", agent.desired, agent.version, asks.unwrap_or_default())
 }
 
 fn show_node(node: &Node) -> String {

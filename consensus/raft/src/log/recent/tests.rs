@@ -57,5 +57,5 @@ fn ranges_are_cut_to_what_is_held() {
     let range = |from, to| recent.range(from, to).map(|(entry, _)| entry.log_id.index).collect::<Vec<_>>();
     assert_eq!(range(0, 5), [3, 4]);
     assert_eq!(range(4, 99), [4, 5]);
-    assert_eq!(range(9, 2), []);
+    assert!(range(9, 2).is_empty());
 }

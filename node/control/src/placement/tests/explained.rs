@@ -35,20 +35,11 @@ fn agent(name: &str, require: &[&str], strategy: Strategy) -> Agent {
         strategy,
         ..Spec::new(name.parse().expect("a name"), "demo", vec!["true".to_owned()])
     };
-    Agent {
-        id: AgentId(Uuid::from_u128(1)),
-        spec: spec.into(),
-        desired: Desired::Running,
-        placement: None,
-        status: None,
-        annotations: Default::default(),
-        version: 1,
-        created_at: 1,
-    }
+    Agent::new(AgentId(Uuid::from_u128(1)), spec, 1)
 }
 
 fn on(node: u8, hold: Hold) -> Option<Placement> {
-    Some(Placement { node: id(node), epoch: Epoch(7), index: 31, hold })
+    Some(Placement { hold, ..Placement::held(id(node), Epoch(7), 31, Resources::default()) })
 }
 
 /// A node of each kind, and an agent that wants a GPU.
@@ -148,6 +139,7 @@ fn an_agent_that_is_not_to_run_and_one_that_ended_and_one_that_lost_its_node() {
         sequence: 1,
         restarts: 0,
         detail: String::new(),
+        account: None,
     };
     let cases = [
         Agent { desired: Desired::Stopped, ..plain.clone() },

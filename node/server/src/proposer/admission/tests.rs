@@ -34,7 +34,14 @@ fn profile() -> Profile {
 fn state() -> State {
     let mut state = State::default();
     let (name, domain) = ("c".to_owned(), "c.test".to_owned());
-    state.cluster = Some(Cluster { id: CLUSTER, name, domain, anchor: Hash([0; 32]), generation: 1 });
+    state.cluster = Some(Cluster {
+        id: CLUSTER,
+        name,
+        domain,
+        anchor: Hash([0; 32]),
+        generation: 1,
+        secret: symbi_model::secret::Secret([7; 32]),
+    });
     let nodes = [
         (LEADER, Membership::Member),
         (MEMBER, Membership::Member),
