@@ -112,7 +112,7 @@ pub enum How {
 
 impl How {
     fn denied(reason: &str) -> Self {
-        Self::Denied { no_leader: reason.contains("this node has not heard of a leader") }
+        Self::Denied { no_leader: reason.contains("this node has heard no leader") }
     }
 }
 

@@ -136,11 +136,9 @@ impl Judge {
         finding.said = Some(match silent {
             Some(silent) => {
                 let silent = silent.as_secs();
-                format!(
-                    "this node has not heard of a leader for {silent} s, so it permits nothing: its policies may be old"
-                )
+                format!("this node has heard no leader for {silent} s, so it permits nothing: its policies may be old")
             }
-            None => "this node has not heard of a leader since it started, so it permits nothing".to_owned(),
+            None => "this node has heard no leader since it started, so it permits nothing".to_owned(),
         });
         finding.leaderless = true;
         finding

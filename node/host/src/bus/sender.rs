@@ -48,7 +48,7 @@ impl Sender {
             Self::Gateway { .. } if host.guard.heard_within(DEAF_AFTER) => Ok(host.state()),
             Self::Gateway { .. } => {
                 let limit = DEAF_AFTER.as_secs();
-                Err(not_delivered(format!("this node has not heard of a leader for {limit} s, so it permits nothing")))
+                Err(not_delivered(format!("this node has heard no leader for {limit} s, so it permits nothing")))
             }
         }
     }

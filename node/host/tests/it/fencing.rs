@@ -51,7 +51,7 @@ async fn without_a_grant_nothing_passes_and_after_eight_seconds_agents_are_suspe
     assert_eq!(suspended.detail, "its node has no grant");
     tokio::time::sleep(Duration::from_secs(5)).await;
     let reason = undelivered(world.ask(0, "far", json!(1)).await);
-    assert!(reason.starts_with("this node has not heard of a leader for 10 s"), "{reason}");
+    assert!(reason.starts_with("this node has heard no leader for 10 s"), "{reason}");
 
     world.nodes[0].granted.store(true, Ordering::SeqCst);
     let resumed = world.until("relay", AgentState::Running).await;

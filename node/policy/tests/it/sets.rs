@@ -184,7 +184,7 @@ fn without_a_leader_for_ten_seconds_nothing_is_permitted_that_policies_decide() 
     let permitted = |judged: Result<symbi_policy::Permit<ExportAudit>, _>| judged.map(|_| ());
     assert_eq!(
         permitted(export()),
-        leaderless("this node has not heard of a leader since it started, so it permits nothing")
+        leaderless("this node has heard no leader since it started, so it permits nothing")
     );
     gate.heard(Duration::from_millis(499_000));
     // What is kept of a message is no way around it.
@@ -192,7 +192,7 @@ fn without_a_leader_for_ten_seconds_nothing_is_permitted_that_policies_decide() 
     now_ms.store(508_999, Ordering::Relaxed);
     assert!(export().is_ok() && ask(&gate, &state, "b"));
     now_ms.store(509_000, Ordering::Relaxed);
-    let reason = "this node has not heard of a leader for 10 s, so it permits nothing: its policies may be old";
+    let reason = "this node has heard no leader for 10 s, so it permits nothing: its policies may be old";
     assert_eq!(permitted(export()), leaderless(reason));
     assert!(!ask(&gate, &state, "b"));
     assert!(gate.judge(&state, Administer { principal: user("admin"), what: "token create" }).is_ok());
