@@ -84,7 +84,7 @@ impl<'a> Pool<'a> {
     /// Puts an agent on the node that its strategy says, of those that can have it.
     fn take(&mut self, need: &Need) -> Option<NodeId> {
         let fits = |node: &NodeId| self.obstacle(node, need).is_none();
-        let back_to = need.back_to.filter(fits);
+        let back_to = need.back_to.filter(|node| self.nodes.contains_key(node) && fits(node));
         let mut ranked = self.order.iter().map(|(_, _, _, node)| *node);
         let node = back_to.or_else(|| match need.strategy {
             Strategy::Spread => ranked.find(fits),
