@@ -7,6 +7,7 @@
     {"tell": agent, "payload": x}        -> null
     {"log": text}                        -> null, and the text is in the log
     {"told": null}                       -> every payload that came by tell
+    {"env": key}                         -> the value of that variable, or null
     {"exit": code}                       ends
 """
 
@@ -49,6 +50,8 @@ def handle(payload):
         print(payload["log"], file=sys.stderr, flush=True)
     elif "told" in payload:
         return told
+    elif "env" in payload:
+        return os.environ.get(payload["env"])
     elif "exit" in payload:
         sys.exit(payload["exit"])
     else:

@@ -20,4 +20,5 @@ mod policies;
 mod removal;
 mod requests;
 mod slow_clients;
+mod updates;
 mod upgrades;
