@@ -108,6 +108,15 @@ impl Run {
         }
     }
 
+    /// A replica that says that it has stopped for good ends its process, as the program that runs it does.
+    async fn end_stopped(&mut self) {
+        for index in 0..3 {
+            if self.cluster.runs(index) && self.cluster.replica(index).status().borrow().stopped.is_some() {
+                self.power_off(index).await;
+            }
+        }
+    }
+
     /// Writes through whoever says that it leads.
     async fn write_for(&mut self, time: Duration) {
         let end = tokio::time::Instant::now() + time;
@@ -127,6 +136,9 @@ impl Run {
         self.cluster.network.heal();
         for index in 0..3 {
             self.resume(index);
+        }
+        self.end_stopped().await;
+        for index in 0..3 {
             if !self.cluster.runs(index) {
                 self.cluster.start(index).await;
             }
@@ -179,6 +191,7 @@ async fn run(seed: u64) {
         run.inject(fault).await;
         let time = Duration::from_millis(20 + 40 * dice.roll(40) as u64);
         run.write_for(time).await;
+        run.end_stopped().await;
         println!("{fault:?}, {time:?}: {} acknowledged", run.acknowledged.len());
     }
     run.heal().await;
