@@ -1,5 +1,7 @@
 //! The commands: everything that can change the replicated state.
 
+mod create;
+
 use crate::agent::{AgentName, AgentState, Recorded};
 use crate::document::Document;
 use crate::gate;
@@ -9,7 +11,6 @@ use crate::ledger::Anchor;
 use crate::names::Kind;
 use crate::node::Profile;
 use crate::secret::Secret;
-use crate::state::State;
 use serde::{Deserialize, Serialize};
 
 /// A change of the replicated state. The order of variants is the disk format: new ones go at the end.
@@ -203,13 +204,6 @@ impl Command {
     #[must_use]
     pub fn needs_permit(&self) -> bool {
         self.class() == Class::Permitted
-    }
-
-    /// Records an agent, whose spec is named in the audit as `state`'s cluster names it.
-    #[must_use]
-    pub fn create_agent(state: &State, id: AgentId, spec: impl Into<Recorded>, actor: String) -> Self {
-        let spec = spec.into();
-        Self::CreateAgent { id, mac: state.spec_mac(&spec), spec, actor }
     }
 
     /// The next gate's command, which writes row `key` of the next gate's table; there is one in builds for tests only.

@@ -165,15 +165,15 @@ pub struct Update {
     /// Only show what would change
     #[arg(long)]
     pub dry_run: bool,
-    /// Print what changes as JSON
-    #[arg(long)]
-    pub json: bool,
     /// Wait until the agent runs with it and has answered `initialize`
     #[arg(long, conflicts_with = "dry_run")]
     pub wait: bool,
     /// The node.
     #[command(flatten)]
     pub context: Context,
+    /// The form.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// The flags of a message.

@@ -25,7 +25,7 @@ pub(super) fn create(
 }
 
 pub(super) fn stop(context: &Context<'_>, name: &AgentName, change: &mut Change) -> Result<Outcome, Refusal> {
-    let agent = known(context, name)?;
+    let agent = context.agent(name)?;
     if agent.desired != Desired::Running {
         return Ok(Outcome::Done);
     }
@@ -38,7 +38,7 @@ pub(super) fn stop(context: &Context<'_>, name: &AgentName, change: &mut Change)
 }
 
 pub(super) fn remove(context: &Context<'_>, name: &AgentName, change: &mut Change) -> Result<Outcome, Refusal> {
-    let agent = known(context, name)?;
+    let agent = context.agent(name)?;
     if !agent.is_held() {
         change.delete_agent(name.clone());
     } else if agent.desired != Desired::Removed {
@@ -54,7 +54,7 @@ pub(super) fn annotate(
     value: &str,
     change: &mut Change,
 ) -> Result<Outcome, Refusal> {
-    let old = known(context, name)?;
+    let old = context.agent(name)?;
     if key.is_empty() || key.len() > agent::ANNOTATION_KEY_BYTES {
         return Err(Refusal::Limit { limit: Limit::AnnotationKey, max: agent::ANNOTATION_KEY_BYTES as u64 });
     }
@@ -69,11 +69,6 @@ pub(super) fn annotate(
     agent.annotations.insert(key.to_owned(), value.to_owned());
     change.put_agent(agent);
     Ok(Outcome::Done)
-}
-
-/// The agent of this name.
-pub(super) fn known<'a>(context: &Context<'a>, name: &AgentName) -> Result<&'a Agent, Refusal> {
-    context.state.agents.get(name).ok_or(Refusal::NotFound)
 }
 
 /// Says that the agent has ended, unless its node has said how; no node is left that could.

@@ -1,7 +1,9 @@
 //! Where a command stands while it is applied.
 
+use crate::agent::{Agent, AgentName};
 use crate::entry::Batch;
 use crate::ids::NodeId;
+use crate::outcome::Refusal;
 use crate::state::State;
 
 /// What a command's conditions may look at.
@@ -14,4 +16,11 @@ pub(super) struct Context<'a> {
     pub(super) origin: NodeId,
     /// Its batch.
     pub(super) batch: &'a Batch,
+}
+
+impl<'a> Context<'a> {
+    /// The agent of this name.
+    pub(super) fn agent(&self, name: &AgentName) -> Result<&'a Agent, Refusal> {
+        self.state.agents.get(name).ok_or(Refusal::NotFound)
+    }
 }

@@ -24,7 +24,7 @@ pub(super) struct Wanted<'a> {
 }
 
 pub(super) fn place(context: &Context<'_>, wanted: &Wanted<'_>, change: &mut Change) -> Result<Outcome, Refusal> {
-    let agent = agents::known(context, wanted.name)?;
+    let agent = context.agent(wanted.name)?;
     if agent.id != wanted.id {
         return Err(Refusal::NotFound);
     }
@@ -71,7 +71,7 @@ fn next_epoch(context: &Context<'_>, change: &mut Change) -> Epoch {
 }
 
 pub(super) fn report(context: &Context<'_>, report: &Report, change: &mut Change) -> Result<Outcome, Refusal> {
-    let old = agents::known(context, &report.name)?;
+    let old = context.agent(&report.name)?;
     let placement = old.placement.ok_or(Refusal::StaleEpoch)?;
     if placement.epoch != report.epoch || placement.node != context.origin || overtaken(old, &placement, report) {
         return Err(Refusal::StaleEpoch);
@@ -114,7 +114,7 @@ pub(super) fn node_down(context: &Context<'_>, node: NodeId, change: &mut Change
         change.nodes.push((node, Node { liveness: Liveness::Down, ..record.clone() }));
     }
     for name in context.state.held_by(&node) {
-        let old = agents::known(context, name)?;
+        let old = context.agent(name)?;
         let lost = old.placement.map(|placement| Placement { hold: Hold::Lost, ..placement });
         let mut agent = Agent { placement: lost, ..old.clone() };
         if agent.desired == Desired::Stopped {

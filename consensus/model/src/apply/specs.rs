@@ -4,7 +4,6 @@
 //! releases it, as for a stop, and the agent is placed anew under a higher epoch, by the spec that is in force by then. What
 //! it reserves until it is released is what it was placed with.
 
-use super::agents::known;
 use super::context::Context;
 use crate::agent::{self, Agent, AgentName, Desired, OWNER_BYTES, Placement, RESOURCES, Recorded, SPEC_BYTES};
 use crate::command::{Aimed, UpdateAgent};
@@ -88,7 +87,7 @@ pub(super) fn restart(context: &Context<'_>, at: &Aimed, change: &mut Change) ->
 
 /// The agent that is meant, if it is as it must be.
 fn aimed<'a>(context: &Context<'a>, at: &Aimed) -> Result<&'a Agent, Refusal> {
-    let agent = known(context, &at.name)?;
+    let agent = context.agent(&at.name)?;
     if agent.id != at.id || agent.desired == Desired::Removed {
         return Err(Refusal::NotFound);
     }

@@ -117,7 +117,7 @@ fn a_running_agent_is_released_and_placed_anew() {
 }
 
 #[test]
-fn a_stopped_agent_and_one_that_failed_are_started_again() {
+fn a_stopped_agent_is_started_again() {
     check(
         "n1: create a1
          n1: stop a1
@@ -129,13 +129,7 @@ fn a_stopped_agent_and_one_that_failed_are_started_again() {
          n1: stop a1
          n1: start a1
          n1: report a1 1 terminated released
-         n1 decided 1: place a1 on n1 expecting 1
-         n1: report a1 2 failed released
-         n1 decided 1: place a1 on n1 expecting 2
-         n1: restart a1
-         n1 decided 1: place a1 on n1 expecting 2; down n1
-         n1: remove a1
-         n1: start a1; restart a1; update a1 memory 1; rollback a1 to 1",
+         n1 decided 1: place a1 on n1 expecting 1",
         &expect![[r#"
             > n1: create a1
               created
@@ -168,20 +162,46 @@ fn a_stopped_agent_and_one_that_failed_are_started_again() {
             > n1 decided 1: place a1 on n1 expecting 1
               placed, epoch 2
                 Agents/a1: wanted Running, Held by n1 at epoch 2, no word, version 6, asks 200 MiB and before 100
-            > n1: report a1 2 failed released
+        "#]],
+    );
+}
+
+#[test]
+fn one_that_failed_or_lost_its_node_is_started_again_and_one_that_is_gone_is_not() {
+    check(
+        "n1: create a1
+         n1 decided 1: place a1 on n1 expecting 0
+         n1: report a1 1 failed released
+         n1: start a1
+         n1 decided 1: place a1 on n1 expecting 1
+         n1: restart a1
+         n1 decided 1: place a1 on n1 expecting 2; down n1
+         n1: remove a1
+         n1: start a1; restart a1; update a1 memory 1; rollback a1 to 1",
+        &expect![[r#"
+            > n1: create a1
+              created
+                Agents/a1: wanted Running, not placed, no word, version 1
+            > n1 decided 1: place a1 on n1 expecting 0
+              placed, epoch 1
+                Agents/a1: wanted Running, Held by n1 at epoch 1, no word, version 1
+            > n1: report a1 1 failed released
               done
-                Agents/a1: wanted Running, Released by n1 at epoch 2, failed, version 6, asks 200 MiB and before 100
-            > n1 decided 1: place a1 on n1 expecting 2
-              placed, epoch 3
-                Agents/a1: wanted Running, Held by n1 at epoch 3, no word, version 6, asks 200 MiB and before 100
+                Agents/a1: wanted Running, Released by n1 at epoch 1, failed, version 1
+            > n1: start a1
+              done
+                Agents/a1: wanted Running, Released by n1 at epoch 1, ends, no word, version 2
+            > n1 decided 1: place a1 on n1 expecting 1
+              placed, epoch 2
+                Agents/a1: wanted Running, Held by n1 at epoch 2, no word, version 2
             > n1: restart a1
               done
-                Agents/a1: wanted Running, Held by n1 at epoch 3, ends, no word, version 7, asks 200 MiB and before 100
+                Agents/a1: wanted Running, Held by n1 at epoch 2, ends, no word, version 3
             > n1 decided 1: place a1 on n1 expecting 2; down n1
-              STALE_EPOCH: the epoch is no longer the one expected
+              STILL_HELD: the placement is still held
               done
                 Nodes/n1: n1 Member Down offers 1000 MiB
-                Agents/a1: wanted Running, Lost by n1 at epoch 3, ends, no word, version 7, asks 200 MiB and before 100
+                Agents/a1: wanted Running, Lost by n1 at epoch 2, ends, no word, version 3
             > n1: remove a1
               done
                 Agents/a1: deleted

@@ -31,86 +31,131 @@ fn folder(version: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", version].iter().collect()
 }
 
-/// Everything that changes the state, once at least. Each is of the state that those before it left.
-#[expect(clippy::type_complexity, reason = "a list of steps, read from top to bottom")]
-fn steps() -> Vec<(bool, Box<dyn Fn(&State) -> Command>)> {
-    fn step(leaders: bool, make: impl Fn(&State) -> Command + 'static) -> (bool, Box<dyn Fn(&State) -> Command>) {
-        (leaders, Box::new(make))
-    }
-    let actor = || "user:admin".to_owned();
-    let name = |name: &str| name.parse::<AgentName>().expect("a name");
-    let id = |number: u128| AgentId(uuid::Uuid::from_u128(number));
-    let token = TokenId([5; 6]);
-    let aimed = move |version| Aimed { name: name("a1"), id: id(1), version, actor: actor() };
-    let spec = move |memory_mb| Spec {
+/// A step: whether the leader decides it, and the command that the state before it leads to.
+struct Step {
+    /// It comes from the leader's own reconciler.
+    leaders: bool,
+    /// Its command.
+    make: Box<dyn Fn(&State) -> Command>,
+}
+
+/// What anybody may propose.
+fn step(make: impl Fn(&State) -> Command + 'static) -> Step {
+    Step { leaders: false, make: Box::new(make) }
+}
+
+/// What a leader decides.
+fn decided(make: impl Fn(&State) -> Command + 'static) -> Step {
+    Step { leaders: true, make: Box::new(make) }
+}
+
+fn actor() -> String {
+    "user:admin".to_owned()
+}
+
+fn name(name: &str) -> AgentName {
+    name.parse().expect("a name")
+}
+
+fn id(number: u128) -> AgentId {
+    AgentId(uuid::Uuid::from_u128(number))
+}
+
+/// Agent `a1` as of this version of its record.
+fn aimed(version: Option<u64>) -> Aimed {
+    Aimed { name: name("a1"), id: id(1), version, actor: actor() }
+}
+
+fn spec(memory_mb: u64) -> Spec {
+    Spec {
         env: [("KEY".to_owned(), "value".to_owned())].into(),
         labels: ["team=x".to_owned()].into(),
         resources: Resources { memory_mb, cpu_millis: 10 },
         ..Spec::new(name("a1"), "demo", vec!["true".to_owned()])
-    };
-    let report = move |epoch, sequence, state, released| {
-        Command::Report(Report {
-            name: name("a1"),
-            epoch: Epoch(epoch),
-            incarnation: Incarnation(1 << 32 | epoch),
-            sequence,
-            state,
-            restarts: 0,
-            detail: "a detail".to_owned(),
-            released,
-            account: Account { exit: Some(Exit { code: Some(1), signal: None }) }.document(),
-        })
-    };
-    let place = move |expected: Option<u64>| {
-        let expected = expected.map(Epoch);
-        move |_: &State| Command::Place { name: name("a1"), id: id(1), expected, node: node(0) }
-    };
+    }
+}
+
+fn report(epoch: u64, sequence: u64, state: AgentState, released: bool) -> Command {
+    Command::Report(Report {
+        name: name("a1"),
+        epoch: Epoch(epoch),
+        incarnation: Incarnation(1 << 32 | epoch),
+        sequence,
+        state,
+        restarts: 0,
+        detail: "a detail".to_owned(),
+        released,
+        account: Account { exit: Some(Exit { code: Some(1), signal: None }) }.document(),
+    })
+}
+
+fn place(expected: Option<u64>) -> Command {
+    Command::Place { name: name("a1"), id: id(1), expected: expected.map(Epoch), node: node(0) }
+}
+
+/// Everything that changes the state, once at least. Each is of the state that those before it left.
+fn steps() -> Vec<Step> {
+    let mut steps = nodes_come();
+    steps.extend(an_agent_lives());
+    steps.extend(the_rest());
+    steps
+}
+
+const TOKEN: TokenId = TokenId([5; 6]);
+
+fn nodes_come() -> Vec<Step> {
     vec![
-        step(false, |_| Command::Introduce { node: node(0), profile: profile(1_000) }),
-        step(false, move |_| {
-            Command::CreateToken(CreateToken { token, verifier: [6; 32], uses: 2, expires_ms: 9_000, actor: actor() })
+        step(|_| Command::Introduce { node: node(0), profile: profile(1_000) }),
+        step(|_| {
+            let (verifier, actor) = ([6; 32], actor());
+            Command::CreateToken(CreateToken { token: TOKEN, verifier, uses: 2, expires_ms: 9_000, actor })
         }),
-        step(false, move |_| {
-            Command::Enrol(Enrol { node: node(1), name: "n1".to_owned(), profile: profile(7), token })
-        }),
-        step(true, |_| Command::FinishJoin { node: node(1) }),
-        step(false, move |state| Command::create_agent(state, id(1), spec(50), actor())),
-        step(true, place(None)),
-        step(false, move |_| report(1, 1, AgentState::Running, false)),
-        step(false, move |state| {
+        step(|_| Command::Enrol(Enrol { node: node(1), name: "n1".to_owned(), profile: profile(7), token: TOKEN })),
+        decided(|_| Command::FinishJoin { node: node(1) }),
+    ]
+}
+
+fn an_agent_lives() -> Vec<Step> {
+    vec![
+        step(|state| Command::create_agent(state, id(1), spec(50), actor())),
+        decided(|_| place(None)),
+        step(|_| report(1, 1, AgentState::Running, false)),
+        step(|state| {
             let (spec, changed) = (Recorded::from(spec(60)), vec!["resources.memory_mb".to_owned()]);
             let mac = state.spec_mac(&spec);
             Command::UpdateAgent(UpdateAgent { aimed: aimed(Some(1)), spec, mac, changed })
         }),
-        step(false, move |_| report(1, 2, AgentState::Terminated, true)),
-        step(true, place(Some(1))),
-        step(false, move |state| Command::RollbackAgent {
-            aimed: aimed(Some(2)),
-            mac: state.spec_mac(&spec(50).into()),
-        }),
-        step(false, move |_| Command::RestartAgent(aimed(None))),
-        step(false, move |_| Command::StopAgent { name: name("a1"), actor: actor() }),
-        step(false, move |_| Command::StartAgent(aimed(None))),
-        step(false, move |_| report(2, 1, AgentState::Terminated, true)),
-        step(true, place(Some(2))),
-        step(false, move |_| {
+        step(|_| report(1, 2, AgentState::Terminated, true)),
+        decided(|_| place(Some(1))),
+        step(|state| Command::RollbackAgent { aimed: aimed(Some(2)), mac: state.spec_mac(&spec(50).into()) }),
+        step(|_| Command::RestartAgent(aimed(None))),
+        step(|_| Command::StopAgent { name: name("a1"), actor: actor() }),
+        step(|_| Command::StartAgent(aimed(None))),
+        step(|_| report(2, 1, AgentState::Terminated, true)),
+        decided(|_| place(Some(2))),
+        step(|_| {
             let (key, value) = ("ticket".to_owned(), "OPS-7".to_owned());
             Command::Annotate { name: name("a1"), key, value, actor: actor() }
         }),
-        step(false, move |state| {
+        step(|state| {
             let spec = Spec::new(name("a2"), "demo", vec!["true".to_owned()]);
             Command::create_agent(state, id(2), spec, actor())
         }),
-        step(false, move |_| Command::RemoveAgent { name: name("a2"), actor: actor() }),
-        step(false, move |_| {
+        step(|_| Command::RemoveAgent { name: name("a2"), actor: actor() }),
+    ]
+}
+
+fn the_rest() -> Vec<Step> {
+    vec![
+        step(|_| {
             let anchor = Anchor { entries: 3, head: Hash([1; 32]), root: Hash([2; 32]) };
             Command::Anchor { node: node(0), anchor }
         }),
-        step(true, |_| Command::NodeDown { node: node(1) }),
-        step(false, move |_| Command::RemoveNode { node: node(1), actor: actor() }),
-        step(false, move |_| Command::RevokeToken { token, actor: actor() }),
-        step(false, move |_| Command::Finalize { gate: 1, actor: actor() }),
-        step(false, move |_| {
+        decided(|_| Command::NodeDown { node: node(1) }),
+        step(|_| Command::RemoveNode { node: node(1), actor: actor() }),
+        step(|_| Command::RevokeToken { token: TOKEN, actor: actor() }),
+        step(|_| Command::Finalize { gate: 1, actor: actor() }),
+        step(|_| {
             let (text, entities) = ("permit(principal, action, resource);".to_owned(), "[]".to_owned());
             Command::ApplyPolicies { text, entities, actor: actor() }
         }),
@@ -129,7 +174,7 @@ fn batch(number: u64, decided: Option<u64>, command: &Command) -> Vec<u8> {
 async fn made() -> Arc<Disk> {
     let mut cluster = Cluster::bootstrapped(1, |options| options).await;
     let mut number = 0;
-    for (leaders, make) in steps() {
+    for Step { leaders, make } in steps() {
         let state = cluster.replica(0).state().borrow().clone();
         let term = cluster.replica(0).status().borrow().term;
         let command = make(&state);

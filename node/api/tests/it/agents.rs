@@ -50,9 +50,13 @@ async fn an_agent_is_recorded_shown_noted_stopped_and_removed() {
             },
             "labels": []
           },
+          "spec_version": 1,
+          "spec_hash": "573f266a16b47f5d8dcb9492944394fa0d2dfdfeca84a0946ee6ed0816f4f8f5",
+          "previous_spec_hash": null,
           "incarnation": null,
           "restarts": 0,
           "detail": "",
+          "exit": null,
           "annotations": {
             "ticket": "OPS-7"
           },
@@ -94,6 +98,10 @@ async fn a_removal_that_is_sent_again_removes_no_other() {
         for (method, below, body) in [
             ("DELETE", "", ""),
             ("POST", "/stop", ""),
+            ("POST", "/start", ""),
+            ("POST", "/restart", ""),
+            ("POST", "/rollback", ""),
+            ("PUT", "/spec", SPEC),
             ("PUT", "/annotations/k", r#"{"value": "v"}"#),
             ("GET", "", ""),
             ("GET", "/status", ""),

@@ -143,7 +143,7 @@ async fn the_status_of_a_cluster_of_one() {
               "memory_mb": 1000,
               "reserved_mb": 0,
               "leader": true,
-              "version": null,
+              "version": "0.2.0",
               "round_trip_us": null,
               "heard_ms": 0,
               "max_agents": 10000,
@@ -170,7 +170,7 @@ async fn the_status_of_a_cluster_of_one() {
             "survives": 0
           },
           "node": "n1",
-          "version": "0.1.0"
+          "version": "0.2.0"
         }
     "#]]
     .assert_eq(&format!("{shown:#}\n"));

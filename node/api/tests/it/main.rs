@@ -12,6 +12,7 @@ mod messages;
 mod policies;
 mod requests;
 mod routes;
+mod specs;
 mod stage;
 mod traces;
 mod writes;

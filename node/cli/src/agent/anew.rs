@@ -40,11 +40,7 @@ pub(super) async fn update(update: Update) -> Result<(), Failure> {
     if update.wait && updated["written"] == true && before["desired"] == "running" {
         wait(&update.context, &before, before["epoch"].as_u64(), &updated).await?;
     }
-    if update.json {
-        print_json(&updated);
-    } else {
-        println!("{}", shown(&name, &updated, update.dry_run));
-    }
+    update.output.print(&updated, |updated| shown(&name, updated, update.dry_run));
     Ok(())
 }
 

@@ -84,7 +84,7 @@ fn the_starter_policies_are_a_table() {
         table += &format!("{name} admits n4: {admitted}\n");
     }
     expect![[r#"
-        admin: create, stop, delete, ask b, tell b, receive at b, ask stranger, export, administer
+        admin: create, update, stop, delete, ask b, tell b, receive at b, ask stranger, export, administer
         eve: 
         a (demo): ask b, tell b, receive at b
         stranger: ask stranger

@@ -123,6 +123,29 @@ fn command(words: &[&str]) -> Command {
             actor: actor(),
         }),
         ["revoke", id] => Command::RevokeToken { token: token(id), actor: actor() },
+        ["apply", text] => {
+            Command::ApplyPolicies { text: (*text).to_owned(), entities: "[]".to_owned(), actor: actor() }
+        }
+        ["anchor", id, entries] => {
+            let (head, root) = (Hash([8; 32]), Hash([9; 32]));
+            Command::Anchor { node: node(index(id)), anchor: Anchor { entries: number(entries), head, root } }
+        }
+        ["expel", id] => Command::RemoveNode { node: node(index(id)), actor: actor() },
+        ["place", name, "on", id, "expecting", epoch] => Command::Place {
+            name: agent(name),
+            id: agent_id(name),
+            expected: Some(number(epoch)).filter(|epoch| *epoch != 0).map(Epoch),
+            node: node(index(id)),
+        },
+        ["report", name, epoch, state, rest @ ..] => Command::Report(report(name, epoch, state, rest)),
+        _ => of_agent(words),
+    }
+}
+
+/// What users ask of agents.
+fn of_agent(words: &[&str]) -> Command {
+    let actor = || "user:admin".to_owned();
+    match words {
         ["create", name] => create(name, 100),
         ["create", name, "memory", memory] => create(name, number(memory)),
         ["create", name, "requiring", labels @ ..] => {
@@ -145,14 +168,6 @@ fn command(words: &[&str]) -> Command {
             let spec = Recorded::from(spec(name, number(memory)));
             Command::RollbackAgent { aimed: aimed(name, version), mac: SECRET.mac(spec.document.as_bytes()) }
         }
-        ["apply", text] => {
-            Command::ApplyPolicies { text: (*text).to_owned(), entities: "[]".to_owned(), actor: actor() }
-        }
-        ["anchor", id, entries] => {
-            let (head, root) = (Hash([8; 32]), Hash([9; 32]));
-            Command::Anchor { node: node(index(id)), anchor: Anchor { entries: number(entries), head, root } }
-        }
-        ["expel", id] => Command::RemoveNode { node: node(index(id)), actor: actor() },
         ["stop", name] => Command::StopAgent { name: agent(name), actor: actor() },
         ["remove", name] => Command::RemoveAgent { name: agent(name), actor: actor() },
         ["annotate", name, key, value] => Command::Annotate {
@@ -161,13 +176,6 @@ fn command(words: &[&str]) -> Command {
             value: value.strip_prefix('*').map_or_else(|| (*value).to_owned(), |len| "x".repeat(number(len) as usize)),
             actor: actor(),
         },
-        ["place", name, "on", id, "expecting", epoch] => Command::Place {
-            name: agent(name),
-            id: agent_id(name),
-            expected: Some(number(epoch)).filter(|epoch| *epoch != 0).map(Epoch),
-            node: node(index(id)),
-        },
-        ["report", name, epoch, state, rest @ ..] => Command::Report(report(name, epoch, state, rest)),
         _ => panic!("{words:?} is no command"),
     }
 }
