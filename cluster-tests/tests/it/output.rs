@@ -135,9 +135,12 @@ async fn every_read_prints_what_was_reviewed() {
         Ok(())
     })
     .await;
+    let larger = std::fs::read_to_string(cluster.file("echo.toml")).expect("its specification");
+    let larger = cluster.write("larger.toml", larger.replace("memory_mb = 128", "memory_mb = 256"));
     let table: &[(&str, &[&str], Stays)] = &[
         ("agent ls", &[], Stays::Whole),
         ("agent show", &["echo"], Stays::Whole),
+        ("agent update", &[&larger, "--dry-run"], Stays::Whole),
         ("audit tail", &[], Stays::First),
         ("audit verify", &[], Stays::Whole),
         ("cluster status", &[], Stays::Whole),

@@ -440,7 +440,8 @@ fn storage(engine: &dyn symbi_store::Engine, error: &symbi_raft::Error) -> Failu
             "keep the directory as evidence; start a new node: another --data-dir, another --name, and --join with a token",
         )
     };
-    engine.failure().and_then(|error| failure::of_disk(&error)).unwrap_or_else(holds)
+    let disk = engine.failure().and_then(|error| failure::of_disk(&error));
+    disk.or_else(|| open_gate::behind(error)).unwrap_or_else(holds)
 }
 
 /// The cluster's id once it is known, and the future that waits for it.
