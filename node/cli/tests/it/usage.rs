@@ -21,11 +21,11 @@ fn an_unknown_verb() {
     check(
         &["agent", "lst"],
         expect![[r#"
-        error[USAGE]: 'symbi-node agent' has no verb "lst"
-          why: its verbs are run, ls, show, logs, stop, rm, annotate, ask, tell
-          fix: did you mean 'ls'? see 'symbi-node agent --help'
-        exit 2
-    "#]],
+            error[USAGE]: 'symbi-node agent' has no verb "lst"
+              why: its verbs are run, ls, show, logs, stop, start, restart, update, rollback, rm, annotate, ask, tell
+              fix: did you mean 'ls'? see 'symbi-node agent --help'
+            exit 2
+        "#]],
     );
 }
 
