@@ -16,7 +16,7 @@ use symbi_cluster_tests::seeds::seeds;
 use symbi_cluster_tests::{Cluster, Node, SOON, eventually};
 use symbi_model::{ClusterId, GroupId, NodeId};
 use symbi_net::{CallError, Handle, Identity, Inbox, Lane, Member, Options, Requests, Roster, tcp};
-use symbi_proto::wire::{ControlReply, Usage, View};
+use symbi_proto::wire::{ControlReply, ControlRequest, Usage, View};
 
 /// The damaged frames that members may send each other, `<variant> <damage> <hex>` a line.
 const CONTROL: &str = include_str!("../../../gossip/proto/tests/it/corpus/controlrequest.txt");
@@ -128,9 +128,11 @@ async fn a_member_that_sends_garbage_on_every_lane_is_answered_or_ignored_and_th
         refused += usize::from(matches!(failed, Some(ControlReply::Unsupported)));
     }
     assert!(refused > 20, "{refused} control requests were told that they cannot be read");
-    for (line, frame) in frames(MESSAGE) {
-        let answer = handle.call(to, (Lane::Message, GROUP), frame, PATIENCE).await;
-        assert!(!matches!(answer, Err(CallError::Unreachable(_))), "{line}: the node hung up: {answer:?}");
+    for lane in [Lane::Message, Lane::Session] {
+        for (line, frame) in frames(MESSAGE) {
+            let answer = handle.call(to, (lane, GROUP), frame, PATIENCE).await;
+            assert!(!matches!(answer, Err(CallError::Unreachable(_))), "{line}: the node hung up: {answer:?}");
+        }
     }
     for lane in [Lane::Append, Lane::Heartbeat, Lane::Snapshot, Lane::Vote] {
         // Nothing that could be read: what a member's readable words do, no decoder decides.
@@ -141,6 +143,23 @@ async fn a_member_that_sends_garbage_on_every_lane_is_answered_or_ignored_and_th
     }
     let text = cluster.nodes[0].stderr();
     assert!(text.contains("a control request that cannot be read") && text.contains(&known["n3"].short()), "{text}");
+    gives_its_place_back(&handle, &mut cluster).await;
+}
+
+/// A request for a group that is not the control group finds nobody, and is not taken for one for the control group.
+#[tokio::test]
+async fn what_is_for_another_group_is_answered_so() {
+    let mut cluster = Cluster::three().await;
+    let (_key, handle, _inbox, known) = with_an_impostor(&mut cluster).await;
+    let ask = async |request: ControlRequest| {
+        let answer = handle.call(known["n1"], (Lane::Control, GROUP), request.encode().into(), PATIENCE).await;
+        ControlReply::decode(&answer.expect("an answer")).expect("it can be read")
+    };
+    let other = GroupId(7);
+    assert_eq!(ask(ControlRequest::ReadIndex { group: other }).await, ControlReply::Unsupported);
+    assert_eq!(ask(ControlRequest::Forward { group: other, batch: vec![1] }).await, ControlReply::Unsupported);
+    let own = ask(ControlRequest::ReadIndex { group: GROUP }).await;
+    assert!(matches!(own, ControlReply::ReadIndex { .. } | ControlReply::NotLeader { .. }), "{own:?}");
     gives_its_place_back(&handle, &mut cluster).await;
 }
 

@@ -2,7 +2,7 @@
 //! configuration: variable-length little-endian integers, enum variants by their order).
 //!
 //! Input is bounded before it is looked at, and must be used up. An unknown version or variant is an error: refused at
-//! the door, and the end of a replica that meets it in the log.
+//! the door, and by apply, unless a gate is open that this program does not speak: that ends the replica.
 
 pub mod blob;
 pub mod bytes;

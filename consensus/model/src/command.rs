@@ -216,17 +216,27 @@ impl Command {
         command
     }
 
-    /// The gate that must be open for it. One that is to be opened is not among them: that is what it does.
+    /// The gate that must be open for it: the one that brought it, and those that brought the documents in it. One that is to be
+    /// opened is not among them: that is what it does.
     #[must_use]
     pub fn gate(&self) -> u32 {
-        match self {
-            #[cfg(planted)]
-            Self::Mark { .. } => gate::NEXT,
+        let documents = match self {
             Self::Genesis(Genesis { profile, .. })
             | Self::Enrol(Enrol { profile, .. })
             | Self::Introduce { profile, .. } => profile.about.gate(),
             Self::CreateAgent { spec, .. } | Self::UpdateAgent(UpdateAgent { spec, .. }) => spec.document.gate(),
             Self::Report(report) => report.account.as_ref().map_or(gate::FIRST, Document::gate),
+            _ => gate::FIRST,
+        };
+        documents.max(self.brought_by())
+    }
+
+    /// The gate that brought it, or a value in it that the codec reads: a program that does not speak that gate cannot read it.
+    #[must_use]
+    pub fn brought_by(&self) -> u32 {
+        match self {
+            #[cfg(planted)]
+            Self::Mark { .. } => gate::NEXT,
             _ => gate::FIRST,
         }
     }

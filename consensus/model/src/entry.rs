@@ -22,6 +22,10 @@ pub const AHEAD_MS: u64 = 2_000;
 /// No leader takes a batch whose time is further behind its clock, ms: a repetition keeps its first time.
 pub const BEHIND_MS: u64 = 90_000;
 
+/// No batch takes log time further on than this, ms: a day. A cluster that was off for longer has its leader propose as many batches
+/// of nothing first.
+pub const STRIDE_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// What the signed bytes of a batch begin with.
 pub const DOMAIN: &[u8] = b"symbi-entry-v2\0";
 /// What the bytes of a cluster's anchor begin with.

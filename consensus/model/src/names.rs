@@ -61,6 +61,8 @@ names! {
         BATCH_EMPTY = 3, "batch.empty";
         /// A batch of a gate that is not open: what is in it was not read.
         BATCH_UNOPENED = 4, "batch.unopened";
+        /// An entry that should be a batch and cannot be read.
+        BATCH_UNREADABLE = 5, "batch.unreadable";
         /// The cluster's making.
         CLUSTER_GENESIS = 10, "cluster.genesis";
         /// A node's admission.
@@ -205,6 +207,8 @@ names! {
         NO_PREVIOUS = 41, "NO_PREVIOUS";
         /// The spec's hash is not the one that the command names.
         SPEC_HASH = 42, "SPEC_HASH";
+        /// The entry is none that anybody could have proposed.
+        UNREADABLE = 50, "UNREADABLE";
     }
 }
 

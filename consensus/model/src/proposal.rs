@@ -54,6 +54,12 @@ pub enum ProposeError {
         /// Its length.
         bytes: usize,
     },
+    /// It was certainly not carried out: the cluster is not upgraded to what it needs, as far as this node knows.
+    #[error("gate {gate} is not open yet: the upgrade that brings this is not finalized")]
+    GateClosed {
+        /// The gate.
+        gate: u32,
+    },
     /// A leader's command whose term has passed, or whose node does not lead.
     #[error("this node does not lead in the term in which this was decided")]
     NotLeading,

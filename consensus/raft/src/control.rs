@@ -5,7 +5,7 @@ mod loading;
 mod machine;
 mod unsaved;
 
-pub use handle::{BatchApplied, Handle, start};
+pub use handle::{BatchApplied, Handle, saved_gate, start};
 #[cfg(test)]
 pub use loading::Loading;
 pub use machine::Control;

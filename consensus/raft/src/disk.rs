@@ -30,9 +30,13 @@ pub fn runs(group: GroupId) -> [Run; 2] {
 /// # Errors
 /// What the engine says, or that what it has is none of ours.
 pub fn saved_index(engine: &dyn Engine, group: GroupId) -> io::Result<Option<u64>> {
-    let Some(bytes) = engine.get(&Keys::new(group).applied()).map_err(storage)? else { return Ok(None) };
-    let applied: format::Applied = codec::decode(&bytes, format::SMALL).map_err(storage)?;
-    Ok(applied.last.map(|last| last.index))
+    Ok(applied(engine, &Keys::new(group))?.and_then(|applied| applied.last).map(|last| last.index))
+}
+
+/// What was saved of a group's state machine last; none on a new disk.
+pub fn applied(engine: &dyn Engine, keys: &Keys) -> io::Result<Option<format::Applied>> {
+    let Some(bytes) = engine.get(&keys.applied()).map_err(storage)? else { return Ok(None) };
+    codec::decode(&bytes, format::SMALL).map(Some).map_err(storage)
 }
 
 /// The engine, as log and state machine hold it. Whoever may outlive them holds a [`Weak`] one, so that a replica that

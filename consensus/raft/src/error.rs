@@ -128,6 +128,9 @@ pub enum ServeError {
     /// It speaks in the name of a node that is not its sender.
     #[error("a request in another node's name")]
     Impostor,
+    /// Its program is older than the gate that is open.
+    #[error("a request of a program that is older than the gate that is open")]
+    Outdated,
     /// The replica has stopped.
     #[error("the replica has stopped")]
     Stopped,

@@ -4,7 +4,7 @@ use crate::applier::{Applier, Progress, Raft};
 use crate::change::{self, MembershipChange};
 use crate::confirm::{self, Confirmed};
 use crate::disk::format::nodes;
-use crate::disk::{Disk, Keys};
+use crate::disk::{Disk, Keys, Stalls};
 use crate::entry::Data;
 use crate::error::{ChangeError, ConfirmError, Error, ServeError, WriteError};
 use crate::keeper;
@@ -79,6 +79,10 @@ struct Shared<M: Machine> {
     status: watch::Receiver<Status>,
     /// Whether its disk still answers.
     health: watch::Receiver<Health>,
+    /// What its disk was asked and has not answered.
+    stalls: Stalls,
+    /// The snapshots that it sends.
+    transfers: Transfers,
     /// Ends the tasks.
     cancel: CancellationToken,
     /// The tasks.
@@ -106,7 +110,7 @@ pub async fn open<M: Machine>(
     let applier = Applier::<M>::open(engine, keys, work)?.observed_by(options.observer.clone());
     let (image, progress) = (applier.published(), applier.progress());
     let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let receiver = Receiver::new(applier.generations(), work, tasks.clone());
+    let receiver = Receiver::new(applier.generations(), &options, tasks.clone(), cancel.clone());
     let transfers = Transfers::default();
     let clients = Clients::new(link, options.clone(), transfers.clone());
     let raft = Raft::<M>::new(options.replica(), config, clients, log, applier)
@@ -116,17 +120,31 @@ pub async fn open<M: Machine>(
 
     let (confirm, rounds) = confirm::Actor::new(raft.clone());
     tasks.spawn(rounds.run(cancel.clone()));
-    let (watchdog, health) = watchdog::Actor::new(raft.clone(), stalls, options.clone());
+    let (watchdog, health) = watchdog::Actor::new(raft.clone(), stalls.clone(), options.clone());
     watchdog.spawn(work, &tasks, cancel.clone());
     let (sender, status) = watch::channel(Status::default());
     let observer = status::Actor::new(raft.metrics(), progress.clone(), health.clone(), sender);
     tasks.spawn(observer.run(cancel.clone()));
-    let keeper = keeper::Actor::new(raft.clone(), progress.clone(), meter, transfers, options.clone());
+    let keeper = keeper::Actor::new(raft.clone(), progress.clone(), meter, transfers.clone(), options.clone());
     tasks.spawn(keeper.run(cancel.clone()));
 
-    let server = Server::new(options.group, options.replica(), raft.clone(), receiver);
+    let server = Server::new(options.group, options.replica(), raft.clone(), receiver, image.clone());
     let released = Mutex::new(released);
-    let shared = Shared { options, raft, server, confirm, image, progress, status, health, cancel, tasks, released };
+    let shared = Shared {
+        options,
+        raft,
+        server,
+        confirm,
+        image,
+        progress,
+        status,
+        health,
+        stalls,
+        transfers,
+        cancel,
+        tasks,
+        released,
+    };
     Ok(Replica { shared: Arc::new(shared) })
 }
 
@@ -153,6 +171,19 @@ impl<M: Machine> Replica<M> {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.shared.status.clone()
+    }
+
+    /// Where it stands, for whoever wants to know why a group does not get on: all that Raft says of itself, and what holds
+    /// it up beside that.
+    #[must_use]
+    pub fn standing(&self) -> String {
+        let Shared { raft, health, stalls, transfers, progress, .. } = &*self.shared;
+        let (applied, disk) = (progress.borrow().applied.map_or(0, |id| id.index), health.borrow().clone());
+        let (unanswered, kept_from) = (stalls.oldest(), transfers.purgeable());
+        let metrics = raft.metrics().borrow_watched().clone();
+        format!(
+            "applied {applied}, disk {disk:?}, unanswered {unanswered:?}, kept for snapshots {kept_from:?}; {metrics}"
+        )
     }
 
     /// Makes a group of one out of this replica, unless it is in one already; says whether it is alone in it. May be called

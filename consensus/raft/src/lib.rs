@@ -38,7 +38,7 @@ mod work;
 pub use audit::AuditRow;
 pub use change::MembershipChange;
 pub use confirm::Confirmed;
-pub use control::{BatchApplied, Control, Handle, start};
+pub use control::{BatchApplied, Control, Handle, saved_gate, start};
 pub use disk::{runs, saved_index};
 pub use entry::{Data, Entry, Payload};
 pub use error::{ChangeError, ConfirmError, Error, ServeError, WriteError};

@@ -36,7 +36,7 @@ pub enum LinkError {
 ///
 /// [`crate::suite::link`] checks an implementation:
 /// - a request is queued, in order with others of its peer, group and kind, before `call` returns;
-/// - dropping the future does not take the request back;
+/// - dropping the future does not take the request back, but for frames of a snapshot, where it may;
 /// - the future ends with the answer or with an error, at the deadline at the latest;
 /// - requests of one group and kind that wait do not delay others.
 pub trait Link: Send + Sync + 'static {

@@ -10,7 +10,7 @@ use crate::disk::keys::Keys;
 use crate::entry::Entry;
 use bytes::Bytes;
 use std::io;
-use symbi_model::Hash;
+use symbi_model::{Hash, gate};
 use symbi_store::WriteBatch;
 
 pub mod frames;
@@ -65,6 +65,11 @@ pub trait Image: Clone + Send + Sync + 'static {
 
     /// Its rows by rising key, read as they are asked for.
     fn rows(&self) -> Box<dyn Iterator<Item = Row> + Send>;
+
+    /// The gate that is open in it: replicas whose programs speak less are not heard.
+    fn gate(&self) -> u32 {
+        gate::FIRST
+    }
 }
 
 /// A machine's state while it is put together from its rows.

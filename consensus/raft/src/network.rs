@@ -103,8 +103,8 @@ impl<I: Image> Client<I> {
         body: Body,
         deadline: Duration,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send + 'static {
-        let Options { group, number, .. } = self.shared.options;
-        let request = Request { group, from: number, to: self.target.number, body };
+        let Options { group, number, speaks, .. } = self.shared.options;
+        let request = Request { group, from: number, to: self.target.number, speaks, body };
         let answer = self.shared.link.call(self.target.node, group, kind, request.encode(), deadline);
         async move {
             let bytes = answer.await.map_err(Failure::Link)?;

@@ -3,10 +3,14 @@
 use crate::keeper::plan::Bounds;
 use crate::observer::Observer;
 use crate::replica::ReplicaId;
+use crate::wire::FRAME_MAX;
 use crate::work::Work;
 use std::time::Duration;
-use symbi_model::{GroupId, NodeId};
+use symbi_model::{GroupId, NodeId, gate};
 use tokio::sync::watch;
+
+/// Bytes a second of the slowest link over which a snapshot is sent.
+const SLOWEST: u64 = 32 * 1024;
 
 /// How a replica is set up. Every replica of a group should have the same times.
 #[derive(Clone, Debug)]
@@ -17,6 +21,8 @@ pub struct Options {
     pub group: GroupId,
     /// Which of the replicas that this node ever had of the group; 0 in the control group.
     pub number: u64,
+    /// The highest gate that this program speaks.
+    pub speaks: u32,
     /// How often a leader says that it leads. Must be above the round trip's 99th percentile.
     pub heartbeat: Duration,
     /// The shortest random wait before an election.
@@ -37,7 +43,7 @@ pub struct Options {
     pub audited: Option<watch::Receiver<u64>>,
     /// How long one shipment of entries may take, sync on the follower included.
     pub append_deadline: Duration,
-    /// How long one frame of a snapshot may take.
+    /// How long a snapshot on its way may get on by nothing, and a second more for each 32 KiB of the next frame.
     pub snapshot_deadline: Duration,
     /// How long a follower may take to check and install a snapshot once it has it all.
     pub install_deadline: Duration,
@@ -59,6 +65,7 @@ impl Options {
             node,
             group: GroupId(0),
             number: 0,
+            speaks: gate::spoken(),
             heartbeat: Duration::from_millis(100),
             election_min: Duration::from_millis(300),
             election_max: Duration::from_millis(600),
@@ -93,6 +100,16 @@ impl Options {
             keep_bytes: self.keep_bytes,
             log_bytes: self.log_bytes,
         }
+    }
+
+    /// How long the next frame of a snapshot, of so many bytes, may take from when the one before it was taken.
+    pub(crate) fn frame_patience(&self, bytes: usize) -> Duration {
+        self.snapshot_deadline + Duration::from_millis(bytes as u64 * 1_000 / SLOWEST)
+    }
+
+    /// How long a snapshot on its way in may be silent: longer than its sender waits for anything.
+    pub(crate) fn snapshot_silence(&self) -> Duration {
+        2 * self.frame_patience(FRAME_MAX)
     }
 
     /// openraft's settings, checked.

@@ -1,18 +1,22 @@
 //! Takes a snapshot in, frame by frame, on a task of its own: what else a peer says is answered meanwhile. One at a time: a
-//! newer leader's, or a new attempt, takes the place of an older.
+//! newer leader's, or a new attempt, takes the place of an older. One of which nothing more comes ends, and what it wrote goes.
 
 use crate::applier::Raft;
 use crate::error::ServeError;
 use crate::machine::{Capture, Filling, Generations, Machine};
 use crate::network::IN_FLIGHT;
+use crate::options::Options;
 use crate::types::{self, Snapshot, SnapshotMeta};
 use crate::wire::{Begin, Reply};
 use crate::work::Work;
 use bytes::Bytes;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use symbi_model::NodeId;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// A snapshot on its way in.
@@ -43,14 +47,24 @@ pub struct Receiver<M: Machine> {
     work: Work,
     /// Has the tasks.
     tasks: TaskTracker,
+    /// Ends them.
+    cancel: CancellationToken,
+    /// How long one may be silent.
+    silence: Duration,
     /// The one on its way.
     transfer: Mutex<Option<Transfer<M>>>,
 }
 
 impl<M: Machine> Receiver<M> {
     /// Nothing on its way yet.
-    pub fn new(generations: Arc<Generations>, work: Work, tasks: TaskTracker) -> Self {
-        Self { generations, work, tasks, transfer: Mutex::new(None) }
+    pub fn new(
+        generations: Arc<Generations>,
+        options: &Options,
+        tasks: TaskTracker,
+        cancel: CancellationToken,
+    ) -> Self {
+        let (work, silence) = (options.work, options.snapshot_silence());
+        Self { generations, work, tasks, cancel, silence, transfer: Mutex::new(None) }
     }
 
     /// A snapshot begins.
@@ -65,7 +79,8 @@ impl<M: Machine> Receiver<M> {
         let filling = Filling::<M::Loading>::new(generation, begin.header.clone());
         let last = begin.last.map_or(0, |id| id.index);
         let (steps, inbox) = mpsc::channel(IN_FLIGHT + 1);
-        self.tasks.spawn(fill::<M>(filling, last, self.work, inbox));
+        let (cancel, filled) = (self.cancel.clone(), fill::<M>(filling, last, (self.work, self.silence), inbox));
+        self.tasks.spawn(async move { cancel.run_until_cancelled(filled).await });
         let old = self.transfer().replace(Transfer { from, begin, next: 0, steps });
         drop(old);
         Ok(Reply::Continue)
@@ -123,10 +138,15 @@ impl<M: Machine> Transfer<M> {
     }
 }
 
-/// Takes the frames of one snapshot, until it ends, fails, or is given up.
-async fn fill<M: Machine>(mut filling: Filling<M::Loading>, last: u64, work: Work, mut inbox: mpsc::Receiver<Step<M>>) {
+/// Takes the frames of one snapshot, until it ends, fails, is given up, or nothing more comes of it for too long.
+async fn fill<M: Machine>(
+    mut filling: Filling<M::Loading>,
+    last: u64,
+    (work, silence): (Work, Duration),
+    mut inbox: mpsc::Receiver<Step<M>>,
+) {
     // Whoever does not wait for a reply any more needs none.
-    while let Some(step) = inbox.recv().await {
+    while let Ok(Some(step)) = timeout(silence, inbox.recv()).await {
         match step {
             Step::Frame(frame, reply) => {
                 let taken = work.run(move || filling.take(&frame).map(|()| filling)).await.flatten();

@@ -3,7 +3,7 @@
 use crate::applier::Raft;
 use crate::error::ServeError;
 use crate::link::Kind;
-use crate::machine::Machine;
+use crate::machine::{Image, Machine};
 use crate::receive::Receiver;
 use crate::replica::ReplicaId;
 
@@ -11,6 +11,7 @@ use crate::wire::{Append, Ballot, Body, Reply, Request, TransferReply};
 use bytes::Bytes;
 use openraft::raft as op;
 use symbi_model::{GroupId, NodeId};
+use tokio::sync::watch;
 
 /// Answers a peer's requests.
 pub struct Server<M: Machine> {
@@ -22,6 +23,8 @@ pub struct Server<M: Machine> {
     raft: Raft<M>,
     /// Takes snapshots in.
     receiver: Receiver<M>,
+    /// The state, in which a gate is open.
+    image: watch::Receiver<M::Image>,
 }
 
 /// Reads a request.
@@ -31,8 +34,14 @@ pub fn decode(request: &[u8]) -> Result<Request, ServeError> {
 
 impl<M: Machine> Server<M> {
     /// Answers for this replica.
-    pub fn new(group: GroupId, me: ReplicaId, raft: Raft<M>, receiver: Receiver<M>) -> Self {
-        Self { group, me, raft, receiver }
+    pub fn new(
+        group: GroupId,
+        me: ReplicaId,
+        raft: Raft<M>,
+        receiver: Receiver<M>,
+        image: watch::Receiver<M::Image>,
+    ) -> Self {
+        Self { group, me, raft, receiver, image }
     }
 
     /// Answers one request.
@@ -42,6 +51,10 @@ impl<M: Machine> Server<M> {
         }
         if request.to != self.me.number {
             return Err(ServeError::Replica);
+        }
+        // It could be elected, and could not apply what it has.
+        if request.speaks < self.image.borrow().gate() {
+            return Err(ServeError::Outdated);
         }
         if !belongs(&request.body, kind) {
             return Err(malformed("it came as another kind of request than it is"));

@@ -23,6 +23,8 @@ pub struct Request {
     pub from: u64,
     /// Which of its node's replicas of the group is asked.
     pub to: u64,
+    /// The highest gate that the asking program speaks.
+    pub speaks: u32,
     /// What is asked.
     pub body: Body,
 }

@@ -65,7 +65,8 @@ impl Handle {
     ///
     /// The request has its place in the queue of its lane and group when this returns, before the future is polled: requests
     /// of one lane and group leave in the order of the calls. The queue is bounded; a full one is [`CallError::Full`].
-    /// Dropping the future gives up the answer, not the request.
+    /// Dropping the future gives up the answer, and the request too if it has not left; but for Raft's appends, heartbeats
+    /// and votes, which leave unless their deadline passes first.
     ///
     /// # Panics
     /// Outside a tokio runtime with a timer.

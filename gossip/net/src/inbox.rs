@@ -74,6 +74,8 @@ pub struct Inbox {
     pub control: Requests,
     /// Requests on the lane message.
     pub message: Requests,
+    /// Requests on the lane session.
+    pub session: Requests,
     /// Requests on the join protocol.
     pub joins: mpsc::Receiver<JoinCall>,
     /// What members published.
@@ -125,6 +127,7 @@ pub(crate) fn channels() -> (Outbox, Inbox) {
         vote: of(Lane::Vote),
         control: of(Lane::Control),
         message: of(Lane::Message),
+        session: of(Lane::Session),
         joins: joins_out,
         gossip: gossip_out,
         vouch: vouch_out,

@@ -27,6 +27,9 @@ pub enum Lane {
     Control,
     /// Messages of agents.
     Message,
+    /// What sessions of agents need beside their messages: hellos, what goes back in them, their ends. None of it waits
+    /// behind messages.
+    Session,
 }
 
 /// The longest body of a call or an answer: 1 MiB of payload and 64 KiB around it.
@@ -34,8 +37,8 @@ pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
 
 impl Lane {
     /// All lanes, in the order of [`Self::index`].
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Control, Self::Message];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Control, Self::Message, Self::Session];
 
     /// The lanes a node has to a learner that does not know it yet.
     pub(crate) const RAFT: [Self; 4] = [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote];
@@ -50,6 +53,12 @@ impl Lane {
         matches!(self, Self::Append | Self::Heartbeat | Self::Snapshot | Self::Vote)
     }
 
+    /// Whether a request that waits here still leaves when its caller has gone, before its time is up. Raft drops what it waits
+    /// for and wants it sent; for all others what nobody waits for is not worth its way.
+    pub(crate) const fn sends_what_nobody_awaits(self) -> bool {
+        matches!(self, Self::Append | Self::Heartbeat | Self::Vote)
+    }
+
     /// The protocol's name on the wire, with its version: a version that reads or bounds frames in another way has another.
     pub(crate) const fn protocol(self) -> &'static str {
         match self {
@@ -59,6 +68,7 @@ impl Lane {
             Self::Vote => "/symbi/raft/vote/1",
             Self::Control => "/symbi/control/1",
             Self::Message => "/symbi/message/1",
+            Self::Session => "/symbi/session/1",
         }
     }
 }

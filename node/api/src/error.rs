@@ -119,6 +119,7 @@ impl Error {
                 ProposeError::Unknown => "OUTCOME_UNKNOWN",
                 ProposeError::ClockSkew { .. } => "CLOCK_SKEW",
                 ProposeError::TooLarge { .. } => "TOO_LARGE",
+                ProposeError::GateClosed { .. } => "GATE_CLOSED",
                 ProposeError::NotLeading => "NOT_LEADING",
                 ProposeError::Full => "BUSY",
                 ProposeError::Stopping => "STOPPING",
@@ -213,6 +214,7 @@ impl From<ProposeError> for Error {
     fn from(error: ProposeError) -> Self {
         match error {
             ProposeError::NoLeader => Self::NoLeader("no leader answered in time; nothing was written".to_owned()),
+            ProposeError::GateClosed { gate } => Self::Refused(Refusal::GateClosed { gate }),
             other => Self::Undecided(other),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A batch is judged when its last record is there. Its origin, if it was enrolled and not removed then, must have signed
 //! exactly these commands, or else its records must say that they were refused for that; a joining node may only
-//! introduce itself. Hashes, indices, positions, terms and times leave no room for a record more or less.
+//! introduce itself. What should have been a batch and could not be read has one record, and nothing else. Hashes, indices, positions, terms and times leave no room for a record more or less.
 //! What became of the commands, and what comes last, is held against the checkpoints that voters have signed.
 
 mod batch;
@@ -24,6 +24,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// The outcome of what took effect.
 const DONE: &str = "DONE";
+/// Who acts where no node does.
+const RAFT: &str = "raft";
+/// The kind of an entry that should be a batch and is none that can be read.
+const UNREADABLE: &str = "batch.unreadable";
+/// Its outcome.
+const UNREADABLE_CODE: &str = "UNREADABLE";
+/// No batch but the first takes log time further on than this, ms.
+const STRIDE_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The check of a chain under way.
 pub struct Chain {
@@ -321,10 +329,14 @@ impl Chain {
         if record.term < self.last_term() {
             return Err(What::Term { found: record.term, before: self.last_term() });
         }
+        let is_own = record.kind.starts_with("raft.") && record.code == DONE && record.command == Hex([0; 32]);
+        // What an entry was that nobody could read is known by its hash alone, and did nothing.
+        let is_unreadable = record.kind == UNREADABLE && record.code == UNREADABLE_CODE && record.details.is_empty();
         let is_rafts = record.origin == Origin::Raft
-            && record.kind.starts_with("raft.")
-            && record.code == DONE
-            && record.command == Hex([0; 32])
+            && (is_own || is_unreadable)
+            && record.actor == RAFT
+            && record.subject == format!("group:{}", self.group)
+            && record.values.is_empty()
             && record.request.is_empty()
             && record.decision.is_empty()
             && record.policy_set == 0;

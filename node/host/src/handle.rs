@@ -163,7 +163,7 @@ impl Handle {
         Ok(bus::tell(&self.host, sender, to, payload, timeout).await)
     }
 
-    /// Receives a frame of the message lane from the node `from`. The frame is taken in before this returns: call it in the
+    /// Receives a frame of a session from the node `from`. The frame is taken in before this returns: call it in the
     /// order in which frames come, and await the replies apart.
     #[must_use]
     pub fn receive(&self, from: NodeId, frame: Bytes) -> BoxFuture<'static, Bytes> {

@@ -31,9 +31,10 @@ pub struct Ports {
     pub driver: Arc<dyn Driver>,
     /// What judges messages.
     pub gate: symbi_policy::Gate,
-    /// The way to other nodes' buses (the message lane).
+    /// The way to other nodes' buses for what sessions need beside their messages: hellos, what goes back, their ends. None of it
+    /// waits behind messages.
     pub peers: Peers,
-    /// Room on that way.
+    /// Room on the way of messages.
     pub places: Places,
     /// The way to the leader's grants, on the leader too.
     pub grants: mpsc::Sender<GrantCall>,

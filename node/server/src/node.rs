@@ -175,7 +175,9 @@ impl Node {
             core.part(name, inbound::raft(kind, requests, groups.clone(), tasks.clone(), cancel.clone()));
         }
         core.part("the control inbox", inbound::control(inbox.control, server, tasks.clone(), cancel.clone()));
-        core.part("the message inbox", inbound::messages(inbox.message, host.clone(), tasks.clone(), cancel.clone()));
+        for (name, requests) in [("the message inbox", inbox.message), ("the session inbox", inbox.session)] {
+            core.part(name, inbound::messages(requests, host.clone(), tasks.clone(), cancel.clone()));
+        }
         core.part("vouching", inbound::vouch(inbox.vouch, remote.clone(), tasks.clone(), cancel.clone()));
         let joins = enrolment::Handler::new(
             core.raft.clone(),
@@ -262,12 +264,17 @@ impl Core {
         clocks: Clocks,
         net: symbi_net::Handle,
     ) -> Result<Self, Failure> {
-        let link = Arc::new(link::RaftLink { net: net.clone(), group: config.raft.group });
+        // Before it takes part in anything: a program that is too old could be elected, and could not read what it has.
+        let saved = symbi_raft::saved_gate(&*engine);
+        open_gate::check(
+            saved.map_err(|error| open_gate::storage(&*engine, &symbi_raft::Error::from(error)))?.unwrap_or_default(),
+        )?;
+        let link = Arc::new(link::RaftLink { net: net.clone() });
         let started = symbi_raft::start(config.raft.clone(), engine.clone(), link).await;
-        let raft = started.map_err(|error| storage(&*engine, &error))?;
+        let raft = started.map_err(|error| open_gate::storage(&*engine, &error))?;
         open_gate::check(raft.state().borrow().counters.gate)?;
         if let Some(genesis) = &config.genesis {
-            raft.bootstrap(genesis.clone()).await.map_err(|error| storage(&*engine, &error))?;
+            raft.bootstrap(genesis.clone()).await.map_err(|error| open_gate::storage(&*engine, &error))?;
         }
         let id = config.node();
         let times = symbi_policy::Clocks { wall_ms: clocks.wall_ms.clone(), boottime: clocks.boottime.clone() };
@@ -293,7 +300,7 @@ impl Core {
     /// The way of commands to the log, and what the leader admits to it.
     fn proposer(&self) -> (proposer::Admission, symbi_control::Proposals) {
         let (compare, admission) =
-            LeaderClocks::new(self.id, self.clocks.wall_ms.clone(), self.raft.clone(), self.net.clone());
+            LeaderClocks::new(self.key.clone(), self.clocks.wall_ms.clone(), self.raft.clone(), self.net.clone());
         self.part("the comparison of clocks", compare.run(self.cancel.clone()));
         let (cluster, keep_cluster) = cluster_id(&self.raft, self.cancel.clone());
         self.tracker.spawn(keep_cluster);
@@ -431,17 +438,6 @@ impl Core {
         self.part("the answers to HTTP", answers.run(asked, self.tracker.clone(), self.cancel.clone()));
         calls
     }
-}
-
-/// Why there is no replica: the disk's own fault first, which is no reason to give up what it holds.
-fn storage(engine: &dyn symbi_store::Engine, error: &symbi_raft::Error) -> Failure {
-    let holds = || {
-        Failure::new(10, "STORAGE", "the replica cannot start from its database").because(error).fix(
-            "keep the directory as evidence; start a new node: another --data-dir, another --name, and --join with a token",
-        )
-    };
-    let disk = engine.failure().and_then(|error| failure::of_disk(&error));
-    disk.or_else(|| open_gate::behind(error)).unwrap_or_else(holds)
 }
 
 /// The cluster's id once it is known, and the future that waits for it.

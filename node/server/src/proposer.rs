@@ -7,12 +7,15 @@
 //! is taken up here, and its time in the queue counts: whoever waits no longer is answered at its deadline, and what was
 //! still in the queue then is never sent.
 //!
+//! A command of a gate that is not open is refused here, alone, before it is in a batch with others.
+//!
 //! Bounds: [`QUEUED_COMMANDS`] commands wait in each queue, and as many before the queues (senders wait for room there; what
 //! finds its queue full is refused). A batch has at most 1024 commands and 128 KiB of them; a longer command goes alone, and
 //! one over 512 KiB is refused. Two ordinary batches and one of the leader's are on their way at once.
 
 mod admission;
 mod in_flight;
+mod log_time;
 mod queue;
 mod submission;
 mod successor;
@@ -28,7 +31,7 @@ use ed25519_dalek::SigningKey;
 use queue::{Queue, Queued};
 use std::sync::Arc;
 use submission::Submission;
-use symbi_model::{ClusterId, Committed, NodeId, Proposal, ProposeError};
+use symbi_model::{ClusterId, Committed, NodeId, Proposal, ProposeError, gate};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -139,8 +142,8 @@ impl Dispatcher {
     }
 
     fn take_up(&mut self, taken: &mut Vec<Proposal<Reply>>) {
-        let now = Instant::now();
-        for next in taken.drain(..).filter_map(|proposal| Queued::new(proposal, now)) {
+        let (now, open) = (Instant::now(), self.ports.raft.state().borrow().counters.gate.max(gate::FIRST));
+        for next in taken.drain(..).filter_map(|proposal| Queued::new(proposal, now, open)) {
             let queue = if next.decided_term.is_some() { &mut self.leaders } else { &mut self.ordinary };
             queue.push(next);
         }

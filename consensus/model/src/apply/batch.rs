@@ -9,7 +9,7 @@ use crate::act::{Act, Actor};
 use crate::codec::{self, Error};
 use crate::command::Command;
 use crate::dedup::{Asker, LastWrite};
-use crate::entry::{Batch, CONTROL, Entry, Item};
+use crate::entry::{Batch, CONTROL, Entry, Item, STRIDE_MS};
 use crate::field::Fields;
 use crate::hash::Hash;
 use crate::ids::NodeId;
@@ -72,19 +72,26 @@ struct Ending {
 
 impl Read {
     /// Reads a batch, and every command in it if its gate is open.
+    ///
+    /// # Errors
+    /// It, or a command of it, cannot be read while the gate is open that is.
     pub(super) fn of(state: &State, bytes: &[u8]) -> Result<Self, Error> {
         let batch = codec::decode_batch(bytes)?;
         match gates::refusal(state, batch.acts) {
             Some(refusal) => Ok(Self::Unopened(batch, refusal)),
-            None => Opened::of(batch).map(Self::Opened),
+            None => Opened::of(state, batch).map(Self::Opened),
         }
     }
 }
 
 impl Opened {
-    fn of(batch: Batch) -> Result<Self, Error> {
+    fn of(state: &State, batch: Batch) -> Result<Self, Error> {
         let commands: Vec<Command> =
             batch.items.iter().map(|item| codec::decode_command(&item.command)).collect::<Result<_, _>>()?;
+        // A program that speaks no more than the open gate could not make its act, and so not verify the signature over all of them.
+        if !commands.iter().all(|command| gates::is_known(state, command)) {
+            return Err(Error::Malformed { detail: "a command of a gate that is not open".to_owned() });
+        }
         let described = batch.items.iter().zip(&commands);
         let acts: Vec<Act> = described.map(|(item, command)| item.act(command, batch.origin, batch.acts)).collect();
         let leaves: Vec<Hash> = acts.iter().map(Act::leaf).collect();
@@ -154,7 +161,7 @@ pub(super) fn apply(state: &mut State, entry: &Entry, opened: &Opened) -> Done {
     let mut done = Done { batch_line: Some(batch_line), ..Done::default() };
     let whole = opened.refusal(state);
     if whole.is_none() {
-        state.counters.log_time_ms = state.counters.log_time_ms.max(planted::batch_time_ms(opened.batch.time_ms));
+        state.counters.log_time_ms = log_time_ms(state, planted::batch_time_ms(opened.batch.time_ms));
         state.expire_dedup(&mut done.touched);
     }
     if opened.commands.is_empty() {
@@ -172,6 +179,13 @@ pub(super) fn apply(state: &mut State, entry: &Entry, opened: &Opened) -> Done {
         done.outcomes.push(ending.outcome);
     }
     done
+}
+
+/// Log time after a batch of this time: it never falls, and one batch takes it a day on at most. The first makes it.
+fn log_time_ms(state: &State, said_ms: u64) -> u64 {
+    let now_ms = state.counters.log_time_ms;
+    let most_ms = if state.cluster.is_none() { u64::MAX } else { now_ms.saturating_add(STRIDE_MS) };
+    said_ms.clamp(now_ms, most_ms)
 }
 
 impl Ending {

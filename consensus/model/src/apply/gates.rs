@@ -1,6 +1,7 @@
 //! Gates at apply: nothing of a gate that is not open takes effect, and a gate opens when every member speaks it.
 
 use super::context::Context;
+use crate::codec::Error;
 use crate::command::Command;
 use crate::gate;
 use crate::node::Membership;
@@ -12,9 +13,20 @@ pub(super) fn refusal(state: &State, acts: u16) -> Option<Refusal> {
     shut(state, gate::of_acts(acts)).err()
 }
 
-/// Whether the command's gate is open.
+/// Whether every program that may be in the cluster reads this command.
+pub(super) fn is_known(state: &State, command: &Command) -> bool {
+    shut(state, command.brought_by()).is_ok()
+}
+
+/// Whether the command's gate is open, and those of the documents in it.
 pub(super) fn check(state: &State, command: &Command) -> Result<(), Refusal> {
     shut(state, command.gate())
+}
+
+/// Why this program can apply nothing more.
+pub(super) fn outdated(state: &State) -> Option<Error> {
+    let (open, spoken) = (state.counters.gate, gate::spoken());
+    (open > spoken).then_some(Error::Gate { open, spoken })
 }
 
 fn shut(state: &State, gate: u32) -> Result<(), Refusal> {

@@ -43,6 +43,14 @@ pub enum Error {
         /// How many.
         bytes: usize,
     },
+    /// The gate that is open is above what this program speaks: it cannot know all that it meets.
+    #[error("gate {open} is open, and this program speaks none above {spoken}")]
+    Gate {
+        /// The gate that is open.
+        open: u32,
+        /// The highest that this program speaks.
+        spoken: u32,
+    },
     /// A row of the state has a key that its table does not have.
     #[error("a row of table {table} has a key that does not belong there")]
     Key {

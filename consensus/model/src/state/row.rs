@@ -5,7 +5,7 @@ use super::State;
 use super::facts::Counters;
 use super::key::Key;
 use super::loader::Loader;
-use super::table::Row;
+use super::table::{Row, Table};
 use crate::codec::{self, Error};
 use std::collections::BTreeSet;
 
@@ -29,6 +29,12 @@ impl Key {
 }
 
 impl State {
+    /// Where the row of the counters is, and in it the gate that is open: the one row that is wanted without the others.
+    #[must_use]
+    pub fn counters_key() -> (Table, Vec<u8>) {
+        (Key::Counters.table(), Key::Counters.bytes())
+    }
+
     /// Every row there is, table by table, each by key.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {

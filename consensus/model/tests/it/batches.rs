@@ -140,20 +140,45 @@ fn a_permit_is_needed_and_must_be_of_the_current_set() {
     );
 }
 
+/// Only a leader that lies puts such an entry into the log: it must not stop every replica for ever.
 #[test]
-fn an_entry_that_cannot_be_read_changes_nothing_and_says_so() {
+fn an_entry_that_cannot_be_read_is_one_record_and_changes_nothing_else() {
     let mut world = World::started();
-    let before = world.state.clone();
-    for bytes in [vec![], vec![9], vec![1, 2, 3]] {
-        let applied = world.apply(Payload::Batch(bytes));
-        assert!(applied.error.is_some() && applied.rows.is_empty() && applied.records.is_empty());
-        assert_eq!(world.state, before);
+    let mut of_garbage = world.batch(1, None, vec![]);
+    of_garbage.items.push(Item { request: None, permit: None, salt: [0; 16], command: vec![1, 250] });
+    let trailing = [codec::encode_batch(&world.batch(1, None, vec![])), vec![0]].concat();
+    for bytes in [vec![], vec![9], vec![1, 2, 3], trailing, codec::encode_batch(&of_garbage)] {
+        let before = world.state.clone();
+        let applied = world.apply(Payload::Batch(bytes.clone()));
+        assert_eq!((applied.error, applied.batch_line, applied.outcomes), (None, None, Vec::new()));
+        let [record] = applied.records.as_slice() else { panic!("one record") };
+        assert_eq!((record.act.kind, record.result.code), (Kind::BATCH_UNREADABLE, Code::UNREADABLE));
+        assert_eq!((record.origin, record.act.command), (None, Hash::of(&[&bytes])), "nobody said it");
+        assert_eq!(applied.rows.len(), 1, "the counters alone");
+        assert_eq!(world.state.counters.log_time_ms, before.counters.log_time_ms);
+        assert_eq!(world.state.nodes, before.nodes);
     }
-    let mut batch = world.batch(1, None, vec![]);
-    batch.items.push(symbi_model::Item { request: None, permit: None, salt: [0; 16], command: vec![1, 250] });
-    let applied = world.apply(Payload::Batch(codec::encode_batch(&batch)));
-    assert!(matches!(applied.error, Some(codec::Error::Malformed { .. })));
-    assert_eq!(world.state, before);
+    assert_eq!(world.line("n1: create a1").expect("an entry").outcomes.len(), 1, "and it goes on");
+}
+
+/// A batch that says that it is the year 9999, or more, takes log time a day on, and is on record with its origin.
+#[test]
+fn a_batch_takes_log_time_a_day_on_at_most() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let mut world = World::started();
+    let at = |world: &World, time_ms| {
+        let batch = Batch { time_ms, ..world.batch(1, None, vec![]) };
+        batch.in_acts(1, CLUSTER, GroupId(0), &super::world::key(1))
+    };
+    let started = world.state.counters.log_time_ms;
+    for (said, day) in [(u64::MAX, 1), (u64::MAX, 2), (started, 2), (started + 2 * DAY_MS + 5, 2)] {
+        let batch = at(&world, said);
+        let applied = world.apply(Payload::Batch(codec::encode_batch(&batch)));
+        assert_eq!((applied.records[0].origin, applied.records[0].result.code), (Some(node(1)), Code::DONE));
+        assert_eq!(applied.records[0].time_ms, world.state.counters.log_time_ms);
+        let expected = if said == started + 2 * DAY_MS + 5 { said } else { started + day * DAY_MS };
+        assert_eq!(world.state.counters.log_time_ms, expected);
+    }
 }
 
 #[test]

@@ -41,6 +41,23 @@ fn a_gate_opens_when_every_member_speaks_it_and_stays_open() {
     assert_eq!(world.state.counters.gate, 2);
 }
 
+/// It cannot tell garbage from what it does not know.
+#[test]
+fn a_program_older_than_the_gate_that_is_open_stops() {
+    let mut world = two_members();
+    for number in [1, 2] {
+        world.propose(number, None, vec![introduce(number, 2)]);
+    }
+    assert_eq!(world.propose(1, None, vec![finalize(2)]).outcomes, [Outcome::Done]);
+    let before = world.state.clone();
+    let payloads = [symbi_model::entry::Payload::Blank, symbi_model::entry::Payload::Batch(vec![9])];
+    for payload in payloads {
+        let applied = world.apply(payload);
+        assert_eq!(applied.error, Some(codec::Error::Gate { open: 2, spoken: 1 }));
+        assert!(applied.rows.is_empty() && world.state == before);
+    }
+}
+
 #[test]
 fn a_node_that_was_removed_holds_up_no_upgrade() {
     let mut world = two_members();
@@ -53,12 +70,14 @@ fn a_node_that_was_removed_holds_up_no_upgrade() {
 #[cfg(planted)]
 #[test]
 fn a_command_a_table_and_an_act_version_of_the_next_gate_wait_for_it() {
+    gate::speak_next();
     let mark = |key| Proposed { request: None, set: None, command: Command::Mark { key } };
     let mut world = two_members();
     let hash = world.state.hash();
     let closed = Outcome::Refused(Refusal::GateClosed { gate: 2 });
     let applied = world.propose(1, None, vec![mark(1)]);
-    assert_eq!((applied.outcomes, applied.rows.len()), (vec![closed.clone()], 1), "the counters alone");
+    assert_eq!((applied.outcomes, applied.rows.len()), (Vec::new(), 1), "the counters alone");
+    assert_eq!(applied.records[0].act.kind, Kind::BATCH_UNREADABLE, "as for a program that does not know it");
     assert!(world.state.marks.is_empty());
     let next = |world: &World, key_byte| {
         let batch = world.batch(1, None, vec![mark(key_byte)]).in_acts(2, CLUSTER, GroupId(0), &key(1));

@@ -2,14 +2,18 @@
 
 use super::machine::Control;
 use crate::audit::AuditRow;
-use crate::error::{Error, WriteError};
+use crate::disk::{self, Keys};
+use crate::error::{Error, WriteError, storage};
 use crate::handle;
 use crate::link::Link;
 use crate::options::Options;
 use crate::position::Position;
 use bytes::Bytes;
+use std::io;
 use std::sync::Arc;
-use symbi_model::{Outcome, State, codec};
+use symbi_model::entry::CONTROL;
+use symbi_model::state::Row;
+use symbi_model::{Outcome, State, codec, gate};
 use symbi_store::Engine;
 use tokio::sync::watch;
 
@@ -33,6 +37,25 @@ pub struct BatchApplied {
 /// [`Error::Options`], [`Error::Storage`], [`Error::Recovery`].
 pub async fn start(options: Options, engine: Arc<dyn Engine>, link: Arc<dyn Link>) -> Result<Handle, Error> {
     handle::open(options, engine, link).await
+}
+
+/// The gate that is open in the control group's state as an engine has it; none where there is no state yet. A program that
+/// speaks less must not start a replica on it. (Where its rows are of a later version than this program reads, it is the gate that
+/// brought that version.)
+///
+/// # Errors
+/// What the engine says, or that what it has is none of ours.
+pub fn saved_gate(engine: &dyn Engine) -> io::Result<Option<u32>> {
+    let keys = Keys::new(CONTROL);
+    let Some(applied) = disk::applied(engine, &keys)? else { return Ok(None) };
+    let (table, key) = State::counters_key();
+    let row = keys.row(applied.generation, &[&[table as u8], key.as_slice()].concat());
+    let Some(value) = engine.get(&row).map_err(storage)? else { return Ok(None) };
+    match State::load([Row { table, key, value: Some(value) }]) {
+        Ok(state) => Ok(Some(state.counters.gate)),
+        Err(codec::Error::Version { found, .. }) => Ok(Some(gate::of_version(u16::from(found)))),
+        Err(error) => Err(storage(error)),
+    }
 }
 
 impl Handle {

@@ -9,7 +9,7 @@ use crate::replica::ReplicaId;
 use bytes::Bytes;
 use std::io;
 use symbi_model::entry as model;
-use symbi_model::{Hash, NodeId, State, codec};
+use symbi_model::{Hash, NodeId, State, codec, gate};
 
 /// See the module.
 pub struct Control {
@@ -27,15 +27,19 @@ impl Machine for Control {
         Self { state: image, unsaved: Unsaved::default() }
     }
 
-    /// The answer is the outcomes of a batch's commands, encoded; nothing for an entry of Raft's own.
+    /// The answer is the outcomes of a batch's commands, encoded; nothing for an entry of Raft's own, or what is no batch.
     fn apply(&mut self, entry: &Entry, writes: &mut Writes<'_>) -> io::Result<Bytes> {
+        let gate = self.state.gate();
         let applied = symbi_model::apply(&mut self.state, &model_entry(entry));
         if let Some(error) = applied.error {
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         audit::put(writes, &applied);
         self.unsaved.take(applied.rows);
-        Ok(if applied.outcomes.is_empty() { Bytes::new() } else { codec::encode_outcomes(&applied.outcomes).into() })
+        if self.state.gate() != gate {
+            self.unsaved.hasten();
+        }
+        Ok(applied.batch_line.map_or_else(Bytes::new, |_| codec::encode_outcomes(&applied.outcomes).into()))
     }
 
     fn is_due(&self) -> bool {
@@ -59,6 +63,10 @@ impl Image for State {
     fn rows(&self) -> Box<dyn Iterator<Item = Row> + Send> {
         let rows = self.clone().into_rows();
         Box::new(rows.filter_map(|row| Some(([&[row.table as u8], row.key.as_slice()].concat(), row.value?))))
+    }
+
+    fn gate(&self) -> u32 {
+        self.counters.gate.max(gate::FIRST)
     }
 }
 

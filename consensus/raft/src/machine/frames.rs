@@ -14,8 +14,9 @@ use std::iter::Peekable;
 use std::sync::Arc;
 use symbi_model::Hash;
 
-/// The most bytes of items in a frame, but for a single one that is longer.
-pub const FRAME_BYTES: usize = 640 * 1024;
+/// The most bytes of items in a frame, but for a single one that is longer. On a slow link what is on its way stands before
+/// all else, and a frame is what must arrive in time.
+pub const FRAME_BYTES: usize = 128 * 1024;
 /// How many lines are read at a time.
 const STEP: usize = 256;
 /// The letter and the two lengths.

@@ -49,7 +49,7 @@ fn requests() -> Vec<Request> {
         // As openraft ships them: several at once, of both kinds.
         Body::Append(append(vec![entry(10, Payload::Blank), entry(11, Payload::Data(data(vec![0xab; 300])))])),
     ];
-    bodies.into_iter().map(|body| Request { group: GroupId(0), from: 0, to: 0, body }).collect()
+    bodies.into_iter().map(|body| Request { group: GroupId(0), from: 0, to: 0, speaks: 1, body }).collect()
 }
 
 /// A reply of each kind.

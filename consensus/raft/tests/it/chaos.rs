@@ -143,7 +143,10 @@ impl Run {
                 self.cluster.start(index).await;
             }
         }
-        let last = tokio::time::timeout(LONG, self.settled()).await.expect("the three go on as one");
+        let Ok(last) = tokio::time::timeout(LONG, self.settled()).await else {
+            let stands = |index| format!("node {index} {}\n", self.cluster.replica(index).standing());
+            panic!("the three do not go on as one:\n{}", (0..3).map(stands).collect::<String>());
+        };
         self.cluster.agree(last).await;
     }
 

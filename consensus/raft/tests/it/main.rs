@@ -5,6 +5,7 @@ mod chaos;
 mod cluster;
 mod failover;
 mod fixtures;
+mod gates;
 mod groups;
 mod link;
 mod machines;

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use symbi_raft::link::Kind;
 use symbi_raft::memory::Mesh;
-use symbi_raft::{MembershipChange, Options, Replica, open};
+use symbi_raft::{MembershipChange, Options, Replica, Work, open};
+use symbi_store::Engine;
 use symbi_store::memory::{Disk, Memory};
 use tokio::sync::{Mutex, watch};
 
@@ -18,9 +19,124 @@ fn often(options: Options) -> Options {
 }
 
 async fn registers(mesh: &Mesh, number: u8) -> Replica<Registers> {
-    let engine = Memory::open(Disk::new()).expect("a new disk opens");
-    let options = often(Options::new(node(number)));
-    open(options, Arc::new(engine), mesh.link(node(number))).await.expect("a replica starts")
+    registers_on(mesh, number, Work::Threads).await.0
+}
+
+/// A replica, and the disk that it is on.
+async fn registers_on(mesh: &Mesh, number: u8, work: Work) -> (Replica<Registers>, Arc<Memory>) {
+    let engine = Arc::new(Memory::open(Disk::new()).expect("a new disk opens"));
+    let options = Options { work, ..often(Options::new(node(number))) };
+    let replica = open(options, engine.clone(), mesh.link(node(number))).await.expect("a replica starts");
+    (replica, engine)
+}
+
+/// A leader whose state is a few megabytes of which the log holds next to nothing.
+async fn leader_of_much(mesh: &Mesh) -> Replica<Registers> {
+    let text = "x".repeat(8 * 1024);
+    leader_of(mesh, (0..200).map(|number| format!("name-{number}={text}"))).await
+}
+
+/// A leader of these, of which the log holds next to nothing.
+async fn leader_of(mesh: &Mesh, writes: impl Iterator<Item = String>) -> Replica<Registers> {
+    let (leader, _) = registers_on(mesh, 0, Work::Inline).await;
+    mesh.attach_replica(&leader);
+    assert!(leader.found().await.expect("it is new"));
+    leader.settled().await.expect("it leads");
+    for write in writes {
+        leader.write(write).await.expect("it leads");
+    }
+    // Longer than the keeper's period: the log reaches back no more.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    leader
+}
+
+/// Adds a learner over a link that takes so long for each byte of a snapshot: how long it took, and how many requests of it
+/// carried no rows or lines to speak of.
+async fn over_a_slow_link(mesh: &Mesh, leader: &Replica<Registers>, byte: Duration) -> (Duration, usize) {
+    let (learner, _) = registers_on(mesh, 1, Work::Inline).await;
+    let (began, turn) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(())));
+    let (counted, served) = (began.clone(), learner.clone());
+    mesh.attach(
+        node(1),
+        Arc::new(move |from, kind, request: Bytes| {
+            let (served, turn, counted) = (served.clone(), turn.clone(), counted.clone());
+            Box::pin(async move {
+                if kind == Kind::Snapshot {
+                    // One after the other.
+                    let _turn = turn.lock().await;
+                    tokio::time::sleep(byte * request.len() as u32).await;
+                    counted.fetch_add(usize::from(request.len() < 1_000), Ordering::Relaxed);
+                    return served.serve(from, kind, request).await.ok();
+                }
+                served.serve(from, kind, request).await.ok()
+            })
+        }),
+    );
+    let (start, last) = (tokio::time::Instant::now(), leader.status().borrow().last_log);
+    leader.change(MembershipChange::AddLearner(node(1).into())).await.expect("a learner is added");
+    learner.wait_applied(last, 20 * LONG).await.expect("it arrives");
+    (start.elapsed(), began.load(Ordering::Relaxed))
+}
+
+/// Rows and lines take some 3 MB: half a minute, where nothing may stand still for more than five seconds.
+#[tokio::test(start_paused = true)]
+async fn a_slow_link_carries_a_snapshot_however_long_it_takes() {
+    let mesh = Mesh::new(Duration::from_millis(1));
+    let leader = leader_of_much(&mesh).await;
+    let (took, bare) = over_a_slow_link(&mesh, &leader, Duration::from_micros(10)).await;
+    assert!(took > Duration::from_secs(20), "the link was not slow: {took:?}");
+    assert_eq!(bare, 2, "one beginning and one end");
+}
+
+/// A short frame has the time of the long ones that it waits behind.
+#[tokio::test(start_paused = true)]
+async fn a_slow_link_carries_a_short_frame_behind_long_ones() {
+    let mesh = Mesh::new(Duration::from_millis(1));
+    let text = "x".repeat(480 * 1024);
+    let long = (10..22).map(|number| format!("name-{number}={text}"));
+    // Enough of them that the log does not reach back.
+    let short = (0..100).map(|number| format!("a-{number}=as short as most are"));
+    let leader = leader_of(&mesh, long.chain([format!("short={}", "y".repeat(1024))]).chain(short)).await;
+    let (took, bare) = over_a_slow_link(&mesh, &leader, Duration::from_micros(16)).await;
+    assert!(took > Duration::from_secs(150), "the link was not slow: {took:?}");
+    assert_eq!(bare, 2, "one beginning and one end");
+}
+
+/// How many keys are on a disk.
+fn keys_on(engine: &Memory) -> usize {
+    engine.scan(&[], &[0xff; 64], usize::MAX).expect("it is read").len()
+}
+
+/// A sender that goes away in the middle leaves nothing behind.
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_which_nothing_more_comes_ends_and_what_it_wrote_goes() {
+    let mesh = Mesh::new(Duration::from_millis(1));
+    let leader = leader_of_much(&mesh).await;
+    let (learner, engine) = registers_on(&mesh, 1, Work::Inline).await;
+    let before = keys_on(&engine);
+    let frames = Arc::new(AtomicUsize::new(0));
+    let (counted, served) = (frames.clone(), learner.clone());
+    mesh.attach(
+        node(1),
+        Arc::new(move |from, kind, request: Bytes| {
+            let passes = kind != Kind::Snapshot || counted.fetch_add(1, Ordering::Relaxed) < 6;
+            let answer = passes.then(|| served.serve(from, kind, request));
+            Box::pin(async move { answer?.await.ok() })
+        }),
+    );
+    leader.change(MembershipChange::AddLearner(node(1).into())).await.expect("a learner is added");
+    await_count(&frames, 7).await;
+    // The leader is gone for good.
+    mesh.detach(node(0));
+    leader.shutdown().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(keys_on(&engine) > before + 10, "some of it was written");
+    tokio::time::sleep(2 * LONG).await;
+    let left = keys_on(&engine);
+    assert!(left < before + 10, "{left} keys, {before} before it came");
+    let stopping = tokio::time::Instant::now();
+    learner.shutdown().await;
+    assert!(stopping.elapsed() < Duration::from_secs(1), "nothing of it is waited for");
 }
 
 /// One thread runs all of it: whatever is done on it while the image is loaded is not done.

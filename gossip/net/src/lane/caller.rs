@@ -5,6 +5,7 @@
 //!
 //! - Frames of one group leave in the order of the calls: number and place in the queue are taken under one lock.
 //! - Every open request is answered once: by its answer, its deadline, or the end of substream or connection.
+//! - A request that was given up before it left does not leave, but for Raft's; at its deadline not even that.
 //! - An answer whose request was given up returns what the request took of the window; the substream stays.
 
 use std::io;
@@ -74,11 +75,21 @@ struct GiveUp {
     caller: Caller,
     /// The request.
     id: u64,
+    /// Whether it leaves all the same, if it has not yet.
+    still_leaves: bool,
 }
 
 impl Drop for GiveUp {
     fn drop(&mut self) {
-        self.caller.lock().queues.give_up(self.id);
+        let is_ready = {
+            let mut state = self.caller.lock();
+            state.queues.give_up(self.id, self.still_leaves);
+            state.queues.is_ready()
+        };
+        // What stood behind it may be shorter, and fit.
+        if is_ready {
+            self.caller.shared.wake.notify_one();
+        }
     }
 }
 
@@ -155,13 +166,16 @@ impl Caller {
             state.queues.push(group, body, place, reply)
         };
         self.shared.wake.notify_one();
-        let given_up = GiveUp { caller: self.clone(), id };
+        let still_leaves = self.shared.lane.sends_what_nobody_awaits();
+        let mut given_up = GiveUp { caller: self.clone(), id, still_leaves };
         let answer = tokio::time::timeout(deadline, answer);
         async move {
             match answer.await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) => Err(CallError::Closed),
                 Err(_) => {
+                    // Its answer would come too late, whoever hears it.
+                    given_up.still_leaves = false;
                     given_up.caller.shared.counters.calls_timed_out.add();
                     Err(CallError::TimedOut)
                 }

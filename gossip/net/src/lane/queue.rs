@@ -2,6 +2,7 @@
 //!
 //! - Frames of one group leave in the order in which they came; groups with frames to send take turns.
 //! - A group has at most [`FRAMES`] frames and [`BYTES`] bytes waiting: whoever adds one has a [`Place`] for it.
+//! - A request whose caller has gone is taken out before it leaves, on lanes where that is not wanted otherwise.
 //! - A group has no more requests and bytes open at the peer than its [`Window`] says. An answer returns what its request
 //!   took, whoever still waits for it.
 
@@ -169,10 +170,19 @@ impl Queues {
         open.reply
     }
 
-    /// Takes note that nobody waits for the answer any more.
-    pub(crate) fn give_up(&mut self, id: u64) {
-        if let Some(open) = self.open.get_mut(&id) {
-            open.reply = None;
+    /// Takes note that nobody waits for the answer any more. What has not left yet is taken out, unless it `still_leaves`.
+    pub(crate) fn give_up(&mut self, id: u64, still_leaves: bool) {
+        let Some(open) = self.open.get_mut(&id) else { return };
+        open.reply = None;
+        if open.sent || still_leaves {
+            return;
+        }
+        let group = open.group;
+        self.open.remove(&id);
+        let frames = &mut self.group(group).frames;
+        // Numbers rise from front to back.
+        if let Ok(at) = frames.binary_search_by_key(&id, |(frame, _)| frame.id) {
+            frames.remove(at);
         }
     }
 
@@ -231,10 +241,27 @@ mod tests {
         let mut queues = Queues::new(WINDOW);
         let (first, second) = (push(&mut queues, 0, 90), push(&mut queues, 0, 20));
         assert_eq!(popped(&mut queues), [(0, first)]);
-        queues.give_up(first);
+        queues.give_up(first, false);
         assert!(!queues.is_ready());
         assert!(queues.answered(first).is_none());
         assert_eq!(popped(&mut queues), [(0, second)]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_leaves_no_more_and_gives_its_place_back() {
+        let mut queues = Queues::new(WINDOW);
+        let ids: Vec<u64> = (0..FRAMES).map(|_| push(&mut queues, 0, 60)).collect();
+        assert_eq!(popped(&mut queues), [(0, ids[0])]);
+        for id in &ids[..FRAMES - 2] {
+            queues.give_up(*id, false);
+        }
+        queues.give_up(ids[FRAMES - 2], true);
+        assert_eq!(queues.room(GroupId(0)).frames.available_permits(), FRAMES - 2);
+        assert!(queues.answered(ids[0]).is_none(), "it had left, and returns what it took");
+        assert_eq!(popped(&mut queues), [(0, ids[FRAMES - 2])], "the others are gone");
+        queues.answered(ids[FRAMES - 2]);
+        assert_eq!(popped(&mut queues), [(0, ids[FRAMES - 1])]);
+        assert_eq!(queues.open.len(), 1);
     }
 
     #[test]

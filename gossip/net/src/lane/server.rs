@@ -191,3 +191,44 @@ async fn answer(waiting: Waiting, opened: Opened) -> Frame {
         Err(_) => frame.bare(Kind::Dropped),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Server {
+        let (served, heard, counters) = (Served::default(), Heard::new(), Arc::default());
+        Server { from: NodeId([1; 32]), lane: Lane::Append, served, heard, counters }
+    }
+
+    fn request(group: u64, id: u64) -> Frame {
+        Frame { kind: Kind::Request, group: GroupId(group), id, body: Bytes::from_static(b"?") }
+    }
+
+    fn opened() -> Opened {
+        Opened { window: Window::of(Lane::Append), groups: Arc::default() }
+    }
+
+    #[tokio::test]
+    async fn groups_that_a_peer_makes_up_leave_nothing_behind() {
+        let (server, opened) = (server(), opened());
+        for group in 0..10_000 {
+            let waiting = server.take(request(group, group), &opened);
+            assert!(matches!(waiting, Some(Waiting::Now(frame)) if frame.kind == Kind::Unsupported));
+        }
+        assert_eq!(opened.groups.lock().unwrap().len(), 0, "a substream's map has what is open, and no more");
+    }
+
+    #[tokio::test]
+    async fn a_group_is_forgotten_with_its_last_answer() {
+        let (server, opened) = (server(), opened());
+        let mut requests = server.served.add(Lane::Append, GroupId(3));
+        let waiting: Vec<_> = (0..2).filter_map(|id| server.take(request(3, id), &opened)).collect();
+        assert_eq!(opened.groups.lock().unwrap().len(), 1);
+        for next in waiting {
+            requests.recv().await.expect("it was handed on").reply.send(Bytes::new()).expect("it is awaited");
+            assert_eq!(answer(next, opened.clone()).await.kind, Kind::Response);
+        }
+        assert!(opened.groups.lock().unwrap().is_empty());
+    }
+}

@@ -42,7 +42,7 @@ impl Window {
             Lane::Snapshot => Self { requests: 8, bytes: 8 * MAX_BODY },
             // An answer may take as long as an agent takes.
             Lane::Control => Self { requests: 1024, bytes: 16 << 20 },
-            Lane::Message => Self { requests: 256, bytes: 16 << 20 },
+            Lane::Message | Lane::Session => Self { requests: 256, bytes: 16 << 20 },
         }
     }
 }

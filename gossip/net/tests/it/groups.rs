@@ -144,6 +144,36 @@ async fn a_place_is_waited_for_and_what_is_sent_in_it_is_not_refused() {
 }
 
 #[tokio::test]
+async fn what_its_caller_has_given_up_does_not_leave_any_more() {
+    let (a, mut b) = (Node::start(1).await, Node::start(2).await);
+    introduce(&[&a, &b]).await;
+    let mut posted = fill(&a, &b).await;
+    // Those that have left wait to be taken in; all others are dropped with their callers.
+    let left = b.inbox.message.len();
+    posted.truncate(left);
+    let after = a.handle.call(b.id, (Lane::Message, CONTROL), Bytes::from_static(b"after them"), LONG);
+    for call in posted {
+        within(b.inbox.message.recv()).await.unwrap().reply.send(Bytes::new()).unwrap();
+        call.await.unwrap();
+    }
+    let next = within(b.inbox.message.recv()).await.unwrap();
+    assert_eq!(next.body, &b"after them"[..], "what nobody waits for comes before it");
+    next.reply.send(Bytes::new()).unwrap();
+    after.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_session_needs_waits_behind_no_message() {
+    let (a, mut b) = (Node::start(1).await, Node::start(2).await);
+    introduce(&[&a, &b]).await;
+    let _posted = fill(&a, &b).await;
+    let hello = within(a.handle.reserve(b.id, Lane::Session, CONTROL)).await.expect("a place");
+    let hello = hello.call(Bytes::from_static(b"hello"), LONG);
+    within(b.inbox.session.recv()).await.unwrap().reply.send(Bytes::from_static(b"reply")).unwrap();
+    assert_eq!(hello.await.unwrap(), "reply");
+}
+
+#[tokio::test]
 async fn whoever_waits_for_a_place_hears_of_the_end_of_the_connection() {
     let (a, b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;

@@ -10,7 +10,7 @@ use symbi_net::{CallError, Error, Identity, Lane, Member, Options, Roster, start
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::support::{CONTROL, LONG, Node, eventually, introduce, loopback, roster};
+use crate::support::{CONTROL, LONG, Node, eventually, introduce, loopback, roster, within};
 
 #[tokio::test]
 async fn a_taken_port_is_an_error_that_says_so() {
@@ -76,7 +76,14 @@ async fn a_removed_member_is_disconnected_and_stays_out() {
     a.disconnected(b.id).await;
     b.disconnected(a.id).await;
     // It dials again, and is a stranger: its wish to be vouched for is refused without asking anybody.
-    eventually(|| matches!(now(&b, &a), Some(Err(CallError::Unsupported)))).await;
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    let call = || b.handle.call(a.id, (Lane::Control, CONTROL), Bytes::new(), LONG);
+    let refused = async {
+        while call().await != Err(CallError::Unsupported) {
+            ticks.tick().await;
+        }
+    };
+    within(refused).await;
     assert!(!a.handle.connections().borrow().contains_key(&b.id));
     assert!(matches!(now(&a, &b), Some(Err(CallError::Unreachable(_)))));
     assert_eq!(a.call(&c, Lane::Message, b"hello").await, "Message hello");

@@ -26,6 +26,7 @@ async fn a_stranger_is_offered_the_join_protocol_and_nothing_else() {
         "/symbi/raft/vote/1",
         "/symbi/control/1",
         "/symbi/message/1",
+        "/symbi/session/1",
         "/symbi/keepalive/1",
         "/meshsub/1.3.0",
         "/meshsub/1.2.0",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use symbi_model::agent::AgentName;
 use symbi_model::codec::blob;
-use symbi_model::{DecisionId, MessageId, NodeId, Outcome};
+use symbi_model::{DecisionId, GroupId, MessageId, NodeId, Outcome};
 
 /// What a reply takes beside the lines of a log.
 const LOG_AROUND: usize = 64;
@@ -18,14 +18,19 @@ const LINE_AROUND: usize = 9;
 /// A request to a member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ControlRequest {
-    /// To the leader: propose this batch of mine.
+    /// To a group's leader: propose this batch of mine.
     Forward {
+        /// The group.
+        group: GroupId,
         /// The encoded batch.
         #[serde(with = "blob")]
         batch: Vec<u8>,
     },
-    /// To the leader: confirm that you lead, and up to where is everything committed.
-    ReadIndex,
+    /// To a group's leader: confirm that you lead, and up to where is everything committed.
+    ReadIndex {
+        /// The group.
+        group: GroupId,
+    },
     /// To the leader: grant me the right to act.
     Grant {
         /// The asking node's boot count.

@@ -1,5 +1,7 @@
-//! The message lane: sessions are set up, and batches of sealed messages carried. A batch is replied to at once, with a word
-//! on each message; what comes of them later goes back as a batch of the same session's other direction.
+//! The lanes of messages and of sessions: sessions are set up, and batches of sealed messages carried. A batch is replied to at
+//! once, with a word on each message; what comes of them later goes back as a batch of the same session's other direction.
+//! Batches go over the one lane, all else over the other, so that it waits behind no message. Frames of one lane keep their
+//! order, and of two they do not: an end of a session may arrive before a batch that was sent in it and given up.
 //!
 //! What is around a sealed message is the sending node's own word, which the connection authenticates: how long its caller
 //! still waits, measured there so that clocks need not agree, and the user whom it has authenticated. So is the receiving node's

@@ -2,7 +2,8 @@
 
 use ed25519_dalek::SigningKey;
 use symbi_model::agent::{AgentName, Resources};
-use symbi_model::node::Profile;
+use symbi_model::document::Document;
+use symbi_model::node::{About, Profile};
 use symbi_model::{
     AgentId, ClientId, ClusterId, DecisionId, Epoch, Incarnation, MessageId, NodeId, RequestId, TokenId,
 };
@@ -54,11 +55,13 @@ pub fn token() -> JoinToken {
 }
 
 pub fn profile() -> Profile {
-    Profile::plain(
+    let plain = Profile::plain(
         "127.0.0.1:7400".parse().expect("an address"),
         vec![4; 65],
         Resources { memory_mb: 4096, cpu_millis: 2000 },
-    )
+    );
+    // Of no version of this program: its bytes are among those that stay as they are.
+    Profile { about: Document::of(&About { program: "0.2.0".to_owned() }), ..plain }
 }
 
 /// Agent `number`, who speaks with agent `peer`.

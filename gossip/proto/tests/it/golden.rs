@@ -8,7 +8,7 @@ use std::fmt::{Debug, Write};
 use symbi_model::ledger::{Entry as LedgerEntry, Fate, Kind as LedgerKind, Line};
 use symbi_model::node::Membership;
 use symbi_model::outcome::Limit;
-use symbi_model::{Epoch, Hash, Outcome, PolicyNumber, Refusal};
+use symbi_model::{Epoch, GroupId, Hash, Outcome, PolicyNumber, Refusal};
 use symbi_proto::Error;
 use symbi_proto::join::{Joiner, Member, welcome};
 use symbi_proto::session::{Id, Initiator, Kind, respond};
@@ -59,8 +59,8 @@ pub fn visit(visitor: &mut impl Visit) {
 
 fn control_requests() -> Vec<ControlRequest> {
     vec![
-        ControlRequest::Forward { batch: vec![1, 2, 3] },
-        ControlRequest::ReadIndex,
+        ControlRequest::Forward { group: GroupId(0), batch: vec![1, 2, 3] },
+        ControlRequest::ReadIndex { group: GroupId(7) },
         ControlRequest::Grant { boot: 3 },
         ControlRequest::Clock,
         ControlRequest::Decision { id: decision() },

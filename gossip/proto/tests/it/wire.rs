@@ -3,8 +3,8 @@
 use crate::fixture::{cluster, key, node, uuid};
 use crate::golden::{Coded, Visit, visit};
 use proptest::prelude::*;
-use symbi_model::NodeId;
 use symbi_model::agent::Tier;
+use symbi_model::{GroupId, NodeId};
 use symbi_proto::Error;
 use symbi_proto::wire::{
     ControlReply, ControlRequest, FRAME_BYTES, JOIN_BYTES, JoinReply, JoinRequest, LogTail, MessageFrame, MessageReply,
@@ -76,9 +76,9 @@ fn every_message_reads_back_and_no_part_of_it_does() {
 fn every_protocol_has_its_bound() {
     assert!(matches!(JoinRequest::decode(&vec![1; JOIN_BYTES + 1]), Err(Error::Frame(_))));
     assert!(matches!(MessageFrame::decode(&vec![1; FRAME_BYTES + 1]), Err(Error::Frame(_))));
-    let long = ControlRequest::Forward { batch: vec![7; FRAME_BYTES] };
+    let long = ControlRequest::Forward { group: GroupId(0), batch: vec![7; FRAME_BYTES] };
     assert!(ControlRequest::decode(&long.encode()).is_err());
-    let whole = ControlRequest::Forward { batch: vec![7; 600 * 1024] };
+    let whole = ControlRequest::Forward { group: GroupId(0), batch: vec![7; 600 * 1024] };
     assert_eq!(ControlRequest::decode(&whole.encode()), Ok(whole));
 }
 

@@ -61,6 +61,7 @@ async fn a_write_without_an_outcome_says_what_is_known() {
         (ProposeError::Unknown, (504, "OUTCOME_UNKNOWN")),
         (ProposeError::ClockSkew { detail: "900 ms".to_owned() }, (503, "CLOCK_SKEW")),
         (ProposeError::TooLarge { bytes: 1 << 30 }, (413, "TOO_LARGE")),
+        (ProposeError::GateClosed { gate: 2 }, (409, "GATE_CLOSED")),
         (ProposeError::Full, (429, "BUSY")),
         (ProposeError::Stopping, (503, "STOPPING")),
     ] {

@@ -1,7 +1,7 @@
 //! A batch and its records, judged together.
 
 use super::members::subject;
-use super::{Chain, DONE, Genesis, Last, Membership};
+use super::{Chain, DONE, Genesis, Last, Membership, STRIDE_MS};
 use crate::failure::{Failure, What};
 use crate::hex::Hex;
 use crate::line::{Batch, Cluster, Origin, Record};
@@ -118,7 +118,8 @@ impl Chain {
         }
         let whole = self.whole_refusal(&open).map_err(at_batch)?;
         if whole.is_none() {
-            self.time_ms = self.time_ms.max(open.batch.time_ms);
+            let most_ms = self.genesis.as_ref().map_or(u64::MAX, |_| self.time_ms.saturating_add(STRIDE_MS));
+            self.time_ms = open.batch.time_ms.clamp(self.time_ms, most_ms);
         }
         for (record, line) in &open.records {
             self.judge(&open, record, whole).map_err(|what| Failure { line: *line, what })?;

@@ -102,7 +102,7 @@ fn a_chain_in_memory_passes_and_is_checked_as_a_bundle_is() {
     let failure = verify_chain(Cluster([0; 16]), 0, world.lines()).expect_err("another cluster");
     assert_eq!((failure.line, failure.what), (4, What::ForeignCluster));
     let failure = verify_chain(cluster, 1, world.lines()).expect_err("another group");
-    assert_eq!((failure.line, failure.what), (3, What::Signature));
+    assert_eq!((failure.line, failure.what), (1, What::Raft));
     let failure = verify_chain(cluster, 0, world.lines().into_iter().take(2)).expect_err("no genesis");
     assert_eq!((failure.line, failure.what), (3, What::NoGenesis));
 }

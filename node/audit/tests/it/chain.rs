@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// When it begins, ms since the Unix epoch.
 pub const START_MS: u64 = 1_800_000_000_000;
+/// The most by which a batch takes log time on.
+pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// The policies of every cluster here.
 pub const POLICIES: &str = "permit(principal, action, resource);\n// \"quoted\", \\ and \u{e4}\n";
 
@@ -73,9 +75,9 @@ pub struct World {
     /// The term of the next entry.
     pub term: u64,
     /// When it is, ms since the Unix epoch.
-    time_ms: u64,
+    pub time_ms: u64,
     /// Log time.
-    log_ms: u64,
+    pub log_ms: u64,
     /// The hash of the last record.
     head: Hash,
 }
@@ -208,6 +210,15 @@ impl World {
         self.index += 1;
     }
 
+    /// An entry that nobody could read.
+    pub fn unreadable(&mut self, code: &'static str) {
+        let what = ["batch.unreadable".to_owned(), "raft".to_owned(), "group:0".to_owned()];
+        let asked = Asked { what, details: Texts::new(), request: None, code, values: Texts::new() };
+        let record = self.of(Origin::Raft, 0, asked);
+        self.append(record, !self.leaves.is_empty());
+        self.index += 1;
+    }
+
     /// A batch of these commands, signed by its origin.
     pub fn batch(&mut self, origin: u8, decided_term: u64, commands: Vec<Asked>) {
         self.batch_with(origin, decided_term, commands, |_| {});
@@ -222,7 +233,8 @@ impl World {
         let refused = |asked: &Asked| ["BAD_SIGNATURE", "ORIGIN_NOT_MEMBER"].contains(&asked.code);
         // A joining node's other commands are refused one by one.
         if !commands.iter().all(refused) || (by == 3 && self.nodes.contains(&3) && commands[0].request.is_some()) {
-            self.log_ms = self.log_ms.max(self.time_ms);
+            self.log_ms =
+                self.time_ms.clamp(self.log_ms, if self.log_ms == 0 { u64::MAX } else { self.log_ms + DAY_MS });
         }
         let records: Vec<_> = (0..).zip(commands).map(|(at, asked)| self.of(Origin::Node(origin), at, asked)).collect();
         let leaves: Vec<Hash> = records.iter().take(count as usize).map(bytes::act_leaf).collect();

@@ -141,6 +141,9 @@ fn a_record_of_rafts_own_is_rafts() {
     rafts(forged(|world| first(world, "raft.blank", |record| record.kind = "agent.create".to_owned())));
     rafts(forged(|world| first(world, "raft.blank", |record| record.decision = "x".to_owned())));
     rafts(forged(|world| first(world, "raft.blank", |record| record.command = Hex([1; 32]))));
+    rafts(forged(|world| first(world, "raft.blank", |record| record.actor = "user:admin".to_owned())));
+    rafts(forged(|world| first(world, "raft.blank", |record| record.subject = "group:1".to_owned())));
+    rafts(forged(|world| first(world, "raft.blank", |record| drop(record.values.insert("x".into(), "y".into())))));
     let failure = forged(|world| first(world, "agent.create", |record| record.origin = Origin::Raft));
     assert_eq!(failure.what, What::Origin);
 }

@@ -1,5 +1,6 @@
 //! Bundles, whole and damaged, and what damaged bundles can still show.
 
+mod applied;
 mod bundle;
 mod bytes;
 mod chain;
@@ -15,3 +16,4 @@ mod overflow;
 #[path = "../../../../cluster-tests/src/seeds.rs"]
 mod seeds;
 mod tree;
+mod unreadable;

@@ -36,7 +36,7 @@ use tokio::time::Instant;
 pub(crate) fn receive(host: &Arc<Host>, from: NodeId, bytes: &[u8]) -> BoxFuture<'static, Bytes> {
     match MessageFrame::decode(bytes) {
         Err(error) => {
-            tracing::debug!(from = %from.short(), %error, "a frame of the message lane that cannot be read");
+            tracing::debug!(from = %from.short(), %error, "a frame of a session that cannot be read");
             reply(MessageReply::Unsupported)
         }
         Ok(MessageFrame::Hello { remaining_ms, hello }) => {

@@ -2,7 +2,8 @@
 //! once when it needs one.
 //!
 //! It is told once nothing of the session is to come from here any more: by who opened it when all that was sent has ended, by who
-//! received when all has gone back. It is a courtesy: what is not told is found out by the next message, and changes no ending.
+//! received when all has gone back. On its way it overtakes messages, but none that anybody still waits for: a batch that has not
+//! been replied to was given up by then, and its senders know that nobody knows. It is a courtesy: what is not told is found out by the next message, and changes no ending.
 //! The connection says which node tells it, and only the other side of a session can end it.
 
 use super::channel::Channel;
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 
 /// How long the other side has to hear of it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-/// So many are told at once: the way to a node has room for messages beside them.
+/// So many are told at once: the way to a node has room for hellos and what goes back beside them.
 const AT_ONCE: usize = 64;
 
 /// The end of a session, as it is to be told.

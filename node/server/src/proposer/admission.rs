@@ -1,21 +1,24 @@
 //! What a leader checks before it takes a batch, its own included: its clock first, then the batch's origin and time.
 //!
 //! The clock: answers from a majority of voters (its own counts) must put it within [`MAX_OFFSET_MS`] of their median.
-//! Until they do nothing is taken; when it drifts out, leadership is handed over. The origin: a member, the node that sent
-//! it, with its signature (which this node's own batches need not show to itself); a leader's commands come from this node alone. The commands: every replica must be able to read
-//! each, for one that cannot stops. The time: at most 2 s ahead of the leader's clock and at most 90 s behind it (a
-//! repetition keeps its first time).
+//! Until they do, and log time has come near it, nothing is taken; when it drifts out, leadership is handed over. The origin:
+//! a member, the node that sent it, with its signature (which this node's own batches need not show to itself); a leader's
+//! commands come from this node alone. The commands: every replica must be able to read each, or the log takes all of them for
+//! garbage. The time: at most 2 s ahead of the leader's clock and at most 90 s behind it (a repetition keeps its first time).
 
 #[cfg(test)]
 mod tests;
 
 use super::in_flight::{ATTEMPT, InFlight};
+use super::log_time;
 use super::successor::successor;
 use crate::clock::WallMs;
+use ed25519_dalek::SigningKey;
 use futures::FutureExt;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::codec;
 use symbi_model::entry::{AHEAD_MS, BEHIND_MS};
@@ -38,6 +41,8 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 pub struct Admission {
     /// This node.
     node: NodeId,
+    /// The group.
+    group: GroupId,
     /// The leader's clock.
     wall_ms: WallMs,
     /// The replicated state.
@@ -57,8 +62,8 @@ pub enum AdmissionError {
     NotYet,
     /// It will never be taken: its time is this many ms ahead of the leader's clock (behind, if negative).
     Refused(i64),
-    /// It or a command of it cannot be read or is of a gate that is not open, its origin is not a member or not who sent it, or it has a leader's commands
-    /// and this node did not decide them.
+    /// It or a command of it cannot be read or is of a gate that is not open, its origin is not a member or not who sent it, or
+    /// it has a leader's commands and this node did not decide them.
     Foreign,
 }
 
@@ -74,7 +79,7 @@ impl Admission {
         self.timely(batch.time_ms)?;
         let cluster = self.members(&batch.origin)?;
         // What this node has just signed itself each replica still verifies.
-        if from == self.node || batch.verify(cluster, GroupId(0)) { Ok(()) } else { Err(AdmissionError::Foreign) }
+        if from == self.node || batch.verify(cluster, self.group) { Ok(()) } else { Err(AdmissionError::Foreign) }
     }
 
     /// Proposes a forwarded batch that was admitted; one that is on its way already is awaited instead. After [`ATTEMPT`]
@@ -108,16 +113,23 @@ impl Admission {
         for item in &batch.items {
             let command = codec::decode_command(&item.command).map_err(|_| AdmissionError::Foreign)?;
             if command.gate() > gate {
-                // In the log it would stop every replica whose program cannot read it.
-                return Err(AdmissionError::Foreign);
+                return Err(self.unopened());
             }
             leaders |= command.is_leaders();
         }
         if batch.acts > gate::acts(gate) {
-            return Err(AdmissionError::Foreign);
+            return Err(self.unopened());
         }
         let foreign = batch.origin != from || batch.items.is_empty() || (leaders && from != self.node);
         if foreign { Err(AdmissionError::Foreign) } else { Ok(()) }
+    }
+
+    /// What is of a gate that is not open here; a new leader may not have applied yet what opened it.
+    fn unopened(&self) -> AdmissionError {
+        match self.status.borrow().first_index_of_term {
+            Some(_) => AdmissionError::Foreign,
+            None => AdmissionError::NotYet,
+        }
     }
 
     /// The cluster, if `origin` is a member of it.
@@ -140,6 +152,8 @@ impl Admission {
 pub struct Clocks {
     /// This node.
     node: NodeId,
+    /// Its key.
+    key: Arc<SigningKey>,
     /// Its clock.
     wall_ms: WallMs,
     /// The group.
@@ -153,12 +167,18 @@ pub struct Clocks {
 impl Clocks {
     /// The comparison, and the admission that waits for it.
     #[must_use]
-    pub fn new(node: NodeId, wall_ms: WallMs, raft: symbi_raft::Handle, net: symbi_net::Handle) -> (Self, Admission) {
+    pub fn new(
+        key: Arc<SigningKey>,
+        wall_ms: WallMs,
+        raft: symbi_raft::Handle,
+        net: symbi_net::Handle,
+    ) -> (Self, Admission) {
         let (good_in_term, good) = watch::channel(0);
         let (state, status) = (raft.state(), raft.status());
-        let in_flight = InFlight::default();
-        let admission = Admission { node, wall_ms: wall_ms.clone(), state, good_in_term: good, status, in_flight };
-        (Self { node, wall_ms, raft, net, good_in_term }, admission)
+        let (node, group, in_flight) = (raft.node(), raft.group(), InFlight::default());
+        let admission =
+            Admission { node, group, wall_ms: wall_ms.clone(), state, good_in_term: good, status, in_flight };
+        (Self { node, key, wall_ms, raft, net, good_in_term }, admission)
     }
 
     /// Compares at each new leadership and every five seconds of it.
@@ -205,6 +225,9 @@ impl Clocks {
         offsets.sort_unstable();
         let median = offsets[offsets.len() / 2];
         if median.abs() <= MAX_OFFSET_MS {
+            if !log_time::catch_up(&self.raft, &self.key, &self.wall_ms).await {
+                return Duration::from_millis(100);
+            }
             self.good_in_term.send_replace(term);
             return COMPARE_EVERY;
         }

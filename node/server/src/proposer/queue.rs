@@ -26,9 +26,15 @@ pub struct Queued {
 }
 
 impl Queued {
-    /// Takes a proposal up at `now`; one that is too long is answered, and there is none.
-    pub fn new(proposal: Proposal<Reply>, now: Instant) -> Option<Self> {
+    /// Takes a proposal up at `now`, while gate `open` is; one that is too long or of a later gate is answered, and there is none:
+    /// the leader would refuse all that goes with it.
+    pub fn new(proposal: Proposal<Reply>, now: Instant, open: u32) -> Option<Self> {
         let Proposal { command, request, permit, decided_term, deadline_ms, reply } = proposal;
+        let gate = command.gate();
+        if gate > open {
+            let _ = reply.send(Err(ProposeError::GateClosed { gate }));
+            return None;
+        }
         let item = Item::new(request, permit, rand::random(), &command);
         let bytes = item.command.len();
         if bytes > COMMAND_BYTES {

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use symbi_model::planted::{self, Defect};
-use symbi_model::{Batch, GroupId, NodeId, Outcome, ProposeError, codec, gate};
+use symbi_model::{Batch, NodeId, Outcome, ProposeError, codec, gate};
 use symbi_proto::wire::{ControlReply, ControlRequest};
 use symbi_raft::WriteError;
 use tokio::time::{Instant, sleep_until};
@@ -68,9 +68,10 @@ impl Submission {
             return None;
         };
         let time_ms = (ports.wall_ms)();
-        let batch = Batch::sign(cluster, GroupId(0), &ports.key, time_ms, decided_term, items);
+        let group = ports.raft.group();
+        let batch = Batch::sign(cluster, group, &ports.key, time_ms, decided_term, items);
         let acts = gate::acts(ports.raft.state().borrow().counters.gate);
-        let batch = if acts == batch.acts { batch } else { batch.in_acts(acts, cluster, GroupId(0), &ports.key) };
+        let batch = if acts == batch.acts { batch } else { batch.in_acts(acts, cluster, group, &ports.key) };
         let bytes = Bytes::from(codec::encode_batch(&batch));
         let attempts = Attempts { ports, bytes, leaders: decided_term.is_some(), appended: AtomicBool::new(false) };
         Some(Self { attempts, waiters })
@@ -160,7 +161,7 @@ impl Attempts {
     }
 
     async fn forward(&self, leader: NodeId) -> Attempt {
-        let request = ControlRequest::Forward { batch: self.bytes.to_vec() };
+        let request = ControlRequest::Forward { group: self.ports.raft.group(), batch: self.bytes.to_vec() };
         self.appended.store(true, Ordering::Relaxed);
         match crate::wiring::call::control(&self.ports.net, leader, &request, ATTEMPT).await {
             Ok(ControlReply::Committed { index, outcomes, .. }) => Attempt::Applied(index, outcomes),

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use symbi_model::agent::Resources;
+use symbi_model::document::Document;
 use symbi_model::entry::{BATCH_BYTES, COMMAND_BYTES};
 use symbi_model::node::Profile;
-use symbi_model::{Command, Committed, NodeId, Outcome, Proposal, ProposeError, codec};
+use symbi_model::{Command, Committed, NodeId, Outcome, Proposal, ProposeError, codec, gate};
 use symbi_raft::{BatchApplied, Status, WriteError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -41,7 +42,7 @@ fn proposal(bytes: usize, decided_term: Option<u64>, deadline_ms: u64) -> (Propo
 
 fn push(queue: &mut Queue, bytes: usize, term: Option<u64>, deadline_ms: u64) -> Answer {
     let (proposal, answer) = proposal(bytes, term, deadline_ms);
-    queue.push(Queued::new(proposal, Instant::now()).unwrap());
+    queue.push(Queued::new(proposal, Instant::now(), gate::FIRST).unwrap());
     answer
 }
 
@@ -78,8 +79,23 @@ async fn a_batch_has_one_term_keeps_the_order_and_bounds_the_count() {
 #[tokio::test(start_paused = true)]
 async fn one_byte_too_many_is_refused() {
     let (long, answer) = proposal(COMMAND_BYTES + 1, None, 1000);
-    assert!(Queued::new(long, Instant::now()).is_none());
+    assert!(Queued::new(long, Instant::now(), gate::FIRST).is_none());
     assert_eq!(answer.await.unwrap(), Err(ProposeError::TooLarge { bytes: COMMAND_BYTES + 1 }));
+}
+
+/// The leader would refuse the whole batch, and those who share it could not know why.
+#[tokio::test(start_paused = true)]
+async fn a_command_of_a_gate_that_is_not_open_is_refused_before_it_is_in_a_batch() {
+    let later = || {
+        let (mut later, answer) = proposal(200, None, 1000);
+        let Command::Introduce { profile, .. } = &mut later.command else { panic!("an introduction") };
+        profile.about = Document::unread(gate::version(gate::NEXT), b"{\"version\":2}");
+        (later, answer)
+    };
+    let (proposal, answer) = later();
+    assert!(Queued::new(proposal, Instant::now(), gate::FIRST).is_none());
+    assert_eq!(answer.await.unwrap(), Err(ProposeError::GateClosed { gate: gate::NEXT }));
+    assert!(Queued::new(later().0, Instant::now(), gate::NEXT).is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -116,8 +116,14 @@ pub async fn control(mut requests: Requests, server: Server, tasks: TaskTracker,
 impl Server {
     async fn answer(&self, from: NodeId, request: ControlRequest) -> ControlReply {
         match request {
-            ControlRequest::Forward { batch } => self.forwarded(from, batch).await,
-            ControlRequest::ReadIndex => match self.remote.raft.confirm_lead().await {
+            // Of the groups, the control group alone has its commands and reads brought over this lane.
+            ControlRequest::Forward { group, .. } | ControlRequest::ReadIndex { group }
+                if group != self.remote.raft.group() =>
+            {
+                ControlReply::Unsupported
+            }
+            ControlRequest::Forward { batch, .. } => self.forwarded(from, batch).await,
+            ControlRequest::ReadIndex { .. } => match self.remote.raft.confirm_lead().await {
                 Ok(confirmed) => ControlReply::ReadIndex { term: confirmed.term, index: confirmed.read_index },
                 Err(_) => self.not_leader(),
             },

@@ -1,4 +1,4 @@
-//! Raft's link over the network: a lane of ours for each kind of request.
+//! Raft's link over the network: a lane of ours for each kind of request, a queue of it for each group.
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -9,12 +9,10 @@ use symbi_net::CallError;
 use symbi_raft::link::Kind;
 use symbi_raft::{Link, LinkError};
 
-/// The link between this node's replica of a group and the others'.
+/// The link between this node's replicas and the others', of whatever groups.
 pub struct RaftLink {
     /// The network.
     pub net: symbi_net::Handle,
-    /// The group.
-    pub group: GroupId,
 }
 
 /// The kinds of Raft's requests, and what answers each is called: each has a queue and a task of its own.
@@ -40,12 +38,12 @@ impl Link for RaftLink {
     fn call(
         &self,
         to: NodeId,
-        _: GroupId,
+        group: GroupId,
         kind: Kind,
         request: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'static, Result<Bytes, LinkError>> {
-        let answer = self.net.call(to, (lane(kind), self.group), request, deadline);
+        let answer = self.net.call(to, (lane(kind), group), request, deadline);
         async move {
             answer.await.map_err(|error| match error {
                 CallError::Unreachable(_) | CallError::Full | CallError::Unsupported | CallError::Refused => {
@@ -58,3 +56,6 @@ impl Link for RaftLink {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The message lane, as the host's bus sees it.
+//! The lanes of messages and of their sessions, as the host's bus sees them.
 
 use futures::FutureExt;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use symbi_model::GroupId;
 use symbi_net::{CallError, Lane};
 use tokio::time::{Instant, timeout_at};
 
-/// Carries the bus's frames over the network.
+/// Carries what sessions need beside their messages: never behind these.
 #[must_use]
 pub fn over(net: symbi_net::Handle) -> Peers {
     Arc::new(move |node, frame, patience| {
-        let room = net.reserve(node, Lane::Message, GroupId(0));
+        let room = net.reserve(node, Lane::Session, GroupId(0));
         async move {
             let until = Instant::now() + patience;
             let Ok(slot) = timeout_at(until, room).await else { return Err(failed(CallError::Full)) };
@@ -49,3 +49,6 @@ fn failed(error: CallError) -> PeerError {
         CallError::Closed => PeerError::Broken,
     }
 }
+
+#[cfg(test)]
+mod tests;

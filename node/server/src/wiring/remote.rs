@@ -57,7 +57,8 @@ impl Remote {
         if leader == self.node {
             return self.raft.confirm_lead().await.ok().map(|confirmed| confirmed.read_index);
         }
-        match call::control(&self.net, leader, &ControlRequest::ReadIndex, PATIENCE).await {
+        let request = ControlRequest::ReadIndex { group: self.raft.group() };
+        match call::control(&self.net, leader, &request, PATIENCE).await {
             Ok(ControlReply::ReadIndex { index, .. }) => Some(index),
             _ => None,
         }

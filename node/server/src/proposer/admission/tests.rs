@@ -69,6 +69,7 @@ fn admission(good_in_term: u64, first_index_of_term: Option<u64>) -> Admission {
         Status { term: 7, role: Role::Leader, leader: Some(id(LEADER)), first_index_of_term, ..Status::default() };
     Admission {
         node: id(LEADER),
+        group: GroupId(0),
         wall_ms: Arc::new(|| NOW_MS),
         state: watch::channel(state()).1,
         good_in_term: watch::channel(good_in_term).1,
@@ -118,6 +119,14 @@ async fn members_and_those_who_join_are_let_in_others_are_not() {
 async fn a_new_leader_that_has_not_applied_its_log_calls_nobody_a_stranger() {
     let batch = batch(STRANGER, NOW_MS, None, vec![ordinary()]);
     assert_eq!(admitted(&admission(7, None), STRANGER, &batch).await, "not yet");
+}
+
+/// What opened the gate may be among the entries that it has yet to apply.
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_that_has_not_applied_its_log_refuses_no_gate_for_good() {
+    let later = batch(MEMBER, NOW_MS, None, vec![ordinary()]).in_acts(2, CLUSTER, GroupId(0), &key(MEMBER));
+    assert_eq!(admitted(&admission(7, None), MEMBER, &later).await, "not yet");
+    assert_eq!(admitted(&open(), MEMBER, &later).await, "foreign");
 }
 
 #[tokio::test(start_paused = true)]
