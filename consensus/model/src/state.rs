@@ -32,6 +32,9 @@ use crate::policy::PolicySet;
 use crate::token::{ApiToken, JoinToken};
 use imbl::OrdMap;
 
+/// The table of nodes.
+pub type Nodes = OrdMap<NodeId, Node>;
+
 /// Everything the cluster agrees on.
 ///
 /// Invariants (each a predicate in [`crate::invariants`]):
@@ -50,7 +53,7 @@ pub struct State {
     /// The small facts that change.
     pub counters: Counters,
     /// Nodes, removed ones too.
-    pub nodes: OrdMap<NodeId, Node>,
+    pub nodes: Nodes,
     /// Agents.
     pub agents: OrdMap<AgentName, Agent>,
     /// Policy sets.

@@ -16,8 +16,9 @@ use crate::identity::peer_of;
 pub struct Roster {
     /// The members, this node included or not.
     pub members: BTreeMap<NodeId, Member>,
-    /// Nodes that were members and never will be again; their connections are closed at once.
-    pub removed: BTreeSet<NodeId>,
+    /// Nodes that were members and never will be again; their connections are closed at once. Shared from roster to roster while
+    /// it stays the same, since it only grows.
+    pub removed: Arc<BTreeSet<NodeId>>,
     /// The log index this roster reflects. It is what this node shows when a peer treats it as a stranger, and the
     /// index up to which a vouched peer is kept.
     pub own_index: u64,
@@ -45,8 +46,14 @@ pub(crate) enum Standing {
 ///
 /// - A connection's standing is fixed when it is established; a change of the peer's closes it.
 /// - Nobody is vouched for beyond the index the roster reflects.
+/// - A node's peer is worked out once, however often a roster names the node: it costs microseconds, and a cluster that has
+///   replaced thousands of nodes goes on naming them.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
+    /// The peers of all nodes that the last roster named; none for an id that is no point of the curve.
+    peers: BTreeMap<NodeId, Option<PeerId>>,
+    /// The nodes that were removed, as the last roster had them.
+    removed_nodes: Arc<BTreeSet<NodeId>>,
     /// Addresses of the members, without this node.
     members: BTreeMap<PeerId, SocketAddr>,
     /// The removed nodes.
@@ -85,9 +92,22 @@ impl Shared {
 impl Table {
     /// Takes a new roster; vouchings it has caught up with end.
     pub(crate) fn set(&mut self, roster: &Roster, own: &PeerId) {
-        let peers = |(node, member): (&NodeId, &Member)| Some((peer_of(node)?, member.addr));
+        let is_same = Arc::ptr_eq(&self.removed_nodes, &roster.removed);
+        let mut known = std::mem::take(&mut self.peers);
+        for node in roster.members.keys().chain(roster.removed.iter().filter(|_| !is_same)) {
+            known.entry(*node).or_insert_with(|| peer_of(node));
+        }
+        if known.len() > roster.members.len() + roster.removed.len() {
+            known.retain(|node, _| roster.members.contains_key(node) || roster.removed.contains(node));
+        }
+        let peer = |node: &NodeId| known.get(node).copied().flatten();
+        let peers = |(node, member): (&NodeId, &Member)| Some((peer(node)?, member.addr));
         self.members = roster.members.iter().filter_map(peers).filter(|(peer, _)| peer != own).collect();
-        self.removed = roster.removed.iter().filter_map(peer_of).collect();
+        if !is_same {
+            self.removed = roster.removed.iter().filter_map(peer).collect();
+            self.removed_nodes = Arc::clone(&roster.removed);
+        }
+        self.peers = known;
         self.own_index = roster.own_index;
         self.vouched.retain(|_, index| *index > roster.own_index);
         debug_assert!(self.vouched.values().all(|index| *index > self.own_index));
@@ -179,7 +199,7 @@ mod tests {
         let member = Member { addr: ([127, 0, 0, 1], 1).into() };
         Roster {
             members: members.iter().map(|node| (*node, member)).collect(),
-            removed: removed.iter().copied().collect(),
+            removed: Arc::new(removed.iter().copied().collect()),
             own_index,
         }
     }
@@ -206,6 +226,35 @@ mod tests {
         table.set(&roster(&[own, other], &[other], 10), &own_peer);
         assert_eq!(table.standing(&peer), Standing::Stranger);
         assert!(!table.vouch(peer, 99));
+    }
+
+    #[test]
+    fn a_node_that_is_no_longer_named_is_forgotten() {
+        let ((own, own_peer), (other, peer), (third, _)) = (node(1), node(2), node(3));
+        let mut table = Table::default();
+        table.set(&roster(&[own, other], &[], 1), &own_peer);
+        table.set(&roster(&[own, third], &[other], 2), &own_peer);
+        assert!(table.is_removed(&peer));
+        table.set(&roster(&[own, third], &[], 3), &own_peer);
+        assert!(!table.is_removed(&peer));
+        assert_eq!(table.peers.keys().copied().collect::<BTreeSet<_>>(), BTreeSet::from([own, third]));
+    }
+
+    /// To tell that nothing was worked out anew, the table is told other peers in between.
+    #[test]
+    fn a_node_that_is_named_again_is_not_worked_out_again() {
+        let ((own, own_peer), (member, _), (removed, removed_peer), (_, told)) = (node(1), node(2), node(3), node(4));
+        let mut table = Table::default();
+        let first = roster(&[own, member], &[removed], 1);
+        table.set(&first, &own_peer);
+        for peer in table.peers.values_mut() {
+            *peer = Some(told);
+        }
+        table.set(&Roster { own_index: 2, ..first }, &own_peer);
+        assert_eq!(table.members().keys().collect::<Vec<_>>(), [&told]);
+        assert!(table.is_removed(&removed_peer), "the removed are the same, and are not looked at");
+        table.set(&roster(&[own, member], &[removed], 3), &own_peer);
+        assert!(table.is_removed(&told), "another set of them is looked at, though not worked out");
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod tests;
 
 pub use explain::{Explanation, NodeVerdict, Verdict, explain};
 pub use problem::{Health, Hints, problem};
-pub use solve::solve;
+pub use solve::{places, solve};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -3,10 +3,10 @@
 use crate::act::sealed::{Amounts, Describe, Question as Wanted};
 use crate::act::{Act, ApplyPolicies};
 use crate::findings::Findings;
-use crate::judge::{Current, Finding, Judge, Question};
+use crate::judge::{Asked, Current, Finding, Judge, Question};
 use crate::nearest::nearest;
 use crate::set::{self, Candidate, Parsed};
-use crate::verdict::Verdict;
+use crate::verdict::{Nearest, Verdict};
 use crate::verdicts::{Kept, Verdicts};
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,10 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use symbi_model::policy::PermitRef;
-use symbi_model::{DecisionId, Hash, NodeId, PolicyNumber, State};
+use symbi_model::{DecisionId, Hash, NodeId, PolicyNumber, State, codec};
 
 /// How many parsed sets are kept: the current one, and those that a reader with an older state still judges by.
 const PARSED_SETS: usize = 4;
+
+/// What came nearest is kept with a finding, and told to ledgers, up to so many bytes.
+const NEAREST_BYTES: usize = 8 * 1024;
 
 /// After so long without a word of a leader a node permits nothing that policies decide: they may have changed unheard.
 pub const LEADERLESS_AFTER: Duration = Duration::from_secs(10);
@@ -195,11 +198,27 @@ impl Gate {
     /// A verdict of this gate, if it is still kept; for a denial with what came nearest to permitting it.
     #[must_use]
     pub fn verdict(&self, id: &DecisionId) -> Option<Verdict> {
+        self.explained(id, |asked| nearest(&self.inner.judge, asked))
+    }
+
+    /// The same as a ledger keeps it: without what came nearest, if that is long. Whoever is refused the same again and again has
+    /// it worked out once.
+    #[must_use]
+    pub fn verdict_in_short(&self, id: &DecisionId) -> Option<Verdict> {
+        self.explained(id, |_| Vec::new())
+    }
+
+    /// A verdict with what came nearest: what is kept of that, or if it is too long to be kept, what `otherwise` says.
+    fn explained(&self, id: &DecisionId, otherwise: impl FnOnce(&Asked) -> Vec<Nearest>) -> Option<Verdict> {
         let kept = self.kept(id)?;
         let mut verdict = kept.verdict();
         // What a policy forbids is not nearer to being permitted for a clause of another.
         if let Some(asked) = kept.finding.asked.as_ref().filter(|_| verdict.determining.is_empty()) {
-            verdict.nearest = nearest(&self.inner.judge, asked);
+            let short = || {
+                let found = nearest(&self.inner.judge, asked);
+                (codec::encode(&found).len() <= NEAREST_BYTES).then_some(found)
+            };
+            verdict.nearest = asked.nearest.get_or_init(short).clone().unwrap_or_else(|| otherwise(asked));
         }
         Some(verdict)
     }
@@ -305,5 +324,65 @@ fn amounts(context: Amounts) -> Vec<(&'static str, i64)> {
 impl fmt::Debug for Gate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::{AgentRef, Principal, Tell};
+    use symbi_model::agent::{Agent, Spec};
+    use symbi_model::policy::{NO_ENTITIES, PolicySet};
+    use symbi_model::{AgentId, NodeId};
+
+    /// A gate that has heard of a leader, and a state with agents `a` and `b` under the policies `text`.
+    fn refusing(text: &str) -> (Gate, State) {
+        let clocks = Clocks { wall_ms: Arc::new(|| 1), boottime: Arc::new(|| Duration::ZERO) };
+        let gate = Gate::new(Options::new(NodeId([1; 32])), clocks);
+        gate.heard(Duration::ZERO);
+        let mut state = State::default();
+        let (number, hash) = (PolicyNumber(1), PolicySet::hash_of(text, NO_ENTITIES));
+        let (text, entities, actor) = (text.to_owned(), NO_ENTITIES.to_owned(), "user:admin".to_owned());
+        let set = PolicySet { number, text, entities, hash, actor, created_at: 1, created_ms: 1 };
+        state.policy_sets.insert(number, set);
+        state.counters.policy_set = number;
+        for name in ["a", "b"] {
+            let spec = Spec::new(name.parse().unwrap(), "demo", vec!["true".to_owned()]);
+            state.agents.insert(name.parse().unwrap(), Agent::new(AgentId(uuid::Uuid::from_u128(9)), spec, 1));
+        }
+        (gate, state)
+    }
+
+    /// `a` tells `b` something, and is refused.
+    fn refuse(gate: &Gate, state: &State) -> DecisionId {
+        let agent = |name: &str| AgentRef { name: name.to_owned(), owner: "demo".to_owned() };
+        let tell = Tell { from: Principal::Agent(agent("a")), to: agent("b") };
+        gate.judge(state, tell).unwrap_err().decision
+    }
+
+    fn kept(gate: &Gate, id: &DecisionId) -> Option<Option<Vec<Nearest>>> {
+        gate.kept(id).unwrap().finding.asked.as_ref().unwrap().nearest.get().cloned()
+    }
+
+    #[test]
+    fn what_came_nearest_is_worked_out_once_for_who_is_refused_again_and_again() {
+        let (gate, state) = refusing("permit (principal, action, resource) when { principal.owner == \"other\" };");
+        let (first, second) = (refuse(&gate, &state), refuse(&gate, &state));
+        assert_eq!(kept(&gate, &first), None, "to be refused is cheap");
+        let told = gate.verdict_in_short(&first).unwrap();
+        assert_eq!(told.nearest.len(), 1);
+        assert_eq!(kept(&gate, &second), Some(Some(told.nearest.clone())), "both are of one finding");
+        assert_eq!(gate.verdict(&second).unwrap().nearest, told.nearest);
+    }
+
+    #[test]
+    fn what_came_nearest_is_kept_and_told_to_ledgers_only_if_it_is_short() {
+        let owners = (0..2_000).map(|owner| format!("\"owner-{owner}\"")).collect::<Vec<_>>().join(", ");
+        let text = format!("permit (principal, action, resource) when {{ [{owners}].contains(principal.owner) }};");
+        let (gate, state) = refusing(&text);
+        let id = refuse(&gate, &state);
+        assert_eq!(gate.verdict_in_short(&id).unwrap().nearest, []);
+        assert_eq!(kept(&gate, &id), Some(None));
+        assert_eq!(gate.verdict(&id).unwrap().nearest.len(), 1, "who asks is told");
     }
 }

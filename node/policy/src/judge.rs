@@ -7,14 +7,14 @@ use crate::act::ADMIN;
 use crate::act::sealed::Who;
 use crate::entities::{Kind, Slice, Types, Values};
 use crate::set::{Parsed, schema};
-use crate::verdict::PolicyLine;
+use crate::verdict::{Nearest, PolicyLine};
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Entities, EntityUid, PolicyId, PolicySet, Request, Response,
     RestrictedExpression, Schema,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use symbi_model::PolicyNumber;
 
@@ -92,6 +92,9 @@ pub struct Asked {
     pub request: Request,
     /// What is known.
     pub entities: Entities,
+    /// What came nearest, once somebody has wanted to know: it takes a thread and many questions, and a sender that is refused in a
+    /// loop is refused by one finding. None within if it is too long to be kept.
+    pub nearest: OnceLock<Option<Vec<Nearest>>>,
 }
 
 impl Judge {
@@ -179,7 +182,7 @@ impl Judge {
         let request = request.map_err(|error| error.to_string())?;
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
         let response = self.response(&request, &set.policies, &entities);
-        Ok((Asked { set, request, entities }, response))
+        Ok((Asked { set, request, entities, nearest: OnceLock::new() }, response))
     }
 
     fn named(&self, principal: Who<'_>) -> EntityUid {

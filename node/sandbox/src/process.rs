@@ -11,6 +11,7 @@ mod orphans;
 mod pidfd;
 mod pidfile;
 mod spawner;
+mod strays;
 mod tools;
 mod watch;
 
@@ -18,6 +19,7 @@ use crate::driver::{self, Driver, Fingerprint, Instance, Launch};
 use crate::error::Error;
 use futures::future::BoxFuture;
 use spawner::{Order, Spawner};
+use strays::Strays;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,6 +78,8 @@ pub struct Process {
     spawner: Spawner,
     /// What this life has started and not yet ended.
     living: Living,
+    /// Ends what those leave outside their groups.
+    strays: Strays,
     /// Set once nothing of an earlier life can run.
     swept: OnceCell<()>,
     /// The tasks that start and watch processes. They end with the processes.
@@ -130,6 +134,7 @@ impl Process {
             options: Arc::new(options),
             spawner: Spawner::open()?,
             living: Living::default(),
+            strays: Strays::default(),
             swept: OnceCell::new(),
             watches: TaskTracker::new(),
         })
@@ -155,7 +160,8 @@ impl Process {
             return Err(Error::AlreadyRunning { run: run.name });
         }
         let order = Order { options: Arc::clone(&self.options), tools, run, launch, command };
-        let beginning = begin(order, self.spawner.clone(), self.living.clone(), self.watches.clone());
+        let runs = (self.living.clone(), self.strays.clone());
+        let beginning = begin(order, self.spawner.clone(), runs, self.watches.clone());
         // On a task of its own: who stops waiting drops the instance, and that ends it.
         self.watches.spawn(beginning).await.map_err(|_| Error::Closed)?
     }
@@ -165,17 +171,22 @@ impl Process {
     }
 }
 
-async fn begin(order: Order, spawner: Spawner, living: Living, watches: TaskTracker) -> Result<Instance, Error> {
+async fn begin(
+    order: Order,
+    spawner: Spawner,
+    runs: (Living, Strays),
+    watches: TaskTracker,
+) -> Result<Instance, Error> {
     let (instance, ends) = driver::channels();
     let mark = order.run.mark.clone();
     let started = spawner.start(order).await;
-    match started.and_then(|started| Watch::new(started, living.clone(), ends)) {
+    match started.and_then(|started| Watch::new(started, runs.clone(), ends)) {
         Ok(watch) => {
             watches.spawn(watch.run());
             Ok(instance)
         }
         Err(error) => {
-            living.remove(&mark);
+            runs.0.remove(&mark);
             Err(error)
         }
     }

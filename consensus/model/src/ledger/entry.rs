@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 pub const DOMAIN: &[u8] = b"symbi-ledger-v1\0";
 /// The most messages that one batch holds.
 pub const BATCH: usize = 64;
-/// The longest verdict that a ledger keeps, bytes.
-pub const VERDICT_BYTES: usize = 256 * 1024;
-/// The longest encoded line: a verdict of the greatest length, and what is around it.
-pub const LINE_MAX: usize = VERDICT_BYTES + 64 * 1024;
+/// The longest verdict that a ledger keeps, bytes: a refused sender must not push out the lines of all others.
+pub const VERDICT_BYTES: usize = 32 * 1024;
+/// The longest encoded line that is read. Verdicts were once kept up to 256 KiB, and such lines are on disks.
+pub const LINE_MAX: usize = (256 + 64) * 1024;
 
 /// One line of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

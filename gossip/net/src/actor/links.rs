@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::Actor;
 use super::link::{End, Link, Phase};
-use crate::identity::{node_of, peer_of};
+use crate::identity::node_of;
 use crate::roster::Standing;
 use crate::{Connection, Lane};
 
@@ -154,15 +154,17 @@ impl Actor {
     /// A new roster.
     pub(super) fn on_roster(&mut self) {
         let roster = self.parts.roster.borrow_and_update().clone();
-        self.parts.table.lock().set(&roster, &self.parts.own);
+        let is_removed = {
+            let mut table = self.parts.table.lock();
+            table.set(&roster, &self.parts.own);
+            table.is_removed(&self.parts.own)
+        };
         let connections: Vec<_> = self.links.keys().copied().collect();
         for connection in connections {
             self.review(connection);
         }
-        if let Some(removed) =
-            roster.removed.iter().find(|node| peer_of(node).is_some_and(|peer| peer == self.parts.own))
-        {
-            tracing::warn!(node = %removed.short(), "this node was removed from the cluster");
+        if is_removed {
+            tracing::warn!("this node was removed from the cluster");
         }
         self.dial_missing();
     }

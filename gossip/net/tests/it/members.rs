@@ -1,6 +1,8 @@
 //! Who is connected: restarts, removal, silence, wrong addresses.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -69,7 +71,7 @@ async fn a_removed_member_is_disconnected_and_stays_out() {
     c.echo();
     introduce(&[&a, &b, &c]).await;
     let mut without_b = roster(&[&a, &c], 2);
-    without_b.removed.insert(b.id);
+    without_b.removed = Arc::new(BTreeSet::from([b.id]));
     a.handle.set_roster(without_b);
     a.disconnected(b.id).await;
     b.disconnected(a.id).await;

@@ -1,8 +1,8 @@
 //! Nodes for tests, and ways to await what they should come to.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -117,7 +117,7 @@ async fn echo_joins(mut joins: mpsc::Receiver<JoinCall>) {
 /// A roster of these nodes, at an index.
 pub fn roster(nodes: &[&Node], own_index: u64) -> Roster {
     let members = nodes.iter().map(|node| (node.id, Member { addr: node.addr() })).collect();
-    Roster { members, removed: BTreeSet::new(), own_index }
+    Roster { members, removed: Arc::default(), own_index }
 }
 
 /// Makes all these nodes members of one another, and waits until they can talk.

@@ -16,36 +16,60 @@ type Rank = (Reverse<u64>, Reverse<u64>, u32, NodeId);
 /// What of a need decides which nodes have room for it.
 type Demand<'a> = (Resources, Tier, &'a BTreeSet<String>);
 
-/// Plans a node for every wanted agent that holds none: those of a higher priority first, then by name.
+/// Plans a node for every wanted agent that holds none: those of a higher priority first, then by name. Says of the others why.
+///
+/// As [`places`], and O(kinds of need that found no room × nodes) for the reasons.
+#[must_use]
+pub fn solve(problem: &Problem, previous: &Previous) -> Plan {
+    let Solved { pool, places, left, hopeless } = assign(problem, previous);
+    let reasons: BTreeMap<Demand<'_>, Arc<[(NodeId, Reason)]>> =
+        hopeless.into_iter().map(|(demand, need)| (demand, pool.reasons(need))).collect();
+    let unplaced = left
+        .into_iter()
+        .map(|(agent, need)| Unplaced { agent: agent.clone(), reasons: Arc::clone(&reasons[&demand(need)]) })
+        .collect();
+    Plan { places, unplaced }
+}
+
+/// The places of [`solve`], for those who do not ask why the others have none.
 ///
 /// O(agents × log nodes) while the first node of the order has room, O(agents × nodes) at worst.
 #[must_use]
-pub fn solve(problem: &Problem, previous: &Previous) -> Plan {
+pub fn places(problem: &Problem, previous: &Previous) -> Vec<Assignment> {
+    assign(problem, previous).places
+}
+
+/// What came of assigning.
+struct Solved<'a> {
+    /// The nodes as they are then.
+    pool: Pool<'a>,
+    /// Who got a node.
+    places: Vec<Assignment>,
+    /// Who got none.
+    left: Vec<(&'a AgentName, &'a Need)>,
+    /// The needs that found none, one of a kind.
+    hopeless: BTreeMap<Demand<'a>, &'a Need>,
+}
+
+fn assign<'a>(problem: &'a Problem, previous: &Previous) -> Solved<'a> {
     let mut pool = Pool::new(problem, previous);
     let mut waiting: Vec<(&AgentName, &Need)> =
         problem.wanted.iter().filter(|(agent, _)| !previous.held.contains_key(agent)).collect();
     waiting.sort_by_key(|(agent, need)| (Reverse(need.priority), *agent));
 
-    let mut plan = Plan::default();
-    let mut left = Vec::new();
+    let (mut places, mut left) = (Vec::new(), Vec::new());
     let mut hopeless: BTreeMap<Demand<'_>, &Need> = BTreeMap::new();
     for (agent, need) in waiting {
         // Room only shrinks while solving: what had none a moment ago has none now.
         let node = if hopeless.contains_key(&demand(need)) { None } else { pool.take(need) };
         if let Some(node) = node {
-            plan.places.push(Assignment { agent: agent.clone(), node });
+            places.push(Assignment { agent: agent.clone(), node });
         } else {
             hopeless.insert(demand(need), need);
             left.push((agent, need));
         }
     }
-    let reasons: BTreeMap<Demand<'_>, Arc<[(NodeId, Reason)]>> =
-        hopeless.into_iter().map(|(demand, need)| (demand, pool.reasons(need))).collect();
-    plan.unplaced = left
-        .into_iter()
-        .map(|(agent, need)| Unplaced { agent: agent.clone(), reasons: Arc::clone(&reasons[&demand(need)]) })
-        .collect();
-    plan
+    Solved { pool, places, left, hopeless }
 }
 
 fn demand(need: &Need) -> Demand<'_> {

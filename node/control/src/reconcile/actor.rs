@@ -103,6 +103,7 @@ impl Actor {
         let effects = term.wake(&state, now);
         let hints = hints(&self.ports.views.borrow(), now);
         let placements = term.plan_placements(&state, &hints, &self.options, now);
+        term.planned_by(now, (self.ports.boottime)());
         let step = term.plan_membership(&state, &self.ports.replication.borrow(), now);
         let health = term.health(now);
         self.health.send_if_modified(|seen| std::mem::replace(seen, health) != *seen);

@@ -5,13 +5,18 @@ use super::{Grant, GrantRefused, Leadership, Options, Replication};
 use crate::grants::{self, Answer, Effect, Event};
 use crate::membership::{self, Observer, Step};
 use crate::placement::{self, Health, Hints};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use symbi_model::{Command, NodeId, State};
 use tokio::sync::oneshot;
 
 /// Between a membership step that was done and the next.
 const AFTER_STEP: Duration = Duration::from_millis(50);
+/// After a placement plan none is made for so many times as long as it took: whoever asks for a grant meanwhile is answered, however
+/// many agents there are.
+const REST: u32 = 10;
+/// But for no longer than this: whoever has lost his node waits for another.
+const REST_MOST: Duration = Duration::from_secs(2);
 /// Between a membership step that failed and the next.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -39,10 +44,14 @@ pub(super) struct Term {
     /// No membership step before this: what the last one changed must be seen first, and a failure must not be repeated at
     /// once.
     step_after: Duration,
-    /// A portion has ended since the last plan: what was refused, or left for the next one, is to be planned.
+    /// A portion has ended since the last plan: what was refused is to be planned anew.
     left_over: bool,
     /// The state when placements were last planned, and when that was.
     planned: Option<(State, Duration)>,
+    /// How long the last plan took to make.
+    planning: Duration,
+    /// What of it was not proposed yet.
+    unproposed: VecDeque<Command>,
     /// The state whose nodes the grants know.
     known: State,
 }
@@ -60,6 +69,8 @@ impl Term {
             step_after: Duration::ZERO,
             left_over: false,
             planned: None,
+            planning: Duration::ZERO,
+            unproposed: VecDeque::new(),
             known: state.clone(),
         }
     }
@@ -121,7 +132,14 @@ impl Term {
         effects
     }
 
-    /// The next placements to propose; none while some are on their way, or nothing calls for a look.
+    /// A look that began at `looked` has planned placements by `now`, if it did.
+    pub(super) fn planned_by(&mut self, looked: Duration, now: Duration) {
+        if self.planned.as_ref().is_some_and(|(_, at)| *at == looked) {
+            self.planning = now.saturating_sub(looked);
+        }
+    }
+
+    /// The next placements to propose, a portion at most; none while some are on their way, or nothing calls for a look.
     pub(super) fn plan_placements(
         &mut self,
         state: &State,
@@ -129,28 +147,39 @@ impl Term {
         options: &Options,
         now: Duration,
     ) -> Vec<Command> {
-        if self.placing || !self.calls_for_a_plan(state, options, now) {
+        if self.placing {
             return Vec::new();
         }
+        // What is proposed of an older plan is judged once more as it is applied; on other nodes it would often be refused.
+        if self.planned.as_ref().is_none_or(|(seen, _)| !seen.nodes.ptr_eq(&state.nodes)) {
+            self.unproposed.clear();
+        }
+        if self.unproposed.is_empty() && self.calls_for_a_plan(state, options, now) {
+            self.plan(state, hints, now);
+        }
+        let portion = self.unproposed.len().min(options.portion);
+        self.placing = portion > 0;
+        self.unproposed.drain(..portion).collect()
+    }
+
+    fn plan(&mut self, state: &State, hints: &Hints, now: Duration) {
         self.planned = Some((state.clone(), now));
         self.left_over = false;
         let (problem, previous) = placement::problem(state, hints, &self.health(now));
-        let plan = placement::solve(&problem, &previous);
-        let commands = plan.places.into_iter().take(options.portion).filter_map(|place| {
+        let commands = placement::places(&problem, &previous).into_iter().filter_map(|place| {
             let agent = state.agents.get(&place.agent)?;
             let expected = agent.placement.map(|placement| placement.epoch);
             Some(Command::Place { name: place.agent, id: agent.id, expected, node: place.node })
         });
-        let commands: Vec<Command> = commands.collect();
-        self.placing = !commands.is_empty();
-        commands
+        self.unproposed = commands.collect();
     }
 
     fn calls_for_a_plan(&self, state: &State, options: &Options, now: Duration) -> bool {
         let Some((seen, at)) = &self.planned else { return true };
         let age = now.saturating_sub(*at);
         let changed = self.left_over || !seen.agents.ptr_eq(&state.agents) || !seen.nodes.ptr_eq(&state.nodes);
-        age >= options.look_every || (changed && age >= options.tick)
+        let pause = options.tick.max((self.planning * REST).min(REST_MOST));
+        age >= options.look_every.max(pause) || (changed && age >= pause)
     }
 
     /// The next membership step; none while one is on its way.
@@ -185,5 +214,102 @@ fn said(answer: Answer) -> Result<Grant, GrantRefused> {
         Answer::Granted { term, read_index } => Ok(Grant { term, read_index }),
         Answer::NotLeading => Err(GrantRefused::NotLeading),
         Answer::Down => Err(GrantRefused::Down),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use symbi_model::AgentId;
+    use symbi_model::agent::{Agent, Resources, Spec};
+    use symbi_model::node::{Liveness, Membership, Node, Profile};
+
+    const A: NodeId = NodeId([1; 32]);
+
+    fn add(state: &mut State, agents: std::ops::Range<u32>) {
+        for number in agents {
+            let spec = Spec::new(format!("a{number}").parse().expect("a name"), "demo", vec!["true".to_owned()]);
+            let agent = Agent::new(AgentId(uuid::Uuid::from_u128(number.into())), spec, 1);
+            state.agents.insert(agent.spec.name.clone(), agent);
+        }
+    }
+
+    fn add_node(state: &mut State, id: NodeId) {
+        let addr = ([127, 0, 0, 1], 7400).into();
+        let room = Resources { memory_mb: 1_000_000, cpu_millis: 1_000_000 };
+        let node = Node {
+            name: id.short(),
+            profile: Profile::plain(addr, vec![4; 65], room),
+            membership: Membership::Member,
+            liveness: Liveness::Up,
+            token: None,
+            enrolled_at: 1,
+            enrolled_ms: 1,
+        };
+        state.nodes.insert(id, node);
+    }
+
+    /// A node with ten agents that want one, and a term that has looked at nothing.
+    fn beginning() -> (State, Term) {
+        let mut state = State::default();
+        add_node(&mut state, A);
+        add(&mut state, 0..10);
+        let mut term = Term::begin(Leadership { term: 1, first_index: 0 }, &state, Duration::ZERO);
+        // It is heard: what is silent gets nothing.
+        let (reply, _) = oneshot::channel();
+        term.ask(A, reply, Duration::ZERO);
+        (state, term)
+    }
+
+    fn placed(term: &mut Term, state: &State, options: &Options, at_ms: u64) -> usize {
+        let planned = term.plan_placements(state, &Hints::new(), options, Duration::from_millis(at_ms)).len();
+        if planned > 0 {
+            term.finished(Done::Placed { asked: planned, done: planned }, Duration::from_millis(at_ms));
+        }
+        planned
+    }
+
+    #[test]
+    fn after_a_plan_that_took_long_there_is_time_for_others_but_not_without_end() {
+        let options = Options::default();
+        for (took_ms, next_ms) in [(0, 100), (30, 300), (5_000, 2_000)] {
+            let (mut state, mut term) = beginning();
+            assert_eq!(placed(&mut term, &state, &options, 0), 10);
+            term.planned_by(Duration::ZERO, Duration::from_millis(took_ms));
+            add(&mut state, 10..11);
+            assert_eq!(placed(&mut term, &state, &options, next_ms - 1), 0, "{took_ms} ms");
+            assert!(placed(&mut term, &state, &options, next_ms) > 0, "{took_ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_look_that_planned_nothing_does_not_change_how_long_is_rested() {
+        let (mut state, mut term) = beginning();
+        assert_eq!(placed(&mut term, &state, &Options::default(), 0), 10);
+        term.planned_by(Duration::ZERO, Duration::from_millis(30));
+        term.planned_by(Duration::from_millis(50), Duration::from_millis(50));
+        add(&mut state, 10..11);
+        assert_eq!(placed(&mut term, &state, &Options::default(), 299), 0);
+    }
+
+    #[test]
+    fn a_plan_is_proposed_portion_by_portion_without_being_made_again() {
+        let options = Options { portion: 4, ..Options::default() };
+        let (state, mut term) = beginning();
+        let portions = |term: &mut Term, at: [u64; 4]| at.map(|at_ms| placed(term, &state, &options, at_ms));
+        assert_eq!(portions(&mut term, [0, 1, 2, 3]), [4, 4, 2, 0]);
+        let planned = term.planned.as_ref().map(|(_, at)| *at);
+        assert_eq!(planned, Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_was_planned_on_other_nodes_is_planned_anew() {
+        let options = Options { portion: 4, ..Options::default() };
+        let (mut state, mut term) = beginning();
+        assert_eq!(placed(&mut term, &state, &options, 0), 4);
+        add_node(&mut state, NodeId([2; 32]));
+        assert_eq!(placed(&mut term, &state, &options, 1), 0, "none is due yet");
+        assert_eq!(placed(&mut term, &state, &options, 100), 4);
+        assert_eq!(term.planned.as_ref().map(|(_, at)| *at), Some(Duration::from_millis(100)));
     }
 }

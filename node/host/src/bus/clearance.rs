@@ -6,9 +6,10 @@ use crate::ending::{Ending, not_delivered};
 use crate::host::Host;
 use serde::de::IgnoredAny;
 use symbi_model::agent::{AgentName, Hold};
+use symbi_model::ledger::entry::VERDICT_BYTES;
 use symbi_model::ledger::{self, Entry};
 use symbi_model::{MessageId, State};
-use symbi_policy::{AgentRef, Ask, Tell};
+use symbi_policy::{AgentRef, Ask, Tell, Verdict};
 use symbi_proto::session::Kind;
 use symbi_proto::wire::message::USER_BYTES;
 
@@ -62,11 +63,22 @@ fn permit(
 /// What becomes of a message that a policy does not allow; the ledger keeps the verdict.
 pub(super) fn denied(host: &Host, message: MessageId, refusal: symbi_policy::Denied) -> Ending {
     let symbi_policy::Denied { decision, reason, .. } = refusal;
-    if let Some(verdict) = host.ports.gate.verdict(&decision) {
-        let denied = ledger::Denied { decision, message: Some(message), verdict: verdict.encode() };
+    if let Some(verdict) = host.ports.gate.verdict_in_short(&decision) {
+        let denied = ledger::Denied { decision, message: Some(message), verdict: recorded(verdict) };
         host.ledger.record(Entry::Denied(denied));
     }
     Ending::Denied { decision, reason }
+}
+
+/// A verdict as the ledger takes it. The policies that determined it may be too long for that: their names say which they were,
+/// and the set has their texts.
+fn recorded(mut verdict: Verdict) -> Vec<u8> {
+    let whole = verdict.encode();
+    if whole.len() <= VERDICT_BYTES {
+        return whole;
+    }
+    verdict.determining.iter_mut().for_each(|line| line.text.clear());
+    verdict.encode()
 }
 
 fn route(state: &State, to: &AgentName) -> Result<Route, Ending> {
@@ -81,5 +93,35 @@ fn route(state: &State, to: &AgentName) -> Result<Route, Ending> {
             let said = status.map(|status| format!(": it is {}", status.state)).unwrap_or_default();
             Err(not_delivered(format!("{to} is not placed on any node{said}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use symbi_model::{DecisionId, PolicyNumber};
+    use symbi_policy::PolicyLine;
+
+    #[test]
+    fn of_a_verdict_that_is_too_long_for_the_ledger_the_texts_of_its_policies_are_left_out() {
+        let verdict = |text: &str| Verdict {
+            id: DecisionId { node: [0; 4], id: uuid::Uuid::nil() },
+            at_ms: 1,
+            action: "message::tell".to_owned(),
+            principal: "Agent::\"a\"".to_owned(),
+            resource: "Agent::\"b\"".to_owned(),
+            context: Default::default(),
+            allowed: false,
+            policy_set: PolicyNumber(1),
+            determining: vec![PolicyLine { id: "no".to_owned(), text: text.to_owned() }],
+            nearest: Vec::new(),
+            errors: Vec::new(),
+            reason: "no forbids it".to_owned(),
+        };
+        let short = verdict("forbid (principal, action, resource);");
+        assert_eq!(Verdict::decode(&recorded(short.clone())), Ok(short));
+        let kept = recorded(verdict(&"x".repeat(VERDICT_BYTES)));
+        assert!(kept.len() < 1_000);
+        assert_eq!(Verdict::decode(&kept), Ok(verdict("")));
     }
 }

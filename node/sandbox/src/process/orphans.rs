@@ -4,9 +4,9 @@
 //! names with its start time. It is signalled through a descriptor that was opened before it was looked at, so that
 //! a pid that goes to somebody else in between harms nobody.
 
+use super::Living;
 use super::pidfd::Pidfd;
 use super::pidfile::{self, Identity};
-use super::{Living, Run};
 use crate::error::Error;
 use rustix::process::Pid;
 use std::collections::BTreeSet;
@@ -53,9 +53,14 @@ pub(super) async fn sweep(run_dir: &Path, living: &Living) -> Result<usize, Erro
     let groups: BTreeSet<i32> = groups.map(|identity| identity.pid).collect();
     let prefix = format!("{}/", run_dir.display());
     let living = living.clone();
-    let killed = end(move |pid, stat| {
-        groups.contains(&stat.group)
-            || mark(pid).is_some_and(|mark| mark.starts_with(&prefix) && !living.contains(&mark))
+    let ours = move |pid: i32, stat: &Stat| {
+        let is_ours = groups.contains(&stat.group)
+            || mark(pid).is_some_and(|mark| mark.starts_with(&prefix) && !living.contains(&mark));
+        is_ours.then_some(())
+    };
+    let killed = end(|| {
+        let ours = ours.clone();
+        async { Ok(look(ours).await?.into_iter().map(|((), process)| process).collect()) }
     })
     .await?;
     for (path, _) in files {
@@ -68,18 +73,19 @@ pub(super) async fn sweep(run_dir: &Path, living: &Living) -> Result<usize, Erro
     Ok(killed)
 }
 
-/// Ends what an agent has left outside its process group.
-pub(super) async fn end_strays(run: &Run) -> Result<usize, Error> {
-    let own = run.mark.clone();
-    end(move |pid, _| mark(pid).as_deref() == Some(&own)).await
+/// The processes of these runs, by mark, that are there at this moment.
+pub(super) async fn of_runs(marks: BTreeSet<String>) -> Result<Vec<(String, Pidfd)>, Error> {
+    look(move |pid, _| mark(pid).filter(|mark| marks.contains(mark))).await
 }
 
-/// Kills every process for which `ours` holds until there is none, and returns how many there were.
-async fn end(ours: impl Fn(i32, &Stat) -> bool + Send + Sync + Clone + 'static) -> Result<usize, Error> {
+/// Kills every process that `found` tells of until it tells of none, and returns how many there were.
+pub(super) async fn end<F>(found: impl Fn() -> F) -> Result<usize, Error>
+where
+    F: Future<Output = Result<Vec<Pidfd>, Error>>,
+{
     let mut killed = 0;
     for _ in 0..ROUNDS {
-        let ours = ours.clone();
-        let found = tokio::task::spawn_blocking(move || find(&ours)).await.map_err(|_| Error::Closed)?;
+        let found = found().await?;
         if found.is_empty() {
             return Ok(killed);
         }
@@ -91,8 +97,15 @@ async fn end(ours: impl Fn(i32, &Stat) -> bool + Send + Sync + Clone + 'static) 
         let gone = futures::future::join_all(found.into_iter().map(gone));
         let _ = tokio::time::timeout(PATIENCE, gone).await;
     }
-    let left = tokio::task::spawn_blocking(move || find(&ours)).await.map_err(|_| Error::Closed)?.len();
+    let left = found().await?.len();
     if left > 0 { Err(Error::Unswept { count: left }) } else { Ok(killed) }
+}
+
+/// Looks once through all processes for those that are somebody's by `whose`.
+async fn look<K: Send + 'static>(
+    whose: impl Fn(i32, &Stat) -> Option<K> + Send + 'static,
+) -> Result<Vec<(K, Pidfd)>, Error> {
+    tokio::task::spawn_blocking(move || find(&whose)).await.map_err(|_| Error::Closed)
 }
 
 async fn gone(process: Pidfd) {
@@ -102,13 +115,13 @@ async fn gone(process: Pidfd) {
     }
 }
 
-fn find(ours: &impl Fn(i32, &Stat) -> bool) -> Vec<Pidfd> {
+fn find<K>(whose: &impl Fn(i32, &Stat) -> Option<K>) -> Vec<(K, Pidfd)> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     pids.filter_map(|pid| {
         let process = Pidfd::open(Pid::from_raw(pid)?).ok()?;
         let stat = stat(pid).filter(|stat| !matches!(stat.state, 'Z' | 'X'))?;
-        ours(pid, &stat).then_some(process)
+        Some((whose(pid, &stat)?, process))
     })
     .collect()
 }

@@ -2,7 +2,8 @@
 
 use super::pidfd::{Ending, Pidfd};
 use super::spawner::{self, Order, Started};
-use super::{Living, Options, Run, orphans, pidfile};
+use super::strays::Strays;
+use super::{Living, Options, Run, pidfile};
 use crate::driver::{DriverEnds, Exit, Wish};
 use crate::error::Error;
 use crate::lines::{Excess, LINE, LOG_LINE, LineError, Lines, LogSender};
@@ -37,6 +38,8 @@ pub(super) struct Watch {
     run: Run,
     /// From which it is removed at the end.
     living: Living,
+    /// Ends what it leaves outside its group.
+    strays: Strays,
     /// Where its end is told.
     exit: watch::Sender<Option<Exit>>,
     /// What is wanted of it.
@@ -59,13 +62,14 @@ struct Refused {
 
 impl Watch {
     /// Takes the pipes of a process that was just started. On an error it is killed.
-    pub(super) fn new(started: Started, living: Living, ends: DriverEnds) -> Result<Self, Error> {
+    pub(super) fn new(started: Started, (living, strays): (Living, Strays), ends: DriverEnds) -> Result<Self, Error> {
         let Started { mut child, order } = started;
         match Self::pipes(&mut child, ends.stdin, ends.stdout, ends.stderr) {
             Ok((pid, ending, pipes)) => {
                 let Order { options, run, .. } = order;
                 let done = Wish::default();
-                Ok(Self { child, pid, ending, options, run, living, exit: ends.exit, wishes: ends.wishes, done, pipes })
+                let (exit, wishes) = (ends.exit, ends.wishes);
+                Ok(Self { child, pid, ending, options, run, living, strays, exit, wishes, done, pipes })
             }
             Err(source) => {
                 spawner::abandon(child, &order);
@@ -153,7 +157,7 @@ impl Watch {
     async fn finish(mut self) {
         self.signal(Signal::KILL);
         let status = self.child.wait();
-        match orphans::end_strays(&self.run).await {
+        match self.strays.end(&self.run.mark).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(run = self.run.name, count, "killed processes that had left its group"),
             Err(error) => tracing::error!(run = self.run.name, %error, "it left processes behind"),

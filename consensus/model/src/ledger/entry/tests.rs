@@ -150,3 +150,10 @@ fn a_leaf_is_bound_to_sequence_kind_id_and_header() {
     assert_eq!(leaves.len(), 5);
     assert_eq!(Message { bytes: 1, ..message.clone() }.leaf(), message.leaf(), "what is this node's own is not signed");
 }
+
+#[test]
+fn a_line_with_a_verdict_as_long_as_it_once_could_be_is_read() {
+    let denied = Denied { decision: decision(), message: None, verdict: vec![7; 256 * 1024] };
+    let line = Line::chained(1, 1, Entry::Denied(denied), Hash::default());
+    assert_eq!(codec::decode::<Line>(&codec::encode(&line), LINE_MAX), Ok(line));
+}
