@@ -18,6 +18,7 @@ mod dispatch;
 mod ending;
 pub mod grants;
 mod handle;
+mod homes;
 mod host;
 mod instance;
 pub mod ledger;

@@ -4,6 +4,7 @@
 //! finds nothing to do does nothing. It only says what is wanted: a [`Runner`] for each agent carries it out.
 
 use crate::bus::sessions;
+use crate::homes::Homes;
 use crate::host::Host;
 use crate::instance::Assignment;
 use crate::runner::{Finish, Runner, Wanted};
@@ -47,6 +48,8 @@ pub(crate) struct Reconciler {
     runners: JoinSet<(AgentName, Epoch, Finish)>,
     /// The epochs that have ended here, while the agent's record exists.
     ended: BTreeMap<AgentName, Epoch>,
+    /// The agents' directories.
+    homes: Homes,
     /// What runs here.
     running: watch::Sender<Running>,
     /// Ends the task.
@@ -65,8 +68,8 @@ struct Slot {
 impl Reconciler {
     /// A reconciler that runs nothing yet.
     pub(crate) fn new(host: Arc<Host>, running: watch::Sender<Running>, cancel: CancellationToken) -> Self {
-        let (slots, ended) = (BTreeMap::new(), BTreeMap::new());
-        Self { host, slots, runners: JoinSet::new(), ended, running, cancel }
+        let (slots, ended, homes) = (BTreeMap::new(), BTreeMap::new(), Homes::default());
+        Self { host, slots, runners: JoinSet::new(), ended, homes, running, cancel }
     }
 
     /// Runs until cancelled; when it returns, no process is left.
@@ -78,6 +81,7 @@ impl Reconciler {
         if cancel.run_until_cancelled(self.sweep()).await.is_none() {
             return;
         }
+        self.homes = Homes::list(&self.host).await;
         loop {
             tokio::select! {
                 biased;
@@ -130,6 +134,7 @@ impl Reconciler {
         }
         let (wanted, wants) = watch::channel(wanted_of(agent));
         let runner = Runner::new(Arc::clone(&self.host), assignment.clone(), agent.status.as_ref(), wants);
+        self.homes.add(name, assignment.id);
         let (key, epoch) = (name.clone(), assignment.epoch);
         let task = self.runners.spawn(async move { (key, epoch, runner.run().await) }).id();
         self.slots.insert(name.clone(), Slot { assignment, wanted, task });
@@ -159,6 +164,8 @@ impl Reconciler {
         self.host.logs.retain(|name| state.agents.contains_key(name));
         self.host.sink.retain(&state);
         sessions::forget(&self.host, &state);
+        let runs = |name: &AgentName, id| self.slots.get(name).is_some_and(|slot| slot.assignment.id == id);
+        self.homes.remove_unknown(&self.host, &state, runs);
     }
 
     fn count(&self) {

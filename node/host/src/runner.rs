@@ -249,6 +249,7 @@ impl Runner {
         let spec = &self.assignment.spec;
         Launch {
             agent: spec.name.to_string(),
+            id: self.assignment.id.to_string(),
             owner: spec.owner.clone(),
             epoch: self.assignment.epoch.0,
             incarnation: self.incarnation.0,

@@ -4,7 +4,7 @@
 //! node and speaks the same protocol over the same channels as a process, and only the owner [`OWNER`] may have it: it is
 //! contained by nothing, and a reader of `agent ls` should see at once what it is for.
 
-use crate::driver::{Driver, Fingerprint, Instance, Launch};
+use crate::driver::{Driver, Fingerprint, Home, Instance, Launch};
 use crate::error::Error;
 use crate::rpc::Level;
 use crate::scripted::{Io, Scripted, agent};
@@ -54,6 +54,15 @@ impl<D: Driver> Driver for Builtin<D> {
             return std::future::ready(Err(refused)).boxed();
         }
         self.own.start(launch)
+    }
+
+    /// The builtin agents have none.
+    fn homes(&self) -> BoxFuture<'_, Result<Vec<Home>, Error>> {
+        self.other.homes()
+    }
+
+    fn remove_home(&self, home: Home) -> BoxFuture<'_, Result<(), Error>> {
+        self.other.remove_home(home)
     }
 }
 

@@ -32,6 +32,21 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Starts a sandbox.
     fn start(&self, launch: Launch) -> BoxFuture<'_, Result<Instance, Error>>;
+
+    /// The directories that agents have here, of this life or an earlier one.
+    fn homes(&self) -> BoxFuture<'_, Result<Vec<Home>, Error>>;
+
+    /// Removes an agent's directory with all that is in it. Nothing of the agent runs, and it is not started again.
+    fn remove_home(&self, home: Home) -> BoxFuture<'_, Result<(), Error>>;
+}
+
+/// Whose a directory is that an agent starts in. It is kept from start to start, and is nobody else's after the agent's end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Home {
+    /// The agent's name.
+    pub agent: String,
+    /// Its id.
+    pub id: String,
 }
 
 /// What a driver says of its host.
@@ -53,8 +68,10 @@ impl Fingerprint {
 /// What to start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Launch {
-    /// The agent's name; names its directory too.
+    /// The agent's name.
     pub agent: String,
+    /// Its id, which no other agent has, had or will have: the directory it starts in is that of name and id.
+    pub id: String,
     /// Whose it is, as its specification says.
     pub owner: String,
     /// The placement's epoch.

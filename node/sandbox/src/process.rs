@@ -7,6 +7,7 @@
 //! *Caveats.* Limits are on memory only: `cpu_millis` is a reservation here. A process sees the host's files, users and
 //! network. One that leaves its group, clears its environment and outlives us is not found by the sweep.
 
+mod homes;
 mod orphans;
 mod pidfd;
 mod pidfile;
@@ -15,23 +16,21 @@ mod strays;
 mod tools;
 mod watch;
 
-use crate::driver::{self, Driver, Fingerprint, Instance, Launch};
+use crate::driver::{self, Driver, Fingerprint, Home, Instance, Launch};
 use crate::error::Error;
 use futures::future::BoxFuture;
 use spawner::{Order, Spawner};
-use strays::Strays;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use strays::Strays;
 use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 use watch::Watch;
 
 /// The tier, as specs name it.
 pub(crate) const TIER: &str = "process";
-/// Holds the agents' own directories, under the run directory.
-const AGENTS: &str = "agents";
-/// The longest name of an agent.
+/// The longest name of an agent, and the longest id.
 const NAME: usize = 128;
 
 /// Where processes live and what they are given.
@@ -61,7 +60,7 @@ impl Options {
 
     /// Where an agent's process starts.
     fn directory_of(&self, launch: &Launch) -> PathBuf {
-        self.run_dir.join(AGENTS).join(&launch.agent)
+        homes::path(&self.run_dir, &launch.agent, &launch.id)
     }
 }
 
@@ -125,7 +124,7 @@ impl Process {
     /// The run directory cannot be made, or the thread not be started.
     pub fn new(options: Options) -> Result<Self, Error> {
         let mut options = options;
-        for directory in [pidfile::directory(&options.run_dir), options.run_dir.join(AGENTS)] {
+        for directory in [pidfile::directory(&options.run_dir), homes::directory(&options.run_dir)] {
             std::fs::create_dir_all(&directory).map_err(|source| Error::RunDir { path: directory.clone(), source })?;
         }
         let path = options.run_dir.clone();
@@ -141,10 +140,16 @@ impl Process {
     }
 
     fn run(&self, launch: &Launch) -> Result<Run, Error> {
-        let Launch { agent, epoch, incarnation, .. } = launch;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if agent.is_empty() || agent.len() > NAME || agent.starts_with('.') || !agent.chars().all(plain) {
-            return Err(Error::BadName { name: agent.clone() });
+        let Launch { agent, id, epoch, incarnation, .. } = launch;
+        for name in [agent, id] {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if name.is_empty() || name.len() > NAME || name.starts_with('.') || !name.chars().all(plain) {
+                return Err(Error::BadName { name: name.clone() });
+            }
+        }
+        // The id is what follows the last point in the directory's name.
+        if id.contains('.') {
+            return Err(Error::BadName { name: id.clone() });
         }
         let name = format!("{agent}@{epoch}.{incarnation}");
         let mark = format!("{}/{name}", self.options.run_dir.display());
@@ -209,4 +214,19 @@ impl Driver for Process {
     fn start(&self, launch: Launch) -> BoxFuture<'_, Result<Instance, Error>> {
         Box::pin(self.begin(launch))
     }
+
+    fn homes(&self) -> BoxFuture<'_, Result<Vec<Home>, Error>> {
+        let run_dir = self.options.run_dir.clone();
+        Box::pin(async { blocking(move || homes::list(&run_dir)).await })
+    }
+
+    fn remove_home(&self, home: Home) -> BoxFuture<'_, Result<(), Error>> {
+        let path = homes::path(&self.options.run_dir, &home.agent, &home.id);
+        Box::pin(async { blocking(move || homes::remove(path)).await })
+    }
+}
+
+/// Does what waits for the disk where nobody else waits.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Closed)?
 }

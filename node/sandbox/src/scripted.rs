@@ -6,7 +6,7 @@
 
 pub mod agent;
 
-use crate::driver::{self, Driver, DriverEnds, Exit, Fingerprint, Instance, Launch, Wish};
+use crate::driver::{self, Driver, DriverEnds, Exit, Fingerprint, Home, Instance, Launch, Wish};
 use crate::error::Error;
 use crate::lines::{LINE, LOG_LINE, LineError, LogSender};
 use crate::process;
@@ -149,6 +149,15 @@ impl Driver for Scripted {
 
     fn start(&self, launch: Launch) -> BoxFuture<'_, Result<Instance, Error>> {
         std::future::ready(self.begin(launch)).boxed()
+    }
+
+    /// Its programs have no files.
+    fn homes(&self) -> BoxFuture<'_, Result<Vec<Home>, Error>> {
+        std::future::ready(Ok(Vec::new())).boxed()
+    }
+
+    fn remove_home(&self, _: Home) -> BoxFuture<'_, Result<(), Error>> {
+        std::future::ready(Ok(())).boxed()
     }
 }
 

@@ -37,8 +37,8 @@ impl Subject {
     }
 
     fn launch(&self, agent: &str, command: Vec<String>) -> Launch {
-        let (agent, owner) = (agent.to_owned(), crate::builtin::OWNER.to_owned());
-        Launch { agent, owner, epoch: 1, incarnation: (1 << 32) + 1, command, ..Launch::default() }
+        let (agent, id, owner) = (agent.to_owned(), "1".to_owned(), crate::builtin::OWNER.to_owned());
+        Launch { agent, id, owner, epoch: 1, incarnation: (1 << 32) + 1, command, ..Launch::default() }
     }
 }
 

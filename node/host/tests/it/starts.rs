@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use symbi_model::agent::{AgentState, Resources, Restart};
 use symbi_model::{Command, Incarnation};
-use symbi_sandbox::driver::Fingerprint;
+use symbi_sandbox::driver::{Fingerprint, Home};
 use symbi_sandbox::{Driver, Error, Instance, Launch, Scripted};
 use tokio::sync::watch;
 
@@ -67,6 +67,14 @@ impl Driver for Given {
 
     fn start(&self, launch: Launch) -> BoxFuture<'_, Result<Instance, Error>> {
         self.0.begin(launch).boxed()
+    }
+
+    fn homes(&self) -> BoxFuture<'_, Result<Vec<Home>, Error>> {
+        self.0.inner.homes()
+    }
+
+    fn remove_home(&self, home: Home) -> BoxFuture<'_, Result<(), Error>> {
+        self.0.inner.remove_home(home)
     }
 }
 

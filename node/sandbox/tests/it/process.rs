@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use symbi_sandbox::driver::Home;
 use symbi_sandbox::process::{Options, Process};
 use symbi_sandbox::suite::{self, Subject, roles};
 use symbi_sandbox::{Driver, Error, Instance, Launch};
@@ -15,7 +16,8 @@ fn driver(directory: &Path) -> Process {
 
 fn shell(agent: &str, script: &str) -> Launch {
     let command = ["sh", "-c", script].map(str::to_owned).to_vec();
-    Launch { agent: agent.to_owned(), epoch: 3, incarnation: 7, command, ..Launch::default() }
+    let (agent, id) = (agent.to_owned(), "1".to_owned());
+    Launch { agent, id, epoch: 3, incarnation: 7, command, ..Launch::default() }
 }
 
 async fn start(driver: &Process, launch: Launch) -> Instance {
@@ -56,7 +58,7 @@ async fn its_environment_is_small_and_its_own() {
         BTreeMap::from([("COLOUR".to_owned(), "a b=c".to_owned()), ("SYMBI_AGENT".to_owned(), "other".to_owned())]);
     let mut instance = start(&driver, Launch { env, ..shell("tidy", "pwd; env | sort") }).await;
     let lines = output(&mut instance).await;
-    assert!(lines[0].ends_with("/agents/tidy"), "{lines:?}");
+    assert!(lines[0].ends_with("/agents/tidy.1"), "{lines:?}");
     let names: Vec<_> = lines[1..].iter().map(|line| line.split('=').next().unwrap()).collect();
     let expected =
         ["COLOUR", "HOME", "LANG", "PATH", "PWD", "SYMBI_AGENT", "SYMBI_EPOCH", "SYMBI_INCARNATION", "SYMBI_RUN"];
@@ -100,6 +102,27 @@ ts = [threading.Thread(target=time.sleep, args=(0.1,)) for _ in range(8)]
         assert_eq!(output(&mut instance).await, seen, "{agent}");
         assert_eq!(instance.ended().await.is_success(), !seen.is_empty(), "{agent}");
     }
+}
+
+#[tokio::test]
+async fn an_agent_finds_its_files_again_and_another_of_its_name_does_not() {
+    const LOOK: &str = "ls; touch mine";
+    let directory = tempfile::tempdir().unwrap();
+    let driver = driver(directory.path());
+    let look = async |id: &str, incarnation: u64| {
+        let launch = Launch { id: id.to_owned(), incarnation, ..shell("a", LOOK) };
+        output(&mut start(&driver, launch).await).await
+    };
+    assert_eq!(look("1", 1).await, [""; 0]);
+    assert_eq!(look("1", 2).await, ["mine"]);
+    assert_eq!(look("2", 3).await, [""; 0]);
+    let home = |id: &str| Home { agent: "a".to_owned(), id: id.to_owned() };
+    let mut homes = driver.homes().await.unwrap();
+    homes.sort();
+    assert_eq!(homes, [home("1"), home("2")]);
+    driver.remove_home(home("1")).await.unwrap();
+    assert_eq!(driver.homes().await.unwrap(), [home("2")]);
+    assert_eq!(look("1", 4).await, [""; 0], "nothing of it was left");
 }
 
 #[tokio::test]
@@ -172,8 +195,10 @@ async fn what_cannot_be_started_is_refused_with_its_reason() {
         assert!(refused.contains(reason), "{refused}");
     }
     for name in ["", ".", "../b", "a/b", ".a", "ü"] {
-        let refused = driver.start(shell(name, "exit 0")).await;
-        assert!(matches!(refused, Err(Error::BadName { .. })), "{name:?}: {refused:?}");
+        for launch in [shell(name, "exit 0"), Launch { id: name.to_owned(), ..shell("a", "exit 0") }] {
+            let refused = driver.start(launch).await;
+            assert!(matches!(refused, Err(Error::BadName { .. })), "{name:?}: {refused:?}");
+        }
     }
     assert!(pid_files(directory.path()).is_empty());
 }

@@ -84,7 +84,8 @@ async fn run(directory: &Path, script: &str) -> Instance {
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let driver = Process::new(Options::new(directory.join("run"))).unwrap();
     let command = vec![program.display().to_string()];
-    let launch = Launch { agent: "example".to_owned(), command, memory_mb: 128, ..Launch::default() };
+    let launch =
+        Launch { agent: "example".to_owned(), id: "1".to_owned(), command, memory_mb: 128, ..Launch::default() };
     let instance = driver.start(launch).await.unwrap();
     // Its processes live as long as the driver.
     std::mem::forget(driver);
