@@ -148,6 +148,11 @@ pub enum Command {
         /// The hash of the spec that it is given, under the cluster's secret.
         mac: Hash,
     },
+    /// A node's own: it is about to stop. Nothing is placed on it any more, until it introduces itself again.
+    Leave {
+        /// The node.
+        node: NodeId,
+    },
     /// The next gate's command, in builds for tests only: writes a row of the next gate's table.
     #[cfg(planted)]
     Mark {
@@ -196,7 +201,7 @@ impl Command {
             | Self::NodeDown { .. }
             | Self::NodeUp { .. }
             | Self::Place { .. } => Class::Leaders,
-            Self::Introduce { .. } | Self::Report(_) | Self::Anchor { .. } => Class::NodesOwn,
+            Self::Introduce { .. } | Self::Report(_) | Self::Anchor { .. } | Self::Leave { .. } => Class::NodesOwn,
         }
     }
 
@@ -247,7 +252,7 @@ impl Command {
     #[must_use]
     pub fn said_of(&self) -> Option<NodeId> {
         match self {
-            Self::Introduce { node, .. } | Self::Anchor { node, .. } => Some(*node),
+            Self::Introduce { node, .. } | Self::Anchor { node, .. } | Self::Leave { node } => Some(*node),
             _ => None,
         }
     }
@@ -280,7 +285,8 @@ impl Command {
             | Self::NodeUp { .. }
             | Self::Place { .. }
             | Self::Report(_)
-            | Self::Anchor { .. } => None,
+            | Self::Anchor { .. }
+            | Self::Leave { .. } => None,
         }
     }
 
@@ -311,6 +317,7 @@ impl Command {
             Self::StartAgent(_) => Kind::AGENT_START,
             Self::RestartAgent(_) => Kind::AGENT_RESTART,
             Self::RollbackAgent { .. } => Kind::AGENT_ROLLBACK,
+            Self::Leave { .. } => Kind::NODE_LEAVING,
             #[cfg(planted)]
             Self::Mark { .. } => Kind::NEXT_MARK,
         }

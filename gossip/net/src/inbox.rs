@@ -74,6 +74,10 @@ pub struct Inbox {
     pub control: Requests,
     /// Requests on the lane message.
     pub message: Requests,
+    /// Requests on the lane ask.
+    pub ask: Requests,
+    /// Requests on the lane session.
+    pub session: Requests,
     /// Requests on the join protocol.
     pub joins: mpsc::Receiver<JoinCall>,
     /// What members published.
@@ -125,6 +129,8 @@ pub(crate) fn channels() -> (Outbox, Inbox) {
         vote: of(Lane::Vote),
         control: of(Lane::Control),
         message: of(Lane::Message),
+        ask: of(Lane::Ask),
+        session: of(Lane::Session),
         joins: joins_out,
         gossip: gossip_out,
         vouch: vouch_out,

@@ -27,6 +27,10 @@ pub enum Lane {
     Control,
     /// Messages of agents.
     Message,
+    /// What users have other nodes' agents say: an answer may take as long as an agent takes.
+    Ask,
+    /// What sets agents' sessions up and ends them, and what goes back in them: small or awaited, and never behind messages.
+    Session,
 }
 
 /// The longest body of a call or an answer: 1 MiB of payload and 64 KiB around it.
@@ -34,8 +38,16 @@ pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
 
 impl Lane {
     /// All lanes, in the order of [`Self::index`].
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Control, Self::Message];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Append,
+        Self::Heartbeat,
+        Self::Snapshot,
+        Self::Vote,
+        Self::Control,
+        Self::Message,
+        Self::Ask,
+        Self::Session,
+    ];
 
     /// The lanes a node has to a learner that does not know it yet.
     pub(crate) const RAFT: [Self; 4] = [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote];
@@ -59,6 +71,8 @@ impl Lane {
             Self::Vote => "/symbi/raft/vote/1",
             Self::Control => "/symbi/control/1",
             Self::Message => "/symbi/message/1",
+            Self::Ask => "/symbi/ask/1",
+            Self::Session => "/symbi/session/1",
         }
     }
 }

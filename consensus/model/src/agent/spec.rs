@@ -1,6 +1,6 @@
 //! What a user asked for: as a whole ([`Spec`]), and as the cluster keeps it ([`Recorded`]).
 
-use super::{AgentName, Resources, Restart, Strategy, Tier};
+use super::{ANSWER_WITHIN_MS, AgentName, Resources, Restart, Strategy, Tier};
 use crate::document::{self, Document, Form};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,8 @@ pub struct Spec {
     pub env: BTreeMap<String, String>,
     /// How many messages it is given before it has answered the first, at least 1.
     pub max_in_flight: u16,
+    /// For how long it may leave messages unanswered, and answer nothing, before it counts as unresponsive, ms.
+    pub answer_within_ms: u64,
     /// What is reserved for it.
     pub resources: Resources,
     /// What isolates it.
@@ -80,6 +82,7 @@ impl Spec {
             command,
             env: BTreeMap::new(),
             max_in_flight: 1,
+            answer_within_ms: ANSWER_WITHIN_MS,
             resources: Resources::default(),
             tier: Tier::Process,
             restart: Restart::Always,

@@ -84,6 +84,7 @@ fn spec() -> Spec {
         command: vec!["python3".to_owned(), "a.py".to_owned()],
         env: BTreeMap::from([("K".to_owned(), "V".to_owned())]),
         max_in_flight: 3,
+        answer_within_ms: 90_000,
         resources: Resources { memory_mb: 128, cpu_millis: 250 },
         tier: Tier::Process,
         restart: Restart::OnFailure,
@@ -155,6 +156,7 @@ fn commands() -> Vec<Command> {
         Command::StartAgent(aimed()),
         Command::RestartAgent(Aimed { version: None, ..aimed() }),
         Command::RollbackAgent { aimed: aimed(), mac: Hash([0xac; 32]) },
+        Command::Leave { node: node() },
     ]
 }
 
@@ -214,6 +216,7 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::StillHeld,
         Refusal::NotWanted,
         Refusal::NodeUnavailable,
+        Refusal::NodeLeaving,
         Refusal::NoRoom,
         Refusal::Limit { limit: Limit::Command, max: 1 },
         Refusal::InvariantBroken { invariant: "i".to_owned() },

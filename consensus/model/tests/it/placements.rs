@@ -103,6 +103,26 @@ fn a_released_or_lost_placement_gets_a_higher_epoch() {
 }
 
 #[test]
+fn nothing_is_placed_on_a_node_that_leaves_until_it_introduces_itself_again() {
+    check_placed(
+        "n1: create a1; create a2
+         n1 decided 1: place a1 on n2 expecting 0
+         n1: leave n2
+         n2: leave n2; leave n2
+         n1 decided 1: place a2 on n2 expecting 0; place a2 on n1 expecting 0
+         n2: report a1 1 terminated released
+         n1 decided 1: place a1 on n2 expecting 1; place a1 on n1 expecting 1
+         n1 decided 1: up n2
+         n2: introduce n2 memory 1000
+         n2: leave n2
+         n1 decided 1: down n2
+         n2: leave n2; introduce n2 memory 1000
+         n1 decided 1: up n2",
+        &expect![[r#""#]],
+    );
+}
+
+#[test]
 fn only_the_holder_of_an_epoch_reports_under_it() {
     check_placed(
         "n1: create a1

@@ -8,7 +8,7 @@ use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 use symbi_model::agent::AgentName;
-use symbi_policy::Administer;
+use symbi_policy::{Administer, SPEAK_AS_AGENT};
 
 /// The longest payload, bytes of compact JSON.
 const PAYLOAD_BYTES: usize = 1024 * 1024;
@@ -38,11 +38,11 @@ pub async fn send(
     let message = Message { from, to, payload, timeout: Duration::from_millis(timeout_ms) };
     match send.kind.as_str() {
         "ask" => {
-            let (id, ending) = app.call(|reply| Call::Ask(message, reply)).await?;
+            let (id, ending) = app.call(|reply| Call::Ask(message, reply)).await??;
             Ok(axum::Json(message::asked(id, ending)).into_response())
         }
         "tell" => {
-            let (id, status) = app.call(|reply| Call::Tell(message, reply)).await?;
+            let (id, status) = app.call(|reply| Call::Tell(message, reply)).await??;
             Ok(axum::Json(message::told(id, status)).into_response())
         }
         other => Err(bad(format!("kind: {other:?}; it takes \"ask\" or \"tell\""))),
@@ -65,9 +65,7 @@ async fn speaker(app: &App, caller: &Caller, from: Option<String>) -> Result<Spe
         found => found?,
     };
     let state = app.ports.state.borrow().clone();
-    let _permit = app
-        .ports
-        .gate
-        .judge(&state, Administer { principal: caller.principal(), what: "message on behalf of an agent" })?;
-    Ok(Speaker::OnBehalf { agent, user: caller.user.clone() })
+    let administer = Administer { principal: caller.principal(), what: SPEAK_AS_AGENT };
+    let permit = app.ports.gate.judge(&state, administer)?.reference();
+    Ok(Speaker::OnBehalf { agent, user: caller.user.clone(), permit })
 }

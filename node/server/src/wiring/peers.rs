@@ -1,4 +1,5 @@
-//! The message lane, as the host's bus sees it.
+//! The lanes of agents' messages, as the host's bus sees them: what sets sessions up and what goes back in them has a lane of its
+//! own, so that no bulk of messages holds it up.
 
 use futures::FutureExt;
 use std::sync::Arc;
@@ -7,11 +8,11 @@ use symbi_model::GroupId;
 use symbi_net::{CallError, Lane};
 use tokio::time::{Instant, timeout_at};
 
-/// Carries the bus's frames over the network.
+/// Carries hellos, what goes back in sessions, and their ends.
 #[must_use]
 pub fn over(net: symbi_net::Handle) -> Peers {
     Arc::new(move |node, frame, patience| {
-        let room = net.reserve(node, Lane::Message, GroupId(0));
+        let room = net.reserve(node, Lane::Session, GroupId(0));
         async move {
             let until = Instant::now() + patience;
             let Ok(slot) = timeout_at(until, room).await else { return Err(failed(CallError::Full)) };
@@ -22,7 +23,7 @@ pub fn over(net: symbi_net::Handle) -> Peers {
     })
 }
 
-/// Waits for room on the message lane.
+/// Waits for room for messages.
 #[must_use]
 pub fn places(net: symbi_net::Handle) -> Places {
     Arc::new(move |node| {

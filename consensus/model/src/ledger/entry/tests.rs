@@ -14,6 +14,11 @@ fn decision() -> DecisionId {
     DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xdd) }
 }
 
+fn on_behalf() -> Option<Box<OnBehalf>> {
+    let member = NodeId([0x22; 32]);
+    Some(Box::new(OnBehalf { user: "admin".to_owned(), member, permit: decision(), judged: decision() }))
+}
+
 fn batch(attested: bool) -> MessageBatch {
     let attestation = attested.then(|| Attestation {
         epoch: Epoch(7),
@@ -32,6 +37,7 @@ fn batch(attested: bool) -> MessageBatch {
         kind: Kind::Ask,
         header: Hash([0xee; 32]),
         user: String::new(),
+        on_behalf: on_behalf().filter(|_| attested),
         bytes: 256,
         deadline_ms: 2_000,
         decision: Some(decision()),
@@ -50,6 +56,7 @@ fn entries() -> Vec<Entry> {
         sender_epoch: Epoch(1),
         receiver_epoch: Epoch(2),
         user: "admin".to_owned(),
+        on_behalf: None,
         bytes: 3,
         deadline_ms: 4,
         sent_by: Some(decision()),
@@ -75,6 +82,7 @@ fn entries() -> Vec<Entry> {
         Entry::Sent(batch(true)),
         Entry::Received(batch(false)),
         Entry::Ended(Ended { session: [0x55; 16], batch: 1, ends: (0..).zip(ends).map(end).collect() }),
+        Entry::Local(Local { user: String::new(), on_behalf: on_behalf(), ..local.clone() }),
         Entry::Local(local),
         Entry::Denied(Denied { decision: decision(), message: Some(message_id(3)), verdict: vec![1, 2] }),
         Entry::Gap { lost: 12 },

@@ -113,6 +113,7 @@ fn command(words: &[&str]) -> Command {
                 ..profile(index(id))
             },
         },
+        ["leave", id] => Command::Leave { node: node(index(id)) },
         ["down", id] => Command::NodeDown { node: node(index(id)) },
         ["up", id] => Command::NodeUp { node: node(index(id)) },
         ["token", id, "uses", uses, "until", seconds] => Command::CreateToken(CreateToken {
