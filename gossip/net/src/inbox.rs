@@ -74,10 +74,10 @@ pub struct Inbox {
     pub control: Requests,
     /// Requests on the lane message.
     pub message: Requests,
-    /// Requests on the lane ask.
-    pub ask: Requests,
     /// Requests on the lane session.
     pub session: Requests,
+    /// Requests on the lane ask.
+    pub ask: Requests,
     /// Requests on the join protocol.
     pub joins: mpsc::Receiver<JoinCall>,
     /// What members published.
@@ -129,8 +129,8 @@ pub(crate) fn channels() -> (Outbox, Inbox) {
         vote: of(Lane::Vote),
         control: of(Lane::Control),
         message: of(Lane::Message),
-        ask: of(Lane::Ask),
         session: of(Lane::Session),
+        ask: of(Lane::Ask),
         joins: joins_out,
         gossip: gossip_out,
         vouch: vouch_out,

@@ -27,10 +27,11 @@ pub enum Lane {
     Control,
     /// Messages of agents.
     Message,
-    /// What users have other nodes' agents say: an answer may take as long as an agent takes.
-    Ask,
-    /// What sets agents' sessions up and ends them, and what goes back in them: small or awaited, and never behind messages.
+    /// What sessions of agents need beside their messages: hellos, what goes back in them, their ends. None of it waits
+    /// behind messages.
     Session,
+    /// What users have other nodes' agents say: an answer may take as long as an agent takes, and nothing waits behind it.
+    Ask,
 }
 
 /// The longest body of a call or an answer: 1 MiB of payload and 64 KiB around it.
@@ -45,8 +46,8 @@ impl Lane {
         Self::Vote,
         Self::Control,
         Self::Message,
-        Self::Ask,
         Self::Session,
+        Self::Ask,
     ];
 
     /// The lanes a node has to a learner that does not know it yet.
@@ -71,8 +72,8 @@ impl Lane {
             Self::Vote => "/symbi/raft/vote/1",
             Self::Control => "/symbi/control/1",
             Self::Message => "/symbi/message/1",
-            Self::Ask => "/symbi/ask/1",
             Self::Session => "/symbi/session/1",
+            Self::Ask => "/symbi/ask/1",
         }
     }
 }
