@@ -17,7 +17,6 @@ use ed25519_dalek::SigningKey;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use symbi_model::node::Profile;
 use symbi_model::{GroupId, NodeId, codec};
 use symbi_policy::credential::IssuerKey;

@@ -27,8 +27,8 @@ fn documents_keep_their_bytes() {
     let documents =
         [Document::of(&spec()), Document::of(&bare), Document::of(&account), Document::of(&Account::default())];
     expect![[r#"
-        {"version":1,"name":"a1","owner":"demo","command":["python3","a.py"],"env":{"K":"V"},"max_in_flight":1,"resources":{"memory_mb":128,"cpu_millis":250},"tier":"process","restart":"always","labels":["team=x"],"strategy":"spread","priority":0}
-        {"version":1,"name":"b","owner":"demo","command":["true"],"max_in_flight":1,"resources":{"memory_mb":0,"cpu_millis":0},"tier":"process","restart":"always","strategy":"spread","priority":0}
+        {"version":1,"name":"a1","owner":"demo","command":["python3","a.py"],"env":{"K":"V"},"max_in_flight":1,"answer_within_ms":60000,"resources":{"memory_mb":128,"cpu_millis":250},"tier":"process","restart":"always","labels":["team=x"],"strategy":"spread","priority":0}
+        {"version":1,"name":"b","owner":"demo","command":["true"],"max_in_flight":1,"answer_within_ms":60000,"resources":{"memory_mb":0,"cpu_millis":0},"tier":"process","restart":"always","strategy":"spread","priority":0}
         {"version":1,"exit":{"code":3}}
         {"version":1}"#]]
     .assert_eq(&documents.iter().map(text).collect::<Vec<_>>().join("\n"));

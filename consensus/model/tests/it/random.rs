@@ -186,7 +186,7 @@ fn the_state_hash_of_a_known_history_stays_what_it_is() {
     let applied = world.apply(Payload::Blank);
     assert_eq!(applied.rows.len(), 1, "a blank entry writes the counters only");
     expect![[r#"
-        089da73eecb8ea1e56efdaa33d5e3f60c23ec8bdd79a820af469ed393dfe27a7
+        9a29005322a6c87ff16c588f0d701fde5bda144a850fab45059559f2aa96f44c
         660aff2d23ef3404efcd1884974e88f4d65fa14b519ce091b0ac6ba3ce866e4d"#]]
     .assert_eq(&format!("{}\n{}", world.state.hash(), world.state.cluster.expect("a cluster").anchor));
 }

@@ -343,9 +343,11 @@ async fn settle(
     place: OwnedSemaphorePermit,
 ) {
     let (words, is_spent) = match reply.await {
-        // What never arrived leaves a gap that no later batch closes; all of it waits again.
+        // What never arrived leaves a gap that no later batch closes; all of it waits again, and not without a pause: a session may be
+        // had where no message passes.
         Err(error @ PeerError::Unreachable(_)) => {
             queue.hold_up(&error);
+            sleep(AGAIN).await;
             (Vec::new(), true)
         }
         reply => words(reply, sent.len()),

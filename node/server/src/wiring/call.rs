@@ -32,3 +32,28 @@ pub fn lane(request: &ControlRequest) -> Lane {
         _ => Lane::Control,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ControlRequest, Lane, lane};
+    use symbi_model::policy::PermitRef;
+    use symbi_model::{DecisionId, PolicyNumber};
+    use symbi_proto::session::Kind;
+
+    #[test]
+    fn what_waits_for_an_agent_has_a_lane_of_its_own() {
+        let decision = DecisionId { node: [0; 4], id: uuid::Uuid::nil() };
+        let ask = ControlRequest::AskFrom {
+            from: "a".parse().unwrap(),
+            to: "b".parse().unwrap(),
+            kind: Kind::Ask,
+            payload: Vec::new(),
+            timeout_ms: 1,
+            user: "admin".to_owned(),
+            permit: PermitRef { decision, policy_set: PolicyNumber(1) },
+        };
+        assert_eq!(lane(&ask), Lane::Ask);
+        assert_eq!(lane(&ControlRequest::Forward { batch: Vec::new() }), Lane::Control);
+        assert_eq!(lane(&ControlRequest::Grant { boot: 1 }), Lane::Control);
+    }
+}

@@ -5,6 +5,7 @@
 //! nothing.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Messages of all users on their way at once.
@@ -33,15 +34,20 @@ pub struct Share {
 }
 
 /// A user has as much on its way as it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{messages} messages of this user, of {bytes} bytes, are on their way: that is its share; send again when some have ended"
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy {
     /// Messages of the user.
     pub messages: usize,
     /// Their bytes.
     pub bytes: usize,
+}
+
+impl fmt::Display for Busy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { messages, bytes } = self;
+        write!(formatter, "{messages} messages of this user, of {bytes} bytes, are on their way: that is its share; ")?;
+        formatter.write_str("send again when some have ended")
+    }
 }
 
 /// Messages and bytes.
