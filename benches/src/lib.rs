@@ -156,7 +156,7 @@ pub fn signed(commands: &[Command]) -> Batch {
     let item = |(number, command): (u64, &Command)| {
         let decision = DecisionId { node: [1; 4], id: uuid(number) };
         let request = RequestId { client: uuid(number), sequence: 1 };
-        let permit = PermitRef { decision, policy_set: PolicyNumber(1) };
+        let permit = PermitRef { decision, policy_set: PolicyNumber(1), credential: None };
         Item::new(Some(request), Some(permit), [7; 16], command)
     };
     Batch::sign(cluster(), CONTROL, &key(), NOW_MS, None, (0..).zip(commands).map(item).collect())

@@ -11,6 +11,7 @@ use crate::ledger::Anchor;
 use crate::names::Kind;
 use crate::node::Profile;
 use crate::secret::Secret;
+use crate::token::Scope;
 use serde::{Deserialize, Serialize};
 
 /// A change of the replicated state. The order of variants is the disk format: new ones go at the end.
@@ -148,6 +149,33 @@ pub enum Command {
         /// The hash of the spec that it is given, under the cluster's secret.
         mac: Hash,
     },
+    /// Records a user.
+    CreateUser {
+        /// The name.
+        name: String,
+        /// For the audit: who asked.
+        actor: String,
+    },
+    /// Removes a user, with the API tokens, and revokes the join tokens that the user made.
+    RemoveUser {
+        /// The name.
+        name: String,
+        /// Another user who, as the proposer's gate found, can still change the policies afterwards.
+        keeper: String,
+        /// For the audit: who asked.
+        actor: String,
+    },
+    /// Makes an API token of a user.
+    CreateApiToken(CreateApiToken),
+    /// Revokes an API token.
+    RevokeApiToken {
+        /// SHA-256 of its text.
+        token: Hash,
+        /// A user who, as the proposer's gate found, can still change the policies afterwards.
+        keeper: String,
+        /// For the audit: who asked.
+        actor: String,
+    },
     /// The next gate's command, in builds for tests only: writes a row of the next gate's table.
     #[cfg(planted)]
     Mark {
@@ -188,7 +216,11 @@ impl Command {
             | Self::UpdateAgent(_)
             | Self::StartAgent(_)
             | Self::RestartAgent(_)
-            | Self::RollbackAgent { .. } => Class::Permitted,
+            | Self::RollbackAgent { .. }
+            | Self::CreateUser { .. }
+            | Self::RemoveUser { .. }
+            | Self::CreateApiToken(_)
+            | Self::RevokeApiToken { .. } => Class::Permitted,
             #[cfg(planted)]
             Self::Mark { .. } => Class::NodesOwn,
             Self::FinishJoin { .. }
@@ -257,6 +289,7 @@ impl Command {
     pub fn actor(&self) -> Option<&str> {
         match self {
             Self::CreateToken(create) => Some(&create.actor),
+            Self::CreateApiToken(create) => Some(&create.actor),
             Self::RevokeToken { actor, .. }
             | Self::CreateAgent { actor, .. }
             | Self::StopAgent { actor, .. }
@@ -264,7 +297,10 @@ impl Command {
             | Self::Annotate { actor, .. }
             | Self::ApplyPolicies { actor, .. }
             | Self::RemoveNode { actor, .. }
-            | Self::Finalize { actor, .. } => Some(actor),
+            | Self::Finalize { actor, .. }
+            | Self::CreateUser { actor, .. }
+            | Self::RemoveUser { actor, .. }
+            | Self::RevokeApiToken { actor, .. } => Some(actor),
             Self::UpdateAgent(UpdateAgent { aimed, .. })
             | Self::StartAgent(aimed)
             | Self::RestartAgent(aimed)
@@ -311,6 +347,10 @@ impl Command {
             Self::StartAgent(_) => Kind::AGENT_START,
             Self::RestartAgent(_) => Kind::AGENT_RESTART,
             Self::RollbackAgent { .. } => Kind::AGENT_ROLLBACK,
+            Self::CreateUser { .. } => Kind::USER_CREATE,
+            Self::RemoveUser { .. } => Kind::USER_REMOVE,
+            Self::CreateApiToken(_) => Kind::API_TOKEN_CREATE,
+            Self::RevokeApiToken { .. } => Kind::API_TOKEN_REVOKE,
             #[cfg(planted)]
             Self::Mark { .. } => Kind::NEXT_MARK,
         }
@@ -394,6 +434,21 @@ pub struct UpdateAgent {
     pub mac: Hash,
     /// For the audit: the fields that change, as `resources.memory_mb`, and never what they are.
     pub changed: Vec<String>,
+}
+
+/// A new API token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateApiToken {
+    /// SHA-256 of its text.
+    pub hash: Hash,
+    /// The user for whom its bearer acts.
+    pub user: String,
+    /// What its bearer may do at most.
+    pub scope: Scope,
+    /// When it ends, ms since the Unix epoch; none for never.
+    pub expires_ms: Option<u64>,
+    /// Who asked.
+    pub actor: String,
 }
 
 /// What an agent is doing, as its node says.

@@ -13,6 +13,7 @@ mod names;
 mod removals;
 mod rising;
 mod token_uses;
+mod users;
 
 use crate::state::{Change, State};
 
@@ -27,7 +28,7 @@ struct Invariant {
 }
 
 /// Every invariant, cheap ones first.
-const ALL: [Invariant; 8] = [
+const ALL: [Invariant; 9] = [
     rising::INVARIANT,
     fences::INVARIANT,
     epochs::INVARIANT,
@@ -35,6 +36,7 @@ const ALL: [Invariant; 8] = [
     capacity::INVARIANT,
     names::INVARIANT,
     token_uses::INVARIANT,
+    users::INVARIANT,
     dedup_rows::INVARIANT,
 ];
 

@@ -164,6 +164,12 @@ pub enum Refusal {
         /// The gate it needs.
         gate: u32,
     },
+    /// The user who asked, or the token that was shown, is not there any more.
+    #[error("the user or the API token that asked was removed, revoked, or has expired")]
+    CredentialRevoked,
+    /// Nobody could change the policies afterwards.
+    #[error("afterwards nobody could administer the cluster")]
+    Lockout,
     /// A member's program does not speak the gate.
     #[error("node {node} speaks no higher gate than {speaks}: upgrade it first")]
     GateUnspoken {
@@ -252,6 +258,8 @@ impl Refusal {
             Self::SpecHash => Code::SPEC_HASH,
             Self::GateClosed { .. } => Code::GATE_CLOSED,
             Self::GateUnspoken { .. } => Code::GATE_UNSPOKEN,
+            Self::CredentialRevoked => Code::CREDENTIAL_REVOKED,
+            Self::Lockout => Code::LOCKOUT,
         }
     }
 }

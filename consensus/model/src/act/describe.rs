@@ -2,7 +2,7 @@
 
 use super::{Actor, Subject};
 use crate::agent::Recorded;
-use crate::command::{Aimed, Command, Enrol, Genesis, Report, UpdateAgent};
+use crate::command::{Aimed, Command, CreateApiToken, Enrol, Genesis, Report, UpdateAgent};
 use crate::field::{Fields, Value};
 use crate::gate::ACTS;
 use crate::ids::{GroupId, NodeId};
@@ -60,6 +60,14 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
         Command::UpdateAgent(update) => of_update(update),
         Command::StartAgent(aimed) | Command::RestartAgent(aimed) => of_aimed(aimed, Fields::new()),
         Command::RollbackAgent { aimed, mac } => of_aimed(aimed, Fields::new().with(Field::SPEC, *mac)),
+        Command::CreateUser { name, .. } => (Subject::user(name), Fields::new()),
+        Command::RemoveUser { name, keeper, .. } => {
+            (Subject::user(name), Fields::new().with(Field::KEEPER, keeper.as_str()))
+        }
+        Command::CreateApiToken(create) => of_api_token(create),
+        Command::RevokeApiToken { token, keeper, .. } => {
+            (Subject::ApiToken(*token), Fields::new().with(Field::KEEPER, keeper.as_str()))
+        }
         #[cfg(planted)]
         Command::Mark { key } => (Subject::Group(CONTROL), Fields::new().with(Field::KEY, u64::from(*key))),
     };
@@ -130,6 +138,15 @@ fn of_spec(spec: &Recorded) -> Fields {
         .with(Field::TIER, spec.tier.to_string().as_str())
         .with(Field::MEMORY_MB, spec.resources.memory_mb)
         .with(Field::CPU_MILLIS, spec.resources.cpu_millis)
+}
+
+fn of_api_token(create: &CreateApiToken) -> (Subject, Fields) {
+    let mut details =
+        Fields::new().with(Field::USER, create.user.as_str()).with(Field::SCOPE, create.scope.to_string().as_str());
+    if let Some(expires_ms) = create.expires_ms {
+        details.put(Field::EXPIRES_MS, expires_ms);
+    }
+    (Subject::ApiToken(create.hash), details)
 }
 
 fn of_report(report: &Report) -> (Subject, Fields) {

@@ -3,8 +3,8 @@
 use super::chain::{Line, append};
 use super::context::Context;
 use super::observe::observe;
-use super::requests::{Known, look_up};
-use super::{agents, gates, ledgers, nodes, placements, policies, specs, tokens};
+use super::requests::{Known, is_full, look_up};
+use super::{agents, gates, ledgers, nodes, placements, policies, specs, tokens, users};
 use crate::act::{Act, Actor};
 use crate::codec::{self, Error};
 use crate::command::Command;
@@ -68,6 +68,17 @@ struct Ending {
     outcome: Outcome,
     /// Whether it became so in an earlier entry, or earlier in this one.
     repeated: bool,
+}
+
+/// What a client's row keeps of a command.
+#[derive(Clone, Copy)]
+struct Used {
+    /// SHA-256 of its bytes.
+    command: Hash,
+    /// Whose share the row is of.
+    asker: Asker,
+    /// The time of its entry.
+    entry_ms: u64,
 }
 
 impl Read {
@@ -154,8 +165,9 @@ pub(super) fn apply(state: &mut State, entry: &Entry, opened: &Opened) -> Done {
     let mut done = Done { batch_line: Some(batch_line), ..Done::default() };
     let whole = opened.refusal(state);
     if whole.is_none() {
-        state.counters.log_time_ms = state.counters.log_time_ms.max(planted::batch_time_ms(opened.batch.time_ms));
-        state.expire_dedup(&mut done.touched);
+        let entry_ms = planted::batch_time_ms(opened.batch.time_ms);
+        state.counters.log_time_ms = state.counters.log_time_ms.max(entry_ms);
+        state.expire_dedup(entry_ms, &mut done.touched);
     }
     if opened.commands.is_empty() {
         done.records.push(empty(state, entry, opened, whole));
@@ -195,10 +207,14 @@ fn carry_out(
     if let Err(refusal) = may_say(&context, command, leaders) {
         return Ending::refused(refusal);
     }
-    let asker = Asker::of(command.actor(), &opened.batch.origin);
-    match item.request.map(|request| look_up(state, request, &hash, asker)) {
+    let (asker, entry_ms) = (Asker::of(command.actor(), &opened.batch.origin), opened.batch.time_ms);
+    if item.request.is_some() && is_full(state, asker) {
+        state.drop_left_behind(entry_ms, touched);
+    }
+    let used = Used { command: hash, asker, entry_ms };
+    match item.request.map(|request| look_up(state, request, &hash, asker, entry_ms)) {
         Some(Known::Done(outcome)) => {
-            remember(state, item, (hash, asker), &outcome, touched);
+            remember(state, item, used, &outcome, touched);
             return Ending { outcome, repeated: true };
         }
         Some(Known::Refused(refusal)) => return Ending::refused(refusal),
@@ -208,6 +224,7 @@ fn carry_out(
         // No row: the origin judges again and proposes under the same key.
         return Ending::refused(refusal);
     }
+    let context = Context { state, index: entry.index, origin: opened.batch.origin, batch: &opened.batch };
     let outcome = match decide(&context, command) {
         Ok((outcome, change)) => {
             state.take(change, touched);
@@ -215,7 +232,7 @@ fn carry_out(
         }
         Err(refusal) => Outcome::Refused(refusal),
     };
-    remember(state, item, (hash, asker), &outcome, touched);
+    remember(state, item, used, &outcome, touched);
     Ending { outcome, repeated: false }
 }
 
@@ -248,13 +265,12 @@ fn check_permit(state: &State, item: &Item, command: &Command) -> Result<(), Ref
         return Ok(());
     }
     let current = state.counters.policy_set;
-    match item.permit {
-        None => Err(Refusal::PermitMissing),
-        Some(permit) if permit.policy_set != current && !planted::active(Defect::OldPermitAccepted) => {
-            Err(Refusal::PolicyMoved { current })
-        }
-        Some(_) => Ok(()),
+    let permit = item.permit.ok_or(Refusal::PermitMissing)?;
+    users::check(state, command, &permit)?;
+    if permit.policy_set != current && !planted::active(Defect::OldPermitAccepted) {
+        return Err(Refusal::PolicyMoved { current });
     }
+    Ok(())
 }
 
 /// What the command does to the state, if its conditions and the invariants allow it.
@@ -289,6 +305,10 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
         Command::StartAgent(aimed) => specs::start(context, aimed, &mut change),
         Command::RestartAgent(aimed) => specs::restart(context, aimed, &mut change),
         Command::RollbackAgent { aimed, mac } => specs::rollback(context, aimed, mac, &mut change),
+        Command::CreateUser { name, actor } => users::create(context, name, actor, &mut change),
+        Command::RemoveUser { name, keeper, .. } => users::remove(context, name, keeper, &mut change),
+        Command::CreateApiToken(create) => users::create_token(context, create, &mut change),
+        Command::RevokeApiToken { token, keeper, .. } => users::revoke_token(context, token, keeper, &mut change),
         #[cfg(planted)]
         Command::Mark { key } => gates::mark(context, *key, &mut change),
     }?;
@@ -299,21 +319,10 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
 }
 
 /// Writes the client's row: this request, its outcome, used now.
-fn remember(
-    state: &mut State,
-    item: &Item,
-    (command, asker): (Hash, Asker),
-    outcome: &Outcome,
-    touched: &mut BTreeSet<Key>,
-) {
+fn remember(state: &mut State, item: &Item, used: Used, outcome: &Outcome, touched: &mut BTreeSet<Key>) {
     let Some(request) = item.request else { return };
-    let last = LastWrite {
-        sequence: request.sequence,
-        command,
-        outcome: outcome.clone(),
-        asker,
-        used_ms: state.counters.log_time_ms,
-    };
+    let Used { command, asker, entry_ms } = used;
+    let last = LastWrite { sequence: request.sequence, command, outcome: outcome.clone(), asker, used_ms: entry_ms };
     state.put_dedup(request.client, last, touched);
 }
 

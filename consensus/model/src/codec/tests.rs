@@ -6,8 +6,8 @@ use crate::agent::{
     Account, Agent, AgentName, AgentState, Desired, Exit, Hold, Placement, Recorded, Resources, Restart, Spec, Status,
     Strategy, Tier,
 };
-use crate::command::{Aimed, CreateToken, Enrol, Genesis, Report, UpdateAgent};
-use crate::dedup::{Asker, LastWrite};
+use crate::command::{Aimed, CreateApiToken, CreateToken, Enrol, Genesis, Report, UpdateAgent};
+use crate::dedup::{Asker, LastWrite, Spent};
 use crate::document::Document;
 use crate::entry::Item;
 use crate::field::Fields;
@@ -20,7 +20,8 @@ use crate::outcome::{Coded, Lack, Limit, Refusal};
 use crate::policy::{PermitRef, PolicySet};
 use crate::secret::Secret;
 use crate::state::{Cluster, Counters};
-use crate::token::{ApiToken, JoinToken};
+use crate::token::{ApiToken, JoinToken, Scope};
+use crate::user::User;
 use expect_test::expect;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -98,6 +99,22 @@ fn aimed() -> Aimed {
     Aimed { name: name(), id: agent_id(), version: Some(3), actor: actor() }
 }
 
+fn scope() -> Scope {
+    Scope::Actions(["agent::create".to_owned(), "agent::stop".to_owned()].into())
+}
+
+fn api_token() -> ApiToken {
+    ApiToken {
+        hash: Hash([0x77; 32]),
+        user: "bob".to_owned(),
+        scope: scope(),
+        expires_ms: Some(9),
+        created_by: actor(),
+        created_at: 4,
+        created_ms: 5,
+    }
+}
+
 fn commands() -> Vec<Command> {
     vec![
         Command::Genesis(Genesis {
@@ -155,6 +172,16 @@ fn commands() -> Vec<Command> {
         Command::StartAgent(aimed()),
         Command::RestartAgent(Aimed { version: None, ..aimed() }),
         Command::RollbackAgent { aimed: aimed(), mac: Hash([0xac; 32]) },
+        Command::CreateUser { name: "bob".to_owned(), actor: actor() },
+        Command::RemoveUser { name: "bob".to_owned(), keeper: "admin".to_owned(), actor: actor() },
+        Command::CreateApiToken(CreateApiToken {
+            hash: Hash([0x77; 32]),
+            user: "bob".to_owned(),
+            scope: scope(),
+            expires_ms: Some(9),
+            actor: actor(),
+        }),
+        Command::RevokeApiToken { token: Hash([0x77; 32]), keeper: "admin".to_owned(), actor: actor() },
     ]
 }
 
@@ -188,6 +215,10 @@ fn commands_keep_their_bytes() {
         agent.start: 011402613110[00*15]a101030a757365723a61646d696e
         agent.restart: 011502613110[00*15]a1000a757365723a61646d696e
         agent.rollback: 011602613110[00*15]a101030a757365723a61646d696e[ac*32]
+        user.create: 011703626f620a757365723a61646d696e
+        user.remove: 011803626f620561646d696e0a757365723a61646d696e
+        api-token.create: 0119[77*32]03626f6201020d6167656e743a3a6372656174650b6167656e743a3a73746f7001090a757365723a61646d696e
+        api-token.revoke: 011a[77*32]0561646d696e0a757365723a61646d696e
     "#]].assert_eq(&out);
 }
 
@@ -229,6 +260,8 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::Fixed,
         Refusal::NoPrevious,
         Refusal::SpecHash,
+        Refusal::CredentialRevoked,
+        Refusal::Lockout,
     ];
     let done = [Outcome::Done, Outcome::Created { id: agent_id() }, Outcome::Placed { epoch: Epoch(1) }];
     let applied = Outcome::PoliciesApplied { number: PolicyNumber(2) };
@@ -281,6 +314,8 @@ fn outcomes_keep_their_bytes_and_codes() {
         FIXED: 012300
         NO_PREVIOUS: 012900
         SPEC_HASH: 012a00
+        CREDENTIAL_REVOKED: 011f00
+        LOCKOUT: 012000
         DONE: 0100011f0002
     "#]]
     .assert_eq(&out);
@@ -290,8 +325,11 @@ fn outcomes_keep_their_bytes_and_codes() {
 #[test]
 fn batches_and_records_keep_their_bytes() {
     let request = RequestId { client: ClientId(Uuid::from_u128(0xc1)), sequence: 7 };
-    let permit =
-        PermitRef { decision: DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xde) }, policy_set: PolicyNumber(1) };
+    let permit = PermitRef {
+        decision: DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xde) },
+        policy_set: PolicyNumber(1),
+        credential: Some(ApiTokenId([0x79; 6])),
+    };
     let item = Item { request: Some(request), permit: Some(permit), salt: [0x5a; 16], command: vec![1, 2, 3] };
     let bare = Item { request: None, permit: None, salt: [0; 16], command: vec![] };
     let (items, signature) = (vec![item, bare], vec![0x55; 64]);
@@ -336,8 +374,8 @@ fn batches_and_records_keep_their_bytes() {
     writeln!(out, "canonical result: {}", hex_of(&record.canonical_result())).expect("a string");
     writeln!(out, "hash: {}", record.hash).expect("a string");
     expect![[r#"
-        batch: 01[11*32]05010301020110[00*15]c10701d0d0d0d010[00*15]de01[5a*16]03010203[00*19]40[55*64]
-        record: 010901020501[11*32]29020a757365723a61646d696e03026131000110[00*15]c10701d0d0d0d010[00*15]de01[66*32]00020c00011c03[11*32][99*32]4fef1583ac013ee770864a09b3d5a7058db4081dc6ae40e939e4135ad2591855
+        batch: 01[11*32]05010301020110[00*15]c10701d0d0d0d010[00*15]de0101[79*6][5a*16]03010203[00*19]40[55*64]
+        record: 010901020501[11*32]29020a757365723a61646d696e03026131000110[00*15]c10701d0d0d0d010[00*15]de0101[79*6][66*32]00020c00011c03[11*32][99*32]4fef1583ac013ee770864a09b3d5a7058db4081dc6ae40e939e4135ad2591855
         batch line: 0109[11*32]050302018d194e2a6225a608199185b7fb2ff57d4596d2674e929c790e40b2bdae98703a40[55*64]
         signed bytes: 73796d62692d656e7472792d7632[00*16]c1[00*8][11*32][00*7]05[00*7]03[00*7]02[00*7]018d194e2a6225a608199185b7fb2ff57d4596d2674e929c790e40b2bdae98703a
         canonical act: [00*7]0a6167656e742e73746f70[00*7]0a757365723a61646d696e[00*7]086167656e743a6131[00*15]26[30*8]2d303030302d303030302d303030302d[30*10]63313a37[00*7]2d64306430643064302d[30*8]2d303030302d303030302d303030302d[30*10]6465[00*7]01[66*32]
@@ -418,7 +456,11 @@ fn rows_of_the_state_keep_their_bytes() {
     golden(&mut out, "agent", &agent());
     golden(&mut out, "node", &member());
     golden(&mut out, "join token", &join);
-    golden(&mut out, "API token", &ApiToken { hash: Hash([0x77; 32]), user: "admin".to_owned() });
+    golden(&mut out, "API token", &api_token());
+    golden(&mut out, "user", &User { created_by: actor(), created_at: 2, created_ms: 5 });
+    let mut spent = Spent::default();
+    spent.add(7);
+    golden(&mut out, "spent times", &spent);
     golden(&mut out, "cluster", &cluster);
     golden(&mut out, "counters", &Counters { applied_index: 1, log_time_ms: 5, ..Counters::default() });
     golden(&mut out, "policy set", &set);
@@ -428,7 +470,9 @@ fn rows_of_the_state_keep_their_bytes() {
         agent: 0110[00*15]a10261310464656d6f80fa0001067465616d3d78010367707501fb2c0101fb09017b2276657273696f6e223a312c226e616d65223a226131222c226f776e6572223a2264656d6f222c22636f6d6d616e64223a5b22707974686f6e33222c22612e7079225d2c22656e76223a7b224b223a2256227d2c226d61785f696e5f666c69676874223a332c227265736f7572636573223a7b226d656d6f72795f6d62223a3132382c226370755f6d696c6c6973223a3235307d2c2274696572223a2270726f63657373222c2272657374617274223a226f6e2d6661696c757265222c226c6162656c73223a5b227465616d3d78225d2c2272657175697265223a5b22677075225d2c227374726174656779223a22626573742d666974222c227072696f72697479223a3330307d010261310464656d6f80fa0001067465616d3d78010367707501fb2c0109027b7d0001[11*32]01080140010101020101060001640101217b2276657273696f6e223a312c2265786974223a7b227369676e616c223a397d7d01016b01760207
         node: 01026e31000a000001fbe81c41[04*65]fb0008fbd007fb102700010001011f7b2276657273696f6e223a312c2270726f6772616d223a22302e322e30227d010001[77*6]0205
         join token: 01[33*32]0101[11*32]0109000561646d696e04
-        API token: 01[77*32]0561646d696e
+        API token: 01[77*32]03626f6201020d6167656e743a3a6372656174650b6167656e743a3a73746f7001090a757365723a61646d696e0405
+        user: 010a757365723a61646d696e0205
+        spent times: 01010707
         cluster: 0110[00*15]c10573796d62690b73796d62692e6c6f63616c[44*32]01[5e*32]
         counters: 01010005[00*36]
         policy set: 0101067065726d6974025b5d[55*32]0a757365723a61646d696e0205

@@ -1,7 +1,7 @@
 //! A state while it is put together from its rows, in whatever order they come.
 
 use super::State;
-use super::key::{CLUSTER, COUNTERS};
+use super::key::{CLUSTER, COUNTERS, SPENT};
 use super::table::Table;
 use crate::codec::rows::Row;
 use crate::codec::{self, Error};
@@ -44,6 +44,7 @@ impl State {
         match table {
             Table::Meta if key == CLUSTER => self.cluster = Some(read(value)?),
             Table::Meta if key == COUNTERS => self.counters = read(value)?,
+            Table::Meta if key == SPENT => self.spent = read(value)?,
             Table::Meta => return Err(Error::Key { table: table as u8 }),
             Table::Nodes => {
                 self.nodes.insert(NodeId(fixed(table, key)?), read(value)?);
@@ -69,6 +70,10 @@ impl State {
             }
             Table::Ledgers => {
                 self.ledgers.insert(NodeId(fixed(table, key)?), read(value)?);
+            }
+            Table::Users => {
+                let name = String::from_utf8(key.to_vec()).map_err(|_| Error::Key { table: table as u8 })?;
+                self.users.insert(name, read(value)?);
             }
             #[cfg(planted)]
             Table::Marks => {

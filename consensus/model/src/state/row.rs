@@ -7,6 +7,7 @@ use super::key::Key;
 use super::loader::Loader;
 use super::table::Row;
 use crate::codec::{self, Error};
+use crate::dedup::Spent;
 use std::collections::BTreeSet;
 
 impl Key {
@@ -15,6 +16,7 @@ impl Key {
             Self::Cluster => state.cluster.as_ref().map(codec::encode_row),
             // No row before the first entry, so that a state of nothing and no rows are the same.
             Self::Counters => (state.counters != Counters::default()).then(|| codec::encode_row(&state.counters)),
+            Self::Spent => (state.spent != Spent::default()).then(|| codec::encode_row(&state.spent)),
             Self::Node(node) => state.nodes.get(node).map(codec::encode_row),
             Self::Agent(name) => state.agents.get(name).map(codec::encode_row),
             Self::PolicySet(number) => state.policy_sets.get(number).map(codec::encode_row),
@@ -22,6 +24,7 @@ impl Key {
             Self::ApiToken(hash) => state.api_tokens.get(hash).map(codec::encode_row),
             Self::Dedup(client) => state.dedup.get(client).map(codec::encode_row),
             Self::Ledger(node) => state.ledgers.get(node).map(codec::encode_row),
+            Self::User(name) => state.users.get(name).map(codec::encode_row),
             #[cfg(planted)]
             Self::Mark(key) => state.marks.get(key).map(codec::encode_row),
         }

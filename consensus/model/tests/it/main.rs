@@ -11,4 +11,5 @@ mod placements;
 mod policies;
 mod random;
 mod specs;
+mod users;
 mod world;

@@ -186,7 +186,7 @@ fn the_state_hash_of_a_known_history_stays_what_it_is() {
     let applied = world.apply(Payload::Blank);
     assert_eq!(applied.rows.len(), 1, "a blank entry writes the counters only");
     expect![[r#"
-        089da73eecb8ea1e56efdaa33d5e3f60c23ec8bdd79a820af469ed393dfe27a7
-        660aff2d23ef3404efcd1884974e88f4d65fa14b519ce091b0ac6ba3ce866e4d"#]]
+        44c2e7e147371223d0c662e6749913ce6e1d7b95b081e7af193b02ab43210dcf
+        c2fa67c52699ffa25950e9e5c02a679defc2f3bbefeb0020ff210f2af287895c"#]]
     .assert_eq(&format!("{}\n{}", world.state.hash(), world.state.cluster.expect("a cluster").anchor));
 }

@@ -36,10 +36,11 @@ pub struct Listing {
 /// `GET /api/v1/agents?prefix=NAME`.
 pub async fn list(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Query(Listing { prefix, at, consistency }): Query<Listing>,
 ) -> Result<axum::Json<Vec<Line>>, Error> {
     let state = read::state(&app.ports, &Freshness::new(at, consistency)).await?;
+    caller.may_read(&app.ports.gate, &state)?;
     let wanted = |agent: &&Agent| {
         let Some(prefix) = prefix.as_deref() else { return true };
         prefix::fits(prefix, Some(agent.spec.name.as_str()), &agent.id.to_string())
@@ -47,15 +48,23 @@ pub async fn list(
     Ok(axum::Json(state.agents.values().filter(wanted).map(|agent| agent::line(&state, agent)).collect()))
 }
 
-/// `GET /api/v1/agents/{name}`: by its whole name or id.
+/// `GET /api/v1/agents/{name}`: by its whole name or id. Who may not see what is in it is shown it without that.
 pub async fn show(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Path(name): Path<String>,
     Query(freshness): Query<Freshness>,
 ) -> Result<axum::Json<Detail>, Error> {
-    let state = read::state(&app.ports, &freshness).await?;
-    Ok(axum::Json(agent::detail(&state, find(&state, &name)?)))
+    let (state, gate) = (read::state(&app.ports, &freshness).await?, &app.ports.gate);
+    let found = find(&state, &name);
+    if let Ok(agent) = found
+        && caller.sees_agent(gate, &state, &agent.spec.name)
+    {
+        return Ok(axum::Json(agent::detail(&state, agent)));
+    }
+    // Only who may see that there is none is told so.
+    caller.may_read(gate, &state)?;
+    Ok(axum::Json(agent::detail(&state, found?).without_content()))
 }
 
 /// `POST /api/v1/agents` with a [`Spec`].
@@ -141,7 +150,12 @@ pub async fn logs(
     Query(query): Query<LogQuery>,
 ) -> Result<axum::Json<Logs>, Error> {
     let state = leaderless::state(&app.ports, &Freshness::default(), caller.listener).await?;
-    let name = find(&state, &name)?.spec.name.clone();
+    let found = find(&state, &name);
+    match found {
+        Ok(agent) => caller.may_read_agent(&app.ports.gate, &state, &agent.spec.name)?,
+        Err(_) => caller.may_read(&app.ports.gate, &state)?,
+    }
+    let name = found?.spec.name.clone();
     let lines = query.lines.unwrap_or(100).min(LOG_LINES);
     let found = app.call(|reply| Call::Logs(name, lines, reply)).await?.map_err(Error::Unavailable)?;
     Ok(axum::Json(Logs { lines: found.unwrap_or_default() }))

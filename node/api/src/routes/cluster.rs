@@ -34,9 +34,10 @@ pub async fn identity(Shared(app): Shared<App>) -> Json<Value> {
 }
 
 /// `GET /api/v1/cluster`: what the answering node has, and how old that is.
-pub async fn status(Shared(app): Shared<App>, _: Caller) -> Json<Status> {
+pub async fn status(Shared(app): Shared<App>, caller: Caller) -> Result<Json<Status>, Error> {
     let (state, view) = (app.ports.state.borrow().clone(), app.ports.view.borrow().clone());
-    Json(cluster::status(&app.ports.node, &state, &view))
+    caller.may_read(&app.ports.gate, &state)?;
+    Ok(Json(cluster::status(&app.ports.node, &state, &view)))
 }
 
 /// `GET /api/v1/nodes`.
@@ -46,6 +47,7 @@ pub async fn nodes(
     Query(freshness): Query<Freshness>,
 ) -> Result<Json<Vec<Line>>, Error> {
     let state = leaderless::state(&app.ports, &freshness, caller.listener).await?;
+    caller.may_read(&app.ports.gate, &state)?;
     let view = app.ports.view.borrow().clone();
     Ok(Json(cluster::nodes(&app.ports.node, &state, &view)))
 }

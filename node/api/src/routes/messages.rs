@@ -34,6 +34,7 @@ pub async fn send(
     if !(1..=MAX_TIMEOUT_MS).contains(&timeout_ms) {
         return Err(bad(format!("timeout_ms: 1 to {MAX_TIMEOUT_MS}")));
     }
+    in_scope(&app, &caller, &send.kind)?;
     let from = speaker(&app, &caller, send.from).await?;
     let message = Message { from, to, payload, timeout: Duration::from_millis(timeout_ms) };
     match send.kind.as_str() {
@@ -49,6 +50,13 @@ pub async fn send(
     }
 }
 
+/// Refuses what the caller's token is not good for. Whether its user may, the nodes judge that carry the message.
+fn in_scope(app: &App, caller: &Caller, kind: &str) -> Result<(), Error> {
+    let state = app.ports.state.borrow().clone();
+    let action = if kind == "tell" { "message::tell" } else { "message::ask" };
+    Ok(app.ports.gate.in_scope(&state, &caller.principal(), action)?)
+}
+
 /// Whom a message is for. One for an agent that nobody knows is sent too: it ends as every other, as not delivered.
 async fn receiver(app: &App, wanted: &str) -> Result<AgentName, Error> {
     match (agents::named(app, wanted).await, wanted.parse()) {
@@ -59,7 +67,7 @@ async fn receiver(app: &App, wanted: &str) -> Result<AgentName, Error> {
 }
 
 async fn speaker(app: &App, caller: &Caller, from: Option<String>) -> Result<Speaker, Error> {
-    let Some(from) = from else { return Ok(Speaker::User(caller.user.clone())) };
+    let Some(from) = from else { return Ok(Speaker::User(caller.user().to_owned())) };
     let agent = match receiver(app, &from).await {
         Err(Error::BadRequest(why)) => return Err(Error::BadRequest(format!("from: {why}"))),
         found => found?,
@@ -69,5 +77,5 @@ async fn speaker(app: &App, caller: &Caller, from: Option<String>) -> Result<Spe
         .ports
         .gate
         .judge(&state, Administer { principal: caller.principal(), what: "message on behalf of an agent" })?;
-    Ok(Speaker::OnBehalf { agent, user: caller.user.clone() })
+    Ok(Speaker::OnBehalf { agent, user: caller.user().to_owned() })
 }

@@ -129,8 +129,9 @@ impl Replica {
         let permit = PermitRef {
             decision: DecisionId { node: [1; 4], id: Uuid::from_u128(0xd1) },
             policy_set: self.state.borrow().counters.policy_set,
+            credential: None,
         };
-        let (entities, actor) = (symbi_model::policy::NO_ENTITIES.to_owned(), "user:other".to_owned());
+        let (entities, actor) = (symbi_model::policy::NO_ENTITIES.to_owned(), "user:admin".to_owned());
         self.propose(&Command::ApplyPolicies { text, entities, actor }, None, Some(permit));
     }
 
