@@ -1,0 +1,228 @@
+//! Who may what: each route asked by a user of each starter group, and by tokens whose scope is less than their user may.
+
+use crate::routes;
+use crate::stage::{Answer, Stage};
+use axum::body::Body;
+use axum::http::Request;
+use expect_test::expect;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use symbi_api::auth::Listener;
+
+/// What needs no token.
+const PUBLIC: &[&str] = &["/health/live", "/health/ready", "/api/v1/health", "/.well-known/agent-identity.json"];
+/// The users, those who may least first; each is in the group of the same name, if there is one.
+const USERS: [&str; 5] = ["nobody", "viewer", "auditor", "operator", "chief"];
+const SPEC: &str = r#"{"name": "a", "owner": "o", "program": {"command": ["true"], "env": {"K": "hidden"}}}"#;
+
+/// A body that the route takes.
+fn body(route: &str) -> String {
+    match route {
+        "POST /api/v1/agents" => SPEC.replace("\"a\"", "\"b\""),
+        "PUT /api/v1/agents/{name}/spec" => SPEC.to_owned(),
+        "PUT /api/v1/agents/{name}/annotations/{key}" => r#"{"value": "v"}"#.to_owned(),
+        "POST /api/v1/agents/{name}/messages" => r#"{"kind": "tell", "payload": 1}"#.to_owned(),
+        "POST /api/v1/users" => r#"{"name": "new"}"#.to_owned(),
+        "POST /api/v1/api-tokens" => r#"{"user": "admin"}"#.to_owned(),
+        "POST /api/v1/policies" => json!({ "text": symbi_policy::STARTER }).to_string(),
+        "POST /api/v1/policies/test" => r#"{"case": []}"#.to_owned(),
+        "POST /api/v1/upgrade/finalize" => r#"{"gate": 1}"#.to_owned(),
+        "POST /api/v1/bench" | "POST /api/v1/bench/agents" => r#"{"bench": "write"}"#.to_owned(),
+        _ => "{}".to_owned(),
+    }
+}
+
+async fn ask(stage: &Stage, token: &str, method: &str, path: &str, body: &str) -> Answer {
+    let request = Request::builder().method(method).uri(path).header("host", "localhost");
+    let request = request.header("authorization", format!("Bearer {token}")).header("content-type", "application/json");
+    stage.send(Listener::Tcp, request.body(Body::from(body.to_owned())).unwrap()).await
+}
+
+/// A new token of a user: its id and its text.
+async fn token(stage: &Stage, user: &str, scope: Value) -> (String, String) {
+    let made = stage.post("/api/v1/api-tokens", &json!({ "user": user, "scope": scope }).to_string()).await;
+    assert_eq!(made.status, 200, "{}", made.says());
+    let text = |name: &str| made.body[name].as_str().unwrap().to_owned();
+    (text("id"), text("token"))
+}
+
+/// A cluster with an agent `a`, and the users in their groups.
+async fn peopled() -> Stage {
+    let stage = Stage::new();
+    assert_eq!(stage.post("/api/v1/agents", SPEC).await.status, 200);
+    let of = |user: &&str| {
+        let group = if *user == "chief" { "admin" } else { *user };
+        json!({ "uid": { "type": "User", "id": user }, "parents": [{ "type": "Group", "id": group }] })
+    };
+    let entities: Vec<Value> = USERS[1..].iter().map(of).collect();
+    for user in USERS {
+        assert_eq!(stage.post("/api/v1/users", &json!({ "name": user }).to_string()).await.status, 200);
+    }
+    let set = json!({ "text": symbi_policy::STARTER, "entities": Value::from(entities).to_string() });
+    let applied = stage.post("/api/v1/policies", &set.to_string()).await;
+    assert_eq!(applied.status, 200, "{}", applied.body);
+    stage
+}
+
+/// Whoever is in a line is not denied. All are in those of what is not there, which is said before anything is judged (a node or a
+/// join token or a message of that name, a spec of before), and in that of messages: those the nodes judge that carry them.
+#[tokio::test]
+async fn each_route_is_judged_for_whoever_asks() {
+    let mut table = String::new();
+    for (method, path) in routes::all().into_iter().filter(|(_, path)| !PUBLIC.contains(&path.as_str())) {
+        let stage = peopled().await;
+        let spare = token(&stage, "nobody", json!(null)).await.0;
+        let id = if path.contains("api-tokens") { spare.as_str() } else { "00000000-0199" };
+        let name = if path.contains("/users/") { "viewer" } else { "a" };
+        let target = path.replace("{name}", name).replace("{id}", id).replace("{key}", "k");
+        let target = target.replace("{number}", "1").replace("{other}", "2");
+        let route = format!("{method} {path}");
+        let mut may = Vec::new();
+        for user in USERS {
+            let (_, shown) = token(&stage, user, json!(null)).await;
+            let answer = ask(&stage, &shown, &method, &target, &body(&route)).await;
+            assert_ne!(answer.error(), (400, "BAD_REQUEST"), "{route}: {}", answer.says());
+            if answer.error() != (403, "DENIED") {
+                may.push(user);
+            }
+        }
+        writeln!(table, "{route:45}{}", may.join(" ")).unwrap();
+    }
+    expect![[r#"
+        GET /api/v1/cluster                          viewer auditor operator chief
+        GET /api/v1/nodes                            viewer auditor operator chief
+        DELETE /api/v1/nodes/{name}                  nobody viewer auditor operator chief
+        GET /api/v1/agents                           viewer auditor operator chief
+        POST /api/v1/agents                          operator chief
+        GET /api/v1/agents/{name}                    viewer auditor operator chief
+        DELETE /api/v1/agents/{name}                 operator chief
+        GET /api/v1/agents/{name}/status             viewer auditor operator chief
+        POST /api/v1/agents/{name}/stop              operator chief
+        POST /api/v1/agents/{name}/start             operator chief
+        POST /api/v1/agents/{name}/restart           operator chief
+        PUT /api/v1/agents/{name}/spec               operator chief
+        POST /api/v1/agents/{name}/rollback          nobody viewer auditor operator chief
+        GET /api/v1/agents/{name}/logs               operator chief
+        GET /api/v1/agents/{name}/why                viewer auditor operator chief
+        PUT /api/v1/agents/{name}/annotations/{key}  chief
+        POST /api/v1/agents/{name}/messages          nobody viewer auditor operator chief
+        GET /api/v1/tokens                           chief
+        POST /api/v1/tokens                          chief
+        DELETE /api/v1/tokens/{id}                   nobody viewer auditor operator chief
+        GET /api/v1/users                            chief
+        POST /api/v1/users                           chief
+        DELETE /api/v1/users/{name}                  chief
+        GET /api/v1/api-tokens                       chief
+        POST /api/v1/api-tokens                      chief
+        DELETE /api/v1/api-tokens/{id}               chief
+        GET /api/v1/policies                         viewer auditor operator chief
+        POST /api/v1/policies                        chief
+        GET /api/v1/policies/sets                    viewer auditor operator chief
+        GET /api/v1/policies/schema                  viewer auditor operator chief
+        POST /api/v1/policies/test                   viewer auditor operator chief
+        GET /api/v1/policies/{number}/diff/{other}   viewer auditor operator chief
+        POST /api/v1/policies/{number}/rollback      chief
+        GET /api/v1/policies/{number}                viewer auditor operator chief
+        GET /api/v1/decisions/{id}                   viewer auditor operator chief
+        POST /api/v1/bench                           chief
+        POST /api/v1/bench/agents                    chief
+        DELETE /api/v1/bench/agents                  chief
+        GET /api/v1/messages/{id}                    nobody viewer auditor operator chief
+        GET /api/v1/messages/{id}/status             nobody viewer auditor operator chief
+        GET /api/v1/upgrade                          viewer auditor operator chief
+        POST /api/v1/upgrade/finalize                chief
+        GET /api/v1/audit                            auditor operator chief
+        GET /api/v1/audit/bundle                     auditor chief
+        GET /api/v1/audit/verify                     auditor operator chief
+    "#]].assert_eq(&table);
+}
+
+#[tokio::test]
+async fn who_may_see_the_cluster_only_sees_nothing_that_is_in_an_agent() {
+    let stage = peopled().await;
+    assert_eq!(
+        stage.admin("PUT", "/api/v1/agents/a/annotations/note", &[], r#"{"value": "hidden"}"#).await.status,
+        200
+    );
+    for (user, sees) in [("viewer", false), ("auditor", false), ("operator", true)] {
+        let (_, shown) = token(&stage, user, json!(null)).await;
+        let agent = ask(&stage, &shown, "GET", "/api/v1/agents/a", "").await;
+        assert_eq!(agent.status, 200, "{user}");
+        let text = agent.body.to_string();
+        assert_eq!((text.contains("hidden"), agent.body["redacted"] == true), (sees, !sees), "{user}: {text}");
+        let log = ask(&stage, &shown, "GET", "/api/v1/agents/a/logs", "").await;
+        assert_eq!(log.status == 200, sees, "{user}: {}", log.body);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_what_its_scope_and_its_user_have_in_common() {
+    let stage = peopled().await;
+    let (_, stops) = token(&stage, "operator", json!(["agent::stop", "policy::apply"])).await;
+    let refused = ask(&stage, &stops, "GET", "/api/v1/agents", "").await;
+    assert_eq!(refused.error(), (403, "DENIED"));
+    assert!(
+        refused.says().contains("is for agent::stop policy::apply and not for cluster::read"),
+        "{}",
+        refused.says()
+    );
+    assert_eq!(ask(&stage, &stops, "POST", "/api/v1/agents/a/stop", "").await.status, 200);
+    let set = json!({ "text": symbi_policy::STARTER }).to_string();
+    let refused = ask(&stage, &stops, "POST", "/api/v1/policies", &set).await;
+    assert_eq!(refused.error(), (403, "DENIED"), "a scope adds nothing to what its user may");
+
+    let (_, makes) = token(&stage, "chief", json!(["administer"])).await;
+    let more = ask(&stage, &makes, "POST", "/api/v1/api-tokens", r#"{"user": "chief"}"#).await;
+    assert_eq!(more.error(), (403, "DENIED"), "no token makes one that is good for more");
+    let less = ask(&stage, &makes, "POST", "/api/v1/api-tokens", r#"{"user": "chief", "scope": ["administer"]}"#).await;
+    assert_eq!(less.status, 200, "{}", less.says());
+    let wrong = stage.post("/api/v1/api-tokens", r#"{"user": "chief", "scope": ["agent::fly"]}"#).await;
+    assert_eq!(wrong.error(), (400, "BAD_REQUEST"));
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_opens_nothing_and_a_user_goes_with_all_of_them() {
+    let stage = peopled().await;
+    let (id, first) = token(&stage, "viewer", json!(null)).await;
+    let (_, second) = token(&stage, "viewer", json!(null)).await;
+    assert_eq!(ask(&stage, &first, "GET", "/api/v1/nodes", "").await.status, 200);
+    assert_eq!(stage.admin("DELETE", &format!("/api/v1/api-tokens/{id}"), &[], "").await.status, 200);
+    assert_eq!(ask(&stage, &first, "GET", "/api/v1/nodes", "").await.error(), (401, "UNAUTHENTICATED"));
+    assert_eq!(ask(&stage, &second, "GET", "/api/v1/nodes", "").await.status, 200);
+    assert_eq!(stage.admin("DELETE", "/api/v1/users/viewer", &[], "").await.status, 200);
+    assert_eq!(ask(&stage, &second, "GET", "/api/v1/nodes", "").await.error(), (401, "UNAUTHENTICATED"));
+    assert_eq!(stage.admin("DELETE", &format!("/api/v1/api-tokens/{id}"), &[], "").await.error(), (404, "NOT_FOUND"));
+}
+
+/// Nobody but a user of a group may change the policies: that one stays, with the last token.
+#[tokio::test]
+async fn the_last_one_who_can_change_the_policies_is_not_removed() {
+    let stage = peopled().await;
+    let (id, chiefs) = token(&stage, "chief", json!(null)).await;
+    let text = "permit (principal in Group::\"admin\", action, resource);";
+    let entities = r#"[{"uid": {"type": "User", "id": "chief"}, "parents": [{"type": "Group", "id": "admin"}]}]"#;
+    let set = json!({ "text": text, "entities": entities }).to_string();
+    assert_eq!(ask(&stage, &chiefs, "POST", "/api/v1/policies", &set).await.status, 200);
+    for path in ["/api/v1/users/chief", &format!("/api/v1/api-tokens/{id}")] {
+        assert_eq!(stage.admin("DELETE", path, &[], "").await.error(), (409, "LOCKOUT"), "{path}");
+    }
+    assert_eq!(stage.admin("DELETE", "/api/v1/users/viewer", &[], "").await.status, 200, "others may go");
+    let (_, _spare) = token(&stage, "chief", json!(["policy::apply"])).await;
+    assert_eq!(stage.admin("DELETE", &format!("/api/v1/api-tokens/{id}"), &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn users_and_tokens_are_listed_without_a_tokens_text() {
+    let stage = peopled().await;
+    let (id, text) = token(&stage, "viewer", json!(["cluster::read"])).await;
+    let tokens = stage.get("/api/v1/api-tokens").await.body;
+    assert!(!tokens.to_string().contains(&text));
+    let line = tokens.as_array().unwrap().iter().find(|line| line["id"] == id.as_str()).unwrap();
+    assert_eq!(
+        (&line["user"], &line["scope"], &line["state"]),
+        (&json!("viewer"), &json!(["cluster::read"]), &json!("valid"))
+    );
+    let users = stage.get("/api/v1/users").await.body;
+    let chief = users.as_array().unwrap().iter().find(|line| line["name"] == "chief").unwrap();
+    assert_eq!((&chief["groups"], &chief["tokens"]), (&json!(["admin"]), &json!(0)));
+}
