@@ -137,11 +137,11 @@ pub fn failure(error: &Error) -> Failure {
 fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
     let exit = match (code, status) {
         ("NOT_FOUND" | "TOKEN_UNKNOWN", _) | (_, 404) => 3,
-        ("DENIED" | "UNAUTHENTICATED", _) => 4,
+        ("DENIED" | "UNAUTHENTICATED" | "CREDENTIAL_REVOKED", _) => 4,
         ("NO_LEADER" | "UNAVAILABLE" | "STOPPING" | "TOO_MANY_CONNECTIONS", _) => 5,
         ("DEADLINE" | "OUTCOME_UNKNOWN", _) => 6,
         ("LIMIT" | "BAD_REQUEST" | "AMBIGUOUS" | "POLICY_INVALID", _) => 2,
-        ("NODE_IN_USE" | "QUORUM_AT_RISK" | "LOCKOUT" | "GATE_UNSPOKEN" | "GATE_CLOSED", _) => 7,
+        ("NODE_IN_USE" | "QUORUM_AT_RISK" | "LOCKOUT" | "ACTIONS_UNNAMED" | "GATE_UNSPOKEN" | "GATE_CLOSED", _) => 7,
         _ => 1,
     };
     let failure = Failure::new(exit, code, message);
@@ -163,7 +163,7 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
 /// What to do about a node's refusal, by its code.
 fn way_on(code: &str) -> &'static str {
     match code {
-        "UNAUTHENTICATED" => {
+        "UNAUTHENTICATED" | "CREDENTIAL_REVOKED" => {
             "name the cluster's token with --api-token-file DIR/admin.token, or talk to a node's own data directory with --data-dir"
         }
         "OUTCOME_UNKNOWN" => "check before you repeat it: symbi-node audit tail",
@@ -179,7 +179,10 @@ fn way_on(code: &str) -> &'static str {
         "POLICY_MOVED" | "STALE_TERM" | "BUSY" | "TOO_MANY_CLIENTS" | "SLOW_BODY" => "ask again in a moment",
         "CLOCK_SKEW" | "KEY_FROM_FUTURE" | "KEY_TOO_OLD" => "synchronise that machine's clock, for example with NTP",
         "TOO_LARGE" | "LIMIT" | "BAD_REQUEST" | "UNSUITABLE" => "see what it takes with --help",
-        "LOCKOUT" => "keep a policy that permits policy::apply to you; try others first with --dry-run",
+        "LOCKOUT" => {
+            "keep a policy that permits policy::apply to somebody who has a token; try policies first with --dry-run"
+        }
+        "ACTIONS_UNNAMED" => "see which, and lines to add to the policies: symbi-node upgrade check",
         "POLICY_INVALID" => "see what policies can refer to: symbi-node policy schema",
         "VERSION_MOVED" => "look at it again, and decide anew: symbi-node agent show NAME",
         "FIXED" => "make another agent, and remove this one when it is not needed any more",
