@@ -21,6 +21,7 @@
 mod agents;
 mod batch;
 mod chain;
+mod checkpoints;
 mod context;
 mod gates;
 mod ledgers;
@@ -31,16 +32,20 @@ mod policies;
 mod requests;
 mod specs;
 mod tokens;
+mod voters;
 
 use crate::act::{Act, Actor};
+use crate::checkpoint::Checkpoint;
 use crate::codec;
 use crate::entry::{CONTROL, Entry, Payload};
 use crate::field::{Fields, Value};
 use crate::hash::Hash;
+use crate::ids::NodeId;
 use crate::names::{Code, Field, Kind};
 use crate::outcome::{Coded, Outcome};
 use crate::record::{BatchLine, Record};
 use crate::state::{Key, Row, State};
+use std::sync::Arc;
 
 /// What applying an entry gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +58,8 @@ pub struct Applied {
     pub batch_line: Option<BatchLine>,
     /// The audit records, in order: one a command; one for a batch without any, and for an entry of Raft's own.
     pub records: Vec<Record>,
+    /// The checkpoint that was closed at the end of the entry.
+    pub checkpoint: Option<Arc<Checkpoint>>,
     /// This program is too old for the entry: nothing was changed, and the replica must stop.
     pub error: Option<codec::Error>,
 }
@@ -71,6 +78,7 @@ pub fn apply(state: &mut State, entry: &Entry) -> Applied {
         },
         Payload::Blank => batch::Done::of(raft_record(state, entry, Kind::RAFT_BLANK, Fields::new())),
         Payload::Membership { voters, learners } => {
+            Arc::make_mut(&mut state.chain).seats = voters.iter().map(|set| sorted(set)).collect();
             let details = Fields::new()
                 .with(Field::VOTERS, Value::Nodes(voters.clone()))
                 .with(Field::LEARNERS, Value::Nodes(vec![learners.clone()]));
@@ -79,9 +87,19 @@ pub fn apply(state: &mut State, entry: &Entry) -> Applied {
     };
     state.counters.applied_index = entry.index;
     state.counters.applied_term = entry.term;
-    applied.touched.insert(Key::Counters);
-    let rows = state.settle(&before, applied.touched);
-    Applied { outcomes: applied.outcomes, rows, batch_line: applied.batch_line, records: applied.records, error: None }
+    applied.touched.extend([Key::Counters, Key::Chain]);
+    let mut rows = state.settle(&before, applied.touched);
+    state.recent.applied(entry.index);
+    let checkpoint = checkpoints::close(state, entry, &applied.records, &mut rows);
+    let batch::Done { outcomes, batch_line, records, .. } = applied;
+    Applied { outcomes, rows, batch_line, records, checkpoint, error: None }
+}
+
+/// A set of nodes as a set of voters is kept: ids rise.
+fn sorted(set: &[NodeId]) -> Vec<NodeId> {
+    let mut set = set.to_vec();
+    set.sort_unstable();
+    set
 }
 
 /// Appends the record of an entry that Raft itself made.

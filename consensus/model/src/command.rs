@@ -148,12 +148,44 @@ pub enum Command {
         /// The hash of the spec that it is given, under the cluster's secret.
         mac: Hash,
     },
+    /// Leader: the chain so far is closed by a checkpoint, to be witnessed.
+    Seal,
+    /// Leader: who is to vote next, or that they do, or that they will not.
+    Voters {
+        /// How far the change is.
+        phase: Phase,
+        /// Whom it is about; ids rise.
+        voters: Vec<NodeId>,
+    },
     /// The next gate's command, in builds for tests only: writes a row of the next gate's table.
     #[cfg(planted)]
     Mark {
         /// The row.
         key: u8,
     },
+}
+
+/// How far a change of voters is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// They are named to follow. The change begins once those who rule have witnessed this.
+    Next,
+    /// They rule alone.
+    Settled,
+    /// They will not follow.
+    Aborted,
+}
+
+impl Phase {
+    /// What audit records call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Settled => "settled",
+            Self::Aborted => "aborted",
+        }
+    }
 }
 
 /// Who may propose a command, and what it must carry.
@@ -195,7 +227,9 @@ impl Command {
             | Self::ClearJoin { .. }
             | Self::NodeDown { .. }
             | Self::NodeUp { .. }
-            | Self::Place { .. } => Class::Leaders,
+            | Self::Place { .. }
+            | Self::Seal
+            | Self::Voters { .. } => Class::Leaders,
             Self::Introduce { .. } | Self::Report(_) | Self::Anchor { .. } => Class::NodesOwn,
         }
     }
@@ -290,7 +324,9 @@ impl Command {
             | Self::NodeUp { .. }
             | Self::Place { .. }
             | Self::Report(_)
-            | Self::Anchor { .. } => None,
+            | Self::Anchor { .. }
+            | Self::Seal
+            | Self::Voters { .. } => None,
         }
     }
 
@@ -321,6 +357,8 @@ impl Command {
             Self::StartAgent(_) => Kind::AGENT_START,
             Self::RestartAgent(_) => Kind::AGENT_RESTART,
             Self::RollbackAgent { .. } => Kind::AGENT_ROLLBACK,
+            Self::Seal => Kind::AUDIT_SEAL,
+            Self::Voters { .. } => Kind::AUDIT_VOTERS,
             #[cfg(planted)]
             Self::Mark { .. } => Kind::NEXT_MARK,
         }

@@ -12,6 +12,7 @@ mod fences;
 mod names;
 mod removals;
 mod rising;
+mod ruling;
 mod token_uses;
 
 use crate::state::{Change, State};
@@ -27,8 +28,9 @@ struct Invariant {
 }
 
 /// Every invariant, cheap ones first.
-const ALL: [Invariant; 8] = [
+const ALL: [Invariant; 9] = [
     rising::INVARIANT,
+    ruling::INVARIANT,
     fences::INVARIANT,
     epochs::INVARIANT,
     removals::INVARIANT,

@@ -6,6 +6,7 @@
 pub mod act;
 pub mod agent;
 pub mod apply;
+pub mod checkpoint;
 pub mod codec;
 pub mod command;
 pub mod dedup;
@@ -30,6 +31,7 @@ pub mod state;
 pub mod token;
 
 pub use apply::{Applied, apply};
+pub use checkpoint::{Checkpoint, Claim};
 pub use command::Command;
 pub use entry::{Batch, Item};
 pub use hash::Hash;

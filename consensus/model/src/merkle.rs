@@ -1,6 +1,7 @@
 //! The Merkle tree hash of RFC 6962, section 2.1: one root over leaves in order.
 
 use crate::hash::Hash;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The hash of a leaf: SHA-256 over 0x00 and its data.
@@ -29,9 +30,56 @@ pub fn root(leaves: &[Hash]) -> Hash {
     }
 }
 
+/// What is needed of a tree to let it grow: the roots of its whole subtrees, the largest first.
+///
+/// Invariant: there is one for each bit that is set in the size.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frontier {
+    /// How many leaves the tree has.
+    size: u64,
+    /// The roots.
+    whole: Vec<Hash>,
+}
+
+impl Frontier {
+    /// How many leaves the tree has.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends a leaf.
+    pub fn append(&mut self, leaf: Hash) {
+        let mut last = leaf;
+        // Each set bit at the low end is a whole subtree that the new leaf doubles.
+        for _ in 0..self.size.trailing_ones() {
+            if let Some(left) = self.whole.pop() {
+                last = node(&left, &last);
+            }
+        }
+        self.whole.push(last);
+        self.size += 1;
+        debug_assert!(self.is_sound(), "one subtree a bit");
+    }
+
+    /// The root over all leaves.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        let mut smaller = self.whole.iter().rev();
+        let Some(last) = smaller.next() else { return root(&[]) };
+        smaller.fold(*last, |right, left| node(left, &right))
+    }
+
+    /// Whether it can be a tree's.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.whole.len() == self.size.count_ones() as usize
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{leaf, root};
+    use super::{Frontier, leaf, root};
 
     /// The inputs and roots of the reference implementation's tests (google/certificate-transparency, merkle_tree_test).
     const INPUTS: [&str; 8] =
@@ -53,6 +101,16 @@ mod tests {
         let leaves: Vec<_> = INPUTS.iter().map(|input| leaf(&hex::decode(input).expect("hex"))).collect();
         for (count, expected) in ROOTS.iter().enumerate() {
             assert_eq!(root(&leaves[..count]).to_string(), *expected, "{count} leaves");
+        }
+    }
+
+    #[test]
+    fn a_frontier_has_the_root_of_the_leaves_that_it_was_given() {
+        let leaves: Vec<_> = (0..70_u8).map(|number| leaf(&[number])).collect();
+        let mut frontier = Frontier::default();
+        for (count, leaf) in leaves.iter().enumerate() {
+            assert_eq!((frontier.size(), frontier.root()), (count as u64, root(&leaves[..count])));
+            frontier.append(*leaf);
         }
     }
 }

@@ -109,6 +109,10 @@ names! {
         POLICY_APPLY = 60, "policy.apply";
         /// How far a node's ledger has come.
         LEDGER_ANCHOR = 70, "ledger.anchor";
+        /// The chain so far is closed, to be witnessed.
+        AUDIT_SEAL = 75, "audit.seal";
+        /// Voters are named, settled, or given up.
+        AUDIT_VOTERS = 76, "audit.voters";
         /// A version's gate is opened for good.
         UPGRADE_FINALIZE = 80, "upgrade.finalize";
         /// A user is recorded.
@@ -197,6 +201,10 @@ names! {
         STALE_REPORT = 33, "STALE_REPORT";
         /// The user has as many clients as may be remembered for one.
         CLIENT_SHARE = 34, "CLIENT_SHARE";
+        /// Other voters are named already.
+        VOTERS_NAMED = 52, "VOTERS_NAMED";
+        /// Not the voters that were named, or none that could be.
+        VOTERS_OTHER = 51, "VOTERS_OTHER";
         /// Owner and name of an agent stay.
         FIXED = 35, "FIXED";
         /// The node is leaving.
@@ -313,5 +321,7 @@ names! {
         CHANGED = 60, "changed";
         /// A record's version.
         VERSION = 61, "version";
+        /// How far a change of voters is.
+        PHASE = 70, "phase";
     }
 }

@@ -164,6 +164,12 @@ pub enum Refusal {
         /// The gate it needs.
         gate: u32,
     },
+    /// Other voters are named to follow.
+    #[error("other voters are named to follow: they must be settled or given up first")]
+    VotersNamed,
+    /// Not those who were named, or none that could be.
+    #[error("these are not the voters that were named to follow, or cannot be")]
+    VotersOther,
     /// A member's program does not speak the gate.
     #[error("node {node} speaks no higher gate than {speaks}: upgrade it first")]
     GateUnspoken {
@@ -252,6 +258,8 @@ impl Refusal {
             Self::SpecHash => Code::SPEC_HASH,
             Self::GateClosed { .. } => Code::GATE_CLOSED,
             Self::GateUnspoken { .. } => Code::GATE_UNSPOKEN,
+            Self::VotersNamed => Code::VOTERS_NAMED,
+            Self::VotersOther => Code::VOTERS_OTHER,
         }
     }
 }

@@ -37,11 +37,17 @@ pub enum Defect {
     WallClockInApply = 14,
     /// A node that does not lead sends its commands without their clients' keys.
     ForwardWithoutKey = 15,
+    /// A voter signs a checkpoint whatever it has signed before.
+    SecondDigest = 16,
+    /// A voter's signature on a checkpoint is not checked.
+    WitnessUnchecked = 17,
+    /// The voters are changed before those who rule have witnessed who is to follow.
+    VotersUnwitnessed = 18,
 }
 
 impl Defect {
     /// Every one.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::EpochCheck,
         Self::GrantReadIndex,
         Self::CondemnBeforePlace,
@@ -57,6 +63,9 @@ impl Defect {
         Self::VoteNotSynced,
         Self::WallClockInApply,
         Self::ForwardWithoutKey,
+        Self::SecondDigest,
+        Self::WitnessUnchecked,
+        Self::VotersUnwitnessed,
     ];
 
     /// Its name on a command line.
@@ -78,6 +87,9 @@ impl Defect {
             Self::VoteNotSynced => "vote-not-synced",
             Self::WallClockInApply => "wall-clock-in-apply",
             Self::ForwardWithoutKey => "forward-without-key",
+            Self::SecondDigest => "second-digest",
+            Self::WitnessUnchecked => "witness-unchecked",
+            Self::VotersUnwitnessed => "voters-unwitnessed",
         }
     }
 }

@@ -4,25 +4,30 @@
 //! dedup rows, and a sum a table for [`State::hash`]. `apply` keeps both up to date; whoever edits the tables by hand (a
 //! test) calls [`State::recounted`] afterwards.
 
+mod chain;
 mod change;
 mod facts;
 mod index;
 mod key;
 mod loader;
+mod recent;
 mod row;
 mod rows;
 mod sums;
 mod table;
 mod take;
 
+pub use chain::{Chain, Ruling};
 pub(crate) use change::Change;
 pub use facts::{Cluster, Counters};
 pub(crate) use key::Key;
 pub use loader::Loader;
+pub use recent::Recent;
 pub use rows::Rows;
 pub use table::{Row, Table};
 
 use crate::agent::{Agent, AgentName, Recorded, Resources};
+use crate::checkpoint::Checkpoint;
 use crate::dedup::LastWrite;
 use crate::hash::Hash;
 use crate::ids::{ClientId, NodeId, PolicyNumber, TokenId};
@@ -31,6 +36,7 @@ use crate::node::{Membership, Node};
 use crate::policy::PolicySet;
 use crate::token::{ApiToken, JoinToken};
 use imbl::OrdMap;
+use std::sync::Arc;
 
 /// The table of nodes.
 pub type Nodes = OrdMap<NodeId, Node>;
@@ -44,6 +50,7 @@ pub type Nodes = OrdMap<NodeId, Node>;
 /// - an agent that is to be removed is there only while its placement is held;
 /// - node names are unique among nodes that are not removed;
 /// - a join token's uses are never exceeded;
+/// - voters are ids that rise, and the chain's frontier is that of a tree of its size;
 /// - log time, epochs, record versions, the audit count and what is anchored never fall;
 /// - there are at most [`crate::dedup::ROWS`] dedup rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +59,14 @@ pub struct State {
     pub cluster: Option<Cluster>,
     /// The small facts that change.
     pub counters: Counters,
+    /// The audit chain, as far as it must be known to let it grow and to close it.
+    pub chain: Arc<Chain>,
+    /// The last checkpoint.
+    pub checkpoint: Option<Arc<Checkpoint>>,
+    /// The last hop.
+    pub hop: Option<Arc<Checkpoint>>,
+    /// The checkpoints to be signed that were closed by entries applied to this image: no part of the state.
+    pub recent: Recent,
     /// Nodes, removed ones too.
     pub nodes: Nodes,
     /// Agents.

@@ -60,6 +60,11 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
         Command::UpdateAgent(update) => of_update(update),
         Command::StartAgent(aimed) | Command::RestartAgent(aimed) => of_aimed(aimed, Fields::new()),
         Command::RollbackAgent { aimed, mac } => of_aimed(aimed, Fields::new().with(Field::SPEC, *mac)),
+        Command::Seal => (Subject::Group(CONTROL), Fields::new()),
+        Command::Voters { phase, voters } => {
+            let details = Fields::new().with(Field::PHASE, phase.name());
+            (Subject::Group(CONTROL), details.with(Field::VOTERS, Value::Nodes(vec![voters.clone()])))
+        }
         #[cfg(planted)]
         Command::Mark { key } => (Subject::Group(CONTROL), Fields::new().with(Field::KEY, u64::from(*key))),
     };

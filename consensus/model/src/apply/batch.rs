@@ -4,7 +4,7 @@ use super::chain::{Line, append};
 use super::context::Context;
 use super::observe::observe;
 use super::requests::{Known, look_up};
-use super::{agents, gates, ledgers, nodes, placements, policies, specs, tokens};
+use super::{agents, gates, ledgers, nodes, placements, policies, specs, tokens, voters};
 use crate::act::{Act, Actor};
 use crate::codec::{self, Error};
 use crate::command::Command;
@@ -303,6 +303,9 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
         Command::StartAgent(aimed) => specs::start(context, aimed, &mut change),
         Command::RestartAgent(aimed) => specs::restart(context, aimed, &mut change),
         Command::RollbackAgent { aimed, mac } => specs::rollback(context, aimed, mac, &mut change),
+        // It is its record that closes the chain.
+        Command::Seal => Ok(Outcome::Done),
+        Command::Voters { phase, voters } => voters::change(context, *phase, voters, &mut change),
         #[cfg(planted)]
         Command::Mark { key } => gates::mark(context, *key, &mut change),
     }?;

@@ -4,9 +4,11 @@ use crate::act::Act;
 use crate::entry::Entry;
 use crate::hash::Hash;
 use crate::ids::NodeId;
+use crate::merkle;
 use crate::outcome::Coded;
 use crate::record::Record;
 use crate::state::State;
+use std::sync::Arc;
 
 /// What a record says that is not its entry's or the chain's.
 pub(super) struct Line {
@@ -30,5 +32,9 @@ pub(super) fn append(state: &mut State, entry: &Entry, line: Line, leaf: &Hash) 
     let record = record.chained_over(leaf, state.counters.audit_head);
     state.counters.audit_head = record.hash;
     state.counters.audit_records += 1;
+    // What Raft did before there was a cluster is in no tree.
+    if state.cluster.is_some() {
+        Arc::make_mut(&mut state.chain).frontier.append(merkle::leaf(&record.hash.0));
+    }
     record
 }

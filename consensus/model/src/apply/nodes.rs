@@ -8,7 +8,7 @@ use crate::ids::{NodeId, PolicyNumber};
 use crate::node::{self, Liveness, Membership, Node, Profile};
 use crate::outcome::{Limit, Outcome, Refusal};
 use crate::policy::NO_ENTITIES;
-use crate::state::{Change, Cluster};
+use crate::state::{Change, Cluster, Ruling};
 use crate::token::{ApiToken, JoinToken};
 
 /// The user for whom the first API token acts.
@@ -30,6 +30,7 @@ pub(super) fn genesis(context: &Context<'_>, genesis: &Genesis, change: &mut Cha
         secret: genesis.secret,
     });
     change.counters.gate = genesis.gate;
+    change.ruling = Some(Ruling { voters: vec![genesis.node], next: None });
     let node = new_node(context, &genesis.node_name, &genesis.profile, Membership::Member);
     change.nodes.push((genesis.node, node));
     let actor = format!("node:{}", genesis.node_name);

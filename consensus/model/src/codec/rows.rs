@@ -49,6 +49,8 @@ rows!(
     crate::token::ApiToken,
     crate::dedup::LastWrite,
     crate::ledger::Anchored,
+    crate::checkpoint::Checkpoint,
+    crate::state::Chain,
     crate::state::Cluster,
 );
 

@@ -6,7 +6,8 @@ use crate::agent::{
     Account, Agent, AgentName, AgentState, Desired, Exit, Hold, Placement, Recorded, Resources, Restart, Spec, Status,
     Strategy, Tier,
 };
-use crate::command::{Aimed, CreateToken, Enrol, Genesis, Report, UpdateAgent};
+use crate::checkpoint::Checkpoint;
+use crate::command::{Aimed, CreateToken, Enrol, Genesis, Phase, Report, UpdateAgent};
 use crate::dedup::{Asker, LastWrite};
 use crate::document::Document;
 use crate::entry::Item;
@@ -14,12 +15,13 @@ use crate::field::Fields;
 use crate::hash::Hash;
 use crate::ids::*;
 use crate::ledger::{Anchor, Anchored};
+use crate::merkle::Frontier;
 use crate::names::{Code, Field, Kind};
 use crate::node::{About, Liveness, Membership, Node, Profile};
 use crate::outcome::{Coded, Lack, Limit, Refusal};
 use crate::policy::{PermitRef, PolicySet};
 use crate::secret::Secret;
-use crate::state::{Cluster, Counters};
+use crate::state::{Chain, Cluster, Counters, Ruling};
 use crate::token::{ApiToken, JoinToken};
 use expect_test::expect;
 use serde::Serialize;
@@ -155,6 +157,8 @@ fn commands() -> Vec<Command> {
         Command::StartAgent(aimed()),
         Command::RestartAgent(Aimed { version: None, ..aimed() }),
         Command::RollbackAgent { aimed: aimed(), mac: Hash([0xac; 32]) },
+        Command::Seal,
+        Command::Voters { phase: Phase::Settled, voters: vec![node(), NodeId([0x12; 32])] },
     ]
 }
 
@@ -188,6 +192,8 @@ fn commands_keep_their_bytes() {
         agent.start: 011402613110[00*15]a101030a757365723a61646d696e
         agent.restart: 011502613110[00*15]a1000a757365723a61646d696e
         agent.rollback: 011602613110[00*15]a101030a757365723a61646d696e[ac*32]
+        audit.seal: 0117
+        audit.voters: 01180102[11*32][12*32]
     "#]].assert_eq(&out);
 }
 
@@ -229,6 +235,8 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::Fixed,
         Refusal::NoPrevious,
         Refusal::SpecHash,
+        Refusal::VotersNamed,
+        Refusal::VotersOther,
     ];
     let done = [Outcome::Done, Outcome::Created { id: agent_id() }, Outcome::Placed { epoch: Epoch(1) }];
     let applied = Outcome::PoliciesApplied { number: PolicyNumber(2) };
@@ -281,6 +289,8 @@ fn outcomes_keep_their_bytes_and_codes() {
         FIXED: 012300
         NO_PREVIOUS: 012900
         SPEC_HASH: 012a00
+        VOTERS_NAMED: 013400
+        VOTERS_OTHER: 013300
         DONE: 0100011f0002
     "#]]
     .assert_eq(&out);
@@ -384,6 +394,47 @@ fn member() -> Node {
     }
 }
 
+fn chain() -> Chain {
+    let mut frontier = Frontier::default();
+    (0..3_u8).for_each(|leaf| frontier.append(Hash([leaf; 32])));
+    let ruling = Ruling { voters: vec![node()], next: Some(vec![NodeId([0x12; 32])]) };
+    Chain { frontier, ruling, seats: vec![vec![node()]] }
+}
+
+fn checkpoint() -> Checkpoint {
+    Checkpoint {
+        cluster: ClusterId(Uuid::from_u128(0xc1)),
+        generation: 1,
+        group: GroupId(0),
+        gate: 2,
+        size: 300,
+        root: Hash([0x33; 32]),
+        head: Hash([0x44; 32]),
+        index: 290,
+        term: 3,
+        time_ms: 5,
+        state: Hash([0x55; 32]),
+        voters: vec![vec![node()], vec![NodeId([0x12; 32]), NodeId([0x13; 32])]],
+        next: Some(vec![NodeId([0x12; 32]), NodeId([0x13; 32])]),
+        hop: Hash([0x66; 32]),
+        hops: true,
+    }
+}
+
+#[test]
+fn what_voters_sign_keeps_its_bytes() {
+    let checkpoint = checkpoint();
+    let mut out = String::new();
+    writeln!(out, "checkpoint: {}", hex_of(&checkpoint.signed_bytes())).expect("a string");
+    writeln!(out, "digest: {}", checkpoint.digest()).expect("a string");
+    writeln!(out, "claim: {}", hex_of(&checkpoint.claim().signed_bytes())).expect("a string");
+    expect![[r#"
+        checkpoint: 73796d62692d636865636b706f696e742d7631[00*16]c1[00*7]01[00*15]02[00*6]012c[33*32][44*32][00*6]0122[00*7]03[00*7]05[55*32][00*7]02[00*7]01[11*32][00*7]02[12*32][13*32][00*7]01[00*7]02[12*32][13*32][66*32]
+        digest: 54d4e4387fe030cc350584d14604e5adcd19cf97beeda2523121302673196f39
+        claim: 73796d62692d7769746e6573732d7631[00*8]01[00*6]012c54d4e4387fe030cc350584d14604e5adcd19cf97beeda2523121302673196f39
+    "#]].assert_eq(&out);
+}
+
 #[test]
 fn rows_of_the_state_keep_their_bytes() {
     let join = JoinToken {
@@ -424,6 +475,8 @@ fn rows_of_the_state_keep_their_bytes() {
     golden(&mut out, "policy set", &set);
     golden(&mut out, "dedup row", &row);
     golden(&mut out, "ledger", &Anchored { anchor: anchor(), index: 9, time_ms: 5 });
+    golden(&mut out, "chain", &chain());
+    golden(&mut out, "checkpoint", &checkpoint());
     expect![[r#"
         agent: 0110[00*15]a10261310464656d6f80fa0001067465616d3d78010367707501fb2c0101fb09017b2276657273696f6e223a312c226e616d65223a226131222c226f776e6572223a2264656d6f222c22636f6d6d616e64223a5b22707974686f6e33222c22612e7079225d2c22656e76223a7b224b223a2256227d2c226d61785f696e5f666c69676874223a332c227265736f7572636573223a7b226d656d6f72795f6d62223a3132382c226370755f6d696c6c6973223a3235307d2c2274696572223a2270726f63657373222c2272657374617274223a226f6e2d6661696c757265222c226c6162656c73223a5b227465616d3d78225d2c2272657175697265223a5b22677075225d2c227374726174656779223a22626573742d666974222c227072696f72697479223a3330307d010261310464656d6f80fa0001067465616d3d78010367707501fb2c0109027b7d0001[11*32]01080140010101020101060001640101217b2276657273696f6e223a312c2265786974223a7b227369676e616c223a397d7d01016b01760207
         node: 01026e31000a000001fbe81c41[04*65]fb0008fbd007fb102700010001011f7b2276657273696f6e223a312c2270726f6772616d223a22302e322e30227d010001[77*6]0205
@@ -434,6 +487,8 @@ fn rows_of_the_state_keep_their_bytes() {
         policy set: 0101067065726d6974025b5d[55*32]0a757365723a61646d696e0205
         dedup row: 0101[66*32]0000fda1406be263da73aa05
         ledger: 01fb2c01[88*32][99*32]0905
+        chain: 0103022ad82c3a51e8ed6418cb5bf267c5f9e521b99f7ab4fce657f460a8f1a3e87b2e[02*32]01[11*32]0101[12*32]0101[11*32]
+        checkpoint: 0110[00*15]c1010002fb2c01[33*32][44*32]fb22010305[55*32]0201[11*32]02[12*32][13*32]0102[12*32][13*32][66*32]01
     "#]].assert_eq(&out);
 }
 

@@ -16,7 +16,7 @@ pub struct Coded {
 }
 
 /// The refusals that are nothing but their code.
-const PLAIN: [Refusal; 27] = [
+const PLAIN: [Refusal; 29] = [
     Refusal::OriginNotMember,
     Refusal::BadSignature,
     Refusal::StaleTerm,
@@ -44,6 +44,8 @@ const PLAIN: [Refusal; 27] = [
     Refusal::Fixed,
     Refusal::NoPrevious,
     Refusal::SpecHash,
+    Refusal::VotersNamed,
+    Refusal::VotersOther,
 ];
 
 impl From<Outcome> for Coded {

@@ -1,6 +1,7 @@
 //! What one command would write: whole new values of the rows it changes, beside the state and not yet in it, so that
 //! invariants are checked first and a breach costs nothing.
 
+use super::chain::Ruling;
 use super::facts::{Cluster, Counters};
 use crate::agent::{Agent, AgentName};
 use crate::ids::{NodeId, TokenId};
@@ -28,6 +29,8 @@ pub(crate) struct Change {
     pub(crate) api_tokens: Vec<ApiToken>,
     /// How far nodes' ledgers are anchored.
     pub(crate) ledgers: Vec<(NodeId, Anchored)>,
+    /// Who rules and who is to follow, if that changes.
+    pub(crate) ruling: Option<Ruling>,
     /// Rows of the next gate's table.
     #[cfg(planted)]
     pub(crate) marks: Vec<(u8, u64)>,

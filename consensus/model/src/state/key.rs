@@ -1,6 +1,6 @@
 //! The keys of the state's rows.
 //!
-//! Key bytes, by table: `Meta` the texts `cluster` and `counters`; `Nodes` the id's 32 bytes; `Agents` the name;
+//! Key bytes, by table: `Meta` the texts `chain`, `checkpoint`, `cluster`, `counters` and `hop`; `Nodes` the id's 32 bytes; `Agents` the name;
 //! `PolicySets` the number as eight big-endian bytes; `JoinTokens` the id's 6 bytes; `ApiTokens` the token's SHA-256;
 //! `Dedup` the client's 16 bytes; `Ledgers` the node's 32 bytes.
 
@@ -9,6 +9,12 @@ use crate::agent::AgentName;
 use crate::hash::Hash;
 use crate::ids::{ClientId, NodeId, PolicyNumber, TokenId};
 
+/// The key of the chain's row.
+pub(super) const CHAIN: &[u8] = b"chain";
+/// The key of the last checkpoint's row.
+pub(super) const CHECKPOINT: &[u8] = b"checkpoint";
+/// The key of the last hop's row.
+pub(super) const HOP: &[u8] = b"hop";
 /// The key of the cluster's row.
 pub(super) const CLUSTER: &[u8] = b"cluster";
 /// The key of the counters' row.
@@ -17,10 +23,16 @@ pub(super) const COUNTERS: &[u8] = b"counters";
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
+    /// The chain, as far as it must be known to let it grow.
+    Chain,
+    /// The last checkpoint.
+    Checkpoint,
     /// The cluster's facts.
     Cluster,
     /// The counters.
     Counters,
+    /// The last hop.
+    Hop,
     /// A node.
     Node(NodeId),
     /// An agent.
@@ -43,7 +55,7 @@ pub(crate) enum Key {
 impl Key {
     pub(super) fn table(&self) -> Table {
         match self {
-            Self::Cluster | Self::Counters => Table::Meta,
+            Self::Chain | Self::Checkpoint | Self::Cluster | Self::Counters | Self::Hop => Table::Meta,
             Self::Node(_) => Table::Nodes,
             Self::Agent(_) => Table::Agents,
             Self::PolicySet(_) => Table::PolicySets,
@@ -60,6 +72,9 @@ impl Key {
         match self {
             Self::Cluster => CLUSTER.to_vec(),
             Self::Counters => COUNTERS.to_vec(),
+            Self::Chain => CHAIN.to_vec(),
+            Self::Checkpoint => CHECKPOINT.to_vec(),
+            Self::Hop => HOP.to_vec(),
             Self::Node(node) | Self::Ledger(node) => node.0.to_vec(),
             Self::Agent(name) => name.as_str().as_bytes().to_vec(),
             Self::PolicySet(number) => number.0.to_be_bytes().to_vec(),

@@ -1,12 +1,13 @@
 //! A state while it is put together from its rows, in whatever order they come.
 
 use super::State;
-use super::key::{CLUSTER, COUNTERS};
+use super::key::{CHAIN, CHECKPOINT, CLUSTER, COUNTERS, HOP};
 use super::table::Table;
 use crate::codec::rows::Row;
 use crate::codec::{self, Error};
 use crate::hash::Hash;
 use crate::ids::{ClientId, NodeId, PolicyNumber, TokenId};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The longest value of a row.
@@ -44,6 +45,9 @@ impl State {
         match table {
             Table::Meta if key == CLUSTER => self.cluster = Some(read(value)?),
             Table::Meta if key == COUNTERS => self.counters = read(value)?,
+            Table::Meta if key == CHAIN => self.chain = Arc::new(read(value)?),
+            Table::Meta if key == CHECKPOINT => self.checkpoint = Some(Arc::new(read(value)?)),
+            Table::Meta if key == HOP => self.hop = Some(Arc::new(read(value)?)),
             Table::Meta => return Err(Error::Key { table: table as u8 }),
             Table::Nodes => {
                 self.nodes.insert(NodeId(fixed(table, key)?), read(value)?);

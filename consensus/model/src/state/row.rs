@@ -2,6 +2,7 @@
 //! [`crate::codec`] makes of the table's type; keys are in [`super::key`].
 
 use super::State;
+use super::chain::Chain;
 use super::facts::Counters;
 use super::key::Key;
 use super::loader::Loader;
@@ -15,6 +16,9 @@ impl Key {
             Self::Cluster => state.cluster.as_ref().map(codec::encode_row),
             // No row before the first entry, so that a state of nothing and no rows are the same.
             Self::Counters => (state.counters != Counters::default()).then(|| codec::encode_row(&state.counters)),
+            Self::Chain => (*state.chain != Chain::default()).then(|| codec::encode_row(&*state.chain)),
+            Self::Checkpoint => state.checkpoint.as_deref().map(codec::encode_row),
+            Self::Hop => state.hop.as_deref().map(codec::encode_row),
             Self::Node(node) => state.nodes.get(node).map(codec::encode_row),
             Self::Agent(name) => state.agents.get(name).map(codec::encode_row),
             Self::PolicySet(number) => state.policy_sets.get(number).map(codec::encode_row),

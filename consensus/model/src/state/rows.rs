@@ -22,11 +22,14 @@ impl State {
         Rows { state: self, last: None }
     }
 
-    /// What the next row is about. The cluster and the counters always have one, maybe without a value.
+    /// What the next row is about. Each of the first table's few is always looked at, maybe without a value.
     fn key_after(&self, last: &Key) -> Option<Key> {
         let same = match last {
+            Key::Chain => Some(Key::Checkpoint),
+            Key::Checkpoint => Some(Key::Cluster),
             Key::Cluster => Some(Key::Counters),
-            Key::Counters => None,
+            Key::Counters => Some(Key::Hop),
+            Key::Hop => None,
             Key::Node(id) => after(&self.nodes, id).map(Key::Node),
             Key::Agent(name) => after(&self.agents, name).map(Key::Agent),
             Key::PolicySet(number) => after(&self.policy_sets, number).map(Key::PolicySet),
@@ -43,7 +46,7 @@ impl State {
 
     fn first_key(&self, table: Table) -> Option<Key> {
         match table {
-            Table::Meta => Some(Key::Cluster),
+            Table::Meta => Some(Key::Chain),
             Table::Nodes => self.nodes.get_min().map(|(id, _)| Key::Node(*id)),
             Table::Agents => self.agents.get_min().map(|(name, _)| Key::Agent(name.clone())),
             Table::PolicySets => self.policy_sets.get_min().map(|(number, _)| Key::PolicySet(*number)),
@@ -63,7 +66,7 @@ impl Iterator for Rows {
     fn next(&mut self) -> Option<Row> {
         loop {
             let key = match &self.last {
-                None => Key::Cluster,
+                None => Key::Chain,
                 Some(last) => self.state.key_after(last)?,
             };
             let value = key.value(&self.state);

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Table {
-    /// The cluster's facts and the counters.
+    /// The cluster's facts, the counters, and what is known of the audit chain.
     Meta = 0,
     /// Nodes.
     Nodes = 1,

@@ -7,6 +7,7 @@ use crate::agent::{Agent, AgentName};
 use crate::dedup::LastWrite;
 use crate::ids::ClientId;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl State {
     /// Takes a change in, and adds the keys it wrote to `touched`.
@@ -42,6 +43,10 @@ impl State {
         for (node, anchored) in change.ledgers {
             self.ledgers.insert(node, anchored);
             touched.insert(Key::Ledger(node));
+        }
+        if let Some(ruling) = change.ruling {
+            Arc::make_mut(&mut self.chain).ruling = ruling;
+            touched.insert(Key::Chain);
         }
         #[cfg(planted)]
         for (key, index) in change.marks {

@@ -180,5 +180,5 @@ fn a_client_too_many_is_refused() {
     world.line("time 601");
     let applied = world.line("n1: c1+600:1 annotate a1 k v").expect("an entry");
     assert_eq!(applied.outcomes, [Outcome::Done]);
-    assert_eq!(applied.rows.len(), ROWS + 3, "the others have ended; agent, counters and one row are written");
+    assert_eq!(applied.rows.len(), ROWS + 4, "the others have ended; agent, counters, chain and one row are written");
 }

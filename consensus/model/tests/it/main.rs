@@ -2,6 +2,7 @@
 
 mod agents;
 mod batches;
+mod checkpoints;
 mod dedup;
 mod gates;
 mod joins;

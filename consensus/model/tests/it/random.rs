@@ -70,6 +70,8 @@ fn nodes_own() -> BoxedStrategy<String> {
 
 /// A leader's.
 fn leaders() -> BoxedStrategy<String> {
+    let phase = prop_oneof![Just("next"), Just("settled"), Just("aborted")];
+    let voters = prop_oneof![Just("n1"), Just("n1 n2"), Just("n1 n2 n3"), Just("n2 n4")];
     prop_oneof![
         8 => (agent(), node(), epoch())
             .prop_map(|(agent, node, epoch)| format!("place {agent} on {node} expecting {epoch}")),
@@ -77,6 +79,8 @@ fn leaders() -> BoxedStrategy<String> {
         1 => node().prop_map(|node| format!("clear {node}")),
         1 => node().prop_map(|node| format!("down {node}")),
         3 => node().prop_map(|node| format!("up {node}")),
+        1 => Just("seal".to_owned()),
+        2 => (phase, voters).prop_map(|(phase, voters)| format!("{phase} {voters}")),
     ]
     .boxed()
 }
@@ -99,7 +103,9 @@ fn batch() -> impl Strategy<Value = String> {
 
 /// A line of a script.
 fn line() -> impl Strategy<Value = String> {
-    prop_oneof![24 => batch(), 1 => Just("blank".to_owned()), 2 => (0..1500u16).prop_map(|time| format!("time {time}"))]
+    let seats = prop_oneof![Just("seats n1"), Just("seats n1 and n1 n2"), Just("seats n1 n2")];
+    let seats = seats.prop_map(str::to_owned);
+    prop_oneof![24 => batch(), 1 => Just("blank".to_owned()), 2 => (0..1500u16).prop_map(|time| format!("time {time}")), 1 => seats]
 }
 
 /// A cluster after the prelude.
@@ -142,7 +148,7 @@ proptest! {
         let mut before = world.state.clone();
         let applied = world.apply(Payload::Batch(bytes));
         prop_assert_eq!((applied.error, applied.outcomes, applied.records.len()), (None, vec![], 1));
-        before.counters = world.state.counters.clone();
+        (before.counters, before.chain) = (world.state.counters.clone(), world.state.chain.clone());
         prop_assert_eq!(before.rows(), world.state.rows());
     }
 
@@ -174,8 +180,8 @@ fn random_histories_reach_what_they_are_to_test() {
     }
     let done: Vec<_> = seen.iter().filter_map(|seen| seen.strip_suffix(" DONE")).collect();
     let refused: BTreeSet<_> = seen.iter().filter_map(|seen| seen.split(' ').nth(1)).collect();
-    expect![[r#"["agent.annotate", "agent.create", "agent.place", "agent.remove", "agent.report", "agent.restart", "agent.start", "agent.stop", "agent.update", "node.clear", "node.down", "node.enrol", "node.introduce", "node.join", "node.up", "raft.blank", "token.create", "token.revoke"]"#]].assert_eq(&format!("{done:?}"));
-    expect![[r#"{"BAD_SIGNATURE", "CLUSTER_EXISTS", "DONE", "FOREIGN_NODE", "JOIN_EXPIRED", "KEY_FROM_FUTURE", "KEY_REUSED", "KEY_TOO_OLD", "NAME_TAKEN", "NODE_UNAVAILABLE", "NOT_FOUND", "NOT_WANTED", "NO_PREVIOUS", "NO_ROOM", "ORIGIN_NOT_MEMBER", "SPEC_HASH", "STALE_EPOCH", "STALE_TERM", "STILL_HELD", "TOKEN_EXPIRED", "TOKEN_REVOKED", "TOKEN_UNKNOWN", "VERSION_MOVED"}"#]].assert_eq(&format!("{refused:?}"));
+    expect![[r#"["agent.annotate", "agent.create", "agent.place", "agent.remove", "agent.report", "agent.restart", "agent.start", "agent.stop", "agent.update", "audit.seal", "audit.voters", "node.clear", "node.down", "node.enrol", "node.introduce", "node.join", "node.up", "raft.blank", "raft.membership", "token.create", "token.revoke"]"#]].assert_eq(&format!("{done:?}"));
+    expect![[r#"{"BAD_SIGNATURE", "CLUSTER_EXISTS", "DONE", "FOREIGN_NODE", "JOIN_EXPIRED", "KEY_FROM_FUTURE", "KEY_REUSED", "KEY_TOO_OLD", "NAME_TAKEN", "NODE_UNAVAILABLE", "NOT_FOUND", "NOT_WANTED", "NO_PREVIOUS", "NO_ROOM", "ORIGIN_NOT_MEMBER", "SPEC_HASH", "STALE_EPOCH", "STALE_TERM", "STILL_HELD", "TOKEN_EXPIRED", "TOKEN_REVOKED", "TOKEN_UNKNOWN", "VERSION_MOVED", "VOTERS_NAMED", "VOTERS_OTHER"}"#]].assert_eq(&format!("{refused:?}"));
 }
 
 #[test]
@@ -185,9 +191,9 @@ fn the_state_hash_of_a_known_history_stays_what_it_is() {
     world.line("n1 decided 1: place a1 on n1 expecting 0");
     world.term = 2;
     let applied = world.apply(Payload::Blank);
-    assert_eq!(applied.rows.len(), 1, "a blank entry writes the counters only");
+    assert_eq!(applied.rows.len(), 2, "a blank entry writes counters and chain only");
     expect![[r#"
-        089da73eecb8ea1e56efdaa33d5e3f60c23ec8bdd79a820af469ed393dfe27a7
+        b2b25531ae40e8dfa8b1ecf703fa792a3cdbb8e10647f491dbddd0aad4904d02
         660aff2d23ef3404efcd1884974e88f4d65fa14b519ce091b0ac6ba3ce866e4d"#]]
     .assert_eq(&format!("{}\n{}", world.state.hash(), world.state.cluster.expect("a cluster").anchor));
 }

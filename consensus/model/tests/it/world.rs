@@ -11,7 +11,7 @@ mod show;
 
 use ed25519_dalek::SigningKey;
 use expect_test::Expect;
-pub use parse::{agent_id, client_id, create};
+pub use parse::{agent_id, client_id, create, nodes};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use symbi_model::agent::Resources;

@@ -1,5 +1,6 @@
 //! Bundles, whole and damaged, and what damaged bundles can still show.
 
+mod agreed;
 mod applied;
 mod bundle;
 mod bytes;

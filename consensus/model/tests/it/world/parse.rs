@@ -3,11 +3,11 @@
 use super::{Proposed, SECRET, START_MS, World, node, profile};
 use std::collections::BTreeSet;
 use symbi_model::agent::{AgentName, AgentState, Recorded, Resources, Spec};
-use symbi_model::command::{Aimed, CreateToken, Enrol, Report, UpdateAgent};
+use symbi_model::command::{Aimed, CreateToken, Enrol, Phase, Report, UpdateAgent};
 use symbi_model::entry::Payload;
 use symbi_model::ledger::Anchor;
 use symbi_model::{
-    AgentId, Applied, ClientId, Command, Epoch, Hash, Incarnation, PolicyNumber, RequestId, TokenId, codec,
+    AgentId, Applied, ClientId, Command, Epoch, Hash, Incarnation, NodeId, PolicyNumber, RequestId, TokenId, codec,
 };
 use uuid::Uuid;
 
@@ -18,6 +18,10 @@ impl World {
         match words.as_slice() {
             ["blank"] => Some(self.apply(Payload::Blank)),
             ["genesis"] => Some(self.genesis()),
+            ["seats", sets @ ..] => {
+                let voters = sets.split(|word| *word == "and").map(nodes).collect();
+                Some(self.apply(Payload::Membership { voters, learners: Vec::new() }))
+            }
             ["term", term] => {
                 self.term = number(term);
                 None
@@ -113,6 +117,10 @@ fn command(words: &[&str]) -> Command {
                 ..profile(index(id))
             },
         },
+        ["seal"] => Command::Seal,
+        ["next", ids @ ..] => Command::Voters { phase: Phase::Next, voters: nodes(ids) },
+        ["settled", ids @ ..] => Command::Voters { phase: Phase::Settled, voters: nodes(ids) },
+        ["aborted", ids @ ..] => Command::Voters { phase: Phase::Aborted, voters: nodes(ids) },
         ["down", id] => Command::NodeDown { node: node(index(id)) },
         ["up", id] => Command::NodeUp { node: node(index(id)) },
         ["token", id, "uses", uses, "until", seconds] => Command::CreateToken(CreateToken {
@@ -258,6 +266,16 @@ fn agent(name: &str) -> AgentName {
 
 fn words_of(words: &[&str]) -> BTreeSet<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Nodes as they are named, by rising id; `unsorted` at the end leaves them as they are named.
+pub fn nodes(words: &[&str]) -> Vec<NodeId> {
+    let names = words.iter().filter(|word| **word != "unsorted");
+    let mut ids: Vec<NodeId> = names.map(|word| node(index(word))).collect();
+    if !words.contains(&"unsorted") {
+        ids.sort_unstable();
+    }
+    ids
 }
 
 fn token(id: &str) -> TokenId {
