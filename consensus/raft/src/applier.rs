@@ -35,6 +35,8 @@ pub struct Progress {
     pub applied: Option<LogId>,
     /// The first entry applied of the highest term; none until one was applied since the start.
     pub term_start: Option<LogId>,
+    /// The index of the last snapshot that was installed, at whatever start; none if none was. What is behind it was applied here.
+    pub installed: Option<u64>,
     /// Where the rows and the lines are.
     pub generation: Arc<Generation>,
 }
@@ -91,7 +93,9 @@ impl<M: Machine> Applier<M> {
             return Err(Error::Recovery { reason });
         }
         let generations = Arc::new(Generations::open(&engine, keys, generation)?);
-        let progress = Progress { applied: last, term_start: None, generation: generations.first() };
+        let installed = engine.get(&keys.installed()).map_err(storage)?;
+        let installed = installed.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let progress = Progress { applied: last, term_start: None, installed, generation: generations.first() };
         let applier = Self {
             keys,
             generations,
@@ -233,8 +237,10 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
             membership: Membership::from(&meta.last_membership),
             root: capture.image.hash(),
         };
+        let installed = applied.map_or(0, |id| id.index);
         let mut batch = WriteBatch::new();
         batch.put(self.keys.applied(), codec::encode(&row));
+        batch.put(self.keys.installed(), installed.to_be_bytes());
         // The disk may make it the state, whatever becomes of this call. If it does not, the next start deletes it.
         capture.generation.keep();
         // The leader counts this replica as far as the snapshot from now on, so a crash must not take it back.
@@ -244,9 +250,17 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
             old.generation.retire();
         }
         let machine = std::mem::replace(&mut self.machine, M::of(capture.image));
+        let progress = Progress {
+            applied,
+            term_start: old.term_start,
+            installed: Some(installed),
+            generation: capture.generation,
+        };
+        // Before the state is shown, so that whoever has seen that is told that it was not made here.
+        self.progress.send_modify(|known| known.installed = progress.installed);
         let image = self.published.send_replace(self.machine.image());
         self.membership = meta.last_membership.clone();
-        self.publish(Progress { applied, term_start: old.term_start, generation: capture.generation });
+        self.publish(progress);
         let held = self.current.lock().unwrap_or_else(PoisonError::into_inner).replace(self.snapshot());
         // Freeing a large state takes as long as loading one.
         self.work.run(move || drop((machine, image, held))).await

@@ -167,6 +167,13 @@ impl<M: Machine> Replica<M> {
         self.shared.image.clone()
     }
 
+    /// The index of the last snapshot that was installed, at whatever start; none if none was. An entry behind it was applied here,
+    /// this time or before. Of a state that was looked at before, it says so too late rather than too early: it never falls.
+    #[must_use]
+    pub fn installed(&self) -> Option<u64> {
+        self.shared.progress.borrow().installed
+    }
+
     /// What the replica says of itself.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {

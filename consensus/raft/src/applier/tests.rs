@@ -49,7 +49,9 @@ async fn a_snapshot_whose_install_was_given_up_is_there_wholly_or_not_at_all() {
         }
         drop(machine);
         disk.crash();
-        assert_eq!(index(&open(&disk).expect("it opens")), if is_written { 9 } else { 3 });
+        let machine = open(&disk).expect("it opens");
+        assert_eq!(index(&machine), if is_written { 9 } else { 3 });
+        assert_eq!(machine.progress().borrow().installed, is_written.then_some(9), "what was not applied here");
     }
 }
 

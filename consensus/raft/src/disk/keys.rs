@@ -4,6 +4,7 @@
 //! 'a' | generation | index | number     a line of an entry              -> the machine's
 //! 'c'                                   the committed log id            -> format::LogId
 //! 'g'                                   the highest generation in use   -> u64, big-endian
+//! 'i'                                   the last snapshot installed     -> its index, u64, big-endian
 //! 'l' | index                           an entry                        -> eight bytes, then entry::Entry
 //! 'm'                                   generation and last applied     -> format::Applied
 //! 'p'                                   the last purged log id          -> format::LogId
@@ -43,6 +44,11 @@ impl Keys {
     /// The highest generation ever used.
     pub fn highest_generation(&self) -> Vec<u8> {
         self.key(b'g', &[])
+    }
+
+    /// The index of the last snapshot that was installed.
+    pub fn installed(&self) -> Vec<u8> {
+        self.key(b'i', &[])
     }
 
     /// The entry at `index`.
