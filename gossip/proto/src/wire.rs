@@ -9,12 +9,14 @@ pub mod join;
 pub mod ledger;
 pub mod message;
 pub mod view;
+pub mod witness;
 
 pub use blob::Blob;
 pub use control::{ControlReply, ControlRequest, Ending, LogTail};
 pub use join::{JoinReply, JoinRequest};
 pub use message::{Attestation, Carried, MessageFrame, MessageReply, Word};
 pub use view::{Usage, View};
+pub use witness::{Signed, Witnessed};
 
 use crate::error::Error;
 use serde::Serialize;

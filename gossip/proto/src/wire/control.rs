@@ -2,6 +2,7 @@
 
 use super::bench::{BenchReply, BenchRequest};
 use super::ledger::{Chunk, Sightings};
+use super::witness::{Signed, Witnessed};
 use super::{FRAME_BYTES, coded};
 use crate::session::Kind;
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,13 @@ pub enum ControlRequest {
         /// The last.
         high: DecisionId,
     },
+    /// I have signed these checkpoints.
+    Witness(Vec<Signed>),
+    /// Which hops of fewer than so many records do you know, the latest first, and what is the last checkpoint that was witnessed?
+    Witnessed {
+        /// How many records.
+        before: u64,
+    },
 }
 
 /// What a member replies.
@@ -179,6 +187,10 @@ pub enum ControlReply {
     },
     /// The node does not know such a request: its version is older, or the bytes are none. Nothing was done.
     Unsupported,
+    /// The signatures were looked at.
+    Heard,
+    /// Hops, the latest first, as many as a frame takes, and behind them the last checkpoint that was witnessed.
+    Witnessed(Vec<Witnessed>),
 }
 
 /// The last lines of an agent's log, as many as one frame takes.

@@ -1,14 +1,14 @@
 //! The bytes of every message, one of each variant at least: the format is a promise to nodes of other versions.
 
 use crate::fixture::{
-    agent, agent_id, cluster, cnf, decision, message, node, party, profile, request, sessions, token,
+    agent, agent_id, cluster, cnf, decision, key, message, node, party, profile, request, sessions, token,
 };
 use expect_test::expect_file;
 use std::fmt::{Debug, Write};
 use symbi_model::ledger::{Entry as LedgerEntry, Fate, Kind as LedgerKind, Line};
 use symbi_model::node::Membership;
 use symbi_model::outcome::Limit;
-use symbi_model::{Epoch, GroupId, Hash, Outcome, PolicyNumber, Refusal};
+use symbi_model::{Checkpoint, Epoch, GroupId, Hash, Outcome, PolicyNumber, Refusal};
 use symbi_proto::Error;
 use symbi_proto::join::{Joiner, Member, welcome};
 use symbi_proto::session::{Id, Initiator, Kind, respond};
@@ -18,7 +18,7 @@ use symbi_proto::wire::ledger::{Anchored, Chunk, Sighting, Sightings};
 use symbi_proto::wire::message::Parting;
 use symbi_proto::wire::{
     Attestation, Blob, Carried, ControlReply, ControlRequest, Ending, JoinReply, JoinRequest, LogTail, MessageFrame,
-    MessageReply, Word,
+    MessageReply, Signed, Witnessed, Word,
 };
 
 /// A message with its two functions.
@@ -81,7 +81,35 @@ fn control_requests() -> Vec<ControlRequest> {
     .into_iter()
     .chain(bench_requests())
     .chain([ControlRequest::Decisions { low: decision(), high: decision() }])
+    .chain([ControlRequest::Witness(vec![signed()]), ControlRequest::Witnessed { before: 300 }])
     .collect()
+}
+
+/// A checkpoint of two sets of voters, which names the second one.
+fn checkpoint() -> Checkpoint {
+    Checkpoint {
+        cluster: cluster(),
+        generation: 1,
+        group: GroupId(0),
+        gate: 2,
+        size: 300,
+        root: Hash([1; 32]),
+        head: Hash([2; 32]),
+        index: 290,
+        term: 3,
+        time_ms: 1_763_700_000_000,
+        state: Hash([3; 32]),
+        voters: vec![vec![node(1)], vec![node(1), node(2)]],
+        next: Some(vec![node(1), node(2)]),
+        hop: Hash([4; 32]),
+        hops: true,
+    }
+}
+
+/// A voter's signature on it.
+fn signed() -> Signed {
+    let claim = checkpoint().claim();
+    Signed { claim, signature: Blob(claim.sign(&key(1)).to_vec()) }
 }
 
 /// What a run with layers asks of its sink.
@@ -165,6 +193,9 @@ fn control_replies() -> Vec<ControlReply> {
     replies.extend(bench_replies());
     replies.push(ControlReply::Decisions { ids: vec![decision()], more: true });
     replies.push(ControlReply::Unsupported);
+    replies.push(ControlReply::Heard);
+    let signatures = vec![(node(1), signed().signature)];
+    replies.push(ControlReply::Witnessed(vec![Witnessed { checkpoint: checkpoint(), signatures }]));
     replies
 }
 
