@@ -2,16 +2,19 @@
 //!
 //! [`plan`] is pure and says the one next step; the leader carries it out, looks again, and so comes to rest. Voters go from
 //! one to three to five, always by a pair of learners in one joint change. A death changes nothing here, and neither does
-//! anything while a change is on its way. A removed voter leaves by itself, one at a time, after a learner has taken its
+//! anything while a change is on its way. Before the voters change, the audit chain says who is to follow, and those who vote now
+//! witness it: so trust passes from one set to the next. A removed voter leaves by itself, one at a time, after a learner has taken its
 //! place if there is one that can.
 
+mod naming;
 mod observer;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use observer::Observer;
+pub use view::{Candidate, Change, Naming, Replication, Step, View};
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use symbi_model::NodeId;
 use symbi_model::node::Membership;
@@ -21,69 +24,6 @@ pub const JOIN_TIMEOUT: Duration = Duration::from_secs(120);
 /// The most voters.
 pub const VOTERS: usize = 5;
 
-/// A change of the group that the leader's Raft is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Replicates to the node, without a vote.
-    AddLearner(NodeId),
-    /// Gives these learners a vote, all in one joint change.
-    Promote(Vec<NodeId>),
-    /// Replicates to the node no more, and takes its vote if it has one.
-    Remove(NodeId),
-}
-
-/// Who replicates, as the leader's Raft has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Replication {
-    /// Who votes.
-    pub voters: Vec<NodeId>,
-    /// Who replicates without a vote, and up to which index it is known to have the log.
-    pub learners: BTreeMap<NodeId, u64>,
-    /// The last index of the leader's log.
-    pub last_log: u64,
-    /// Whether a change is on its way.
-    pub joint: bool,
-}
-
-/// What a plan is made from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View {
-    /// Every node that was ever enrolled.
-    pub nodes: BTreeMap<NodeId, Candidate>,
-    /// Who votes.
-    pub voters: BTreeSet<NodeId>,
-    /// Who replicates without a vote, and whether it has caught up.
-    pub learners: BTreeMap<NodeId, bool>,
-    /// Whether a change is on its way.
-    pub joint: bool,
-    /// No promotion now: the last one has just failed. Joiners are finished as learners meanwhile.
-    pub hold_promotions: bool,
-}
-
-/// A node, as far as membership is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// How far it has come.
-    pub membership: Membership,
-    /// Whether the leader hears it. (A joiner asks for no grants; that it catches up shows that it lives.)
-    pub healthy: bool,
-    /// It has been joining for [`JOIN_TIMEOUT`].
-    pub overdue: bool,
-    /// The log index that enrolled it: the order of promotion.
-    pub enrolled_at: u64,
-}
-
-/// The next thing to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Change the group.
-    Change(Change),
-    /// Propose that the node's join is finished.
-    FinishJoin(NodeId),
-    /// Propose that the node's join is cleared.
-    ClearJoin(NodeId),
-}
-
 /// The next step, or none if all is as it should be or must wait.
 #[must_use]
 pub fn plan(view: &View) -> Option<Step> {
@@ -92,7 +32,8 @@ pub fn plan(view: &View) -> Option<Step> {
         return None;
     }
     let steps = [drop_removed, replace_removed, clear_join, add_learner, promote, finish_join];
-    steps.into_iter().find_map(|step| step(view))
+    let next = || steps.into_iter().find_map(|step| step(view).and_then(|step| naming::admit(view, step)));
+    naming::settle(view).or_else(next).or_else(|| naming::give_up(view))
 }
 
 /// A learner that was removed, or whose join was cleared, is not replicated to for ever.
@@ -153,7 +94,10 @@ fn ready(view: &View) -> Vec<NodeId> {
 
 /// A joiner is through once it votes, or has caught up and no vote is wanted of it now.
 fn finish_join(view: &View) -> Option<Step> {
-    let through = |node: &NodeId| view.voters.contains(node) || view.learners.get(node) == Some(&true);
+    let named = view.naming.next.iter().filter(|_| !view.naming.is_old && !view.hold_promotions).flatten();
+    let is_to_vote = |node: &NodeId| named.clone().any(|named| named == node);
+    let has_caught_up = |node: &NodeId| view.learners.get(node) == Some(&true);
+    let through = |node: &NodeId| view.voters.contains(node) || (has_caught_up(node) && !is_to_vote(node));
     joining(view).find(|(node, _)| through(node)).map(|(node, _)| Step::FinishJoin(node))
 }
 
@@ -164,14 +108,4 @@ fn joining(view: &View) -> impl Iterator<Item = (NodeId, &Candidate)> {
 
 fn membership(view: &View, node: &NodeId) -> Option<Membership> {
     view.nodes.get(node).map(|candidate| candidate.membership)
-}
-
-impl Candidate {
-    fn is_ready(&self) -> bool {
-        match self.membership {
-            Membership::Joining => true,
-            Membership::Member => self.healthy,
-            Membership::Removed => false,
-        }
-    }
 }

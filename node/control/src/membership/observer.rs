@@ -1,14 +1,18 @@
 //! What a plan needs beside the state: how long joins have lasted, and what the log's end was a moment ago.
 
-use super::{Candidate, JOIN_TIMEOUT, Replication, View};
+use super::JOIN_TIMEOUT;
+use super::view::{Candidate, Naming, Replication, View};
 use crate::placement::Health;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use symbi_model::node::{Liveness, Membership};
-use symbi_model::{NodeId, State};
+use symbi_model::state::Ruling;
+use symbi_model::{Hash, NodeId, State};
 
 /// A learner that has all that was in the log so long ago has caught up: under load nobody ever has its very end.
 const LAG: Duration = Duration::from_millis(500);
+/// A naming of voters that nothing came of for so long is given up.
+const NAMED: Duration = Duration::from_secs(60);
 /// No promotion for so long after one has failed.
 const HOLD: Duration = Duration::from_secs(10);
 
@@ -23,13 +27,22 @@ pub struct Observer {
     old: Option<u64>,
     /// The log's end later on, and when; it becomes the old one in its time.
     recent: Option<(Duration, u64)>,
+    /// The size of the chain when voters were named, and since when that is so.
+    named: Option<(u64, Duration)>,
     /// Until when nobody is promoted.
     hold_until: Duration,
 }
 
 impl Observer {
     /// Looks, and says what a plan is to be made from.
-    pub fn look(&mut self, state: &State, replication: &Replication, health: &Health, now: Duration) -> View {
+    pub fn look(
+        &mut self,
+        state: &State,
+        replication: &Replication,
+        witnessed: Option<Hash>,
+        health: &Health,
+        now: Duration,
+    ) -> View {
         self.remember_joins(state, now);
         self.remember_ends(replication, now);
         let candidate = |(id, node): (&NodeId, &symbi_model::node::Node)| {
@@ -52,6 +65,7 @@ impl Observer {
                 .map(|(node, matched)| (*node, self.caught_up(*node, *matched, replication.last_log)))
                 .collect(),
             joint: replication.joint,
+            naming: self.naming(state, witnessed, now),
             hold_promotions: now < self.hold_until,
         }
     }
@@ -59,6 +73,20 @@ impl Observer {
     /// A promotion has failed: joiners must not wait for the next one.
     pub fn promotion_failed(&mut self, now: Duration) {
         self.hold_until = now + HOLD;
+    }
+
+    /// Who rules and who is to follow; `witnessed` is the digest of the last hop that was.
+    fn naming(&mut self, state: &State, witnessed: Option<Hash>, now: Duration) -> Naming {
+        let Ruling { voters, next } = state.chain.ruling.clone();
+        let hop = state.hop.as_deref().filter(|_| next.is_some());
+        let named = hop.map(|hop| self.named.filter(|(size, _)| *size == hop.size).unwrap_or((hop.size, now)));
+        self.named = named;
+        Naming {
+            ruling: voters,
+            next,
+            is_witnessed: hop.is_some_and(|hop| witnessed == Some(hop.digest())),
+            is_old: named.is_some_and(|(_, since)| now.saturating_sub(since) >= NAMED),
+        }
     }
 
     fn remember_joins(&mut self, state: &State, now: Duration) {

@@ -2,6 +2,9 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use symbi_model::command::Phase;
+use symbi_model::planted::{Defect, plant};
 
 fn node(number: u8) -> NodeId {
     NodeId([number; 32])
@@ -18,6 +21,22 @@ fn cluster(nodes: u8, voters: u8) -> View {
         voters: (1..=voters).map(node).collect(),
         learners: (voters + 1..=nodes).map(|number| (node(number), true)).collect(),
         ..View::default()
+    }
+}
+
+/// The next step, once the audit chain says of the voters what it must.
+fn plan(view: &View) -> Option<Step> {
+    let ruling = view.seats();
+    let mut view = View { naming: Naming { ruling, ..Naming::default() }, ..view.clone() };
+    match super::plan(&view) {
+        Some(Step::Voters(Phase::Next, next)) => {
+            view.naming.next = Some(next);
+            let waits = super::plan(&view);
+            assert!(!matches!(waits, Some(Step::Change(Change::Promote(_)))), "nobody has witnessed it");
+            view.naming.is_witnessed = true;
+            super::plan(&view)
+        }
+        step => step,
     }
 }
 
@@ -191,9 +210,73 @@ fn carry_out(view: &mut View, step: Step) {
             assert!(view.learners.remove(&node).is_some() || view.voters.remove(&node));
             assert!(!view.voters.is_empty());
         }
+        Step::Voters(..) => unreachable!("the chain is told in `plan`"),
         Step::FinishJoin(node) => view.nodes.get_mut(&node).expect("known").membership = Membership::Member,
         Step::ClearJoin(node) => view.nodes.get_mut(&node).expect("known").membership = Membership::Removed,
     }
+}
+
+/// One member that votes and two learners, as the audit chain has it.
+fn named(next: Option<&[u8]>, is_witnessed: bool) -> View {
+    let mut view = cluster(3, 1);
+    let next = next.map(|next| next.iter().map(|number| node(*number)).collect());
+    view.naming = Naming { ruling: vec![node(1)], next, is_witnessed, is_old: false };
+    view
+}
+
+#[test]
+fn voters_are_named_then_witnessed_then_changed_then_settled() {
+    let all = || vec![node(1), node(2), node(3)];
+    let promote = Some(Step::Change(Change::Promote(vec![node(2), node(3)])));
+    assert_eq!(super::plan(&named(None, false)), Some(Step::Voters(Phase::Next, all())));
+    assert_eq!(super::plan(&named(Some(&[1, 2, 3]), false)), None, "those who rule have not witnessed it");
+    let mut view = named(Some(&[1, 2, 3]), true);
+    assert_eq!(super::plan(&view), promote);
+    for number in [2, 3] {
+        view.learners.remove(&node(number));
+        view.voters.insert(node(number));
+    }
+    assert_eq!(super::plan(&view), Some(Step::Voters(Phase::Settled, all())));
+    view.naming = Naming { ruling: all(), ..Naming::default() };
+    assert_eq!(super::plan(&view), None);
+    plant(Some(Defect::VotersUnwitnessed));
+    let unsound = super::plan(&named(Some(&[1, 2, 3]), false));
+    plant(None);
+    assert_eq!(unsound, promote, "the defect was planted");
+}
+
+#[test]
+fn a_naming_that_something_else_is_wanted_of_is_given_up_at_once_and_one_of_which_nothing_comes_after_a_while() {
+    let mut view = named(Some(&[1, 2, 3]), true);
+    view.nodes.insert(node(2), Candidate { healthy: false, ..candidate(Membership::Member, 2) });
+    assert_eq!(super::plan(&view), None, "it may come back");
+    view.naming.is_old = true;
+    assert_eq!(super::plan(&view), Some(Step::Voters(Phase::Aborted, vec![node(1), node(2), node(3)])));
+    let mut view = named(Some(&[1, 3]), false);
+    assert_eq!(super::plan(&view), Some(Step::Voters(Phase::Aborted, vec![node(1), node(3)])));
+    view.voters = BTreeSet::from([node(1), node(3)]);
+    view.learners.remove(&node(3));
+    assert_eq!(super::plan(&view), None, "Raft has gone over: it is settled as soon as it is witnessed");
+}
+
+#[test]
+fn voters_that_were_never_named_are_named_afterwards() {
+    let mut view = cluster(3, 3);
+    view.naming.ruling = vec![node(1)];
+    assert_eq!(super::plan(&view), Some(Step::Voters(Phase::Next, vec![node(1), node(2), node(3)])));
+}
+
+#[test]
+fn who_is_about_to_vote_is_finished_afterwards_and_nobody_else_waits_for_a_naming() {
+    let mut view = named(Some(&[1, 2, 3]), false);
+    set(&mut view, 3, Membership::Joining);
+    assert_eq!(super::plan(&view), None);
+    set(&mut view, 4, Membership::Joining);
+    assert_eq!(super::plan(&view), Some(Step::Change(Change::AddLearner(node(4)))));
+    view.learners.insert(node(4), true);
+    assert_eq!(super::plan(&view), Some(Step::FinishJoin(node(4))));
+    view.hold_promotions = true;
+    assert_eq!(super::plan(&view), Some(Step::FinishJoin(node(3))));
 }
 
 proptest! {

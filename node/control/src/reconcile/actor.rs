@@ -65,6 +65,7 @@ impl Actor {
                 Ok(()) = self.ports.leadership.changed() => self.look(),
                 Ok(()) = self.ports.state.changed(), if !self.dirty => self.dirty = true,
                 Ok(()) = self.ports.replication.changed(), if !self.dirty => self.dirty = true,
+                Ok(()) = self.ports.witnessed.changed(), if !self.dirty => self.dirty = true,
             }
         }
     }
@@ -104,7 +105,9 @@ impl Actor {
         let hints = hints(&self.ports.views.borrow(), now);
         let placements = term.plan_placements(&state, &hints, &self.options, now);
         term.planned_by(now, (self.ports.boottime)());
-        let step = term.plan_membership(&state, &self.ports.replication.borrow(), now);
+        let witnessed = *self.ports.witnessed.borrow();
+        let step = term.plan_membership(&state, &self.ports.replication.borrow(), witnessed, now);
+        let seals = term.plan_seal(&state, now);
         let health = term.health(now);
         self.health.send_if_modified(|seen| std::mem::replace(seen, health) != *seen);
         self.carry_out(effects);
@@ -113,6 +116,9 @@ impl Actor {
         }
         if let Some(step) = step {
             self.step(step);
+        }
+        if seals {
+            self.task(task::seal(self.proposer()));
         }
     }
 
@@ -170,6 +176,9 @@ impl Actor {
             Step::Change(change) => {
                 let port = self.ports.changes.clone();
                 self.task(task::change(port, change, self.options.change_deadline));
+            }
+            Step::Voters(phase, voters) => {
+                self.task(task::finish(self.proposer(), Command::Voters { phase, voters }));
             }
             Step::FinishJoin(node) => self.task(task::finish(self.proposer(), Command::FinishJoin { node })),
             Step::ClearJoin(node) => self.task(task::finish(self.proposer(), Command::ClearJoin { node })),

@@ -19,7 +19,9 @@ pub(super) enum Done {
         /// How many were done.
         done: usize,
     },
-    /// A change of the group, or what came of a join.
+    /// A seal of the audit chain, whatever came of it.
+    Sealed,
+    /// A change of the group, or what was proposed of joins and voters.
     Stepped {
         /// How.
         end: End,
@@ -125,11 +127,18 @@ pub(super) async fn place(proposer: Proposer, commands: Vec<Command>) -> Done {
     Done::Placed { asked, done }
 }
 
-/// The end of a join.
+/// A seal of the audit chain.
+pub(super) async fn seal(proposer: Proposer) -> Done {
+    let result = proposer.propose(Command::Seal).await;
+    tracing::debug!(?result, "a seal of the audit chain was proposed");
+    Done::Sealed
+}
+
+/// The end of a join, or what the audit chain is to say of voters.
 pub(super) async fn finish(proposer: Proposer, command: Command) -> Done {
     let kind = command.kind();
     let result = proposer.propose(command).await;
-    tracing::info!(%kind, ?result, "the end of a join was proposed");
+    tracing::info!(%kind, ?result, "a step of membership was proposed");
     let done = matches!(&result, Ok(committed) if committed.outcome == Outcome::Done);
     Done::Stepped { end: if done { End::Done } else { End::Failed } }
 }

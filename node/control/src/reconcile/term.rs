@@ -7,7 +7,7 @@ use crate::membership::{self, Observer, Step};
 use crate::placement::{self, Health, Hints};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use symbi_model::{Command, NodeId, State};
+use symbi_model::{Command, Hash, NodeId, State};
 use tokio::sync::oneshot;
 
 /// Between a membership step that was done and the next.
@@ -20,13 +20,16 @@ const REST_MOST: Duration = Duration::from_secs(2);
 /// Between a membership step that failed and the next.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+/// So long a record of the audit chain may be in no checkpoint.
+const SEAL_AFTER: Duration = Duration::from_secs(1);
+
 /// Where a grant's answer goes.
 pub(super) type Reply = oneshot::Sender<Result<Grant, GrantRefused>>;
 
 /// One term in office.
 ///
 /// Invariants:
-/// - at most one portion of a placement plan, and one membership step, is on its way;
+/// - at most one portion of a placement plan, one membership step, and one seal is on its way;
 /// - each request that was not answered has its reply here.
 pub(super) struct Term {
     /// The core of the grants.
@@ -46,6 +49,10 @@ pub(super) struct Term {
     step_after: Duration,
     /// A portion has ended since the last plan: what was refused is to be planned anew.
     left_over: bool,
+    /// A seal is on its way.
+    sealing: bool,
+    /// The size of the last checkpoint, and since when there is something behind it.
+    unsealed: Option<(u64, Duration)>,
     /// The state when placements were last planned, and when that was.
     planned: Option<(State, Duration)>,
     /// How long the last plan took to make.
@@ -68,6 +75,8 @@ impl Term {
             stepping: false,
             step_after: Duration::ZERO,
             left_over: false,
+            sealing: false,
+            unsealed: None,
             planned: None,
             planning: Duration::ZERO,
             unproposed: VecDeque::new(),
@@ -110,6 +119,7 @@ impl Term {
                 self.placing = false;
                 self.left_over = true;
             }
+            Done::Sealed => self.sealing = false,
             Done::Stepped { end } => {
                 self.stepping = false;
                 self.step_after = now + if end == End::Done { AFTER_STEP } else { AFTER_FAILURE };
@@ -183,15 +193,36 @@ impl Term {
     }
 
     /// The next membership step; none while one is on its way.
-    pub(super) fn plan_membership(&mut self, state: &State, replication: &Replication, now: Duration) -> Option<Step> {
+    pub(super) fn plan_membership(
+        &mut self,
+        state: &State,
+        replication: &Replication,
+        witnessed: Option<Hash>,
+        now: Duration,
+    ) -> Option<Step> {
         let health = self.health(now);
-        let view = self.observer.look(state, replication, &health, now);
+        let view = self.observer.look(state, replication, witnessed, &health, now);
         if self.stepping || now < self.step_after {
             return None;
         }
         let step = membership::plan(&view)?;
         self.stepping = true;
         Some(step)
+    }
+
+    /// Whether the chain so far is to be sealed: a record has been behind the last checkpoint for [`SEAL_AFTER`]. A seal's own record is
+    /// in the checkpoint that it closes, so that nothing is left to be sealed in a cluster in which nothing happens.
+    pub(super) fn plan_seal(&mut self, state: &State, now: Duration) -> bool {
+        let closed = state.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        if state.chain.frontier.size() == closed {
+            self.unsealed = None;
+            return false;
+        }
+        let (_, since) = self.unsealed.filter(|(size, _)| *size == closed).unwrap_or((closed, now));
+        self.unsealed = Some((closed, since));
+        let is_due = !self.sealing && now.saturating_sub(since) >= SEAL_AFTER;
+        self.sealing |= is_due;
+        is_due
     }
 
     /// Feeds the grants, and answers who is to be answered; the other effects are the caller's.

@@ -174,3 +174,54 @@ async fn a_join_that_never_finishes_is_cleared_after_two_minutes() {
     let took = world.began.elapsed() - asked;
     assert!(took >= Duration::from_secs(120) && took < Duration::from_secs(122), "{took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_behind_the_last_checkpoint_is_sealed_after_a_second_and_a_seal_is_nothing_to_seal() {
+    let world = World::new("a");
+    let _a = world.asks('a');
+    let is_sealed =
+        |state: &State| state.checkpoint.as_ref().is_some_and(|last| last.size == state.chain.frontier.size());
+    world.until(is_sealed).await;
+    let records = world.state.borrow().counters.audit_records;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.state.borrow().counters.audit_records, records, "an idle cluster adds no record");
+    assert_eq!(world.count("audit.seal"), 1);
+
+    add_agents(&world, 1..=1, 100);
+    world.until(|state| held(state).len() == 1).await;
+    let began = world.began.elapsed();
+    world.until(is_sealed).await;
+    let took = world.began.elapsed() - began;
+    assert!(took >= Duration::from_millis(900) && took <= Duration::from_millis(1_200), "{took:?}");
+    assert_eq!(world.state.borrow().counters.audit_records, records + 2, "a placement and its seal");
+}
+
+#[tokio::test(start_paused = true)]
+async fn voters_change_once_those_who_rule_have_witnessed_who_follows() {
+    let world = World::new("abc");
+    let _nodes = ['a', 'b', 'c'].map(|name| world.asks(name));
+    let only = |voters: &[char]| Replication {
+        voters: voters.iter().map(|name| id(*name)).collect(),
+        learners: ['b', 'c'].iter().filter(|name| !voters.contains(name)).map(|name| (id(*name), 90)).collect(),
+        last_log: 90,
+        joint: false,
+    };
+    world.replication.send_replace(only(&['a']));
+    let named = world.until(|state| state.chain.ruling.next.is_some()).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.count("Promote"), 0, "nobody has witnessed it");
+    world.witness.send_replace(Some(symbi_model::Hash([9; 32])));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.count("Promote"), 0, "another hop was");
+    let hop = named.hop.as_ref().expect("a hop").digest();
+    let began = world.began.elapsed();
+    world.witness.send_replace(Some(hop));
+    world.eventually(|| (world.count("Promote") > 0).then_some(())).await;
+    assert!(world.began.elapsed() - began < Duration::from_millis(200), "no period is waited for");
+
+    world.seat(&['a', 'b', 'c']);
+    world.replication.send_replace(only(&['a', 'b', 'c']));
+    let settled = world.until(|state| state.chain.ruling.next.is_none()).await;
+    assert_eq!(settled.chain.ruling.voters.len(), 3);
+    assert_eq!(world.count("audit.voters: DONE"), 2);
+}

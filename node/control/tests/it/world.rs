@@ -52,6 +52,8 @@ pub struct World {
     pub leadership: watch::Sender<Option<Leadership>>,
     /// Who replicates.
     pub replication: watch::Sender<Replication>,
+    /// Which hop was witnessed last.
+    pub witness: watch::Sender<Option<Hash>>,
     /// The reconciler.
     pub handle: Handle,
     /// When the world began.
@@ -73,6 +75,7 @@ impl World {
         let (confirm, confirms) = mpsc::channel(64);
         let (changes, change_requests) = mpsc::channel(64);
         let (_, views) = watch::channel(BTreeMap::new());
+        let (witness, witnessed) = watch::channel(None);
         let began = Instant::now();
         let ports = Ports {
             state: state_receiver,
@@ -81,13 +84,14 @@ impl World {
             confirm,
             replication: replication_receiver,
             changes,
+            witnessed,
             views,
             boottime: Arc::new(move || began.elapsed()),
         };
         let cancel = CancellationToken::new();
         let (handle, _) = spawn(ports, Options::default(), cancel.clone());
         tokio::spawn(serve(Arc::clone(&inner), state.clone(), asked, confirms, change_requests));
-        Self { inner, state, leadership, replication, handle, began, _cancel: cancel.drop_guard() }
+        Self { inner, state, leadership, replication, witness, handle, began, _cancel: cancel.drop_guard() }
     }
 
     /// What is shared.
@@ -100,6 +104,14 @@ impl World {
         let mut inner = self.lock();
         edit(&mut inner.state);
         inner.state = inner.state.clone().recounted();
+        self.state.send_replace(inner.state.clone());
+    }
+
+    /// Has Raft's voters be these.
+    pub fn seat(&self, voters: &[char]) {
+        let mut inner = self.lock();
+        let voters = vec![voters.iter().map(|name| id(*name)).collect()];
+        inner.apply_payload(Payload::Membership { voters, learners: Vec::new() });
         self.state.send_replace(inner.state.clone());
     }
 
