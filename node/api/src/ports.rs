@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::agent::AgentName;
 use symbi_model::record::{BatchLine, Record};
-use symbi_model::{DecisionId, MessageId, NodeId, State};
+use symbi_model::{Claim, DecisionId, MessageId, NodeId, State};
 use symbi_policy::Account;
+use symbi_proto::wire::Witnessed;
 use symbi_proto::wire::ledger::{Chunk, Sighting};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -21,6 +22,8 @@ pub struct Ports {
     pub state: watch::Receiver<State>,
     /// What this node knows of the group and of its neighbours.
     pub view: watch::Receiver<View>,
+    /// What this node knows of the checkpoints of the audit chain.
+    pub witness: watch::Receiver<Witness>,
     /// Where writes go.
     pub proposals: symbi_control::Proposals,
     /// Who judges.
@@ -31,6 +34,21 @@ pub struct Ports {
     pub wall_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Where the cluster port of this node listens, for join commands.
     pub advertise: std::net::SocketAddr,
+}
+
+/// What this node knows of the checkpoints of the audit chain.
+#[derive(Clone, Debug, Default)]
+pub struct Witness {
+    /// Every hop, by size, with its signatures.
+    pub hops: Arc<[Witnessed]>,
+    /// The last others that were witnessed, by size.
+    pub last: Vec<Witnessed>,
+    /// The first hop that three voters or more have signed: what is worth keeping elsewhere.
+    pub pin: Option<Claim>,
+    /// How many records the last witnessed checkpoint covers; 0 if there is none.
+    pub witnessed: u64,
+    /// How many times a voter has signed another history than this node's.
+    pub conflicts: u64,
 }
 
 /// What this node knows of the group and of its neighbours, at one moment.

@@ -180,6 +180,7 @@ fn overview(status: &Value) -> String {
             status["age_ms"].as_u64().map_or_else(|| "never".to_owned(), ago),
             cell(&cluster["anchor"]),
         ),
+        format!("WITNESS to record {}  pin {}", audit["witnessed"], cell(&cluster["pin"])),
     ];
     let problems = status["problems"].as_array().into_iter().flatten();
     lines.extend(problems.map(|problem| format!("PROBLEM {}", cell(problem))));

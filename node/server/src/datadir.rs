@@ -9,6 +9,7 @@
 //! | `join.pending` | which token a join has begun with | from the proof of the token until the node is a member |
 //! | `cluster.json` | which cluster, and how to find it again | after the empty database, before Raft starts |
 //! | `admin.token` | the first API token, 0600 | on the node that bootstraps |
+//! | `witness/` | what the node has signed of the audit chain, and what the voters have | every checkpoint; synced before it signs |
 //! | `db/`, `run/`, `api.sock` | the database, the sandboxes' files, the local interface | |
 //!
 //! Not here: what is replicated.

@@ -14,3 +14,4 @@ pub mod options;
 mod proposer;
 pub mod run;
 mod wiring;
+mod witness;

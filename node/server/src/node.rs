@@ -2,6 +2,7 @@
 //!
 //! The same code runs in production and in simulations; what differs comes in as [`Parts`].
 
+mod endings;
 mod introduce;
 mod open_gate;
 
@@ -11,8 +12,10 @@ use crate::enrolment;
 use crate::failure::{self, Failure};
 use crate::proposer::{self, LeaderClocks};
 use crate::wiring::{calls, inbound, leading, ledgers, link, peers, remote, roster, view};
+use crate::witness;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
+use endings::{stopped_for_good, storage};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -69,6 +72,10 @@ impl Config {
 pub struct Parts {
     /// The storage.
     pub engine: Arc<dyn symbi_store::Engine>,
+    /// The folder of what must not be lost with the storage.
+    pub files: Arc<dyn symbi_store::Files>,
+    /// Told of each checkpoint that this node signs.
+    pub signs: witness::Signs,
     /// The sandboxes.
     pub driver: Arc<dyn symbi_sandbox::Driver>,
     /// The clocks.
@@ -106,7 +113,7 @@ pub struct Node {
     /// The storage, which knows why the replica stopped if that was the disk's fault. Let go of before the replica is.
     engine: Arc<dyn symbi_store::Engine>,
     /// Why a part of it has ended that must not.
-    fatal: watch::Receiver<Option<String>>,
+    fatal: watch::Receiver<Option<Failure>>,
     /// Every task.
     tracker: TaskTracker,
     /// Ends every task.
@@ -136,7 +143,7 @@ struct Core {
     /// Says that parts may end now.
     stopping: CancellationToken,
     /// Told when a part has ended that must not.
-    fatal: watch::Sender<Option<String>>,
+    fatal: watch::Sender<Option<Failure>>,
 }
 
 impl Node {
@@ -147,11 +154,13 @@ impl Node {
     pub async fn start(config: Config, parts: Parts, network: Endpoint) -> Result<Self, Failure> {
         let Endpoint { handle: net, inbox } = network;
         let engine = parts.engine.clone();
+        let folder = witness::Folder::open(parts.files, &*engine)?;
         let core = Core::start(&config, parts.engine, parts.clocks, net).await?;
+        let witness = core.witness(folder, parts.signs, config.raft.work)?;
         let (admission, proposals) = core.proposer();
         let (granted_tell, granted) = watch::channel(None);
         let (view, hints) = core.view(config.boot, parts.meter, inbox.gossip, granted);
-        let control = core.control(hints, &proposals);
+        let control = core.control(hints, &witness, &proposals);
         let remote = remote::Remote { node: core.id, raft: core.raft.clone(), net: core.net.clone(), control };
         let host =
             core.host(&config, (parts.driver, engine.clone()), parts.observer, &proposals, &remote, granted_tell);
@@ -165,6 +174,7 @@ impl Node {
             host: host.clone(),
             gate: core.gate.clone(),
             wall_ms: core.clocks.wall_ms.clone(),
+            witness: witness.clone(),
             sink: bench::Sink::new(core.sink(&engine), move || received.counts().messages_attested),
         };
         let (tasks, cancel) = (&core.tracker, &core.cancel);
@@ -199,6 +209,7 @@ impl Node {
             node: core.id,
             state: core.raft.state(),
             view,
+            witness: witness.known(),
             proposals: proposals.clone(),
             gate: core.gate.clone(),
             calls,
@@ -216,19 +227,16 @@ impl Node {
         let (mut status, mut fatal) = (self.raft.status(), self.fatal.clone());
         let why = tokio::select! {
             stopped = status.wait_for(|status| status.stopped.is_some()) => {
-                stopped.ok().and_then(|status| status.stopped.clone()).unwrap_or_else(|| "the replica is gone".to_owned())
+                let why = stopped.ok().and_then(|status| status.stopped.clone());
+                stopped_for_good(why.unwrap_or_else(|| "the replica is gone".to_owned()))
             }
             ended = fatal.wait_for(Option::is_some) => {
-                ended.ok().and_then(|why| why.clone()).unwrap_or_else(|| "an internal task is gone".to_owned())
+                let why = ended.ok().and_then(|why| why.clone());
+                why.unwrap_or_else(|| stopped_for_good("an internal task is gone".to_owned()))
             }
         };
         // A disk that failed is the cause of whatever else there is to say.
-        let disk = self.engine.failure().and_then(|error| failure::of_disk(&error));
-        disk.unwrap_or_else(|| {
-            Failure::new(10, "REPLICA_STOPPED", "this node's replica has stopped for good")
-                .why(why)
-                .fix("look at the disk, then start the node again: nothing that was acknowledged is lost")
-        })
+        self.engine.failure().and_then(|error| failure::of_disk(&error)).unwrap_or(why)
     }
 
     /// Stops in order.
@@ -267,14 +275,14 @@ impl Core {
         // Before it takes part in anything: a program that is too old could be elected, and could not read what it has.
         let saved = symbi_raft::saved_gate(&*engine);
         open_gate::check(
-            saved.map_err(|error| open_gate::storage(&*engine, &symbi_raft::Error::from(error)))?.unwrap_or_default(),
+            saved.map_err(|error| storage(&*engine, &symbi_raft::Error::from(error)))?.unwrap_or_default(),
         )?;
         let link = Arc::new(link::RaftLink { net: net.clone() });
         let started = symbi_raft::start(config.raft.clone(), engine.clone(), link).await;
-        let raft = started.map_err(|error| open_gate::storage(&*engine, &error))?;
+        let raft = started.map_err(|error| storage(&*engine, &error))?;
         open_gate::check(raft.state().borrow().counters.gate)?;
         if let Some(genesis) = &config.genesis {
-            raft.bootstrap(genesis.clone()).await.map_err(|error| open_gate::storage(&*engine, &error))?;
+            raft.bootstrap(genesis.clone()).await.map_err(|error| storage(&*engine, &error))?;
         }
         let id = config.node();
         let times = symbi_policy::Clocks { wall_ms: clocks.wall_ms.clone(), boottime: clocks.boottime.clone() };
@@ -292,9 +300,34 @@ impl Core {
             let ended = tokio::spawn(part).await;
             if !stopping.is_cancelled() {
                 let why = ended.map_or_else(|error| error.to_string(), |()| "it ended unexpectedly".to_owned());
-                fatal.send_replace(Some(format!("{name} has ended: {why}")));
+                let failure = stopped_for_good(format!("{name} has ended: {why}"));
+                // What it has said itself says more.
+                fatal.send_if_modified(|told| {
+                    let is_first = told.is_none();
+                    told.get_or_insert(failure);
+                    is_first
+                });
             }
         });
+    }
+
+    /// What signs this node's checkpoints, and collects the signatures of others.
+    fn witness(
+        &self,
+        folder: witness::Folder,
+        signs: witness::Signs,
+        work: symbi_raft::Work,
+    ) -> Result<witness::Handle, Failure> {
+        let (key, raft, net) = (self.key.clone(), self.raft.clone(), self.net.clone());
+        let sources = witness::Sources { node: self.id, key, raft, net, folder, signs, work };
+        let (handle, actor) = witness::new(sources)?;
+        let (cancel, fatal) = (self.cancel.clone(), self.fatal.clone());
+        self.part("the witness", async move {
+            if let Err(failure) = actor.run(cancel).await {
+                fatal.send_replace(Some(failure));
+            }
+        });
+        Ok(handle)
     }
 
     /// The way of commands to the log, and what the leader admits to it.
@@ -302,7 +335,7 @@ impl Core {
         let (compare, admission) =
             LeaderClocks::new(self.key.clone(), self.clocks.wall_ms.clone(), self.raft.clone(), self.net.clone());
         self.part("the comparison of clocks", compare.run(self.cancel.clone()));
-        let (cluster, keep_cluster) = cluster_id(&self.raft, self.cancel.clone());
+        let (cluster, keep_cluster) = proposer::cluster_id(&self.raft, self.cancel.clone());
         self.tracker.spawn(keep_cluster);
         let ports = proposer::Ports {
             node: self.id,
@@ -345,6 +378,7 @@ impl Core {
     fn control(
         &self,
         views: watch::Receiver<view::Hints>,
+        witness: &witness::Handle,
         proposals: &symbi_control::Proposals,
     ) -> symbi_control::Handle {
         let (leading, keep_leading) = leading::follow(&self.raft, self.cancel.clone());
@@ -360,6 +394,7 @@ impl Core {
             proposals: proposals.clone(),
             confirm,
             replication: leading.replication,
+            witnessed: witness.hop(),
             changes,
             views,
             boottime: self.clocks.boottime.clone(),
@@ -438,27 +473,6 @@ impl Core {
         self.part("the answers to HTTP", answers.run(asked, self.tracker.clone(), self.cancel.clone()));
         calls
     }
-}
-
-/// The cluster's id once it is known, and the future that waits for it.
-fn cluster_id(
-    raft: &symbi_raft::Handle,
-    cancel: CancellationToken,
-) -> (watch::Receiver<Option<symbi_model::ClusterId>>, impl Future<Output = ()> + Send + 'static) {
-    let (known, watched) = watch::channel(None);
-    let mut state = raft.state();
-    let keep = async move {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => {}
-            state = state.wait_for(|state| state.cluster.is_some()) => {
-                if let Ok(state) = state {
-                    known.send_replace(state.cluster.as_ref().map(|cluster| cluster.id));
-                }
-            }
-        }
-    };
-    (watched, keep)
 }
 
 /// The genesis entry of a new cluster, encoded.

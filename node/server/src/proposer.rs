@@ -186,3 +186,24 @@ async fn led(ports: &Ports, room: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     }
     room
 }
+
+/// The cluster's id once it is known, and the future that waits for it.
+pub fn cluster_id(
+    raft: &symbi_raft::Handle,
+    cancel: CancellationToken,
+) -> (watch::Receiver<Option<ClusterId>>, impl Future<Output = ()> + Send + 'static) {
+    let (known, watched) = watch::channel(None);
+    let mut state = raft.state();
+    let keep = async move {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => {}
+            state = state.wait_for(|state| state.cluster.is_some()) => {
+                if let Ok(state) = state {
+                    known.send_replace(state.cluster.as_ref().map(|cluster| cluster.id));
+                }
+            }
+        }
+    };
+    (watched, keep)
+}

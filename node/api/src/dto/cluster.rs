@@ -1,6 +1,6 @@
 //! The cluster and its nodes, as `cluster status` and `node ls` show them.
 
-use crate::ports::View;
+use crate::ports::{View, Witness};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -67,6 +67,9 @@ pub struct Identity {
     pub name: String,
     /// The hash of its genesis, to verify bundles against.
     pub anchor: String,
+    /// The digest of the first checkpoint that three voters or more have signed, to be kept elsewhere and verified against as well; null
+    /// before there is one.
+    pub pin: Option<String>,
 }
 
 /// The audit chain's length and end.
@@ -76,6 +79,10 @@ pub struct Audit {
     pub records: u64,
     /// The hash of the last one.
     pub head: String,
+    /// Up to which record, counted from the genesis on, a majority of the voters has signed; 0 for none.
+    pub witnessed: u64,
+    /// How many times the answering node has seen a voter sign another history than its own.
+    pub conflicts: u64,
 }
 
 /// A node, as the answering node hears it.
@@ -140,16 +147,23 @@ pub struct Usage {
 
 /// The status, from what one node has.
 #[must_use]
-pub fn status(own: &NodeId, state: &State, view: &View) -> Status {
+pub fn status(own: &NodeId, state: &State, view: &View, witness: &Witness) -> Status {
     let cluster = state.cluster.as_ref();
     let leader = leader(view);
     let (lines, quorum) = (nodes(own, state, view), quorum(own, view, None));
-    let problems = problems(leader.is_some(), &quorum, &lines);
+    let mut problems = problems(leader.is_some(), &quorum, &lines);
+    if witness.conflicts > 0 {
+        problems.push(
+            "a voter has signed another history than this node's: see witness/evidence in its data directory"
+                .to_owned(),
+        );
+    }
     Status {
         cluster: Identity {
             id: cluster.map(|cluster| cluster.id.to_string()).unwrap_or_default(),
             name: cluster.map(|cluster| cluster.name.clone()).unwrap_or_default(),
             anchor: cluster.map(|cluster| cluster.anchor.to_string()).unwrap_or_default(),
+            pin: witness.pin.map(|pin| pin.digest.to_string()),
         },
         leader: leader.and_then(|id| state.nodes.get(&id)).map(|node| node.name.clone()),
         term: view.term,
@@ -158,7 +172,12 @@ pub fn status(own: &NodeId, state: &State, view: &View) -> Status {
         age_ms: view.leader_heard.map(millis),
         nodes: lines,
         policy_set: state.counters.policy_set.0,
-        audit: Audit { records: state.counters.audit_records, head: state.counters.audit_head.to_string() },
+        audit: Audit {
+            records: state.counters.audit_records,
+            head: state.counters.audit_head.to_string(),
+            witnessed: witness.witnessed,
+            conflicts: witness.conflicts,
+        },
         healthy: problems.is_empty(),
         problems,
         quorum,

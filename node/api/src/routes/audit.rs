@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 mod bundle;
+mod checkpoints;
 mod entries;
 
 use bundle::Ledgers;

@@ -36,7 +36,8 @@ pub async fn identity(Shared(app): Shared<App>) -> Json<Value> {
 /// `GET /api/v1/cluster`: what the answering node has, and how old that is.
 pub async fn status(Shared(app): Shared<App>, _: Caller) -> Json<Status> {
     let (state, view) = (app.ports.state.borrow().clone(), app.ports.view.borrow().clone());
-    Json(cluster::status(&app.ports.node, &state, &view))
+    let witness = app.ports.witness.borrow().clone();
+    Json(cluster::status(&app.ports.node, &state, &view, &witness))
 }
 
 /// `GET /api/v1/nodes`.

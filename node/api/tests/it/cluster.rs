@@ -125,7 +125,8 @@ async fn the_status_of_a_cluster_of_one() {
           "cluster": {
             "id": "00000000-0000-0000-0000-0000000000c1",
             "name": "symbi",
-            "anchor": "64 hex digits"
+            "anchor": "64 hex digits",
+            "pin": null
           },
           "leader": "n1",
           "term": 1,
@@ -160,7 +161,9 @@ async fn the_status_of_a_cluster_of_one() {
           "policy_set": 1,
           "audit": {
             "records": 1,
-            "head": "64 hex digits"
+            "head": "64 hex digits",
+            "witnessed": 0,
+            "conflicts": 0
           },
           "healthy": true,
           "problems": [],

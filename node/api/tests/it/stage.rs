@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use symbi_api::auth::Listener;
-use symbi_api::ports::{AuditLine, Call, Decided, Ports, Traced, View};
+use symbi_api::ports::{AuditLine, Call, Decided, Ports, Traced, View, Witness};
 use symbi_host::{Ending, TellStatus};
 use symbi_model::agent::Resources;
 use symbi_model::command::Genesis;
@@ -268,6 +268,7 @@ impl Stage {
             node,
             state: watched,
             view: viewed,
+            witness: watch::channel(Witness::default()).1,
             proposals,
             gate: gate.clone(),
             calls,

@@ -60,9 +60,9 @@ fn the_nodes_as_json_are_what_the_node_says() {
 
 fn status() -> Value {
     json!({
-        "cluster": { "id": "0192", "name": "prod", "anchor": "aa".repeat(32) },
+        "cluster": { "id": "0192", "name": "prod", "anchor": "aa".repeat(32), "pin": "bb".repeat(32) },
         "leader": "n1", "term": 7, "commit_index": 91204, "applied_index": 91203, "age_ms": 20,
-        "nodes": nodes(), "policy_set": 18, "audit": { "records": 55913, "head": "0123456789abcdef".repeat(4) },
+        "nodes": nodes(), "policy_set": 18, "audit": { "records": 55913, "head": "0123456789abcdef".repeat(4), "witnessed": 55909, "conflicts": 0 },
         "healthy": false, "problems": ["n3 is down"],
         "quorum": { "voters": 2, "heard": 2, "survives": 0 }, "node": "n1", "version": "0.1.0"
     })
@@ -77,6 +77,7 @@ fn the_status_of_a_cluster_that_is_not_well() {
             CLUSTER prod  id 0192  UNHEALTHY  leader n1 (term 7)  commit 91204  audit head 55913 0123456789ab
             QUORUM  2/2 voters, survives 0 failures   policies v18   version 0.1.0
             HERE    applied 91203  leader heard now  anchor aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+            WITNESS to record 55909  pin bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
             PROBLEM n3 is down
 
             NODE  ROLE          STATE  ADDR           VER    RTT    CPU  MEM  AGENTS  SANDBOX  LAST

@@ -1,7 +1,7 @@
 //! Whether this program may run in a cluster at all: one that is older than the gate that is open could not read what the log or the
 //! state holds.
 
-use crate::failure::{self, Failure};
+use crate::failure::Failure;
 use std::error::Error;
 use std::io;
 use symbi_model::{codec, gate};
@@ -14,19 +14,8 @@ pub(super) fn check(open: u32) -> Result<(), Failure> {
     if open <= gate::spoken() { Ok(()) } else { Err(too_high(open)) }
 }
 
-/// Why there is no replica: the disk's own fault first, which is no reason to give up what it holds.
-pub(super) fn storage(engine: &dyn symbi_store::Engine, error: &symbi_raft::Error) -> Failure {
-    let holds = || {
-        Failure::new(10, "STORAGE", "the replica cannot start from its database").because(error).fix(
-            "keep the directory as evidence; start a new node: another --data-dir, another --name, and --join with a token",
-        )
-    };
-    let disk = engine.failure().and_then(|error| failure::of_disk(&error));
-    disk.or_else(|| behind(error)).unwrap_or_else(holds)
-}
-
 /// The same where the state cannot even be read, because of a row that only a higher gate has.
-fn behind(error: &(dyn Error + 'static)) -> Option<Failure> {
+pub(super) fn behind(error: &(dyn Error + 'static)) -> Option<Failure> {
     if let Some(codec::Error::Version { found, .. }) = error.downcast_ref() {
         return Some(too_high((*found).into()));
     }

@@ -67,6 +67,7 @@ impl Running {
             let router = symbi_api::router(node.api.clone(), vec![announcer.cluster.node_name.clone()]);
             tasks.spawn(http.serve(router, cancel.clone()));
             announcer.announce(&node).await?;
+            announce_pin(&node).await;
             std::future::pending().await
         };
         let ended: Result<Stopped, Ended> = tokio::select! {
@@ -125,6 +126,19 @@ fn tidied(data: &DataDir, ended: Ended) -> Failure {
     match ended {
         Ended::Failed(failure) | Ended::Refused(failure) => failure,
         Ended::Expired(failure) => data.forget().err().unwrap_or(failure),
+    }
+}
+
+/// Says the pin as soon as there is one: what is to be kept elsewhere.
+async fn announce_pin(node: &Node) {
+    let mut witness = node.api.witness.clone();
+    if let Ok(known) = witness.wait_for(|known| known.pin.is_some()).await
+        && let Some(pin) = known.pin
+    {
+        eprintln!(
+            "audit pin: {} (three voters have signed it: keep it elsewhere, for `audit verify --pin`)",
+            pin.digest
+        );
     }
 }
 

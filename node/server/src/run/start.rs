@@ -203,8 +203,11 @@ impl Start {
                     .fix("check that this user can write to run/ in the data directory and that /proc is mounted")
             },
         )?;
+        let files = symbi_store::files::Folder::open(&self.data.dir("witness")?).map_err(|error| database(&error))?;
         Ok(Parts {
             engine: Arc::new(engine),
+            files: Arc::new(files),
+            signs: Arc::new(|_| {}),
             driver: Arc::new(symbi_sandbox::Builtin::over(driver)),
             clocks: Clocks::system(),
             meter: measure::meter(&self.data.file("")),

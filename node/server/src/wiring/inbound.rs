@@ -92,6 +92,8 @@ pub struct Server {
     pub gate: symbi_policy::Gate,
     /// The clock.
     pub wall_ms: WallMs,
+    /// What collects signatures on checkpoints.
+    pub witness: crate::witness::Handle,
     /// Where other nodes' bench runs send.
     pub sink: crate::bench::Sink,
 }
@@ -159,6 +161,11 @@ impl Server {
             }
             ControlRequest::Ledger { from } => ledgers::tell_lines(&self.host.ledger(), from).await,
             ControlRequest::Message { prefix } => ledgers::tell_messages(&self.host.ledger(), &prefix).await,
+            ControlRequest::Witness(signed) => {
+                self.witness.hear(from, signed);
+                ControlReply::Heard
+            }
+            ControlRequest::Witnessed { before } => ControlReply::Witnessed(self.witness.tell(before)),
             ControlRequest::WhyAgent { agent } => ControlReply::WhyAgent(self.remote.why_here(&agent)),
         }
     }

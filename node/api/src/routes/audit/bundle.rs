@@ -1,10 +1,10 @@
-//! A bundle: this node's chain up to one log index, the keys and the policy sets as of that index, and the ledgers of all nodes
+//! A bundle: the checkpoints of this node's chain and the chain itself up to one log index, the keys and the policy sets as of that index, and the ledgers of all nodes
 //! that answer. It leaves in pieces as it is made; no more than a piece is in memory.
 //!
 //! The ledgers are asked for a moment after the index is taken: what an anchor of the chain covers on one side was taken in on
 //! the other side before, and has been recorded there since. So the verifier may want it there.
 
-use super::{App, CHUNK, after, entries};
+use super::{App, CHUNK, after, checkpoints, entries};
 use crate::error::Error;
 use crate::ports::{AuditLine, Call, Place};
 use axum::body::Bytes;
@@ -68,6 +68,9 @@ pub async fn export(app: &App, state: &State, ledgers: Ledgers, pieces: mpsc::Se
     };
     let encoder = Encoder::new(Vec::new(), about).map_err(broken)?;
     let mut export = Export { app, state, encoder, pieces };
+    for checkpoint in checkpoints::of(state, app.ports.witness.clone()).await? {
+        export.encoder.checkpoint(checkpoint).map_err(broken)?;
+    }
     export.chain().await?;
     export.keys_and_policies()?;
     if ledgers == Ledgers::All {

@@ -1,0 +1,22 @@
+//! What an operator is told when a node cannot start, or not go on.
+
+use super::open_gate;
+use crate::failure::{self, Failure};
+
+/// That the process must end because a part of it has.
+pub(super) fn stopped_for_good(why: String) -> Failure {
+    Failure::new(10, "REPLICA_STOPPED", "this node's replica has stopped for good")
+        .why(why)
+        .fix("look at the disk, then start the node again: nothing that was acknowledged is lost")
+}
+
+/// Why there is no replica: the disk's own fault first, which is no reason to give up what it holds.
+pub(super) fn storage(engine: &dyn symbi_store::Engine, error: &symbi_raft::Error) -> Failure {
+    let holds = || {
+        Failure::new(10, "STORAGE", "the replica cannot start from its database").because(error).fix(
+            "keep the directory as evidence; start a new node: another --data-dir, another --name, and --join with a token",
+        )
+    };
+    let disk = engine.failure().and_then(|error| failure::of_disk(&error));
+    disk.or_else(|| open_gate::behind(error)).unwrap_or_else(holds)
+}

@@ -1,0 +1,136 @@
+//! The witness: signs the checkpoints of the audit chain that this node's own replica has closed, while it is one of the voters that
+//! they name; and collects what the others have signed, until a majority has.
+//!
+//! What it has signed is in a [`journal`] outside of the database, and synced before it signs: it never signs another history, whatever
+//! becomes of the database. The [`book`] decides what is believed of what others tell. Signatures go straight from voter to voter as
+//! they are made, and once a second again until they are needed no more; who lacks something asks for it.
+
+mod actor;
+mod archive;
+mod book;
+mod entry;
+mod journal;
+mod log;
+
+use crate::failure::{self, Failure};
+use ed25519_dalek::SigningKey;
+use std::sync::Arc;
+use symbi_api::ports::Witness;
+use symbi_model::entry::CONTROL;
+use symbi_model::{Checkpoint, Hash, NodeId};
+use symbi_proto::wire::{Signed, Witnessed};
+use symbi_raft::Work;
+use symbi_store::{Engine, Error, Files};
+use tokio::sync::{mpsc, watch};
+
+/// Signatures of others that wait; with more, they are dropped: they come again.
+const QUEUE: usize = 256;
+/// So many hops are told at once: a frame takes them.
+const TOLD: usize = 128;
+
+/// Who is told of each checkpoint that this node signs: nobody, but in a simulation.
+pub type Signs = Arc<dyn Fn(&Checkpoint) + Send + Sync>;
+
+/// What the witness is made of.
+pub struct Sources {
+    /// This node.
+    pub node: NodeId,
+    /// Its key.
+    pub key: Arc<SigningKey>,
+    /// The replica.
+    pub raft: symbi_raft::Handle,
+    /// The network.
+    pub net: symbi_net::Handle,
+    /// Its files.
+    pub folder: Folder,
+    /// Told of each checkpoint that is signed, before anybody else is.
+    pub signs: Signs,
+    /// Where it waits for the disk.
+    pub work: Work,
+}
+
+/// The witness's other side.
+#[derive(Clone)]
+pub struct Handle {
+    /// To the actor.
+    heard: mpsc::Sender<(NodeId, Vec<Signed>)>,
+    /// What is known.
+    known: watch::Receiver<Witness>,
+    /// The digest of the last hop that was witnessed.
+    hop: watch::Receiver<Option<Hash>>,
+}
+
+impl Handle {
+    /// Takes what another voter has signed.
+    pub fn hear(&self, from: NodeId, signed: Vec<Signed>) {
+        // With too many waiting these are dropped: they come again.
+        let _ = self.heard.try_send((from, signed));
+    }
+
+    /// What another node is told that asks for hops of fewer than `before` records.
+    #[must_use]
+    pub fn tell(&self, before: u64) -> Vec<Witnessed> {
+        let known = self.known.borrow();
+        let hops = known.hops.iter().rev().filter(|hop| hop.checkpoint.size < before).take(TOLD);
+        hops.chain(known.last.last()).cloned().collect()
+    }
+
+    /// What is known.
+    #[must_use]
+    pub fn known(&self) -> watch::Receiver<Witness> {
+        self.known.clone()
+    }
+
+    /// The digest of the last hop that was witnessed.
+    #[must_use]
+    pub fn hop(&self) -> watch::Receiver<Option<Hash>> {
+        self.hop.clone()
+    }
+}
+
+/// The witness's files.
+pub struct Folder {
+    /// Where they are.
+    files: Arc<dyn Files>,
+    /// What this node has signed.
+    journal: journal::Journal,
+}
+
+impl Folder {
+    /// Opens them: before the replica is, so that no crash leaves a state in the database and no journal beside it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or was lost.
+    pub fn open(files: Arc<dyn Files>, engine: &dyn Engine) -> Result<Self, Failure> {
+        let journal = journal::Journal::open(files.clone()).map_err(|error| unreadable(&error))?;
+        let has_state = matches!(symbi_raft::saved_index(engine, CONTROL), Ok(Some(_)));
+        if journal.was_there() || !has_state {
+            return Ok(Self { files, journal });
+        }
+        Err(Failure::new(10, "WITNESS_LOST", "what this node has signed of the audit is gone, and its database is not")
+            .why("there is no journal in witness/ in the data directory: this node might sign a second history")
+            .fix(LOST))
+    }
+}
+
+/// The witness over its files, not running yet.
+///
+/// # Errors
+/// When its files cannot be read.
+pub fn new(sources: Sources) -> Result<(Handle, actor::Actor), Failure> {
+    let (heard, inbox) = mpsc::channel(QUEUE);
+    let (known, watched) = watch::channel(Witness::default());
+    let (hop, hops) = watch::channel(None);
+    let actor = actor::Actor::open(sources, inbox, known, hop).map_err(|error| unreadable(&error))?;
+    Ok((Handle { heard, known: watched, hop: hops }, actor))
+}
+
+/// What to do without what was signed.
+const LOST: &str = "check the disk and who owns witness/ in the data directory; if it is lost, start a new node instead: this one may not \
+                    sign again";
+
+fn unreadable(error: &Error) -> Failure {
+    failure::of_disk(error).unwrap_or_else(|| {
+        Failure::new(1, "WITNESS", "what this node has signed cannot be read").because(error).fix(LOST)
+    })
+}
