@@ -13,12 +13,13 @@ use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use symbi_model::NodeId;
 use symbi_model::agent::Resources;
 use symbi_model::entry::CONTROL;
 use symbi_model::node::Profile;
+use symbi_model::{Checkpoint, NodeId};
 use symbi_net::Member;
 use symbi_policy::credential::IssuerKey;
 use symbi_proto::wire::Usage;
@@ -88,9 +89,11 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     }
 }
 
-/// A node that cannot go on says so. Without a failure of its disk there is nothing here that could have stopped it.
+/// A node that cannot go on says so. Without a failure of its disk there is nothing here that could have stopped it, unless that was put
+/// back.
 fn stopped(setup: &Setup, failure: Failure) {
-    if setup.disk.failure().is_none() {
+    let is_found_out = setup.is_put_back.load(Ordering::Relaxed) && failure.code == "WITNESS_CONFLICT";
+    if setup.disk.failure().is_none() && !is_found_out {
         setup.recorder.tell(&setup.name, Event::Wrong(format!("the node stopped: {failure}")));
     }
     setup.failed(failure);
@@ -237,9 +240,17 @@ fn parts(setup: &Arc<Setup>) -> Result<Parts, Failure> {
     let saved = symbi_raft::saved_index(&engine, CONTROL)
         .map_err(|error| Failure::new(10, "DATABASE", "cannot read the disk").why(error.to_string()))?;
     setup.recorder.tell(&setup.name, Event::Opened { saved });
+    let files = setup.witness.open();
+    let files = files.map_err(|error| Failure::new(1, "DATABASE", "cannot open the disk").why(error.to_string()))?;
     let (recorder, name) = (setup.recorder.clone(), setup.name.clone());
+    let (signed, signer) = (recorder.clone(), name.clone());
+    let signs = move |checkpoint: &Checkpoint| {
+        signed.tell(&signer, Event::Signed { size: checkpoint.size, digest: checkpoint.digest() });
+    };
     Ok(Parts {
         engine: Arc::new(engine),
+        files: Arc::new(files),
+        signs: Arc::new(signs),
         driver: Arc::new(programs::driver(setup)),
         clocks: clocks(&setup.lease, &setup.wall),
         meter: Arc::new(meter),

@@ -3,6 +3,9 @@
 mod disks;
 mod policies;
 mod voters;
+mod witnesses;
+
+pub use witnesses::put_back;
 
 use crate::scenario::{Fault, Target};
 use crate::trace::What;
@@ -80,10 +83,15 @@ pub fn inject(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(
             met(world, Target::Leader, random)?;
             voters::transfer(world, *times, random)
         }
+        Fault::Mute { target, longer } => {
+            let at = met(world, *target, random)?;
+            witnesses::mute(world, at, *longer)
+        }
         Fault::Remove { target, longer } => {
             let at = met(world, *target, random)?;
             let by = world.another(at, random);
-            remove(world, at, by)?;
+            condemn(world, at, by)?;
+            left_out(world, at)?;
             turn_away(world, at, *longer)
         }
     }
@@ -244,7 +252,7 @@ fn lose(world: &mut World, at: usize, bursts: &[(Duration, Duration)], random: &
 }
 
 /// A node goes down, and is removed through another: not before the cluster has missed it and moved its agents.
-fn remove(world: &mut World, at: usize, by: usize) -> Result<(), String> {
+fn condemn(world: &mut World, at: usize, by: usize) -> Result<(), String> {
     let (node, name) = (world.node(at), world.hosts[at].name.clone());
     world.crash(at);
     let command = Command::RemoveNode { node, actor: "user:admin".to_owned() };
@@ -261,9 +269,17 @@ fn remove(world: &mut World, at: usize, by: usize) -> Result<(), String> {
         return Err(format!("{name} is not down, or holds agents, long after its crash"));
     }
     match world.command(by, command)? {
-        Outcome::Done => world.removed(at),
-        other => return Err(format!("to remove {name}, which is down, came to {other:?}")),
+        Outcome::Done => {
+            world.removed(at);
+            Ok(())
+        }
+        other => Err(format!("to remove {name}, which is down, came to {other:?}")),
     }
+}
+
+/// Waits until a node that was removed is out of the group.
+fn left_out(world: &mut World, at: usize) -> Result<(), String> {
+    let (node, name) = (world.node(at), world.hosts[at].name.clone());
     let left_out = |world: &World| {
         let without = |at: &usize| {
             world.hosts[*at].view(|view| {

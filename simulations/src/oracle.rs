@@ -20,6 +20,7 @@ mod replicas;
 mod tests;
 mod unknown;
 mod untold;
+mod witnesses;
 mod wrong;
 
 pub use passed_epochs::RUNS_OUT_AFTER;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::<denials::Denials>::default(),
         Box::<nonces::Nonces>::default(),
         Box::<linearizable::Linearizable>::default(),
+        Box::<witnesses::Witnesses>::default(),
         Box::new(ledgers::Ledgers),
         Box::new(wrong::Wrong),
     ]

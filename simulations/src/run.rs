@@ -1,6 +1,6 @@
 //! A run: a world is made, faults happen to it, it must heal, and everything is compared.
 
-use crate::inject::inject;
+use crate::inject::{inject, put_back};
 use crate::scenario::{self, Scenario};
 use crate::trace::{Counts, Event};
 use crate::world::{HEALED_WITHIN, World};
@@ -106,6 +106,10 @@ fn play(world: &mut World, scenario: Scenario, random: &mut StdRng) -> Result<()
     }
     world.calm();
     world.run_for(scenario::millis(random, 500, 2_500))?;
+    if scenario == Scenario::PutBack {
+        put_back(world, scenario::millis(random, 2_000, 6_000), scenario::millis(random, 100, 1_500))?;
+        return happened(world, scenario);
+    }
     for fault in scenario::faults(scenario, random) {
         inject(world, &fault, random)?;
         world.run_for(scenario::millis(random, 100, 2_000))?;

@@ -44,13 +44,17 @@ pub enum Scenario {
     Ring,
     /// Leadership is handed on.
     Transfer,
+    /// A voter cannot sign the audit chain, and others would in its name, while another voter is removed.
+    Mute,
+    /// The database of a cluster of one is put back to what it was some time ago.
+    PutBack,
     /// Three faults of any kind, one after the other; sometimes a removal after them.
     Mixed,
 }
 
 impl Scenario {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Cut,
         Self::Crash,
         Self::Pause,
@@ -68,6 +72,8 @@ impl Scenario {
         Self::DiskError,
         Self::Ring,
         Self::Transfer,
+        Self::Mute,
+        Self::PutBack,
         Self::Mixed,
     ];
 
@@ -78,9 +84,12 @@ impl Scenario {
         Self::ALL[usize::try_from(seed % kinds).expect("one of a few")]
     }
 
-    /// How many hosts its world has: three, or five, all of which come to vote.
+    /// How many hosts its world has: three, or five, all of which come to vote; and one for what no majority can survive.
     #[must_use]
     pub fn hosts(self, random: &mut StdRng) -> usize {
+        if self == Self::PutBack {
+            return 1;
+        }
         let five = match self {
             Self::Ring => true,
             Self::PowerCut | Self::Transfer | Self::Mixed => random.random_ratio(1, 3),
@@ -110,6 +119,8 @@ impl Scenario {
             Self::DiskError => &[What::DisksFailed, What::NodesStopped],
             Self::Ring => &[What::FiveVoters, What::Rings],
             Self::Transfer => &[What::Transfers, What::LeaderChanges],
+            Self::Mute => &[What::Muted, What::Followed, What::Removals, What::TurnedAway],
+            Self::PutBack => &[What::Witnessed, What::PutBack, What::NodesStopped],
             Self::Mixed => &[What::Compared],
         }
     }
@@ -135,6 +146,8 @@ impl fmt::Display for Scenario {
             Self::DiskError => "disk-error",
             Self::Ring => "ring",
             Self::Transfer => "transfer",
+            Self::Mute => "mute",
+            Self::PutBack => "put-back",
             Self::Mixed => "mixed",
         })
     }
@@ -263,6 +276,13 @@ pub enum Fault {
     Ring(Duration),
     /// Leadership is handed on so many times.
     Transfer(u32),
+    /// A node goes down and is removed while another voter cannot sign that.
+    Mute {
+        /// The node that is removed.
+        target: Target,
+        /// How long nobody can sign it, and how long the node's parts go on when it has said that it was removed.
+        longer: Duration,
+    },
     /// A node goes down, is removed, and is started again.
     Remove {
         /// The node.
@@ -293,6 +313,9 @@ pub fn faults(scenario: Scenario, random: &mut StdRng) -> Vec<Fault> {
         Scenario::DiskError => vec![disk_error(random)],
         Scenario::Ring => vec![Fault::Ring(millis(random, 1_500, 8_000))],
         Scenario::Transfer => vec![transfer(random)],
+        Scenario::Mute => vec![Fault::Mute { target: target(random), longer: millis(random, 1_500, 4_000) }],
+        // After it nothing can heal: it is a play of its own.
+        Scenario::PutBack => Vec::new(),
         Scenario::Mixed => {
             let mut faults: Vec<Fault> = (0..3).map(|_| any(random)).collect();
             faults.extend(random.random_ratio(1, 4).then(|| remove(random)));

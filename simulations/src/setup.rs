@@ -15,10 +15,11 @@ use crate::history::{How, Key, Kind};
 use crate::trace::{Event, Recorder};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use symbi_model::{Outcome, State};
 use symbi_server::failure::Failure;
+use symbi_store::files::Simulated;
 use symbi_store::memory::Disk;
 
 /// What a host keeps outside of its starts.
@@ -37,10 +38,14 @@ pub struct Setup {
     pub wall: Arc<Wall>,
     /// Its disk.
     pub disk: Arc<Disk>,
+    /// The folder of its witness.
+    pub witness: Arc<Simulated>,
     /// Its small files.
     pub files: Mutex<Files>,
     /// What its writer's writes came to.
     pub acknowledged: Mutex<Acknowledged>,
+    /// Whether its disk was put back to what it was some time ago.
+    pub is_put_back: AtomicBool,
     /// Answers that its agents have had.
     pub answered: AtomicU64,
     /// What is seen of it from outside.

@@ -63,6 +63,9 @@ impl Recorder {
         let seen = Seen { at, host: host.to_owned(), event };
         inner.lines.push(format!("{:>12} {host:<5} {}", at.as_micros(), seen.event));
         inner.counts.see(&seen);
+        if matches!(seen.event, Event::PutBack) {
+            inner.oracles.retain(|oracle| oracle.outlasts());
+        }
         if let Event::Acked { index, .. } = &seen.event {
             inner.acked.push((host.to_owned(), *index));
         }

@@ -12,12 +12,13 @@ use crate::setup::{Action, AdminCommand, Files, Keys, Setup, Shared};
 use crate::trace::{Event, Recorder};
 use rand::Rng;
 use rand::rngs::StdRng;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbi_model::agent::{AgentState, Hold};
 use symbi_model::{Command, NodeId, Outcome, State};
 use symbi_raft::Role;
+use symbi_store::files::Simulated;
 use symbi_store::memory::Disk;
 use tokio::sync::watch;
 
@@ -308,6 +309,21 @@ impl World {
         ended.ok_or_else(|| format!("{} has not answered", self.hosts[host].name)).flatten()
     }
 
+    /// Has signatures that a host has not made be sent in its name.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn forge(&mut self, host: usize) -> Result<(), String> {
+        self.act(host, Action::Forge).map(drop)
+    }
+
+    /// Whether a host has a vote, as another one has it.
+    #[must_use]
+    pub fn votes(&self, by: usize, at: usize) -> bool {
+        let node = self.node(at);
+        self.hosts[by].view(|view| view.status.voters.iter().flatten().any(|voter| *voter == node))
+    }
+
     /// Tells what is done to the world.
     pub fn fault(&self, what: String) {
         self.recorder.tell_at(self.elapsed(), "world", Event::Fault(what));
@@ -332,8 +348,10 @@ fn setup(number: usize, shared: &Arc<Shared>, recorder: &Recorder, random: &mut 
             random.random_range(-WALL_PPM..=WALL_PPM),
         )),
         disk: Disk::seeded(random.random()),
+        witness: Simulated::seeded(random.random()),
         files: Mutex::new(Files::fresh(random)),
         acknowledged: Mutex::new(Acknowledged::new(agent)),
+        is_put_back: AtomicBool::new(false),
         answered: AtomicU64::new(0),
         seen: Mutex::default(),
     })

@@ -6,9 +6,11 @@ use crate::setup::{Action, AdminCommand, Setup};
 use crate::trace::Event;
 use std::sync::Arc;
 use std::time::Duration;
+use symbi_model::entry::CONTROL;
 use symbi_model::ids::RequestId;
 use symbi_model::{Command, Outcome, Proposal, Refusal};
 use symbi_policy::Administer;
+use symbi_proto::wire::{Blob, ControlRequest, Signed};
 use symbi_server::node::Node;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -19,6 +21,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 const DEADLINE_MS: u64 = 4_000;
 /// How often it is tried.
 const ATTEMPTS: u32 = 50;
+/// How often signatures are forged.
+const FORGERIES: u32 = 40;
 
 /// Carries out commands as long as the node lives.
 pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
@@ -35,8 +39,28 @@ pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
                 node.raft.transfer_leader(to).await;
                 Ok(Outcome::Done)
             }
+            Action::Forge => {
+                tokio::spawn(forge(node.clone()));
+                Ok(Outcome::Done)
+            }
         };
         setup.view(|view| view.command = Some(done));
+    }
+}
+
+/// Sends to all neighbours, for a while, that this node has signed the newest checkpoint, with a signature that is none.
+async fn forge(node: Arc<Node>) {
+    for _ in 0..FORGERIES {
+        let newest = node.raft.state().borrow().checkpoint.clone();
+        let neighbours: Vec<_> = node.net.connections().borrow().keys().copied().collect();
+        let claim = newest.map(|newest| newest.claim());
+        for (neighbour, claim) in neighbours.into_iter().filter_map(|neighbour| Some((neighbour, claim.clone()?))) {
+            let forged = ControlRequest::Witness(vec![Signed { claim, signature: Blob(vec![7; 64]) }]);
+            let lane = (symbi_net::Lane::Control, CONTROL);
+            // Whoever does not take it was not fooled.
+            let _ = node.net.call(neighbour, lane, forged.encode().into(), AGAIN).await;
+        }
+        sleep(AGAIN).await;
     }
 }
 

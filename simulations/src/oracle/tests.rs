@@ -411,3 +411,45 @@ fn what_clients_saw_in_no_order() {
         objections(&here(&[written, read("b", None).to_vec(), vec![Event::Wrong("a panic".to_owned())]].concat()));
     assert_eq!(found.len(), 2, "something else does not hold: it is judged at once");
 }
+
+fn signed(size: u64, digest: u8) -> Event {
+    Event::Signed { size, digest: Hash([digest; 32]) }
+}
+
+fn witnessed(digest: u8, by: &[&str]) -> Event {
+    Event::Witnessed { size: 5, digest: Hash([digest; 32]), by: by.iter().map(|host| (*host).to_owned()).collect() }
+}
+
+fn follow(named: Option<u8>) -> Event {
+    let hosts = |hosts: &[&str]| hosts.iter().map(|host| (*host).to_owned()).collect();
+    let named = named.map(|named| Hash([named; 32]));
+    Event::Follow { voters: hosts(&["n1", "n2"]), ruling: hosts(&["n1", "n2", "n3"]), named }
+}
+
+#[test]
+fn a_second_history_that_is_signed_whatever_was_put_back() {
+    let history = [("n1", signed(5, 1)), ("n2", signed(5, 1)), ("n1", signed(9, 2)), ("n1", signed(5, 1))];
+    assert!(objections(&history).is_empty(), "the same once more is no other");
+    assert_eq!(objections(&[("n1", signed(5, 1)), ("n1", signed(5, 2))]).len(), 1);
+    assert_eq!(objections(&[("n1", signed(5, 1)), ("n2", signed(5, 2))]).len(), 1, "and of another node");
+    assert_eq!(objections(&[("n1", signed(9, 1)), ("n1", signed(5, 2))]).len(), 1, "fewer than before");
+    let put_back = [("n1", signed(5, 1)), ("n1", applied(1, 1)), ("n1", Event::PutBack), ("n1", applied(1, 2))];
+    assert!(objections(&put_back).is_empty(), "what was applied is forgotten");
+    assert_eq!(objections(&[&put_back[..], &[("n1", signed(5, 2))]].concat()).len(), 1, "what was signed is not");
+}
+
+#[test]
+fn a_signature_that_its_node_has_not_made() {
+    let both = [("n1", signed(5, 1)), ("n2", signed(5, 1)), ("n3", witnessed(1, &["n1", "n2"]))];
+    assert!(objections(&both).is_empty());
+    assert_eq!(objections(&[("n1", signed(5, 1)), ("n1", witnessed(1, &["n1", "n2"]))]).len(), 1);
+    assert_eq!(objections(&[&both[..], &[("n3", witnessed(2, &["n1"]))]].concat()).len(), 1, "of another history");
+}
+
+#[test]
+fn voters_whom_nobody_let_in() {
+    let two = [("n1", signed(5, 1)), ("n3", signed(5, 1))];
+    assert!(objections(&[&two[..], &[("n2", follow(Some(1)))]].concat()).is_empty());
+    assert_eq!(objections(&[&two[..1], &[("n2", follow(Some(1)))]].concat()).len(), 1, "one of three");
+    assert_eq!(objections(&[&two[..], &[("n2", follow(None))]].concat()).len(), 1, "nobody is named");
+}

@@ -7,6 +7,10 @@ use crate::trace::{Event, Seen};
 pub struct Wrong;
 
 impl Oracle for Wrong {
+    fn outlasts(&self) -> bool {
+        true
+    }
+
     fn see(&mut self, seen: &Seen) -> Result<(), String> {
         match &seen.event {
             Event::Wrong(what) => Err(format!("{}: {what}", seen.host)),

@@ -50,4 +50,6 @@ pub enum Action {
     Commit(Box<Command>),
     /// The host, which leads, is to hand leadership to another node.
     Transfer(NodeId),
+    /// The host is to send signatures on checkpoints that it has not made.
+    Forge,
 }

@@ -101,11 +101,21 @@ pub enum What {
     Unattested,
     /// Ledgers' anchors agreed on.
     Anchors,
+    /// Signatures on checkpoints of the audit chain.
+    Signatures,
+    /// Checkpoints that a node takes for witnessed.
+    Witnessed,
+    /// Changes of the voters, seen by a replica.
+    Followed,
+    /// Voters that could not sign for a while, with signatures forged in their names.
+    Muted,
+    /// Databases put back.
+    PutBack,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 50] = [
         Self::LeaderChanges,
         Self::Crashes,
         Self::InFlight,
@@ -151,6 +161,11 @@ impl What {
         Self::Sealed,
         Self::Unattested,
         Self::Anchors,
+        Self::Signatures,
+        Self::Witnessed,
+        Self::Followed,
+        Self::Muted,
+        Self::PutBack,
     ];
 
     /// How it is printed.
@@ -202,6 +217,11 @@ impl What {
             Self::Sealed => "messages sealed",
             Self::Unattested => "sessions closed unattested",
             Self::Anchors => "ledger anchors",
+            Self::Signatures => "checkpoints signed",
+            Self::Witnessed => "checkpoints witnessed",
+            Self::Followed => "voters changed",
+            Self::Muted => "voters that could not sign",
+            Self::PutBack => "databases put back",
         }
     }
 }
@@ -279,6 +299,10 @@ impl Counts {
             Event::Effect(Effect::SinkRefused { .. }) => Some(What::SinkRefusals),
             Event::Effect(Effect::SessionUnattested { .. }) => Some(What::Unattested),
             Event::Anchored { .. } => Some(What::Anchors),
+            Event::Signed { .. } => Some(What::Signatures),
+            Event::Witnessed { .. } => Some(What::Witnessed),
+            Event::Follow { .. } => Some(What::Followed),
+            Event::PutBack => Some(What::PutBack),
             Event::Acked { .. } => Some(What::Acked),
             Event::Saw { .. } => Some(What::Reads),
             Event::Wrote { .. } => Some(What::SharedWrites),
@@ -338,6 +362,7 @@ fn of_fault(text: &str) -> Option<What> {
         "drifted" => Some(What::Drifts),
         "removed" => Some(What::Removals),
         "turned" => Some(What::TurnedAway),
+        "mute" => Some(What::Muted),
         _ => None,
     }
 }

@@ -65,6 +65,33 @@ pub enum Event {
         /// How many lines it is over, in all.
         entries: u64,
     },
+    /// A node signs a checkpoint of the audit chain.
+    Signed {
+        /// How many records it covers.
+        size: u64,
+        /// Its digest.
+        digest: Hash,
+    },
+    /// A node takes a checkpoint for witnessed.
+    Witnessed {
+        /// How many records it covers.
+        size: u64,
+        /// Its digest.
+        digest: Hash,
+        /// By whom, by name.
+        by: Vec<String>,
+    },
+    /// A replica has applied that others vote than rule by the audit chain.
+    Follow {
+        /// Who votes, by name.
+        voters: Vec<String>,
+        /// Who rules, by name.
+        ruling: Vec<String>,
+        /// The digest of the checkpoint that names those who vote; none if none does.
+        named: Option<Hash>,
+    },
+    /// A host's database was put back to what it was some time ago.
+    PutBack,
     /// A write was acknowledged.
     Acked {
         /// Which.
@@ -164,6 +191,15 @@ impl fmt::Display for Event {
                 write!(formatter, "policies {number} forbid {to} at the {whose}")
             }
             Self::Anchored { entries } => write!(formatter, "anchored {entries} lines"),
+            Self::Signed { size, digest } => write!(formatter, "signed {size} records {digest}"),
+            Self::Witnessed { size, digest, by } => {
+                write!(formatter, "witnessed {size} records {digest} by {}", by.join(" "))
+            }
+            Self::Follow { voters, ruling, named } => {
+                let named = named.map_or_else(|| "nobody".to_owned(), |digest| digest.to_string());
+                write!(formatter, "{} vote, {} rule, named by {named}", voters.join(" "), ruling.join(" "))
+            }
+            Self::PutBack => formatter.write_str("database put back"),
             Self::Acked { write, index } => write!(formatter, "acked {write} at {index}"),
             Self::Unknown { write, why } => write!(formatter, "unknown {write}: {why}"),
             Self::Called { client, key, writes: Some(value) } => write!(formatter, "{client} writes {value} to {key}"),

@@ -1,8 +1,10 @@
 //! What can be done to the disks of hosts.
 
 use super::World;
+use crate::trace::Event;
+use std::sync::atomic::Ordering;
 use symbi_store::Error;
-use symbi_store::memory::Remains;
+use symbi_store::memory::{Backup, Remains};
 
 impl World {
     /// Lets a host's disk take nothing.
@@ -35,6 +37,33 @@ impl World {
         self.hosts[at].disk.fail_next(Error::Io("input/output error".to_owned()));
     }
 
+    /// Leaves no room for a host's witness.
+    pub fn mute(&mut self, at: usize) {
+        self.fault(format!("mute {}", self.hosts[at].name));
+        self.hosts[at].witness.fill();
+    }
+
+    /// Makes room for it again.
+    pub fn unmute(&mut self, at: usize) {
+        self.fault(format!("unmute {}", self.hosts[at].name));
+        self.hosts[at].witness.free();
+    }
+
+    /// A copy of a host's disk.
+    #[must_use]
+    pub fn backup(&self, at: usize) -> Backup {
+        self.fault(format!("copy the disk of {}", self.hosts[at].name));
+        self.hosts[at].disk.backup()
+    }
+
+    /// Puts a copy back onto the disk of a host, which is down. What its witness has written is elsewhere, and stays.
+    pub fn put_back(&mut self, at: usize, backup: Backup) {
+        let host = &self.hosts[at];
+        host.disk.put_back(backup);
+        host.is_put_back.store(true, Ordering::Relaxed);
+        host.recorder.tell_at(self.elapsed(), &host.name, Event::PutBack);
+    }
+
     /// Whether appends of a host are on their way to its disk.
     #[must_use]
     pub fn in_flight(&self, at: usize) -> bool {
@@ -44,6 +73,7 @@ impl World {
     /// Takes from a host's disk what a power cut takes, and tells what became of what was in flight.
     pub(super) fn cut_power(&mut self, at: usize) {
         let Remains { kept, lost, torn } = self.hosts[at].disk.crash();
+        self.hosts[at].witness.crash();
         self.failed[at] = false;
         let name = &self.hosts[at].name;
         let fates =

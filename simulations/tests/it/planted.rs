@@ -45,3 +45,18 @@ fn a_key_that_outlives_its_session_is_found_by_its_nonces() {
 fn a_read_without_a_read_index_is_found_by_what_clients_saw() {
     found("--seeds 0..2 --scenario cut --planted read-without-index", "linearizable:");
 }
+
+#[test]
+fn voters_that_are_changed_unwitnessed_are_found_where_one_of_them_cannot_sign() {
+    found("--seeds 0..2 --scenario mute --planted voters-unwitnessed", "voters:");
+}
+
+#[test]
+fn a_second_digest_is_found_once_a_database_was_put_back() {
+    found("--seeds 0..2 --scenario put-back --planted second-digest", "witness:");
+}
+
+#[test]
+fn a_witness_signature_that_nobody_checks_is_found_where_one_is_forged() {
+    found("--seeds 0..2 --scenario mute --planted witness-unchecked", "witness:");
+}

@@ -7,7 +7,7 @@ mod content;
 mod disk;
 mod in_flight;
 
-pub use disk::Disk;
+pub use disk::{Backup, Disk};
 pub use in_flight::Remains;
 
 use crate::engine::{Engine, OnDurable, Pair};

@@ -29,6 +29,10 @@ pub struct Disk {
     inner: Mutex<Inner>,
 }
 
+/// A copy of what was on a disk at some time.
+#[derive(Clone, Debug)]
+pub struct Backup(Content);
+
 #[derive(Default)]
 struct Inner {
     /// What a running host reads.
@@ -168,6 +172,25 @@ impl Disk {
     #[must_use]
     pub fn last_durable(&self, from: &[u8], to: &[u8]) -> Option<Pair> {
         self.lock().durable.last(from, to)
+    }
+
+    /// A copy of what no crash can take now.
+    #[must_use]
+    pub fn backup(&self) -> Backup {
+        Backup(self.lock().durable.clone())
+    }
+
+    /// Puts a copy in place of everything that is there.
+    ///
+    /// # Panics
+    /// When it is open.
+    pub fn put_back(&self, backup: Backup) {
+        let mut inner = self.lock();
+        assert!(!inner.open, "a disk is put back into a machine that is off");
+        inner.unsynced.clear();
+        inner.doubtful.clear();
+        inner.volatile = backup.0.clone();
+        inner.durable = backup.0;
     }
 
     /// The failure that the open engine has met.

@@ -69,6 +69,20 @@ fn a_crash_takes_what_was_not_synced_and_closes() {
 }
 
 #[test]
+fn a_backup_that_is_put_back_is_all_that_is_there() {
+    let rig = Rig::new();
+    rig.append(1);
+    rig.memory.write(batch(2)).expect("write");
+    let backup = rig.disk.backup();
+    rig.append(3);
+    rig.disk.crash();
+    rig.disk.put_back(backup);
+    assert_eq!(keys(&Memory::open(Arc::clone(&rig.disk)).expect("open")), [1]);
+    rig.disk.crash();
+    assert_eq!(keys(&Memory::open(rig.disk).expect("open")), [1]);
+}
+
+#[test]
 fn a_stall_withholds_appends_and_nothing_else() {
     let rig = Rig::new();
     rig.disk.stall();
