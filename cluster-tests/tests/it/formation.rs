@@ -20,12 +20,12 @@ fn is_hash(value: &Value) -> bool {
 fn assert_shape(status: &Value) {
     let top = ["cluster", "leader", "term", "commit_index", "applied_index", "age_ms", "nodes", "policy_set", "audit"];
     assert!(keys(status).is_superset(&BTreeSet::from(top)), "{status:#}");
-    assert_eq!(keys(&status["cluster"]), BTreeSet::from(["id", "name", "anchor"]));
+    assert_eq!(keys(&status["cluster"]), BTreeSet::from(["id", "name", "anchor", "pin"]));
     assert!(is_hash(&status["cluster"]["anchor"]), "{status:#}");
     for counter in ["term", "commit_index", "applied_index", "age_ms", "policy_set"] {
         assert!(status[counter].is_u64(), "{counter} in {status:#}");
     }
-    assert_eq!(keys(&status["audit"]), BTreeSet::from(["records", "head"]));
+    assert_eq!(keys(&status["audit"]), BTreeSet::from(["records", "head", "witnessed", "conflicts"]));
     assert!(status["audit"]["records"].is_u64() && is_hash(&status["audit"]["head"]), "{status:#}");
     for node in status["nodes"].as_array().expect("nodes") {
         let wanted = BTreeSet::from(["name", "id", "role", "state", "addr", "agents"]);

@@ -22,3 +22,4 @@ mod requests;
 mod slow_clients;
 mod updates;
 mod upgrades;
+mod witness;
