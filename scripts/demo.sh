@@ -224,8 +224,11 @@ symbi why decision "$decision"
 
 say "the audit, exported and verified offline"
 symbi audit export --bundle "$work/bundle.jsonl"
+# What three voters have signed first: whoever keeps it elsewhere knows every later bundle.
+pin=$(symbi cluster status -o json | json cluster pin)
 # 8: all of it holds, but the ledger of the node that was killed could not be had.
-"$binary" audit verify "$work/bundle.jsonl" --anchor "$anchor" && code=0 || code=$?
+"$binary" audit verify "$work/bundle.jsonl" --anchor "$anchor" --pin "$pin" | tee "$work/verified" && code=0 || code=$?
+grep -q "witnessed to record" "$work/verified" || die "no voter has signed it"
 [ $code = 0 ] || [ $code = 8 ] || die "exit code $code instead of 0 or 8"
 python3 - "$work/bundle.jsonl" "$work/changed.jsonl" <<'PY'
 import sys
@@ -252,7 +255,7 @@ TEXT
 fi
 cat <<TEXT
  * an agent of another owner was refused, and any node can say why
- * the audit verifies without the cluster, and a copy with one changed bit does not
+ * the audit verifies without the cluster, most of the voters have signed it, and a copy with one changed bit does not
 TEXT
 if [ -n "$keep" ]; then
     trap - EXIT
