@@ -59,10 +59,7 @@ pub fn inject(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(
         }
         Fault::Clock { target, ms, time } => {
             let at = met(world, *target, random)?;
-            world.jump(at, *ms);
-            world.run_for(*time)?;
-            world.jump(at, -ms);
-            Ok(())
+            jump(world, at, *ms, *time)
         }
         Fault::Policy { at_receiver, unheard, time } => {
             met(world, Target::Leader, random)?;
@@ -95,6 +92,14 @@ pub fn inject(world: &mut World, fault: &Fault, random: &mut StdRng) -> Result<(
             turn_away(world, at, *longer)
         }
     }
+}
+
+/// A host's clock is off for a time.
+fn jump(world: &mut World, at: usize, ms: i64, time: Duration) -> Result<(), String> {
+    world.jump(at, ms);
+    world.run_for(time)?;
+    world.jump(at, -ms);
+    Ok(())
 }
 
 /// A host's links are slow for a time.

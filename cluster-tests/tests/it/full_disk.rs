@@ -17,7 +17,8 @@ const MORE: u64 = 40;
 /// What a data directory has from the proof of a token until its node is a member.
 const PENDING: &str = "join.pending";
 /// What a member's data directory has, and nothing else.
-const MEMBERS: [&str; 8] = ["api.sock", "boot", "cluster.json", "db", "issuer.key", "lock", "node.key", "run"];
+const MEMBERS: [&str; 9] =
+    ["api.sock", "boot", "cluster.json", "db", "issuer.key", "lock", "node.key", "run", "witness"];
 
 /// A cluster of one whose node has a small disk; none where nothing can be mounted.
 async fn with_small_disk(test: &str) -> Option<(Cluster, SmallDisk)> {

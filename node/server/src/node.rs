@@ -9,7 +9,7 @@ mod open_gate;
 use crate::bench::{self, Bench};
 use crate::clock::Clocks;
 use crate::enrolment;
-use crate::failure::{self, Failure};
+use crate::failure::Failure;
 use crate::proposer::{self, LeaderClocks};
 use crate::wiring::{calls, inbound, leading, ledgers, link, peers, remote, roster, view};
 use crate::witness;
@@ -189,13 +189,7 @@ impl Node {
             core.part(name, inbound::messages(requests, host.clone(), tasks.clone(), cancel.clone()));
         }
         core.part("vouching", inbound::vouch(inbox.vouch, remote.clone(), tasks.clone(), cancel.clone()));
-        let joins = enrolment::Handler::new(
-            core.raft.clone(),
-            core.gate.clone(),
-            proposals.clone(),
-            core.clocks.wall_ms.clone(),
-            remote.clone(),
-        );
+        let joins = core.joins(&proposals, &remote);
         core.part("the join handler", joins.run(inbox.joins, tasks.clone(), cancel.clone()));
         let followed =
             roster::follow(core.raft.state(), core.net.clone(), config.roster, config.known_at, cancel.clone());
@@ -219,24 +213,6 @@ impl Node {
         let fatal = core.fatal.subscribe();
         let Core { id, raft, net, gate, tracker, cancel, stopping, .. } = core;
         Ok(Self { id, raft, net, host, proposals, api, gate, engine, fatal, tracker, cancel, stopping })
-    }
-
-    /// Ends when the replica or another part has stopped for good; answers why. The process must end then: what its
-    /// protocol promised can no longer be kept, and only a restart reads the disk anew.
-    pub async fn stopped(&self) -> Failure {
-        let (mut status, mut fatal) = (self.raft.status(), self.fatal.clone());
-        let why = tokio::select! {
-            stopped = status.wait_for(|status| status.stopped.is_some()) => {
-                let why = stopped.ok().and_then(|status| status.stopped.clone());
-                stopped_for_good(why.unwrap_or_else(|| "the replica is gone".to_owned()))
-            }
-            ended = fatal.wait_for(Option::is_some) => {
-                let why = ended.ok().and_then(|why| why.clone());
-                why.unwrap_or_else(|| stopped_for_good("an internal task is gone".to_owned()))
-            }
-        };
-        // A disk that failed is the cause of whatever else there is to say.
-        self.engine.failure().and_then(|error| failure::of_disk(&error)).unwrap_or(why)
     }
 
     /// Stops in order.
@@ -328,6 +304,12 @@ impl Core {
             }
         });
         Ok(handle)
+    }
+
+    /// Who lets new members in.
+    fn joins(&self, proposals: &symbi_control::Proposals, remote: &remote::Remote) -> enrolment::Handler {
+        let (raft, gate, wall_ms) = (self.raft.clone(), self.gate.clone(), self.clocks.wall_ms.clone());
+        enrolment::Handler::new(raft, gate, proposals.clone(), wall_ms, remote.clone())
     }
 
     /// The way of commands to the log, and what the leader admits to it.

@@ -54,7 +54,7 @@ async fn forge(node: Arc<Node>) {
         let newest = node.raft.state().borrow().checkpoint.clone();
         let neighbours: Vec<_> = node.net.connections().borrow().keys().copied().collect();
         let claim = newest.map(|newest| newest.claim());
-        for (neighbour, claim) in neighbours.into_iter().filter_map(|neighbour| Some((neighbour, claim.clone()?))) {
+        for (neighbour, claim) in neighbours.into_iter().filter_map(|neighbour| Some((neighbour, claim?))) {
             let forged = ControlRequest::Witness(vec![Signed { claim, signature: Blob(vec![7; 64]) }]);
             let lane = (symbi_net::Lane::Control, CONTROL);
             // Whoever does not take it was not fooled.

@@ -15,7 +15,7 @@ pub(super) fn settle(view: &View) -> Option<Step> {
     let (naming, seats) = (&view.naming, view.seats());
     match &naming.next {
         Some(next) if *next == seats => {
-            (naming.is_witnessed || is_planted()).then(|| Step::Voters(Phase::Settled, seats))
+            (naming.is_witnessed || is_planted()).then_some(Step::Voters(Phase::Settled, seats))
         }
         None if !naming.ruling.is_empty() && naming.ruling != seats => Some(Step::Voters(Phase::Next, seats)),
         Some(_) | None => None,

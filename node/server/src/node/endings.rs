@@ -1,7 +1,27 @@
 //! What an operator is told when a node cannot start, or not go on.
 
-use super::open_gate;
+use super::{Node, open_gate};
 use crate::failure::{self, Failure};
+
+impl Node {
+    /// Ends when the replica or another part has stopped for good; answers why. The process must end then: what its
+    /// protocol promised can no longer be kept, and only a restart reads the disk anew.
+    pub async fn stopped(&self) -> Failure {
+        let (mut status, mut fatal) = (self.raft.status(), self.fatal.clone());
+        let why = tokio::select! {
+            stopped = status.wait_for(|status| status.stopped.is_some()) => {
+                let why = stopped.ok().and_then(|status| status.stopped.clone());
+                stopped_for_good(why.unwrap_or_else(|| "the replica is gone".to_owned()))
+            }
+            ended = fatal.wait_for(Option::is_some) => {
+                let why = ended.ok().and_then(|why| why.clone());
+                why.unwrap_or_else(|| stopped_for_good("an internal task is gone".to_owned()))
+            }
+        };
+        // A disk that failed is the cause of whatever else there is to say.
+        self.engine.failure().and_then(|error| failure::of_disk(&error)).unwrap_or(why)
+    }
+}
 
 /// That the process must end because a part of it has.
 pub(super) fn stopped_for_good(why: String) -> Failure {
