@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     jobs: usize,
     /// What happens: cut, crash, pause, freeze, catch-up, one-way, loss, slow, clock, policy, remove,
-    /// power-cut, stall, disk-full, disk-error, ring, transfer or mixed. By default the seed says.
+    /// power-cut, stall, disk-full, disk-error, ring, transfer, mute, put-back or mixed. By default the seed says.
     #[arg(long)]
     scenario: Option<Scenario>,
     /// A defect to plant, in a debug build, such as epoch-check; a wrong word names them all.

@@ -60,3 +60,24 @@ fn a_second_digest_is_found_once_a_database_was_put_back() {
 fn a_witness_signature_that_nobody_checks_is_found_where_one_is_forged() {
     found("--seeds 0..2 --scenario mute --planted witness-unchecked", "witness:");
 }
+
+#[test]
+fn an_append_that_is_acknowledged_before_its_sync_is_found_by_what_a_majority_has() {
+    found("--seeds 0..2 --scenario power-cut --planted ack-before-sync", "durability:");
+}
+
+/// The replicas that find two leaders of one term in their logs refuse to go on.
+#[test]
+fn a_vote_that_is_not_synced_is_found_when_its_voter_crashes_and_votes_again() {
+    found("--seeds 0..1 --scenario cut --planted vote-not-synced", "REPLICA_STOPPED");
+}
+
+#[test]
+fn a_replicas_own_clock_in_apply_is_found_by_the_states_hashes() {
+    found("--seeds 0..2 --scenario clock --planted wall-clock-in-apply", "replicas:");
+}
+
+#[test]
+fn a_command_that_is_forwarded_without_its_clients_key_is_found_by_what_is_counted_twice() {
+    found("--seeds 1..2 --scenario cut --planted forward-without-key", "acknowledged writes and its creation");
+}
