@@ -288,7 +288,10 @@ impl Actor {
         // The first hop that three have signed is the pin: who does not vote is not told of the third unless it asks.
         let is_growing = self.since_hop < LINGER && self.book.last_hop().is_some_and(|hop| !hop.is_complete());
         let lacks_hop = self.book.gap().is_some() || is_growing;
-        let lacks = lacks_hop || self.book.witnessed() < closed;
+        // Whoever has all signatures hands none out any more, and may have been the last to sign.
+        let last = self.book.last().next_back();
+        let lacks_last = self.since_last < LINGER && last.is_some_and(|last| !last.is_complete());
+        let lacks = lacks_hop || lacks_last || self.book.witnessed() < closed;
         // What was closed a moment ago is mostly on its way, unless only those sign it who were voters before.
         if lacks_hop || (lacks && self.lacked) {
             self.ask();
