@@ -30,6 +30,8 @@ pub enum Lane {
     /// What sessions of agents need beside their messages: hellos, what goes back in them, their ends. None of it waits
     /// behind messages.
     Session,
+    /// What entries of Raft's log left behind, for who took a snapshot in their place.
+    Lines,
 }
 
 /// The longest body of a call or an answer: 1 MiB of payload and 64 KiB around it.
@@ -37,11 +39,19 @@ pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
 
 impl Lane {
     /// All lanes, in the order of [`Self::index`].
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Control, Self::Message, Self::Session];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Append,
+        Self::Heartbeat,
+        Self::Snapshot,
+        Self::Vote,
+        Self::Control,
+        Self::Message,
+        Self::Session,
+        Self::Lines,
+    ];
 
     /// The lanes a node has to a learner that does not know it yet.
-    pub(crate) const RAFT: [Self; 4] = [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote];
+    pub(crate) const RAFT: [Self; 5] = [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Lines];
 
     /// Its place in [`Self::ALL`].
     pub(crate) const fn index(self) -> usize {
@@ -50,7 +60,7 @@ impl Lane {
 
     /// Whether it is one of [`Self::RAFT`].
     pub(crate) const fn is_raft(self) -> bool {
-        matches!(self, Self::Append | Self::Heartbeat | Self::Snapshot | Self::Vote)
+        matches!(self, Self::Append | Self::Heartbeat | Self::Snapshot | Self::Vote | Self::Lines)
     }
 
     /// Whether a request that waits here still leaves when its caller has gone, before its time is up. Raft drops what it waits
@@ -69,6 +79,7 @@ impl Lane {
             Self::Control => "/symbi/control/1",
             Self::Message => "/symbi/message/1",
             Self::Session => "/symbi/session/1",
+            Self::Lines => "/symbi/raft/lines/1",
         }
     }
 }

@@ -43,6 +43,8 @@ impl Window {
             // An answer may take as long as an agent takes.
             Lane::Control => Self { requests: 1024, bytes: 16 << 20 },
             Lane::Message | Lane::Session => Self { requests: 256, bytes: 16 << 20 },
+            // One at a time; the answers are what is large.
+            Lane::Lines => Self { requests: 4, bytes: 2 << 20 },
         }
     }
 }

@@ -154,7 +154,7 @@ pub async fn verify(Shared(app): Shared<App>, _: Caller) -> Result<Json<Verified
 
 /// Lines of the chain from a place in it on, [`CHUNK`] at most.
 pub async fn read(app: &App, place: Place) -> Result<Vec<AuditLine>, Error> {
-    app.call(|reply| Call::Audit(place, CHUNK, reply)).await?.map_err(Error::Internal)
+    app.call(|reply| Call::Audit(place, CHUNK, reply)).await?
 }
 
 /// The place behind a line.
