@@ -57,6 +57,8 @@ pub struct Stage {
     pub boottime: Arc<AtomicU64>,
     /// Whether a leader confirms reads.
     pub confirms: Arc<AtomicBool>,
+    /// How many times the chain was read.
+    pub chain_reads: watch::Receiver<u64>,
 }
 
 /// A proposal as it came.
@@ -105,6 +107,8 @@ struct Replica {
     chain: Vec<AuditLine>,
     /// Whether a leader confirms reads.
     confirms: Arc<AtomicBool>,
+    /// How many times the chain was read.
+    chain_reads: watch::Sender<u64>,
 }
 
 impl Replica {
@@ -167,6 +171,7 @@ impl Replica {
                     AuditLine::Record(record) => (record.index, record.position + 1) >= (place.index, place.line),
                 };
                 drop(reply.send(Ok(self.chain.iter().filter(behind).take(limit).cloned().collect())));
+                self.chain_reads.send_modify(|reads| *reads += 1);
             }
             Call::SignBundle(bytes, reply) => drop(reply.send(self.key.sign(&bytes).to_bytes())),
             Call::Message(prefix, reply) => drop(reply.send(traced(&prefix))),
@@ -241,7 +246,9 @@ impl Stage {
         let node = NodeId(key.verifying_key().to_bytes());
         let (state, watched) = watch::channel(State::default());
         let (boottime, confirms) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
-        let mut replica = Replica { key, state: state.clone(), chain: Vec::new(), confirms: confirms.clone() };
+        let (counted, chain_reads) = watch::channel(0);
+        let (shown, chain) = (state.clone(), Vec::new());
+        let mut replica = Replica { key, state: shown, chain, confirms: confirms.clone(), chain_reads: counted };
         replica.apply(&Batch::genesis(genesis(node), [0; 16], &replica.key, NOW_MS));
         let view = View {
             term: 1,
@@ -281,7 +288,7 @@ impl Stage {
         let writes = Arc::new(AtomicU64::new(0));
         tokio::spawn(play(replica, gate, asked, called, tell, (refusals, policies), writes.clone()));
         let router = symbi_api::router(ports, vec!["n1".to_owned()]);
-        Self { router, view, state, proposed, refuse_next, policies_next, writes, boottime, confirms }
+        Self { router, view, state, proposed, refuse_next, policies_next, writes, boottime, confirms, chain_reads }
     }
 
     /// The routes, as the accept loop serves them.
