@@ -22,7 +22,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::frame::{self, BATCH_BYTES, Frame, Kind};
 use super::keepalive::Heard;
-use super::queue::{Place, Queues};
+use super::queue::{Place, Queues, Reply};
 use super::window::Window;
 use super::{Lane, MAX_BODY};
 use crate::CallError;
@@ -229,9 +229,7 @@ impl Caller {
     /// Ends all open requests, and what waits with them, so that none is sent later.
     fn fail(&self, error: &CallError) {
         let waiting = self.lock().queues.fail();
-        for reply in waiting {
-            let _ = reply.send(Err(error.clone()));
-        }
+        end(waiting, error);
     }
 
     /// Ends the lane: open requests and all later ones end in `error`.
@@ -241,10 +239,19 @@ impl Caller {
             state.over = Some(error.clone());
             state.queues.close()
         };
-        for reply in waiting {
-            let _ = reply.send(Err(error.clone()));
-        }
+        end(waiting, error);
         self.shared.wake.notify_one();
+    }
+}
+
+/// Ends requests in `error`; those that had not left certainly did not arrive, and are told so.
+fn end(waiting: Vec<(Reply, bool)>, error: &CallError) {
+    for (reply, has_left) in waiting {
+        let error = match error {
+            CallError::Closed if !has_left => CallError::Unreachable("the connection ended before it left".to_owned()),
+            error => error.clone(),
+        };
+        let _ = reply.send(Err(error));
     }
 }
 

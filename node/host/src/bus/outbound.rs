@@ -4,11 +4,15 @@
 //! state, its age, the receiver's node that no longer knows it, a frame that did not arrive) has another one set up, when
 //! what is under way in the old one was replied to, so that messages arrive in the order in which they came: also when the
 //! receiver runs on this node by then. A batch is whatever waits when it leaves; nothing waits for one to be full.
+//!
+//! A connection that ends takes nothing with it that has not left: what waits, and what certainly did not arrive, waits on for the next
+//! one, or for the cluster to say that the receiver runs elsewhere; at its deadline its sender is told what held it up. Of what
+//! was under way the fate is unknown.
 
-use super::clearance::clear;
+use super::clearance::{clear, route_to};
 use super::credentials::Identity;
 use super::envelope::{Cleared, Envelope, GRACE, Route};
-use super::establish::establish;
+use super::establish::{NoSession, establish};
 use super::local;
 use super::outbound_session::{Call, OutboundSession};
 use super::room::Room;
@@ -28,10 +32,14 @@ use symbi_proto::wire::message::USER_BYTES;
 use symbi_proto::wire::{Blob, Carried, MessageFrame, MessageReply, Word};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::yield_now;
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
 /// How often a message is sent when the session is not known where it arrives.
 const ATTEMPTS: u32 = 2;
+/// How long after a way was found cut it is tried again; doubled up to [`LATER`].
+const AGAIN: Duration = Duration::from_millis(100);
+/// The longest pause before that.
+const LATER: Duration = Duration::from_secs(1);
 
 /// Sends a message by its queue, and waits for how it ends. It has its place among the sender's messages when this is first
 /// polled.
@@ -47,7 +55,7 @@ pub(super) async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope, 
     }
     match timeout_at(deadline, &mut ended).await {
         Ok(ending) => ending.unwrap_or(Ending::OutcomeUnknown),
-        Err(_) if queue.withdraw(number) => Ending::DeadlineExceeded { delivered: false },
+        Err(_) if queue.withdraw(number) => queue.expired(),
         Err(_) => match timeout_at(deadline + GRACE, ended).await {
             Ok(Ok(ending)) => ending,
             Ok(Err(_)) | Err(_) => Ending::OutcomeUnknown,
@@ -58,14 +66,22 @@ pub(super) async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope, 
 /// Sends what waits, until nothing does. Nothing is sealed before there is a place for it on the way: while there is none,
 /// messages wait, and end as not delivered when their time is up.
 async fn drive(host: Arc<Host>, sender: Sender, queue: Arc<SendQueue>) {
-    let mut reserved = None;
+    let (mut reserved, mut pause) = (None, AGAIN);
     loop {
         // Whoever is ready to send, too, comes first: a batch is what waits when it leaves.
         yield_now().await;
         match queue.next() {
             Next::Idle => return,
             Next::Clear(number, outgoing) => clear_again(&host, &sender, &queue, number, outgoing),
-            Next::Send(route) => advance(&host, &sender, &queue, route, &mut reserved).await,
+            Next::Send(route) => match advance(&host, &sender, &queue, route, &mut reserved).await {
+                Ok(()) => pause = AGAIN,
+                Err(error) => {
+                    queue.hold_up(&error);
+                    sleep(pause).await;
+                    pause = (2 * pause).min(LATER);
+                    queue.unclear(|to, cleared| route_to(&host.ports.state.borrow(), to) != Ok(cleared));
+                }
+            },
         }
         queue.rest();
     }
@@ -83,24 +99,22 @@ fn clear_again(host: &Host, sender: &Sender, queue: &SendQueue, number: u64, mut
     }
 }
 
-/// Does what is next for the first message, which goes to `route`: sends it with those behind it, or what must come before that.
+/// Does what is next for the first message, which goes to `route`: sends it with those behind it, or what must come before that. If
+/// the way is cut, everything waits where it was.
 async fn advance(
     host: &Arc<Host>,
     sender: &Sender,
     queue: &Arc<SendQueue>,
     route: Route,
     reserved: &mut Option<(NodeId, Place)>,
-) {
+) -> Result<(), PeerError> {
     let is_here = route.node == host.options.node;
     if let Some(open) = queue.open_for(route, host.boot_ms()).filter(|_| !is_here) {
         match Arc::clone(&open.window).try_acquire_owned() {
             Ok(place) => match reserved.take() {
                 Some((node, way)) if node == route.node => post(host, sender, queue, &open, route, (place, way)),
                 // What is to be done may be something else once there is a place.
-                _ => match (host.ports.places)(route.node).await {
-                    Ok(way) => *reserved = Some((route.node, way)),
-                    Err(error) => queue.fail(route, &not_delivered(error.to_string())),
-                },
+                _ => *reserved = Some((route.node, (host.ports.places)(route.node).await?)),
             },
             // Whether the first message is still the same is looked at again.
             Err(_) => {
@@ -108,7 +122,7 @@ async fn advance(
                 drop(open.window.acquire().await);
             }
         }
-        return;
+        return Ok(());
     }
     // A place is held for what can be sent at once. Whoever waits for something else with one in hand keeps it from others, from
     // its own hello too, which needs one.
@@ -118,8 +132,9 @@ async fn advance(
     } else if is_here {
         enter_here(host, sender, queue, route);
     } else {
-        reach(host, sender, queue, route).await;
+        reach(host, sender, queue, route).await?;
     }
+    Ok(())
 }
 
 /// Hands messages to their receiver on this node.
@@ -143,18 +158,20 @@ fn enter_here(host: &Arc<Host>, sender: &Sender, queue: &SendQueue, route: Route
     }
 }
 
-/// Sets up a session for `route`; if there can be none, nothing that waits for it was delivered.
-async fn reach(host: &Arc<Host>, sender: &Sender, queue: &SendQueue, route: Route) {
-    let Some(wanted) = queue.wanted() else { return };
+/// Sets up a session for `route`; if there will be none, nothing that waits for it was delivered.
+async fn reach(host: &Arc<Host>, sender: &Sender, queue: &SendQueue, route: Route) -> Result<(), PeerError> {
+    let Some(wanted) = queue.wanted() else { return Ok(()) };
     match establish(host, sender, wanted, route).await {
         Ok(open) => {
             host.outbound_sessions.insert(&open);
             queue.set_open(open);
         }
         // The time of the most patient of those who waited is up, and the queue tells each so; who came since has time left.
-        Err(Ending::DeadlineExceeded { .. }) => {}
-        Err(ending) => queue.fail(route, &ending),
+        Err(NoSession::Refused(Ending::DeadlineExceeded { .. })) => {}
+        Err(NoSession::Refused(ending)) => queue.fail(route, &ending),
+        Err(NoSession::HeldUp(error)) => return Err(error),
     }
+    Ok(())
 }
 
 /// A message that was sent, until it was replied to.
@@ -321,15 +338,25 @@ async fn settle(
     sender: Sender,
     queue: Arc<SendQueue>,
     open: Arc<OutboundSession>,
-    sent: Vec<Flying>,
+    mut sent: Vec<Flying>,
     reply: BoxFuture<'static, Result<Bytes, PeerError>>,
     place: OwnedSemaphorePermit,
 ) {
-    let (words, is_spent) = words(reply.await, sent.len());
+    let (words, is_spent) = match reply.await {
+        // What never arrived leaves a gap that no later batch closes; all of it waits again, and not without a pause: a session may be
+        // had where no message passes.
+        Err(error @ PeerError::Unreachable(_)) => {
+            queue.hold_up(&error);
+            sleep(AGAIN).await;
+            (Vec::new(), true)
+        }
+        reply => words(reply, sent.len()),
+    };
     if is_spent {
         queue.drop_open(&open);
     }
-    let (mut back, mut endings) = (Vec::new(), Vec::new());
+    let mut back = if words.is_empty() { std::mem::take(&mut sent) } else { Vec::new() };
+    let mut endings = Vec::new();
     for (flying, word) in sent.into_iter().zip(words) {
         let (message, kind) = (flying.envelope.message, flying.envelope.kind);
         match word {
@@ -371,10 +398,6 @@ fn words(reply: Result<Bytes, PeerError>, count: usize) -> (Vec<Option<Word>>, b
             let reason = "the receiver's node does not know such a frame".to_owned();
             (vec![Some(Word::NotDelivered { reason }); count], true)
         }
-        // What never arrived leaves a gap that no later batch closes.
-        Err(error @ PeerError::Unreachable(_)) => {
-            (vec![Some(Word::NotDelivered { reason: error.to_string() }); count], true)
-        }
-        Err(PeerError::TimedOut | PeerError::Broken) | Ok(Ok(_) | Err(_)) => (vec![None; count], true),
+        Err(_) | Ok(Ok(_) | Err(_)) => (vec![None; count], true),
     }
 }

@@ -7,6 +7,7 @@ use super::envelope::{Cleared, Envelope, Route};
 use super::outbound_session::OutboundSession;
 use super::room::{Full, Room};
 use crate::ending::{Ending, not_delivered};
+use crate::ports::PeerError;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -84,6 +85,8 @@ struct Inner {
     session: Option<Arc<OutboundSession>>,
     /// Whether new messages may take it.
     usable: bool,
+    /// What holds up whatever waits, in words; none while messages leave.
+    held_up: Option<String>,
 }
 
 /// For whom a session is to be set up.
@@ -143,6 +146,23 @@ impl SendQueue {
         self.lock().waiting.remove(&number).is_some()
     }
 
+    /// Takes note of what holds up whatever waits.
+    pub(super) fn hold_up(&self, error: &PeerError) {
+        self.lock().held_up = Some(error.to_string());
+    }
+
+    /// How a message ends whose time was up while it waited.
+    pub(super) fn expired(&self) -> Ending {
+        self.lock().expired()
+    }
+
+    /// Has those messages judged and routed again that `moved` says have moved.
+    pub(super) fn unclear(&self, moved: impl Fn(&AgentName, Route) -> bool) {
+        for outgoing in self.lock().waiting.values_mut() {
+            outgoing.cleared.take_if(|cleared| moved(&outgoing.envelope.to, cleared.route));
+        }
+    }
+
     /// The task that drives has nothing in its hands.
     pub(super) fn rest(&self) {
         self.lock().busy = false;
@@ -158,7 +178,7 @@ impl SendQueue {
             };
             if first.get().is_stale() {
                 let stale = first.remove();
-                stale.end(Ending::DeadlineExceeded { delivered: false });
+                stale.end(inner.expired());
                 continue;
             }
             let next = match &first.get().cleared {
@@ -177,6 +197,7 @@ impl SendQueue {
     /// as one frame takes them.
     pub(super) fn take(&self, route: Route) -> (PolicyNumber, Vec<(u64, Box<Outgoing>)>) {
         let mut inner = self.lock();
+        inner.held_up = None;
         let (mut taken, mut bytes, mut policy_set) = (Vec::new(), 0, PolicyNumber::default());
         while let Some(first) = inner.waiting.first_entry() {
             let Some(cleared) = first.get().cleared.as_ref().filter(|cleared| cleared.route == route) else { break };
@@ -228,7 +249,7 @@ impl SendQueue {
     pub(super) fn set_open(&self, open: Arc<OutboundSession>) {
         let mut inner = self.lock();
         debug_assert!(inner.session.as_ref().is_none_or(|last| last.is_settled()), "what was sent before goes first");
-        (inner.session, inner.usable) = (Some(open), true);
+        (inner.session, inner.usable, inner.held_up) = (Some(open), true, None);
     }
 
     /// Has no new message take `open`.
@@ -248,6 +269,15 @@ impl SendQueue {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn expired(&self) -> Ending {
+        match &self.held_up {
+            Some(reason) => not_delivered(reason.clone()),
+            None => Ending::DeadlineExceeded { delivered: false },
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use symbi_model::{
 use symbi_policy::credential::IssuerKey;
 use symbi_sandbox::{Driver, Scripted};
 use symbi_store::memory::{Disk, Memory};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -96,6 +96,8 @@ pub struct Node {
     pub events: Arc<Mutex<Vec<Event>>>,
     /// The way from it to others.
     pub direction: Arc<Mutex<Direction>>,
+    /// The places on the way from it.
+    pub places: Arc<Semaphore>,
     /// Whether what it proposes is committed.
     pub commits: Arc<AtomicBool>,
     /// The frames that it has sent.
@@ -397,6 +399,7 @@ fn node(
     let clocks = symbi_policy::Clocks { wall_ms: wall_ms.clone(), boottime: boottime.clone() };
     let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), clocks);
     let heard = Arc::clone(&events);
+    let permits = Arc::new(Semaphore::new(places::MANY));
     let peers = peers(Arc::clone(handles), id, Arc::clone(&direction), Arc::clone(&sent));
     let ports = Ports {
         state,
@@ -404,7 +407,7 @@ fn node(
         driver: Arc::clone(driver),
         gate,
         peers: peers.clone(),
-        places: places::places(peers, Arc::clone(&direction)),
+        places: places::places(peers, Arc::clone(&direction), Arc::clone(&permits)),
         grants: grants(Arc::clone(log), Arc::clone(&granted)),
         wall_ms,
         boottime,
@@ -415,7 +418,7 @@ fn node(
     let engine = Arc::new(Memory::open(Arc::clone(disk)).expect("nobody else has it open"));
     let handle = symbi_host::spawn(ports, options, engine, CancellationToken::new());
     handles.lock().unwrap().insert(id, handle.clone());
-    Node { key, id, handle, granted, hears, events, direction, commits, sent }
+    Node { key, id, handle, granted, hears, events, direction, places: permits, commits, sent }
 }
 
 fn proposals(log: Arc<Mutex<Log>>, key: SigningKey, commits: Arc<AtomicBool>) -> symbi_control::Proposals {
