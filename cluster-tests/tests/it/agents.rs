@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use symbi_cluster_tests::agents::Program;
 use symbi_cluster_tests::{Cluster, SOON, eventually};
 
@@ -122,6 +122,37 @@ async fn agents_of_a_killed_node_run_elsewhere_under_a_higher_epoch() {
     cluster.nodes[victim].ready().await;
     cluster.nodes[asker].sees_voters(3).await;
     assert_eq!(answered(&cluster, victim, agent).await.0, epoch, "it stays where it is when its old node returns");
+    cluster.same_head().await;
+    cluster.chains_hold().await;
+}
+
+#[tokio::test]
+async fn the_agents_of_a_node_that_stops_run_elsewhere_within_two_seconds_of_its_end() {
+    let mut cluster = Cluster::three().await;
+    let on = spread(&cluster).await;
+    // The one that leads has most to do: it hands over its lead as well.
+    let leaves = cluster.leader().await;
+    let (asker, agent) = ((leaves + 1) % 3, &on[leaves]);
+    let (old_epoch, old_process) = answered(&cluster, asker, agent).await;
+    assert_eq!(cluster.nodes[leaves].stop().await, 0);
+    let ended = Instant::now();
+    assert!(!old_process.exists(), "no agent outlives its node");
+    let (epoch, took) = (runs_elsewhere(&cluster, asker, agent, leaves).await, ended.elapsed());
+    assert!(epoch > old_epoch && took < Duration::from_secs(2), "under {epoch} after {old_epoch}, in {took:?}");
+    assert_eq!(answered(&cluster, asker, agent).await.0, epoch);
+
+    cluster.nodes[leaves].start(&[]);
+    cluster.nodes[leaves].ready().await;
+    cluster.nodes[asker].sees_voters(3).await;
+    let name = cluster.nodes[leaves].name.clone();
+    eventually("it takes agents again", SOON, async || {
+        let listed = cluster.nodes[asker].cli(&["node", "ls", "-o", "json"]).await.exits(0).json();
+        let line = listed.as_array().context("a list")?.iter().find(|node| node["name"] == name.as_str());
+        ensure!(line.context("it is listed")?["state"] == "ready", "{listed:#}");
+        Ok(())
+    })
+    .await;
+    assert_eq!(answered(&cluster, leaves, agent).await.0, epoch, "what has moved stays where it is");
     cluster.same_head().await;
     cluster.chains_hold().await;
 }

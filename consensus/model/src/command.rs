@@ -157,6 +157,11 @@ pub enum Command {
         /// Whom it is about; ids rise.
         voters: Vec<NodeId>,
     },
+    /// A node's own: it is about to stop. Nothing is placed on it any more, until it introduces itself again.
+    Leave {
+        /// The node.
+        node: NodeId,
+    },
     /// The next gate's command, in builds for tests only: writes a row of the next gate's table.
     #[cfg(planted)]
     Mark {
@@ -230,7 +235,7 @@ impl Command {
             | Self::Place { .. }
             | Self::Seal
             | Self::Voters { .. } => Class::Leaders,
-            Self::Introduce { .. } | Self::Report(_) | Self::Anchor { .. } => Class::NodesOwn,
+            Self::Introduce { .. } | Self::Report(_) | Self::Anchor { .. } | Self::Leave { .. } => Class::NodesOwn,
         }
     }
 
@@ -291,7 +296,7 @@ impl Command {
     #[must_use]
     pub fn said_of(&self) -> Option<NodeId> {
         match self {
-            Self::Introduce { node, .. } | Self::Anchor { node, .. } => Some(*node),
+            Self::Introduce { node, .. } | Self::Anchor { node, .. } | Self::Leave { node } => Some(*node),
             _ => None,
         }
     }
@@ -326,7 +331,8 @@ impl Command {
             | Self::Report(_)
             | Self::Anchor { .. }
             | Self::Seal
-            | Self::Voters { .. } => None,
+            | Self::Voters { .. }
+            | Self::Leave { .. } => None,
         }
     }
 
@@ -359,6 +365,7 @@ impl Command {
             Self::RollbackAgent { .. } => Kind::AGENT_ROLLBACK,
             Self::Seal => Kind::AUDIT_SEAL,
             Self::Voters { .. } => Kind::AUDIT_VOTERS,
+            Self::Leave { .. } => Kind::NODE_LEAVING,
             #[cfg(planted)]
             Self::Mark { .. } => Kind::NEXT_MARK,
         }

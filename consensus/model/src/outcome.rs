@@ -111,6 +111,9 @@ pub enum Refusal {
     /// The node cannot take the agent.
     #[error("the node is not a member that is up")]
     NodeUnavailable,
+    /// The node is about to stop.
+    #[error("the node is about to stop")]
+    NodeLeaving,
     /// Reservations would exceed what the node offers.
     #[error("the node's reservations would exceed what it offers")]
     NoRoom,
@@ -245,6 +248,7 @@ impl Refusal {
             Self::StillHeld => Code::STILL_HELD,
             Self::NotWanted => Code::NOT_WANTED,
             Self::NodeUnavailable => Code::NODE_UNAVAILABLE,
+            Self::NodeLeaving => Code::NODE_LEAVING,
             Self::NoRoom => Code::NO_ROOM,
             Self::Limit { .. } => Code::LIMIT,
             Self::InvariantBroken { .. } => Code::INVARIANT_BROKEN,

@@ -11,6 +11,7 @@ use crate::ledger::{self, Ledger};
 use crate::options::Options;
 use crate::ports::Ports;
 use crate::reconciler::{Reconciler, Running};
+use crate::releases::Releases;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use symbi_model::{MessageId, NodeId};
 use symbi_store::Engine;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -53,6 +55,8 @@ pub struct Handle {
     host: Arc<Host>,
     /// What runs here.
     running: watch::Receiver<Running>,
+    /// Tells its reconciler that the node is leaving.
+    leaving: Arc<watch::Sender<bool>>,
     /// Its tasks.
     tasks: TaskTracker,
     /// Ends them.
@@ -74,6 +78,7 @@ pub fn spawn(ports: Ports, options: Options, engine: Arc<dyn Engine>, cancel: Ca
     let (standing_told, standing) = watch::channel(Standing::Silent);
     let (granted_told, granted) = watch::channel(0);
     let (running_told, running) = watch::channel(Running::default());
+    let (leaving, leaves) = watch::channel(false);
     let renewal = Renewal {
         guard: guard.clone(),
         policies: ports.gate.clone(),
@@ -85,23 +90,33 @@ pub fn spawn(ports: Ports, options: Options, engine: Arc<dyn Engine>, cancel: Ca
         boottime: Arc::clone(&ports.boottime),
         cancel: cancel.clone(),
     };
+    let releases = Arc::new(releases(&engine, &cancel));
     let (checked, written) = (CancellationToken::new(), CancellationToken::new());
     let (ledger, write) = ledger::new(ledger_ports(&ports, &options, engine), written.clone());
     let writer = TaskTracker::new();
     writer.spawn(or_stop(tokio::spawn(write_or_stop(write, cancel.clone())), cancel.clone()));
     writer.close();
     let (attestation_checks, checks) = AttestationChecks::new();
-    let host = Arc::new(Host::new(options, ports, ledger, attestation_checks, guard, standing, granted));
+    let host = Arc::new(Host::new(options, ports, (ledger, releases), attestation_checks, guard, standing, granted));
     let checking = bus::check_attestations(Arc::clone(&host), checks, checked.clone());
     let checker = TaskTracker::new();
     checker.spawn(or_stop(tokio::spawn(checking), cancel.clone()));
     checker.close();
-    let reconciler = Reconciler::new(Arc::clone(&host), running_told, cancel.clone());
+    let reconciler = Reconciler::new(Arc::clone(&host), running_told, leaves, cancel.clone());
     let tasks = TaskTracker::new();
     tasks.spawn(or_stop(tokio::spawn(renewal.run()), cancel.clone()));
     tasks.spawn(or_stop(tokio::spawn(reconciler.run()), cancel.clone()));
     tasks.close();
-    Handle { host, running, tasks, cancel, checker, checked, writer, written }
+    Handle { host, running, leaving: Arc::new(leaving), tasks, cancel, checker, checked, writer, written }
+}
+
+/// Failure policy: without knowing what has ended here nothing may be started, so the host ends before it does.
+fn releases(engine: &Arc<dyn Engine>, cancel: &CancellationToken) -> Releases {
+    Releases::open(Arc::clone(engine)).unwrap_or_else(|error| {
+        tracing::error!(%error, "what has ended here cannot be read; the host stops");
+        cancel.cancel();
+        Releases::unread(Arc::clone(engine))
+    })
 }
 
 fn ledger_ports(ports: &Ports, options: &Options, engine: Arc<dyn Engine>) -> ledger::Ports {
@@ -192,6 +207,16 @@ impl Handle {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.host.ledger.clone()
+    }
+
+    /// Ends every agent and releases its placement, so that it runs elsewhere. Returns when the cluster knows of all, or after `grace`:
+    /// how many it does not know of. Their placements stay, until this node is back or condemned.
+    pub async fn leave(&self, grace: Duration) -> usize {
+        self.leaving.send_replace(true);
+        let node = self.host.options.node;
+        let mut state = self.host.ports.state.clone();
+        let _ = timeout(grace, state.wait_for(|state| state.held_count(&node) == 0)).await;
+        self.host.state().held_count(&node)
     }
 
     /// Ends every process, and returns when none is left and the ledger is synced. Placements stay: a node that is back in

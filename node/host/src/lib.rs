@@ -30,6 +30,7 @@ mod options;
 mod ports;
 mod process;
 mod reconciler;
+mod releases;
 mod report;
 mod requests;
 mod responsiveness;

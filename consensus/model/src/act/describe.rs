@@ -24,7 +24,8 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
         | Command::ClearJoin { node }
         | Command::NodeDown { node }
         | Command::NodeUp { node }
-        | Command::RemoveNode { node, .. } => (Subject::Node(*node), Fields::new()),
+        | Command::RemoveNode { node, .. }
+        | Command::Leave { node } => (Subject::Node(*node), Fields::new()),
         Command::Introduce { node, profile } => (Subject::Node(*node), of_profile(profile)),
         Command::CreateToken(create) => {
             let details = Fields::new().with(Field::USES, create.uses).with(Field::EXPIRES_MS, create.expires_ms);

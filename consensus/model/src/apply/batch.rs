@@ -298,6 +298,7 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
         }
         Command::Anchor { node, anchor } => ledgers::anchor(context, *node, anchor, &mut change),
         Command::RemoveNode { node, .. } => nodes::remove(context, *node, &mut change),
+        Command::Leave { node } => nodes::leave(context, *node, &mut change),
         Command::Finalize { gate, .. } => gates::finalize(context, *gate, &mut change),
         Command::UpdateAgent(update) => specs::update(context, update, &mut change),
         Command::StartAgent(aimed) => specs::start(context, aimed, &mut change),

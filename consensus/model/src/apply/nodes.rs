@@ -119,8 +119,20 @@ pub(super) fn introduce(
     let record = known(context, node)?;
     check_profile(&record.name, profile)?;
     check_speaks(context, node, profile)?;
-    if record.profile != *profile {
-        change.nodes.push((node, Node { profile: profile.clone(), ..record.clone() }));
+    // It runs, whatever it said before it stopped.
+    let liveness = if record.liveness == Liveness::Leaving { Liveness::Up } else { record.liveness };
+    let introduced = Node { profile: profile.clone(), liveness, ..record.clone() };
+    if introduced != *record {
+        change.nodes.push((node, introduced));
+    }
+    Ok(Outcome::Done)
+}
+
+pub(super) fn leave(context: &Context<'_>, node: NodeId, change: &mut Change) -> Result<Outcome, Refusal> {
+    let record = known(context, node)?;
+    // One that is down takes nothing either, and is down until it is heard again.
+    if record.membership == Membership::Member && record.liveness == Liveness::Up {
+        change.nodes.push((node, Node { liveness: Liveness::Leaving, ..record.clone() }));
     }
     Ok(Outcome::Done)
 }
@@ -130,7 +142,8 @@ pub(super) fn node_up(context: &Context<'_>, node: NodeId, change: &mut Change) 
     if record.membership == Membership::Removed {
         return Err(Refusal::NotFound);
     }
-    if record.liveness != Liveness::Up {
+    // One that has said that it leaves is up only once it introduces itself: it may still be about to stop.
+    if record.liveness == Liveness::Down {
         change.nodes.push((node, Node { liveness: Liveness::Up, ..record.clone() }));
     }
     Ok(Outcome::Done)

@@ -161,6 +161,7 @@ fn commands() -> Vec<Command> {
         Command::RollbackAgent { aimed: aimed(), mac: Hash([0xac; 32]) },
         Command::Seal,
         Command::Voters { phase: Phase::Settled, voters: vec![node(), NodeId([0x12; 32])] },
+        Command::Leave { node: node() },
     ]
 }
 
@@ -196,6 +197,7 @@ fn commands_keep_their_bytes() {
         agent.rollback: 011602613110[00*15]a101030a757365723a61646d696e[ac*32]
         audit.seal: 0117
         audit.voters: 01180102[11*32][12*32]
+        node.leaving: 0119[11*32]
     "#]].assert_eq(&out);
 }
 
@@ -222,6 +224,7 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::StillHeld,
         Refusal::NotWanted,
         Refusal::NodeUnavailable,
+        Refusal::NodeLeaving,
         Refusal::NoRoom,
         Refusal::Limit { limit: Limit::Command, max: 1 },
         Refusal::InvariantBroken { invariant: "i".to_owned() },
@@ -276,6 +279,7 @@ fn outcomes_keep_their_bytes_and_codes() {
         STILL_HELD: 011300
         NOT_WANTED: 011400
         NODE_UNAVAILABLE: 011500
+        NODE_LEAVING: 012400
         NO_ROOM: 011600
         LIMIT: 01170217020d6167656e742e636f6d6d616e64180001
         INVARIANT_BROKEN: 01180112020169

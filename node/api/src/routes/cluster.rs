@@ -74,7 +74,7 @@ pub async fn remove(
 }
 
 fn keeps_quorum(app: &App, state: &State, node: &NodeId) -> Result<(), Error> {
-    if state.nodes.get(node).is_some_and(|record| record.liveness == Liveness::Up) {
+    if state.nodes.get(node).is_some_and(|record| record.liveness != Liveness::Down) {
         // It is refused for that.
         return Ok(());
     }

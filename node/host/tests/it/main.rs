@@ -4,6 +4,7 @@ mod attested;
 mod crowds;
 mod fencing;
 mod frames;
+mod leaving;
 mod mailboxes;
 mod messages;
 mod processes;

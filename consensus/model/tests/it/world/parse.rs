@@ -121,6 +121,7 @@ fn command(words: &[&str]) -> Command {
         ["next", ids @ ..] => Command::Voters { phase: Phase::Next, voters: nodes(ids) },
         ["settled", ids @ ..] => Command::Voters { phase: Phase::Settled, voters: nodes(ids) },
         ["aborted", ids @ ..] => Command::Voters { phase: Phase::Aborted, voters: nodes(ids) },
+        ["leave", id] => Command::Leave { node: node(index(id)) },
         ["down", id] => Command::NodeDown { node: node(index(id)) },
         ["up", id] => Command::NodeUp { node: node(index(id)) },
         ["token", id, "uses", uses, "until", seconds] => Command::CreateToken(CreateToken {
