@@ -224,6 +224,12 @@ impl DecisionId {
         Some((id(low)?, id(high)?))
     }
 
+    /// Whether it can be a decision of `node`.
+    #[must_use]
+    pub fn is_of(&self, node: &NodeId) -> bool {
+        node.0.starts_with(&self.node)
+    }
+
     /// The time in its UUIDv7's first 48 bits, ms since the Unix epoch.
     #[must_use]
     pub fn time_ms(&self) -> u64 {

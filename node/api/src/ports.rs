@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::agent::AgentName;
+use symbi_model::policy::PermitRef;
 use symbi_model::record::{BatchLine, Record};
 use symbi_model::{Claim, DecisionId, MessageId, NodeId, State};
 use symbi_policy::Account;
@@ -96,6 +97,8 @@ pub enum Speaker {
         agent: AgentName,
         /// The user.
         user: String,
+        /// By which decision of this node.
+        permit: PermitRef,
     },
 }
 

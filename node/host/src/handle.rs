@@ -1,7 +1,7 @@
 //! The face of the host towards the rest of the node.
 
 use crate::bus::attestation_check::AttestationChecks;
-use crate::bus::{self, Sender, inbound, sessions};
+use crate::bus::{self, Behalf, Draft, Sender, inbound, sessions};
 use crate::counters::Counts;
 use crate::ending::{Ending, TellStatus};
 use crate::grants::renewal::Renewal;
@@ -36,8 +36,15 @@ pub enum Caller {
         /// The user.
         user: String,
     },
-    /// An agent that runs on this node, on behalf of a user who may speak as it: the caller has checked that.
+    /// An agent that runs on this node.
     Agent(AgentName),
+    /// An agent that runs on this node, which is to say a user's words. Whether the user may have it say them is judged here.
+    OnBehalf {
+        /// The agent.
+        agent: AgentName,
+        /// Whose words they are.
+        behalf: Behalf,
+    },
 }
 
 /// The sending agent does not run on this node.
@@ -159,8 +166,8 @@ impl Handle {
         payload: Vec<u8>,
         timeout: Duration,
     ) -> Result<(MessageId, Ending), NotHere> {
-        let sender = self.sender(from)?;
-        Ok(bus::ask(&self.host, sender, to, payload, timeout).await)
+        let (sender, behalf) = self.sender(from)?;
+        Ok(bus::ask(&self.host, sender, Draft { to, payload, within: timeout, behalf }).await)
     }
 
     /// Sends `payload` and waits until it is in the receiver's mailbox, at most `timeout`.
@@ -174,8 +181,8 @@ impl Handle {
         payload: Vec<u8>,
         timeout: Duration,
     ) -> Result<(MessageId, TellStatus), NotHere> {
-        let sender = self.sender(from)?;
-        Ok(bus::tell(&self.host, sender, to, payload, timeout).await)
+        let (sender, behalf) = self.sender(from)?;
+        Ok(bus::tell(&self.host, sender, Draft { to, payload, within: timeout, behalf }).await)
     }
 
     /// Receives a frame of a session from the node `from`. The frame is taken in before this returns: call it in the
@@ -233,17 +240,19 @@ impl Handle {
         self.writer.wait().await;
     }
 
-    fn sender(&self, from: Caller) -> Result<Sender, NotHere> {
-        match from {
-            Caller::Gateway { user } => Ok(Sender::Gateway { user }),
-            Caller::Agent(name) => match self.host.instances.get(&name) {
-                Some(instance) => Ok(Sender::Agent(instance)),
-                None => {
-                    let state = self.host.ports.state.borrow();
-                    let placement = state.agents.get(&name).and_then(|agent| agent.placement);
-                    Err(NotHere { node: placement.map(|placement| placement.node) })
-                }
-            },
+    fn sender(&self, from: Caller) -> Result<(Sender, Option<Arc<Behalf>>), NotHere> {
+        let (name, behalf) = match from {
+            Caller::Gateway { user } => return Ok((Sender::Gateway { user }, None)),
+            Caller::Agent(name) => (name, None),
+            Caller::OnBehalf { agent, behalf } => (agent, Some(Arc::new(behalf))),
+        };
+        match self.host.instances.get(&name) {
+            Some(instance) => Ok((Sender::Agent(instance), behalf)),
+            None => {
+                let state = self.host.ports.state.borrow();
+                let placement = state.agents.get(&name).and_then(|agent| agent.placement);
+                Err(NotHere { node: placement.map(|placement| placement.node) })
+            }
         }
     }
 }

@@ -37,7 +37,7 @@ mod responsiveness;
 mod runner;
 mod sink;
 
-pub use bus::{LONGEST, PAYLOAD_BYTES, TELL_LIFE};
+pub use bus::{Behalf, LONGEST, PAYLOAD_BYTES, TELL_LIFE};
 pub use counters::Counts;
 pub use ending::{Ending, TellStatus};
 pub use handle::{Caller, Handle, NotHere, spawn};

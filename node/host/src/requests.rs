@@ -3,7 +3,7 @@
 //! A tell enters the bus before the next line is read, so that tells leave in the order in which they were written.
 //! An agent that writes faster than its messages leave is not read further.
 
-use crate::bus::{self, Sender};
+use crate::bus::{self, Draft, Sender};
 use crate::ending::{Ending, TellStatus};
 use crate::host::Host;
 use crate::instance::Instance;
@@ -96,7 +96,8 @@ async fn ask(
         Err(error) => Err(CallError::new(CallError::INVALID_PARAMS, error.to_string())),
         Ok(to) => {
             let within = Duration::from_millis(timeout_ms);
-            let (message, ending) = bus::ask(&host, Sender::Agent(instance), to, payload, within).await;
+            let draft = Draft { to, payload, within, behalf: None };
+            let (message, ending) = bus::ask(&host, Sender::Agent(instance), draft).await;
             for_agent(message, ending)
         }
     };
@@ -106,9 +107,10 @@ async fn ask(
 
 async fn tell(host: Arc<Host>, instance: Arc<Instance>, to: String, payload: Vec<u8>) {
     let name = instance.assignment.name().clone();
+    let draft = |to| Draft { to, payload, within: TELL_TIMEOUT, behalf: None };
     let complaint = match to.parse::<AgentName>() {
         Err(error) => error.to_string(),
-        Ok(receiver) => match bus::tell(&host, Sender::Agent(instance), receiver, payload, TELL_TIMEOUT).await.1 {
+        Ok(receiver) => match bus::tell(&host, Sender::Agent(instance), draft(receiver)).await.1 {
             TellStatus::Delivered => return,
             TellStatus::Denied { decision, reason } => format!("denied by {decision}: {reason}"),
             TellStatus::NotDelivered { reason } => format!("not delivered: {reason}"),

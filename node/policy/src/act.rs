@@ -35,6 +35,9 @@ pub enum Principal {
 /// The user who may do everything under the starter policies, and alone may [`Administer`].
 pub const ADMIN: &str = "admin";
 
+/// What [`Administer`] is asked for by who has an agent say something.
+pub const SPEAK_AS_AGENT: &str = "message on behalf of an agent";
+
 /// An act that a gate can judge. Sealed: the requests of this module are all there are.
 pub trait Act: sealed::Describe {}
 

@@ -22,7 +22,7 @@ mod verdicts;
 
 pub use act::{
     Act, Administer, AdmitNode, AgentRef, ApplyPolicies, Ask, CreateAgent, DeleteAgent, ExportAudit, Principal,
-    Receive, RemoveNode, StopAgent, Tell, UpdateAgent,
+    Receive, RemoveNode, SPEAK_AS_AGENT, StopAgent, Tell, UpdateAgent,
 };
 pub use cases::{Case, Tested};
 pub use diff::{Difference, diff};

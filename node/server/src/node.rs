@@ -186,7 +186,9 @@ impl Node {
         for ((name, kind), requests) in link::KINDS.into_iter().zip(raft) {
             core.part(name, inbound::raft(kind, requests, groups.clone(), tasks.clone(), cancel.clone()));
         }
-        core.part("the control inbox", inbound::control(inbox.control, server, tasks.clone(), cancel.clone()));
+        for (name, requests) in [("the control inbox", inbox.control), ("the inbox of asks", inbox.ask)] {
+            core.part(name, inbound::control(requests, server.clone(), tasks.clone(), cancel.clone()));
+        }
         for (name, requests) in [("the message inbox", inbox.message), ("the session inbox", inbox.session)] {
             core.part(name, inbound::messages(requests, host.clone(), tasks.clone(), cancel.clone()));
         }

@@ -8,7 +8,7 @@ use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 use symbi_model::agent::AgentName;
-use symbi_policy::Administer;
+use symbi_policy::{Administer, SPEAK_AS_AGENT};
 
 /// The longest payload, bytes of compact JSON.
 const PAYLOAD_BYTES: usize = 1024 * 1024;
@@ -65,9 +65,7 @@ async fn speaker(app: &App, caller: &Caller, from: Option<String>) -> Result<Spe
         found => found?,
     };
     let state = app.ports.state.borrow().clone();
-    let _permit = app
-        .ports
-        .gate
-        .judge(&state, Administer { principal: caller.principal(), what: "message on behalf of an agent" })?;
-    Ok(Speaker::OnBehalf { agent, user: caller.user.clone() })
+    let administer = Administer { principal: caller.principal(), what: SPEAK_AS_AGENT };
+    let permit = app.ports.gate.judge(&state, administer)?.reference();
+    Ok(Speaker::OnBehalf { agent, user: caller.user.clone(), permit })
 }

@@ -201,6 +201,7 @@ fn traced(prefix: &str) -> Traced {
         receiver: "b".to_owned(),
         receiver_epoch: symbi_model::Epoch(2),
         user: String::new(),
+        on_behalf: None,
         session: Some([5; 16]),
         batch: Some(0),
         sequence: Some(0),

@@ -6,7 +6,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_api::ports::{AuditLine, Call, Message, Place, Speaker};
-use symbi_host::{Caller, Ending, NotHere, TellStatus};
+use symbi_host::{Behalf, Caller, Ending, NotHere, TellStatus};
 use symbi_model::agent::{AgentName, Hold};
 use symbi_model::{DecisionId, MessageId, NodeId};
 use symbi_policy::Account;
@@ -85,19 +85,20 @@ impl Answers {
     /// Sends a message, from the node that holds the speaking agent.
     async fn message(&self, kind: Kind, message: Message) -> (MessageId, Ending) {
         let Message { from, to, payload, timeout } = message;
-        let (agent, user) = match from {
+        let (agent, user, permit) = match from {
             Speaker::User(user) => return self.speak(Caller::Gateway { user }, kind, to, payload, timeout).await,
-            Speaker::OnBehalf { agent, user } => (agent, user),
+            Speaker::OnBehalf { agent, user, permit } => (agent, user, permit),
         };
         match self.holder(&agent) {
             Some(node) if node != self.remote.node => {
                 let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                let request = ControlRequest::AskFrom { from: agent, to, kind, payload, timeout_ms, user };
+                let request = ControlRequest::AskFrom { from: agent, to, kind, payload, timeout_ms, user, permit };
                 self.forwarded(node, &request, timeout).await
             }
             _ => {
                 tracing::info!(from = %agent, %to, user, "an agent speaks on behalf of a user");
-                self.speak(Caller::Agent(agent), kind, to, payload, timeout).await
+                let behalf = Behalf { user, member: self.remote.node, permit };
+                self.speak(Caller::OnBehalf { agent, behalf }, kind, to, payload, timeout).await
             }
         }
     }
