@@ -323,7 +323,8 @@ impl Runner {
         if self.state != AgentState::Running {
             return;
         }
-        self.detail = format!("unresponsive: {MISSES} messages in a row were not answered by their deadlines");
+        let within_ms = self.assignment.spec.answer_within_ms;
+        self.detail = format!("unresponsive: {MISSES} messages in a row were left unanswered for {within_ms} ms");
         tracing::warn!(agent = %self.assignment.name(), "an agent is unresponsive");
         self.tell(&[Action::Report]);
         process.end(&self.detail);
@@ -432,7 +433,7 @@ impl Runner {
     }
 }
 
-/// Waits until so many deadlines were missed in a row that the process must be ended.
+/// Waits until so many messages were left unanswered in a row that the process must be ended.
 async fn unresponsive(misses: &mut watch::Receiver<u32>) {
     if misses.wait_for(|misses| *misses >= MISSES).await.is_err() {
         std::future::pending().await

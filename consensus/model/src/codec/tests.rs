@@ -5,8 +5,8 @@ mod rows;
 use super::*;
 use crate::act::{Act, Actor, Subject};
 use crate::agent::{
-    Account, Agent, AgentName, AgentState, Desired, Exit, Hold, Placement, Recorded, Resources, Restart, Spec, Status,
-    Strategy, Tier,
+    ANSWER_WITHIN_MS, Account, Agent, AgentName, AgentState, Desired, Exit, Hold, Placement, Recorded, Resources,
+    Restart, Spec, Status, Strategy, Tier,
 };
 use crate::checkpoint::Checkpoint;
 use crate::command::{Aimed, CreateToken, Enrol, Genesis, Phase, Report, UpdateAgent};
@@ -88,6 +88,7 @@ fn spec() -> Spec {
         command: vec!["python3".to_owned(), "a.py".to_owned()],
         env: BTreeMap::from([("K".to_owned(), "V".to_owned())]),
         max_in_flight: 3,
+        answer_within_ms: ANSWER_WITHIN_MS,
         resources: Resources { memory_mb: 128, cpu_millis: 250 },
         tier: Tier::Process,
         restart: Restart::OnFailure,
