@@ -120,9 +120,9 @@ pub enum Call {
     /// Confirms with the leader that everything committed before now has at most the answered index.
     ReadIndex(oneshot::Sender<Option<u64>>),
     /// Asks an agent.
-    Ask(Message, oneshot::Sender<(MessageId, symbi_host::Ending)>),
+    Ask(Message, oneshot::Sender<Result<(MessageId, symbi_host::Ending), Error>>),
     /// Tells an agent.
-    Tell(Message, oneshot::Sender<(MessageId, symbi_host::TellStatus)>),
+    Tell(Message, oneshot::Sender<Result<(MessageId, symbi_host::TellStatus), Error>>),
     /// Has the node that gave a verdict account for it.
     Decision(DecisionId, oneshot::Sender<Result<Option<Account>, String>>),
     /// The decisions from one id to another that any node knows.

@@ -107,7 +107,8 @@ impl Host {
         let mut random = StdRng::from_seed(options.seed);
         let cnf = signing_key(&mut random);
         let incarnation = Incarnation(options.boot << 32);
-        let send_queues = SendQueues::new(options.sessions, options.send_bytes);
+        // Many users speak through it, and each of their messages may be for another agent.
+        let send_queues = SendQueues::new(4 * options.sessions, options.send_bytes);
         let gateway = Gateway { cnf, incarnation, send_queues };
         Self {
             sink: Sink::new(Arc::clone(&ports.observer)),

@@ -12,7 +12,7 @@ use crate::clock::Clocks;
 use crate::enrolment;
 use crate::failure::Failure;
 use crate::proposer::{self, LeaderClocks};
-use crate::wiring::{calls, inbound, leading, ledgers, link, peers, remote, roster, view};
+use crate::wiring::{calls, inbound, leading, ledgers, link, peers, remote, roster, shares, view};
 use crate::witness;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
@@ -432,7 +432,8 @@ impl Core {
             host: host.clone(),
             pool: symbi_api::keys::Pool::default(),
         });
-        let answers = calls::Answers { remote, host, gate: self.gate.clone(), key: self.key.clone(), bench };
+        let shares = shares::Shares::default();
+        let answers = calls::Answers { remote, host, gate: self.gate.clone(), key: self.key.clone(), bench, shares };
         self.part("the answers to HTTP", answers.run(asked, self.tracker.clone(), self.cancel.clone()));
         calls
     }

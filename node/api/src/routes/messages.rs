@@ -38,11 +38,11 @@ pub async fn send(
     let message = Message { from, to, payload, timeout: Duration::from_millis(timeout_ms) };
     match send.kind.as_str() {
         "ask" => {
-            let (id, ending) = app.call(|reply| Call::Ask(message, reply)).await?;
+            let (id, ending) = app.call(|reply| Call::Ask(message, reply)).await??;
             Ok(axum::Json(message::asked(id, ending)).into_response())
         }
         "tell" => {
-            let (id, status) = app.call(|reply| Call::Tell(message, reply)).await?;
+            let (id, status) = app.call(|reply| Call::Tell(message, reply)).await??;
             Ok(axum::Json(message::told(id, status)).into_response())
         }
         other => Err(bad(format!("kind: {other:?}; it takes \"ask\" or \"tell\""))),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use symbi_api::Error;
 use symbi_api::auth::Listener;
 use symbi_api::ports::{AuditLine, Call, Decided, Ports, Traced, View, Witness};
 use symbi_host::{Ending, TellStatus};
@@ -143,11 +144,12 @@ impl Replica {
             Call::Ask(message, reply) => {
                 let ending = match message.to.as_str() {
                     "echo" => Ending::Answer(message.payload),
+                    "crowded" => return drop(reply.send(Err(Error::Busy("that is its share".to_owned())))),
                     _ => Ending::NotDelivered { reason: format!("there is no agent {}", message.to) },
                 };
-                drop(reply.send((MESSAGE, ending)));
+                drop(reply.send(Ok((MESSAGE, ending))));
             }
-            Call::Tell(_, reply) => drop(reply.send((MESSAGE, TellStatus::Delivered))),
+            Call::Tell(_, reply) => drop(reply.send(Ok((MESSAGE, TellStatus::Delivered)))),
             // Of what n2 decided, it cannot tell.
             Call::Decision(id, reply) if id.node == [0xde; 4] => {
                 drop(reply.send(Err("n2: the node is stopping".to_owned())))
