@@ -173,6 +173,12 @@ pub enum Refusal {
     /// Not those who were named, or none that could be.
     #[error("these are not the voters that were named to follow, or cannot be")]
     VotersOther,
+    /// The user who asked, or the token that was shown, is not there any more.
+    #[error("the user or the API token that asked was removed, revoked, or has expired")]
+    CredentialRevoked,
+    /// Nobody could change the policies afterwards.
+    #[error("afterwards nobody could administer the cluster")]
+    Lockout,
     /// A member's program does not speak the gate.
     #[error("node {node} speaks no higher gate than {speaks}: upgrade it first")]
     GateUnspoken {
@@ -264,6 +270,8 @@ impl Refusal {
             Self::GateUnspoken { .. } => Code::GATE_UNSPOKEN,
             Self::VotersNamed => Code::VOTERS_NAMED,
             Self::VotersOther => Code::VOTERS_OTHER,
+            Self::CredentialRevoked => Code::CREDENTIAL_REVOKED,
+            Self::Lockout => Code::LOCKOUT,
         }
     }
 }

@@ -122,7 +122,7 @@ fn releases(engine: &Arc<dyn Engine>, cancel: &CancellationToken) -> Releases {
     Releases::open(Arc::clone(engine)).unwrap_or_else(|error| {
         tracing::error!(%error, "what has ended here cannot be read; the host stops");
         cancel.cancel();
-        Releases::unread(Arc::clone(engine))
+        Releases::unread()
     })
 }
 
@@ -238,6 +238,7 @@ impl Handle {
         self.checker.wait().await;
         self.written.cancel();
         self.writer.wait().await;
+        self.host.releases.close();
     }
 
     fn sender(&self, from: Caller) -> Result<(Sender, Option<Arc<Behalf>>), NotHere> {

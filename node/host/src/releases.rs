@@ -17,6 +17,8 @@ const SPACE: u8 = 5;
 const ROW: usize = 2 * DETAIL_BYTES + 1_024;
 /// So many rows are read at once.
 const READ: usize = 256;
+/// Why nothing is stored after the end.
+const CLOSED: &str = "the disk was closed";
 
 /// Why a release is not on disk.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,8 +41,8 @@ pub(crate) enum Error {
 /// Invariants:
 /// - what is here is synced.
 pub(crate) struct Releases {
-    /// The disk.
-    engine: Arc<dyn Engine>,
+    /// The disk; none once the host has shut down, so that another may open it.
+    engine: Mutex<Option<Arc<dyn Engine>>>,
     /// The last report of each epoch that has ended.
     ended: Mutex<BTreeMap<AgentName, Report>>,
 }
@@ -60,14 +62,19 @@ impl Releases {
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == READ => from = [last.as_slice(), &[0]].concat(),
-                _ => return Ok(Self { engine, ended: Mutex::new(ended) }),
+                _ => return Ok(Self { engine: Mutex::new(Some(engine)), ended: Mutex::new(ended) }),
             }
         }
     }
 
     /// Those of a host that is not going to start anything.
-    pub(crate) fn unread(engine: Arc<dyn Engine>) -> Self {
-        Self { engine, ended: Mutex::default() }
+    pub(crate) fn unread() -> Self {
+        Self { engine: Mutex::default(), ended: Mutex::default() }
+    }
+
+    /// Lets go of the disk: nothing is taken in any more.
+    pub(crate) fn close(&self) {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Takes a release in; it is synced when this returns.
@@ -76,18 +83,20 @@ impl Releases {
         if self.of(&report.name, report.epoch).as_ref() == Some(report) {
             return Ok(());
         }
+        let Some(engine) = self.engine() else { return Err(Error::Storage(CLOSED.to_owned())) };
         let mut batch = WriteBatch::new();
         batch.put(key(&report.name), codec::encode(report));
         let (synced, durable) = oneshot::channel();
         // Whoever has stopped waiting needs not know.
-        self.engine.append(batch, Box::new(move |result| drop(synced.send(result))));
+        engine.append(batch, Box::new(move |result| drop(synced.send(result))));
+        drop(engine);
         match durable.await {
             Ok(Ok(())) => {
                 self.lock().insert(report.name.clone(), report.clone());
                 Ok(())
             }
             Ok(Err(error)) => Err(Error::Storage(error.to_string())),
-            Err(_) => Err(Error::Storage("it was closed".to_owned())),
+            Err(_) => Err(Error::Storage(CLOSED.to_owned())),
         }
     }
 
@@ -103,17 +112,19 @@ impl Releases {
             let known = ended.extract_if(.., |name, report| !is_wanted(name, report.epoch));
             known.map(|(name, _)| name).collect()
         };
-        if known.is_empty() {
-            return;
-        }
+        let Some(engine) = self.engine().filter(|_| !known.is_empty()) else { return };
         let mut batch = WriteBatch::new();
         known.iter().for_each(|name| {
             batch.delete(key(name));
         });
         // One that comes back after a cut is let go again.
-        if let Err(error) = self.engine.write(batch) {
+        if let Err(error) = engine.write(batch) {
             tracing::warn!(%error, "releases that are known cannot be let go");
         }
+    }
+
+    fn engine(&self) -> Option<Arc<dyn Engine>> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<AgentName, Report>> {
@@ -167,6 +178,7 @@ mod tests {
         releases.retain(|name, _| name.as_str() == "a1");
         drop(releases);
         let releases = open();
-        assert_eq!((releases.lock().len(), releases.of(&report(1).name, Epoch(2))), (1, Some(report(1))));
+        let left: Vec<Report> = releases.lock().values().cloned().collect();
+        assert_eq!(left, [report(1)]);
     }
 }

@@ -1,7 +1,7 @@
 //! The cluster's making, and its nodes' coming.
 
 use super::context::Context;
-use super::policies;
+use super::{policies, users};
 use crate::command::{Enrol, Genesis};
 use crate::entry::CONTROL;
 use crate::ids::{NodeId, PolicyNumber};
@@ -9,10 +9,9 @@ use crate::node::{self, Liveness, Membership, Node, Profile};
 use crate::outcome::{Limit, Outcome, Refusal};
 use crate::policy::NO_ENTITIES;
 use crate::state::{Change, Cluster, Ruling};
-use crate::token::{ApiToken, JoinToken};
+use crate::token::{JoinToken, Scope};
+use crate::user::ADMIN;
 
-/// The user for whom the first API token acts.
-const ADMIN: &str = "admin";
 /// The first policy set's number.
 const FIRST_SET: PolicyNumber = PolicyNumber(1);
 
@@ -36,7 +35,9 @@ pub(super) fn genesis(context: &Context<'_>, genesis: &Genesis, change: &mut Cha
     let actor = format!("node:{}", genesis.node_name);
     let policies = policies::Wanted { text: &genesis.policies, entities: NO_ENTITIES, actor: &actor };
     policies::put(context, FIRST_SET, &policies, change);
-    change.api_tokens.push(ApiToken { hash: genesis.admin_token, user: ADMIN.to_owned() });
+    users::put(context, ADMIN, &actor, change);
+    let token = users::Token { hash: genesis.admin_token, user: ADMIN, scope: &Scope::All, expires_ms: None };
+    users::put_token(context, &token, &actor, change);
     Ok(Outcome::Done)
 }
 

@@ -16,7 +16,7 @@ pub struct Coded {
 }
 
 /// The refusals that are nothing but their code.
-const PLAIN: [Refusal; 30] = [
+const PLAIN: [Refusal; 32] = [
     Refusal::OriginNotMember,
     Refusal::BadSignature,
     Refusal::StaleTerm,
@@ -47,6 +47,8 @@ const PLAIN: [Refusal; 30] = [
     Refusal::SpecHash,
     Refusal::VotersNamed,
     Refusal::VotersOther,
+    Refusal::CredentialRevoked,
+    Refusal::Lockout,
 ];
 
 impl From<Outcome> for Coded {

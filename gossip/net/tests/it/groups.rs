@@ -44,8 +44,14 @@ async fn asks_that_no_agent_answers_delay_nothing_that_a_node_needs() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;
     let large = || Bytes::from(vec![0; 1 << 20]);
-    let asks: Vec<_> = (0..20).map(|_| a.handle.call(b.id, (Lane::Ask, CONTROL), large(), LONG)).collect();
+    let ask = |_| a.handle.call(b.id, (Lane::Ask, CONTROL), large(), LONG);
+    // As many as wait at once where they are asked; and once these have left, more than the window takes.
+    let mut asks: Vec<_> = (0..12).map(ask).collect();
     let mut held = Vec::new();
+    while held.len() < asks.len() {
+        held.push(within(b.inbox.ask.recv()).await.unwrap());
+    }
+    asks.extend((0..8).map(ask));
     while held.len() < WINDOW >> 20 {
         held.push(within(b.inbox.ask.recv()).await.unwrap());
     }

@@ -73,7 +73,7 @@ fn control_requests() -> Vec<ControlRequest> {
             payload: b"{}".to_vec(),
             timeout_ms: 30_000,
             user: "admin".to_owned(),
-            permit: PermitRef { decision: decision(), policy_set: PolicyNumber(3) },
+            permit: PermitRef { decision: decision(), policy_set: PolicyNumber(3), credential: None },
         },
         ControlRequest::Vouched { peer: node(1), index: 70_000 },
         ControlRequest::WhyAgent { agent: agent("a") },

@@ -25,7 +25,7 @@ use symbi_model::{
 };
 use symbi_policy::{Account, Clocks, Gate};
 use symbi_proto::wire::ledger::{Chunk, Sighting};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -58,6 +58,8 @@ pub struct Stage {
     pub boottime: Arc<AtomicU64>,
     /// Whether a leader confirms reads.
     pub confirms: Arc<AtomicBool>,
+    /// Told when the agent `silent` is asked something, which it never answers.
+    pub silent: Arc<Notify>,
 }
 
 /// A proposal as it came.
@@ -106,6 +108,8 @@ struct Replica {
     chain: Vec<AuditLine>,
     /// Whether a leader confirms reads.
     confirms: Arc<AtomicBool>,
+    /// Told when the agent `silent` is asked something.
+    silent: Arc<Notify>,
 }
 
 impl Replica {
@@ -130,9 +134,11 @@ impl Replica {
         let permit = PermitRef {
             decision: DecisionId { node: [1; 4], id: Uuid::from_u128(0xd1) },
             policy_set: self.state.borrow().counters.policy_set,
+            credential: None,
         };
-        let (entities, actor) = (symbi_model::policy::NO_ENTITIES.to_owned(), "user:other".to_owned());
-        self.propose(&Command::ApplyPolicies { text, entities, actor }, None, Some(permit));
+        let (entities, actor) = (symbi_model::policy::NO_ENTITIES.to_owned(), "user:admin".to_owned());
+        let keeper = "admin".to_owned();
+        self.propose(&Command::ApplyPolicies { text, entities, keeper, actor }, None, Some(permit));
     }
 
     fn answer(&self, call: Call, gate: &Gate) {
@@ -140,6 +146,11 @@ impl Replica {
             Call::ReadIndex(reply) => {
                 let index = self.state.borrow().counters.applied_index;
                 let _ = reply.send(self.confirms.load(Ordering::Relaxed).then_some(index));
+            }
+            // It answers only once nobody waits any more.
+            Call::Ask(message, mut reply) if message.to.as_str() == "silent" => {
+                self.silent.notify_one();
+                tokio::spawn(async move { reply.closed().await });
             }
             Call::Ask(message, reply) => {
                 let ending = match message.to.as_str() {
@@ -244,7 +255,10 @@ impl Stage {
         let node = NodeId(key.verifying_key().to_bytes());
         let (state, watched) = watch::channel(State::default());
         let (boottime, confirms) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
-        let mut replica = Replica { key, state: state.clone(), chain: Vec::new(), confirms: confirms.clone() };
+        let silent = Arc::new(Notify::new());
+        let (chain, state_too) = (Vec::new(), state.clone());
+        let (confirmed, asked_in_vain) = (confirms.clone(), silent.clone());
+        let mut replica = Replica { key, state: state_too, chain, confirms: confirmed, silent: asked_in_vain };
         replica.apply(&Batch::genesis(genesis(node), [0; 16], &replica.key, NOW_MS));
         let view = View {
             term: 1,
@@ -284,7 +298,7 @@ impl Stage {
         let writes = Arc::new(AtomicU64::new(0));
         tokio::spawn(play(replica, gate, asked, called, tell, (refusals, policies), writes.clone()));
         let router = symbi_api::router(ports, vec!["n1".to_owned()]);
-        Self { router, view, state, proposed, refuse_next, policies_next, writes, boottime, confirms }
+        Self { router, view, state, proposed, refuse_next, policies_next, writes, boottime, confirms, silent }
     }
 
     /// The routes, as the accept loop serves them.

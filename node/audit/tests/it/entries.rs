@@ -67,7 +67,7 @@ fn message(message: ledger::Message) -> Message {
         kind: kind(message.kind),
         header: Hex(message.header.0),
         user: message.user,
-        on_behalf: message.on_behalf.map(on_behalf),
+        on_behalf: message.on_behalf.map(|boxed| on_behalf(*boxed)),
         bytes: message.bytes,
         deadline_ms: message.deadline_ms,
         decision: decision(message.decision),
@@ -75,8 +75,8 @@ fn message(message: ledger::Message) -> Message {
     }
 }
 
-fn on_behalf(on_behalf: Box<ledger::OnBehalf>) -> OnBehalf {
-    let ledger::OnBehalf { user, member, permit, judged } = *on_behalf;
+fn on_behalf(on_behalf: ledger::OnBehalf) -> OnBehalf {
+    let ledger::OnBehalf { user, member, permit, judged } = on_behalf;
     OnBehalf { user, member: Hex(member.0), permit: permit.to_string(), judged: judged.to_string() }
 }
 
@@ -94,7 +94,7 @@ fn local(local: ledger::Local) -> Local {
         sender_epoch: local.sender_epoch.0,
         receiver_epoch: local.receiver_epoch.0,
         user: local.user,
-        on_behalf: local.on_behalf.map(on_behalf),
+        on_behalf: local.on_behalf.map(|boxed| on_behalf(*boxed)),
         bytes: local.bytes,
         deadline_ms: local.deadline_ms,
         sent_by: decision(local.sent_by),

@@ -18,7 +18,7 @@ fn decision(world: &World, number: usize) -> DecisionId {
 
 /// Has `speaker`, which runs on node 1, ask `to` on behalf of a user of node 0, by a decision of node `of`.
 async fn ask(world: &World, user: &str, to: &str, of: usize) -> (MessageId, Ending) {
-    let permit = PermitRef { decision: decision(world, of), policy_set: PolicyNumber(1) };
+    let permit = PermitRef { decision: decision(world, of), policy_set: PolicyNumber(1), credential: None };
     let behalf = Behalf { user: user.to_owned(), member: world.nodes[0].id, permit };
     let caller = Caller::OnBehalf { agent: agent("speaker"), behalf };
     let handle = &world.nodes[1].handle;

@@ -37,7 +37,7 @@ pub fn lane(request: &ControlRequest) -> Lane {
 mod tests {
     use super::{ControlRequest, Lane, lane};
     use symbi_model::policy::PermitRef;
-    use symbi_model::{DecisionId, PolicyNumber};
+    use symbi_model::{DecisionId, GroupId, PolicyNumber};
     use symbi_proto::session::Kind;
 
     #[test]
@@ -50,10 +50,10 @@ mod tests {
             payload: Vec::new(),
             timeout_ms: 1,
             user: "admin".to_owned(),
-            permit: PermitRef { decision, policy_set: PolicyNumber(1) },
+            permit: PermitRef { decision, policy_set: PolicyNumber(1), credential: None },
         };
         assert_eq!(lane(&ask), Lane::Ask);
-        assert_eq!(lane(&ControlRequest::Forward { batch: Vec::new() }), Lane::Control);
+        assert_eq!(lane(&ControlRequest::Forward { group: GroupId(0), batch: Vec::new() }), Lane::Control);
         assert_eq!(lane(&ControlRequest::Grant { boot: 1 }), Lane::Control);
     }
 }

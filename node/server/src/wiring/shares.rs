@@ -59,6 +59,13 @@ struct Amount {
     bytes: usize,
 }
 
+impl Amount {
+    /// The same without a message of so many bytes.
+    fn less(self, bytes: usize) -> Self {
+        Self { messages: self.messages - 1, bytes: self.bytes - bytes }
+    }
+}
+
 /// What is taken.
 ///
 /// Invariants:
@@ -109,9 +116,8 @@ impl Shares {
 impl Drop for Share {
     fn drop(&mut self) {
         let mut taken = self.shares.lock();
-        let less = |of: Amount| Amount { messages: of.messages - 1, bytes: of.bytes - self.bytes };
-        taken.all = less(taken.all);
-        let left = taken.users.get(&self.user).copied().map(less).unwrap_or_default();
+        taken.all = taken.all.less(self.bytes);
+        let left = taken.users.get(&self.user).map(|amount| amount.less(self.bytes)).unwrap_or_default();
         if left == Amount::default() {
             taken.users.remove(&self.user);
         } else {
