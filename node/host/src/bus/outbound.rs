@@ -341,11 +341,11 @@ async fn settle(
             Some(word) => endings.push((message, told_by(word))),
         }
     }
-    let must_drive = open.unless_abandoned(|| queue.put_back(back.into_iter().filter_map(|flying| flying.back(&open))));
+    let must_drive = queue.put_back_from(&open, back.into_iter().filter_map(|flying| flying.back(&open)));
     drop(place);
     // Last, so that whoever hears that a message has ended finds its queue without it.
     open.end(&host.ledger, endings);
-    if must_drive == Some(true) {
+    if must_drive {
         drive(host, sender, queue).await;
     }
 }
