@@ -163,6 +163,54 @@ async fn the_agents_of_a_node_that_stops_run_elsewhere_without_its_being_condemn
     cluster.chains_hold().await;
 }
 
+/// Waits until each agent answers every node, from the one process of it that there is.
+async fn each_runs_once(cluster: &Cluster, agents: &[String]) {
+    for agent in agents {
+        let mut by = BTreeSet::new();
+        for at in 0..3 {
+            let found = eventually("it answers", Duration::from_secs(45), async || {
+                let asked = cluster.nodes[at].cli(&["agent", "ask", agent, r#"{"echo": 1}"#]).await;
+                ensure!(asked.code == 0, "{asked:?}");
+                Ok(asked.json())
+            });
+            by.insert(found.await["pid"].to_string());
+        }
+        assert_eq!(by.len(), 1, "{agent} answers from one process: {by:?}");
+    }
+}
+
+#[tokio::test]
+async fn nodes_that_stop_without_a_majority_end_and_their_agents_run_again_once_they_are_back() {
+    let mut cluster = Cluster::three().await;
+    let on = spread(&cluster).await;
+    let mut processes = Vec::new();
+    for agent in &on {
+        processes.push(answered(&cluster, 0, agent).await.1);
+    }
+    // Two at once: whichever says that it leaves first, the other's word needs a majority that ends meanwhile.
+    let leads = cluster.leader().await;
+    let [one, other, rest] = &mut cluster.nodes[..] else { panic!("three nodes") };
+    let mut stopped = [one, other, rest];
+    stopped.swap(leads, 0);
+    let [one, other, rest] = stopped;
+    assert_eq!(tokio::join!(one.stop(), other.stop()), (0, 0));
+    // And one without a leader that could hear of it.
+    assert_eq!(rest.stop().await, 0);
+    for process in &processes {
+        assert!(!process.exists(), "no agent outlives its node");
+    }
+    for node in &mut cluster.nodes {
+        node.start(&[]);
+    }
+    for node in &mut cluster.nodes {
+        node.ready().await;
+    }
+    cluster.nodes[0].sees_voters(3).await;
+    each_runs_once(&cluster, &on).await;
+    cluster.same_head().await;
+    cluster.chains_hold().await;
+}
+
 #[tokio::test]
 async fn a_node_that_stood_still_gives_up_the_agents_that_it_lost() {
     let mut cluster = Cluster::three().await;
