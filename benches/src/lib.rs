@@ -18,6 +18,7 @@ use symbi_model::entry::CONTROL;
 use symbi_model::node::{CREDENTIAL_KEY_BYTES, Liveness, Membership, Node, Profile};
 use symbi_model::policy::{NO_ENTITIES, PermitRef, PolicySet};
 use symbi_model::state::Cluster;
+use symbi_model::user::{ADMIN, User};
 use symbi_model::{Batch, ClusterId, Command, DecisionId, Epoch, Hash, Item, NodeId, PolicyNumber, RequestId, State};
 
 /// How many nodes the cluster has.
@@ -90,6 +91,8 @@ pub fn unplaced() -> State {
     let set = PolicySet { number, text, entities, hash, actor, created_at: 1, created_ms: NOW_MS };
     state.policy_sets.insert(number, set);
     state.counters.policy_set = number;
+    let user = User { created_by: "node:n1".to_owned(), created_at: 1, created_ms: NOW_MS };
+    state.users.insert(ADMIN.to_owned(), user);
     state.counters.log_time_ms = NOW_MS;
     state.counters.last_epoch = AGENTS;
     state.nodes.extend((0..NODES).map(|number| (node(number), member(number))));
@@ -156,7 +159,7 @@ pub fn signed(commands: &[Command]) -> Batch {
     let item = |(number, command): (u64, &Command)| {
         let decision = DecisionId { node: [1; 4], id: uuid(number) };
         let request = RequestId { client: uuid(number), sequence: 1 };
-        let permit = PermitRef { decision, policy_set: PolicyNumber(1) };
+        let permit = PermitRef { decision, policy_set: PolicyNumber(1), credential: None };
         Item::new(Some(request), Some(permit), [7; 16], command)
     };
     Batch::sign(cluster(), CONTROL, &key(), NOW_MS, None, (0..).zip(commands).map(item).collect())

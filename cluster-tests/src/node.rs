@@ -160,7 +160,7 @@ impl Node {
     #[must_use]
     pub fn client(&self) -> Client {
         let token = std::fs::read_to_string(&self.token).ok().map(|token| token.trim().to_owned());
-        Client { target: Target::Tcp(self.http.to_string()), token, timeout: PATIENCE }
+        Client { target: Target::Tcp(self.http.to_string()), token, token_file: None, timeout: PATIENCE }
     }
 
     /// Runs a verb of the command line against it.

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use symbi_cluster_tests::agents::Program;
 use symbi_cluster_tests::{Cluster, SOON, eventually};
 
@@ -122,6 +122,91 @@ async fn agents_of_a_killed_node_run_elsewhere_under_a_higher_epoch() {
     cluster.nodes[victim].ready().await;
     cluster.nodes[asker].sees_voters(3).await;
     assert_eq!(answered(&cluster, victim, agent).await.0, epoch, "it stays where it is when its old node returns");
+    cluster.same_head().await;
+    cluster.chains_hold().await;
+}
+
+#[tokio::test]
+async fn the_agents_of_a_node_that_stops_run_elsewhere_without_its_being_condemned() {
+    let mut cluster = Cluster::three().await;
+    let on = spread(&cluster).await;
+    // The one that leads has most to do: it hands over its lead as well.
+    let leaves = cluster.leader().await;
+    let (asker, agent) = ((leaves + 1) % 3, &on[leaves]);
+    let (old_epoch, old_process) = answered(&cluster, asker, agent).await;
+    assert_eq!(cluster.nodes[leaves].stop().await, 0);
+    let ended = Instant::now();
+    assert!(!old_process.exists(), "no agent outlives its node");
+    let (epoch, took) = (runs_elsewhere(&cluster, asker, agent, leaves).await, ended.elapsed());
+    println!("elsewhere {took:?} after the end of its node");
+    assert!(epoch > old_epoch, "under {epoch} after {old_epoch}");
+    let records = cluster.nodes[asker].get("/api/v1/audit?last=1000").await.expect("the audit").to_string();
+    assert!(
+        records.contains("node.leaving") && !records.contains("node.down"),
+        "nobody had to be condemned: {records}"
+    );
+    assert_eq!(answered(&cluster, asker, agent).await.0, epoch);
+
+    cluster.nodes[leaves].start(&[]);
+    cluster.nodes[leaves].ready().await;
+    cluster.nodes[asker].sees_voters(3).await;
+    let name = cluster.nodes[leaves].name.clone();
+    eventually("it takes agents again", SOON, async || {
+        let listed = cluster.nodes[asker].cli(&["node", "ls", "-o", "json"]).await.exits(0).json();
+        let line = listed.as_array().context("a list")?.iter().find(|node| node["name"] == name.as_str());
+        ensure!(line.context("it is listed")?["state"] == "ready", "{listed:#}");
+        Ok(())
+    })
+    .await;
+    assert_eq!(answered(&cluster, leaves, agent).await.0, epoch, "what has moved stays where it is");
+    cluster.same_head().await;
+    cluster.chains_hold().await;
+}
+
+/// Waits until each agent answers every node, from the one process of it that there is.
+async fn each_runs_once(cluster: &Cluster, agents: &[String]) {
+    for agent in agents {
+        let mut by = BTreeSet::new();
+        for at in 0..3 {
+            let found = eventually("it answers", Duration::from_secs(45), async || {
+                let asked = cluster.nodes[at].cli(&["agent", "ask", agent, r#"{"echo": 1}"#]).await;
+                ensure!(asked.code == 0, "{asked:?}");
+                Ok(asked.json())
+            });
+            by.insert(found.await["pid"].to_string());
+        }
+        assert_eq!(by.len(), 1, "{agent} answers from one process: {by:?}");
+    }
+}
+
+#[tokio::test]
+async fn nodes_that_stop_without_a_majority_end_and_their_agents_run_again_once_they_are_back() {
+    let mut cluster = Cluster::three().await;
+    let on = spread(&cluster).await;
+    let mut processes = Vec::new();
+    for agent in &on {
+        processes.push(answered(&cluster, 0, agent).await.1);
+    }
+    // Two at once: whichever says that it leaves first, the other's word needs a majority that ends meanwhile.
+    let leads = cluster.leader().await;
+    let [one, other, rest] = &mut cluster.nodes[..] else { panic!("three nodes") };
+    let mut stopped = [one, other, rest];
+    stopped.swap(leads, 0);
+    let [one, other, rest] = stopped;
+    assert_eq!(tokio::join!(one.stop(), other.stop()), (0, 0));
+    // And one without a leader that could hear of it.
+    assert_eq!(rest.stop().await, 0);
+    for process in &processes {
+        assert!(!process.exists(), "no agent outlives its node");
+    }
+    for node in &mut cluster.nodes {
+        node.start(&[]);
+    }
+    for node in &mut cluster.nodes {
+        node.ready().await;
+    }
+    cluster.nodes[0].sees_voters(3).await;
+    each_runs_once(&cluster, &on).await;
     cluster.same_head().await;
     cluster.chains_hold().await;
 }

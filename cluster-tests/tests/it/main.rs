@@ -16,6 +16,7 @@ mod keys;
 mod ledgers;
 mod linearizable;
 mod output;
+mod people;
 mod policies;
 mod removal;
 mod requests;

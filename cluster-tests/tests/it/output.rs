@@ -41,7 +41,7 @@ fn masked_word(word: &str) -> String {
         // What was heard less than a moment ago is "now".
         _ if bare == "now" => "<ago>".to_owned(),
         Some(at) if number && &bare[at..] == "s" => "<ago>".to_owned(),
-        _ if bare.starts_with("SYM1.") => "<token>".to_owned(),
+        _ if bare.starts_with("SYM1.") || bare.starts_with("symbi-token-") => "<token>".to_owned(),
         _ if bare.starts_with("127.0.0.1:") => "<addr>".to_owned(),
         _ if bare.len() >= 12 && is_hex(bare) => "<id>".to_owned(),
         _ if number && bare.len() >= 20 && bare.contains('T') && bare.ends_with('Z') => "<time>".to_owned(),
@@ -141,12 +141,14 @@ async fn every_read_prints_what_was_reviewed() {
         ("agent ls", &[], Stays::Whole),
         ("agent show", &["echo"], Stays::Whole),
         ("agent update", &[&larger, "--dry-run"], Stays::Whole),
+        ("api-token ls", &[], Stays::First),
         ("audit tail", &[], Stays::First),
         ("audit verify", &[], Stays::Whole),
         ("cluster status", &[], Stays::Whole),
         ("node ls", &[], Stays::Whole),
         ("policy show", &[], Stays::Whole),
         ("token create", &[], Stays::Whole),
+        ("api-token create", &["admin"], Stays::Whole),
         ("token ls", &[], Stays::First),
         ("why agent", &["echo"], Stays::Whole),
         ("why decision", &[&decision], Stays::Whole),
@@ -156,6 +158,7 @@ async fn every_read_prints_what_was_reviewed() {
         ("policy diff", &["1", "1"], Stays::Whole),
         ("policy schema", &[], Stays::Whole),
         ("upgrade status", &[], Stays::Whole),
+        ("user ls", &[], Stays::Whole),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden");
     for (verb, more, stays) in table {

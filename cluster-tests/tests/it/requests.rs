@@ -154,6 +154,8 @@ fn body(method: &str, path: &str) -> Option<Value> {
             json!({ "kind": "ask", "payload": { "echo": 1 }, "timeout_ms": 2000 })
         }
         ("POST", "/api/v1/upgrade/finalize") => json!({ "gate": 1 }),
+        ("POST", "/api/v1/users") => json!({ "name": "new" }),
+        ("POST", "/api/v1/api-tokens") => json!({ "user": "admin", "ttl_ms": 60_000 }),
         ("POST", "/api/v1/tokens") => json!({ "uses": 1, "ttl_ms": 60_000 }),
         ("POST", "/api/v1/policies") => json!({ "text": "permit (principal, action, resource);" }),
         ("POST", "/api/v1/policies/test") => json!({ "case": [case] }),

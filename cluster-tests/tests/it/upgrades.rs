@@ -67,6 +67,14 @@ async fn two_versions_live_together_until_and_after_finalize_under_load() {
     for node in ["n1", "n2", "n3"] {
         speaks(&cluster, node, 2).await;
     }
+    // What it brings must be named by the policies first, else nobody could use it.
+    let _ = cluster.nodes[0].cli(&["upgrade", "check"]).await.exits(7).says("next::mark");
+    let _ = cluster.nodes[0].cli(&["upgrade", "finalize"]).await.exits(7).says("ACTIONS_UNNAMED");
+    let set = cluster.nodes[0].get("/api/v1/policies").await.expect("the current policies");
+    let upgrade = cluster.nodes[0].get("/api/v1/upgrade").await.expect("how far it is");
+    let line = upgrade["lines"][0].as_str().expect("a line to add");
+    let text = format!("{}\n{line}\n", set["text"].as_str().expect("their text"));
+    cluster.nodes[0].post("/api/v1/policies", &json!({ "text": text })).await.expect("valid policies");
     let _ = cluster.nodes[0].cli(&["upgrade", "finalize"]).await.exits(0);
     eventually("each node has used what the gate opened", SOON, async || {
         ensure!(marks(&cluster.nodes[1]).await == 3);

@@ -94,6 +94,12 @@ impl Subject {
     pub fn agent(name: &str) -> Self {
         Self::Agent(cut(name).to_owned())
     }
+
+    /// A user, the name cut as well.
+    #[must_use]
+    pub fn user(name: &str) -> Self {
+        Self::User(cut(name).to_owned())
+    }
 }
 
 impl Act {

@@ -23,6 +23,8 @@ pub const SPEC_BYTES: usize = 64 * 1024;
 pub const OWNER_BYTES: usize = 128;
 /// The most that one agent can reserve: so that sums of reservations stay far from overflow.
 pub const RESOURCES: Resources = Resources { memory_mb: 1 << 40, cpu_millis: 1 << 40 };
+/// For how long an agent may leave messages unanswered whose spec does not say, ms.
+pub const ANSWER_WITHIN_MS: u64 = 60_000;
 /// The longest detail of a report, in bytes, and the longest document of one.
 pub const DETAIL_BYTES: usize = 4096;
 /// The longest annotation key, in bytes.

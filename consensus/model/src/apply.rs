@@ -10,8 +10,8 @@
 //! does not know.
 //!
 //! Otherwise each command stands alone, in this order: is it the origin's to say; is it a leader's, of this term; is its gate open;
-//! was it done before; is its permit's
-//! policy set still current; do its own conditions hold; do the invariants hold with what it would write. One that fails
+//! was it done before; are the user who asks and the
+//! API token that was shown still there; is its permit's policy set still current; do its own conditions hold; do the invariants hold with what it would write. One that fails
 //! changes nothing, and has its record all the same.
 //!
 //! *Caveats*: that a batch comes from the node that leads is not seen here (an entry names its term, not its leader): the
@@ -32,6 +32,7 @@ mod policies;
 mod requests;
 mod specs;
 mod tokens;
+mod users;
 mod voters;
 
 use crate::act::{Act, Actor};

@@ -1,16 +1,20 @@
 //! The commands: everything that can change the replicated state.
 
+mod agents;
 mod create;
 
-use crate::agent::{AgentName, AgentState, Recorded};
+pub use agents::{Aimed, Report, UpdateAgent};
+
+use crate::agent::{AgentName, Recorded};
 use crate::document::Document;
 use crate::gate;
 use crate::hash::Hash;
-use crate::ids::{AgentId, ClusterId, Epoch, Incarnation, NodeId, TokenId};
+use crate::ids::{AgentId, ClusterId, Epoch, NodeId, TokenId};
 use crate::ledger::Anchor;
 use crate::names::Kind;
 use crate::node::Profile;
 use crate::secret::Secret;
+use crate::token::Scope;
 use serde::{Deserialize, Serialize};
 
 /// A change of the replicated state. The order of variants is the disk format: new ones go at the end.
@@ -111,6 +115,8 @@ pub enum Command {
         text: String,
         /// Their entities as Cedar's JSON, `[]` for none; at most [`crate::policy::TEXT_BYTES`].
         entities: String,
+        /// A user who, as the proposer's gate found, can change the policies under these.
+        keeper: String,
         /// For the audit: who asked.
         actor: String,
     },
@@ -156,6 +162,38 @@ pub enum Command {
         phase: Phase,
         /// Whom it is about; ids rise.
         voters: Vec<NodeId>,
+    },
+    /// A node's own: it is about to stop. Nothing is placed on it any more, until it introduces itself again.
+    Leave {
+        /// The node.
+        node: NodeId,
+    },
+    /// Records a user.
+    CreateUser {
+        /// The name.
+        name: String,
+        /// For the audit: who asked.
+        actor: String,
+    },
+    /// Removes a user, with the API tokens, and revokes the join tokens that the user made.
+    RemoveUser {
+        /// The name.
+        name: String,
+        /// Another user who, as the proposer's gate found, can still change the policies afterwards.
+        keeper: String,
+        /// For the audit: who asked.
+        actor: String,
+    },
+    /// Makes an API token of a user.
+    CreateApiToken(CreateApiToken),
+    /// Revokes an API token.
+    RevokeApiToken {
+        /// SHA-256 of its text.
+        token: Hash,
+        /// A user who, as the proposer's gate found, can still change the policies afterwards.
+        keeper: String,
+        /// For the audit: who asked.
+        actor: String,
     },
     /// The next gate's command, in builds for tests only: writes a row of the next gate's table.
     #[cfg(planted)]
@@ -220,7 +258,11 @@ impl Command {
             | Self::UpdateAgent(_)
             | Self::StartAgent(_)
             | Self::RestartAgent(_)
-            | Self::RollbackAgent { .. } => Class::Permitted,
+            | Self::RollbackAgent { .. }
+            | Self::CreateUser { .. }
+            | Self::RemoveUser { .. }
+            | Self::CreateApiToken(_)
+            | Self::RevokeApiToken { .. } => Class::Permitted,
             #[cfg(planted)]
             Self::Mark { .. } => Class::NodesOwn,
             Self::FinishJoin { .. }
@@ -230,7 +272,7 @@ impl Command {
             | Self::Place { .. }
             | Self::Seal
             | Self::Voters { .. } => Class::Leaders,
-            Self::Introduce { .. } | Self::Report(_) | Self::Anchor { .. } => Class::NodesOwn,
+            Self::Introduce { .. } | Self::Report(_) | Self::Anchor { .. } | Self::Leave { .. } => Class::NodesOwn,
         }
     }
 
@@ -291,7 +333,7 @@ impl Command {
     #[must_use]
     pub fn said_of(&self) -> Option<NodeId> {
         match self {
-            Self::Introduce { node, .. } | Self::Anchor { node, .. } => Some(*node),
+            Self::Introduce { node, .. } | Self::Anchor { node, .. } | Self::Leave { node } => Some(*node),
             _ => None,
         }
     }
@@ -301,6 +343,7 @@ impl Command {
     pub fn actor(&self) -> Option<&str> {
         match self {
             Self::CreateToken(create) => Some(&create.actor),
+            Self::CreateApiToken(create) => Some(&create.actor),
             Self::RevokeToken { actor, .. }
             | Self::CreateAgent { actor, .. }
             | Self::StopAgent { actor, .. }
@@ -308,7 +351,10 @@ impl Command {
             | Self::Annotate { actor, .. }
             | Self::ApplyPolicies { actor, .. }
             | Self::RemoveNode { actor, .. }
-            | Self::Finalize { actor, .. } => Some(actor),
+            | Self::Finalize { actor, .. }
+            | Self::CreateUser { actor, .. }
+            | Self::RemoveUser { actor, .. }
+            | Self::RevokeApiToken { actor, .. } => Some(actor),
             Self::UpdateAgent(UpdateAgent { aimed, .. })
             | Self::StartAgent(aimed)
             | Self::RestartAgent(aimed)
@@ -326,7 +372,8 @@ impl Command {
             | Self::Report(_)
             | Self::Anchor { .. }
             | Self::Seal
-            | Self::Voters { .. } => None,
+            | Self::Voters { .. }
+            | Self::Leave { .. } => None,
         }
     }
 
@@ -359,6 +406,11 @@ impl Command {
             Self::RollbackAgent { .. } => Kind::AGENT_ROLLBACK,
             Self::Seal => Kind::AUDIT_SEAL,
             Self::Voters { .. } => Kind::AUDIT_VOTERS,
+            Self::Leave { .. } => Kind::NODE_LEAVING,
+            Self::CreateUser { .. } => Kind::USER_CREATE,
+            Self::RemoveUser { .. } => Kind::USER_REMOVE,
+            Self::CreateApiToken(_) => Kind::API_TOKEN_CREATE,
+            Self::RevokeApiToken { .. } => Kind::API_TOKEN_REVOKE,
             #[cfg(planted)]
             Self::Mark { .. } => Kind::NEXT_MARK,
         }
@@ -418,51 +470,17 @@ pub struct CreateToken {
     pub actor: String,
 }
 
-/// An agent as whoever asks knew it.
+/// A new API token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Aimed {
-    /// Its name.
-    pub name: AgentName,
-    /// Its id, so that a new agent of the same name is not meant.
-    pub id: AgentId,
-    /// The version that its record must still have; none for whatever it has.
-    pub version: Option<u64>,
-    /// For the audit: who asked.
+pub struct CreateApiToken {
+    /// SHA-256 of its text.
+    pub hash: Hash,
+    /// The user for whom its bearer acts.
+    pub user: String,
+    /// What its bearer may do at most.
+    pub scope: Scope,
+    /// When it ends, ms since the Unix epoch; none for never.
+    pub expires_ms: Option<u64>,
+    /// Who asked.
     pub actor: String,
-}
-
-/// Another spec for an agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UpdateAgent {
-    /// The agent, as it must be.
-    pub aimed: Aimed,
-    /// What is asked for now. Name and owner stay.
-    pub spec: Recorded,
-    /// Its document's hash under the cluster's secret.
-    pub mac: Hash,
-    /// For the audit: the fields that change, as `resources.memory_mb`, and never what they are.
-    pub changed: Vec<String>,
-}
-
-/// What an agent is doing, as its node says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// The agent's name.
-    pub name: AgentName,
-    /// Under which epoch.
-    pub epoch: Epoch,
-    /// In which incarnation.
-    pub incarnation: Incarnation,
-    /// Which report of its node on this placement it is: they rise, so that one that was held up is told from the newest.
-    pub sequence: u64,
-    /// Its state.
-    pub state: AgentState,
-    /// Starts after the first one under this epoch.
-    pub restarts: u32,
-    /// Why, for people.
-    pub detail: String,
-    /// Process ended, gates shut, and this epoch is never started again.
-    pub released: bool,
-    /// What else there is to say: the document of an [`crate::agent::Account`]; none when that is nothing.
-    pub account: Option<Document>,
 }

@@ -1,15 +1,23 @@
 //! The memory of requests: what each client's last write was, and what became of it.
 //!
-//! A client has one write in flight and numbers them upwards, so one row a client is enough. A row ends when log time
+//! A client has one write in flight and numbers them upwards, so one row a client is enough. A row ends when the time of an entry
 //! passes the later of its last use and its client's own time by [`WINDOW_MS`]; a client without a row whose time lies
-//! that far back is refused, because nobody can tell any more. So an answer is never "new" for a write that was done.
+//! that far back, or is [`Spent`], is refused, because nobody can tell any more. So an answer is never "new" for a write that was
+//! done.
+//!
+//! That rests on no clock. The entry's own time is looked at and not log time, which never falls: after a clock that was a day fast,
+//! it stands still for a day, and everybody with a right clock would be too old.
+
+mod spent;
+
+pub use spent::Spent;
 
 use crate::hash::Hash;
 use crate::ids::{ClientId, NodeId};
 use crate::outcome::Outcome;
 use serde::{Deserialize, Serialize};
 
-/// How long a row outlives its last use, and how far a client's own time may lie from log time: ten minutes.
+/// How long a row outlives its last use, and how far a client's own time may lie from that of an entry: ten minutes.
 pub const WINDOW_MS: u64 = 10 * 60 * 1000;
 /// The most rows at a time.
 pub const ROWS: usize = 100_000;
@@ -43,12 +51,12 @@ pub struct LastWrite {
     pub outcome: Outcome,
     /// Whose share the row is of.
     pub asker: Asker,
-    /// The log time of its last use, ms since the Unix epoch.
+    /// The time of the entry that last used it, ms since the Unix epoch.
     pub used_ms: u64,
 }
 
 impl LastWrite {
-    /// After which log time this row of `client` ends.
+    /// After which entry's time this row of `client` ends.
     pub(crate) fn ends_ms(&self, client: ClientId) -> u64 {
         self.used_ms.max(client.time_ms()).saturating_add(WINDOW_MS)
     }

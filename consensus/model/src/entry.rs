@@ -8,6 +8,7 @@ use crate::gate::ACTS;
 use crate::hash::{Hash, put_u64};
 use crate::ids::{ClusterId, GroupId, NodeId, RequestId};
 use crate::merkle;
+use crate::names::Field;
 use crate::policy::PermitRef;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -75,7 +76,10 @@ impl Item {
     /// The act, in this act version, that this is when `command` is what its bytes say and `origin` proposes it.
     #[must_use]
     pub fn act(&self, command: &Command, origin: NodeId, acts: u16) -> Act {
-        let (actor, subject, details) = describe(command, origin, acts);
+        let (actor, subject, mut details) = describe(command, origin, acts);
+        if let Some(credential) = self.permit.and_then(|permit| permit.credential) {
+            details.put(Field::API_TOKEN, credential.to_string().as_str());
+        }
         let hash = salted(&self.salt, &self.command);
         Act { kind: command.kind(), actor, subject, details, request: self.request, permit: self.permit, command: hash }
     }

@@ -45,6 +45,12 @@ pub const fn of_version(version: u16) -> u32 {
     version as u32
 }
 
+/// The actions that policies must be able to judge once this gate is open, and not before.
+#[must_use]
+pub fn actions(gate: u32) -> &'static [&'static str] {
+    if gate == NEXT { next::ACTIONS } else { &[] }
+}
+
 /// Lets this process speak the next gate. Without effect in a release.
 pub fn speak_next() {
     next::speak();
@@ -55,6 +61,8 @@ mod next {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     static SPOKEN: AtomicBool = AtomicBool::new(false);
+    /// See [`super::actions`].
+    pub(super) const ACTIONS: &[&str] = &["next::mark"];
 
     pub(super) fn is_spoken() -> bool {
         SPOKEN.load(Ordering::Relaxed)
@@ -67,6 +75,9 @@ mod next {
 
 #[cfg(not(planted))]
 mod next {
+    /// See [`super::actions`].
+    pub(super) const ACTIONS: &[&str] = &[];
+
     pub(super) const fn is_spoken() -> bool {
         false
     }

@@ -1,5 +1,6 @@
 //! Every identifier is a type of its own, all made by the macros of this file.
 
+use crate::hash::Hash;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -104,6 +105,20 @@ bytes_id! {
     /// A join token's public half.
     TokenId, 6, "token id (12 hex digits)"
 }
+bytes_id! {
+    /// An API token, as people name it: how the SHA-256 of its text begins. No two tokens that there are begin alike.
+    ApiTokenId, 6, "API token id (12 hex digits)"
+}
+
+impl ApiTokenId {
+    /// That of the token whose text has this SHA-256.
+    #[must_use]
+    pub fn of(hash: &Hash) -> Self {
+        let [a, b, c, d, e, f, ..] = hash.0;
+        Self([a, b, c, d, e, f])
+    }
+}
+
 uuid_id! {
     /// A cluster, made once at its bootstrap.
     ClusterId, "cluster id (a UUID)"
@@ -222,6 +237,12 @@ impl DecisionId {
         let id =
             |bytes: [u8; 20]| Some(Self { node: *bytes.first_chunk()?, id: Uuid::from_bytes(*bytes.last_chunk()?) });
         Some((id(low)?, id(high)?))
+    }
+
+    /// Whether it can be a decision of `node`.
+    #[must_use]
+    pub fn is_of(&self, node: &NodeId) -> bool {
+        node.0.starts_with(&self.node)
     }
 
     /// The time in its UUIDv7's first 48 bits, ms since the Unix epoch.

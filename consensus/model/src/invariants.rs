@@ -14,6 +14,7 @@ mod removals;
 mod rising;
 mod ruling;
 mod token_uses;
+mod users;
 
 use crate::state::{Change, State};
 
@@ -28,7 +29,7 @@ struct Invariant {
 }
 
 /// Every invariant, cheap ones first.
-const ALL: [Invariant; 9] = [
+const ALL: [Invariant; 10] = [
     rising::INVARIANT,
     ruling::INVARIANT,
     fences::INVARIANT,
@@ -37,6 +38,7 @@ const ALL: [Invariant; 9] = [
     capacity::INVARIANT,
     names::INVARIANT,
     token_uses::INVARIANT,
+    users::INVARIANT,
     dedup_rows::INVARIANT,
 ];
 

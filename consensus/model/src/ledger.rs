@@ -4,7 +4,8 @@
 pub mod entry;
 
 pub use entry::{
-    Attestation, BATCH, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, MessageBatch, Session, leaf,
+    Attestation, BATCH, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, MessageBatch, OnBehalf, Session,
+    leaf,
 };
 
 use crate::hash::Hash;

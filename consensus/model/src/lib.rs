@@ -29,6 +29,7 @@ pub mod record;
 pub mod secret;
 pub mod state;
 pub mod token;
+pub mod user;
 
 pub use apply::{Applied, apply};
 pub use checkpoint::{Checkpoint, Claim};
@@ -36,8 +37,8 @@ pub use command::Command;
 pub use entry::{Batch, Item};
 pub use hash::Hash;
 pub use ids::{
-    AgentId, ClientId, ClusterId, DecisionId, Epoch, GroupId, Incarnation, MessageId, NodeId, PolicyNumber, RequestId,
-    TokenId,
+    AgentId, ApiTokenId, ClientId, ClusterId, DecisionId, Epoch, GroupId, Incarnation, MessageId, NodeId, PolicyNumber,
+    RequestId, TokenId,
 };
 pub use outcome::{Outcome, Refusal};
 pub use proposal::{Committed, Proposal, ProposeError};

@@ -317,6 +317,10 @@ names! {
         SPEC = 46, "spec";
         /// Which node lacks it.
         SPEAKS = 47, "speaks";
+        /// The API token that was shown, by its id.
+        API_TOKEN = 48, "api_token";
+        /// Who can change the policies afterwards.
+        KEEPER = 49, "keeper";
         /// The fields that change.
         CHANGED = 60, "changed";
         /// A record's version.

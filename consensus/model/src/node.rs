@@ -51,13 +51,16 @@ pub enum Membership {
     Removed,
 }
 
-/// Whether the leader hears a node.
+/// Whether the leader hears a node, and may place agents on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Liveness {
     /// It asks for grants.
     Up,
     /// It was condemned: it is granted nothing and nothing is placed on it until `NodeUp`.
     Down,
+    /// It has said that it is about to stop: it asks for grants as long as it runs agents, and nothing is placed on it until it
+    /// introduces itself again.
+    Leaving,
 }
 
 /// What a node says of itself when it enrols, and again at each start.

@@ -111,6 +111,9 @@ pub enum Refusal {
     /// The node cannot take the agent.
     #[error("the node is not a member that is up")]
     NodeUnavailable,
+    /// The node is about to stop.
+    #[error("the node is about to stop")]
+    NodeLeaving,
     /// Reservations would exceed what the node offers.
     #[error("the node's reservations would exceed what it offers")]
     NoRoom,
@@ -170,6 +173,12 @@ pub enum Refusal {
     /// Not those who were named, or none that could be.
     #[error("these are not the voters that were named to follow, or cannot be")]
     VotersOther,
+    /// The user who asked, or the token that was shown, is not there any more.
+    #[error("the user or the API token that asked was removed, revoked, or has expired")]
+    CredentialRevoked,
+    /// Nobody could change the policies afterwards.
+    #[error("afterwards nobody could administer the cluster")]
+    Lockout,
     /// A member's program does not speak the gate.
     #[error("node {node} speaks no higher gate than {speaks}: upgrade it first")]
     GateUnspoken {
@@ -245,6 +254,7 @@ impl Refusal {
             Self::StillHeld => Code::STILL_HELD,
             Self::NotWanted => Code::NOT_WANTED,
             Self::NodeUnavailable => Code::NODE_UNAVAILABLE,
+            Self::NodeLeaving => Code::NODE_LEAVING,
             Self::NoRoom => Code::NO_ROOM,
             Self::Limit { .. } => Code::LIMIT,
             Self::InvariantBroken { .. } => Code::INVARIANT_BROKEN,
@@ -260,6 +270,8 @@ impl Refusal {
             Self::GateUnspoken { .. } => Code::GATE_UNSPOKEN,
             Self::VotersNamed => Code::VOTERS_NAMED,
             Self::VotersOther => Code::VOTERS_OTHER,
+            Self::CredentialRevoked => Code::CREDENTIAL_REVOKED,
+            Self::Lockout => Code::LOCKOUT,
         }
     }
 }

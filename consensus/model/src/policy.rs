@@ -1,8 +1,7 @@
 //! A policy set as it is kept: text, entities and number. Parsing and judging are `node/policy`'s.
 
 use crate::hash::{Hash, put_bytes};
-use crate::ids::DecisionId;
-use crate::ids::PolicyNumber;
+use crate::ids::{ApiTokenId, DecisionId, PolicyNumber};
 use serde::{Deserialize, Serialize};
 
 /// The longest text of policies, and the longest of entities, in bytes.
@@ -47,4 +46,6 @@ pub struct PermitRef {
     pub decision: DecisionId,
     /// The policy set that was current when it was given.
     pub policy_set: PolicyNumber,
+    /// The API token that was shown; none where none was needed.
+    pub credential: Option<ApiTokenId>,
 }

@@ -28,13 +28,14 @@ pub use table::{Row, Table};
 
 use crate::agent::{Agent, AgentName, Recorded, Resources};
 use crate::checkpoint::Checkpoint;
-use crate::dedup::LastWrite;
+use crate::dedup::{LastWrite, Spent};
 use crate::hash::Hash;
-use crate::ids::{ClientId, NodeId, PolicyNumber, TokenId};
+use crate::ids::{ApiTokenId, ClientId, NodeId, PolicyNumber, TokenId};
 use crate::ledger::Anchored;
 use crate::node::{Membership, Node};
 use crate::policy::PolicySet;
 use crate::token::{ApiToken, JoinToken};
+use crate::user::User;
 use imbl::OrdMap;
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ pub type Nodes = OrdMap<NodeId, Node>;
 /// - node names are unique among nodes that are not removed;
 /// - a join token's uses are never exceeded;
 /// - voters are ids that rise, and the chain's frontier is that of a tree of its size;
+/// - an API token is of a user that there is; users, and the tokens of each, are bounded;
 /// - log time, epochs, record versions, the audit count and what is anchored never fall;
 /// - there are at most [`crate::dedup::ROWS`] dedup rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,8 +81,12 @@ pub struct State {
     pub api_tokens: OrdMap<Hash, ApiToken>,
     /// What each client's last write was, and what became of it.
     pub dedup: OrdMap<ClientId, LastWrite>,
+    /// The times of the clients of whom a row is gone.
+    pub spent: Spent,
     /// How far each node's ledger is anchored.
     pub ledgers: OrdMap<NodeId, Anchored>,
+    /// Users, by name.
+    pub users: OrdMap<String, User>,
     /// The next gate's table, in builds for tests only: where each row was written.
     #[cfg(planted)]
     pub marks: OrdMap<u8, u64>,
@@ -122,6 +128,21 @@ impl State {
         secret.mac(spec.document.as_bytes())
     }
 
+    /// The API token of this id.
+    #[must_use]
+    pub fn api_token(&self, id: ApiTokenId) -> Option<&ApiToken> {
+        let mut first = [0; 32];
+        first[..id.0.len()].copy_from_slice(&id.0);
+        let (_, token) = self.api_tokens.range::<_, Hash>(Hash(first)..).next()?;
+        (ApiTokenId::of(&token.hash) == id).then_some(token)
+    }
+
+    /// The API tokens of a user.
+    pub fn api_tokens_of(&self, user: &str) -> impl Iterator<Item = &ApiToken> {
+        let hashes = self.index.api_tokens.get(user).into_iter().flat_map(|hashes| hashes.iter());
+        hashes.filter_map(|hash| self.api_tokens.get(hash))
+    }
+
     /// The state hash: SHA-256 over the sums of the tables. Equal on replicas that have applied the same entries; it finds
     /// accidents and is no commitment.
     #[must_use]
@@ -139,11 +160,11 @@ impl State {
 
     /// Makes the index anew.
     fn recount_index(&mut self) {
-        self.index = index::Index::of(&self.agents, &self.dedup);
+        self.index = index::Index::of(&self.agents, &self.dedup, &self.api_tokens);
     }
 
     /// Whether the index is what a count gives.
     pub(crate) fn index_is_exact(&self) -> bool {
-        index::Index::of(&self.agents, &self.dedup) == self.index
+        index::Index::of(&self.agents, &self.dedup, &self.api_tokens) == self.index
     }
 }

@@ -76,6 +76,8 @@ pub struct Inbox {
     pub message: Requests,
     /// Requests on the lane session.
     pub session: Requests,
+    /// Requests on the lane ask.
+    pub ask: Requests,
     /// Requests on the join protocol.
     pub joins: mpsc::Receiver<JoinCall>,
     /// What members published.
@@ -128,6 +130,7 @@ pub(crate) fn channels() -> (Outbox, Inbox) {
         control: of(Lane::Control),
         message: of(Lane::Message),
         session: of(Lane::Session),
+        ask: of(Lane::Ask),
         joins: joins_out,
         gossip: gossip_out,
         vouch: vouch_out,

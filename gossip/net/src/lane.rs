@@ -30,6 +30,8 @@ pub enum Lane {
     /// What sessions of agents need beside their messages: hellos, what goes back in them, their ends. None of it waits
     /// behind messages.
     Session,
+    /// What users have other nodes' agents say: an answer may take as long as an agent takes, and nothing waits behind it.
+    Ask,
 }
 
 /// The longest body of a call or an answer: 1 MiB of payload and 64 KiB around it.
@@ -37,8 +39,16 @@ pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
 
 impl Lane {
     /// All lanes, in the order of [`Self::index`].
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Control, Self::Message, Self::Session];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Append,
+        Self::Heartbeat,
+        Self::Snapshot,
+        Self::Vote,
+        Self::Control,
+        Self::Message,
+        Self::Session,
+        Self::Ask,
+    ];
 
     /// The lanes a node has to a learner that does not know it yet.
     pub(crate) const RAFT: [Self; 4] = [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote];
@@ -69,6 +79,7 @@ impl Lane {
             Self::Control => "/symbi/control/1",
             Self::Message => "/symbi/message/1",
             Self::Session => "/symbi/session/1",
+            Self::Ask => "/symbi/ask/1",
         }
     }
 }

@@ -3,7 +3,8 @@
 use crate::error::Error;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use symbi_model::{Hash, State};
+use symbi_model::user::ADMIN;
+use symbi_model::{ApiTokenId, Hash, State};
 
 /// How a connection came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,18 +15,47 @@ pub enum Listener {
     Unix,
 }
 
-/// The user for whom a request acts.
+/// For whom a request acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The user.
+    pub user: String,
+    /// The API token that was shown; none on the unix socket without one.
+    pub token: Option<ApiTokenId>,
+}
+
+/// For whom a request acts, when it is `now_ms` by this node's clock.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] without a token, or with one that the cluster does not know.
-pub fn user(state: &State, listener: Listener, headers: &HeaderMap) -> Result<String, Error> {
-    let Some(header) = headers.get(AUTHORIZATION) else {
+/// [`Error::Unauthenticated`] without a token, with one that the cluster does not know, or with one whose time is over.
+pub fn identify(state: &State, listener: Listener, headers: &HeaderMap, now_ms: u64) -> Result<Identity, Error> {
+    let refused = |what: &str| Err(Error::Unauthenticated(what.to_owned()));
+    let Some(shown) = shown(headers) else {
         return match listener {
-            Listener::Unix => Ok("admin".to_owned()),
-            Listener::Tcp => Err(Error::Unauthenticated("this request needs 'Authorization: Bearer TOKEN'".to_owned())),
+            Listener::Unix => Ok(Identity { user: ADMIN.to_owned(), token: None }),
+            Listener::Tcp => refused("this request needs 'Authorization: Bearer TOKEN'"),
         };
     };
-    let token = header.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
-    let unknown = || Error::Unauthenticated("this API token is not known to the cluster".to_owned());
-    state.api_tokens.get(&Hash::of(&[token.as_bytes()])).map(|token| token.user.clone()).ok_or_else(unknown)
+    match (state.api_tokens.get(&shown), listener) {
+        (None, Listener::Tcp) => refused("the cluster does not know this API token, or it was revoked"),
+        (None, Listener::Unix) => {
+            refused("the cluster does not know this API token, or it was revoked; on this socket none is needed")
+        }
+        (Some(token), _) if token.has_expired(now_ms) => refused("this API token has expired"),
+        (Some(token), _) => Ok(Identity { user: token.user.clone(), token: Some(ApiTokenId::of(&token.hash)) }),
+    }
+}
+
+/// SHA-256 of the token that is shown, if one is.
+#[must_use]
+pub fn shown(headers: &HeaderMap) -> Option<Hash> {
+    let header = headers.get(AUTHORIZATION)?;
+    let text = header.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
+    Some(Hash::of(&[text.as_bytes()]))
+}
+
+/// Whether a token still opens anything, when it is `now_ms` by this node's clock.
+#[must_use]
+pub fn is_good(state: &State, token: &Hash, now_ms: u64) -> bool {
+    state.api_tokens.get(token).is_some_and(|token| !token.has_expired(now_ms))
 }

@@ -31,6 +31,8 @@ pub struct Client {
     pub target: Target,
     /// The API token, if one is needed.
     pub token: Option<String>,
+    /// The file that the token was read from, for whoever is to be told that it is not good.
+    pub token_file: Option<PathBuf>,
     /// How long a request may take in all.
     pub timeout: Duration,
 }
@@ -129,16 +131,18 @@ impl Client {
         };
         request.body(Full::new(bytes)).map_err(|error| Error::Garbled(error.to_string()))
     }
-}
 
-fn refusal(status: u16, bytes: &Bytes) -> Error {
-    let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
-    let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
-    Error::Refused {
-        status,
-        code: text("code").unwrap_or_else(|| format!("HTTP_{status}")),
-        message: text("error").unwrap_or_else(|| String::from_utf8_lossy(bytes).into_owned()),
-        details: body.get("details").cloned().unwrap_or_default(),
+    /// What the node said. Where the token is not good, the details say which file it was read from.
+    fn refusal(&self, status: u16, bytes: &Bytes) -> Error {
+        let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+        let code = text("code").unwrap_or_else(|| format!("HTTP_{status}"));
+        let message = text("error").unwrap_or_else(|| String::from_utf8_lossy(bytes).into_owned());
+        let mut details = body.get("details").cloned().unwrap_or_default();
+        if let (401, Some(file)) = (status, &self.token_file) {
+            details["token_file"] = file.display().to_string().into();
+        }
+        Error::Refused { status, code, message, details }
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Error {
     /// The policies that somebody wants applied would not let them apply others.
     #[error("{0}")]
     Lockout(symbi_policy::Lockout),
+    /// The current policies do not name actions that a gate brings.
+    #[error("the current policies do not name what the gate brings: {}", names(.0))]
+    Unnamed(Vec<symbi_policy::new_actions::Unnamed>),
     /// The request cannot be understood.
     #[error("{0}")]
     BadRequest(String),
@@ -104,6 +107,7 @@ impl Error {
             Self::Denied { .. } => "DENIED",
             Self::Invalid(_) => "POLICY_INVALID",
             Self::Lockout(_) => "LOCKOUT",
+            Self::Unnamed(_) => "ACTIONS_UNNAMED",
             Self::BadRequest(_) => "BAD_REQUEST",
             Self::WrongMethod(_) => "WRONG_METHOD",
             Self::Busy(_) => "BUSY",
@@ -135,7 +139,7 @@ impl Error {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated(_) | Self::Refused(Refusal::CredentialRevoked) => StatusCode::UNAUTHORIZED,
             Self::Denied { .. } => StatusCode::FORBIDDEN,
             Self::BadRequest(_) | Self::Ambiguous { .. } | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -146,7 +150,7 @@ impl Error {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::Refused(Refusal::Limit { .. }) => StatusCode::BAD_REQUEST,
-            Self::Refused(_) | Self::Lockout(_) | Self::AtRisk(_) => StatusCode::CONFLICT,
+            Self::Refused(_) | Self::Lockout(_) | Self::Unnamed(_) | Self::AtRisk(_) => StatusCode::CONFLICT,
             Self::TooLarge { .. } | Self::Undecided(ProposeError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Undecided(ProposeError::Unknown) | Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -162,7 +166,12 @@ impl Error {
             Self::Denied { decision, reason } => json!({ "decision": decision, "reason": reason }),
             Self::Ambiguous { candidates, more, .. } => json!({ "candidates": candidates, "more": more }),
             Self::Invalid(invalid) => json!({ "problems": problems(invalid) }),
-            Self::Lockout(lockout) => json!({ "reason": lockout.reason }),
+            Self::Lockout(lockout) => json!({ "reason": lockout.to_string() }),
+            Self::Unnamed(unnamed) => {
+                let (actions, lines): (Vec<_>, Vec<_>) =
+                    unnamed.iter().map(|unnamed| (&unnamed.action, &unnamed.line)).unzip();
+                json!({ "actions": actions, "lines": lines })
+            }
             _ => json!({}),
         }
     }
@@ -183,6 +192,10 @@ impl Error {
         )
         .into_bytes()
     }
+}
+
+fn names(unnamed: &[symbi_policy::new_actions::Unnamed]) -> String {
+    unnamed.iter().map(|unnamed| unnamed.action.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Where what is wrong, and what.

@@ -76,7 +76,8 @@ impl Pool {
     #[must_use]
     pub fn lend(&self, wall_ms: u64) -> Loan {
         let mut idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        idle.retain(|client| wall_ms < client.made_ms + RETIRE_MS);
+        // One that was made while the clock was fast is of no use once it is right.
+        idle.retain(|client| (client.made_ms..client.made_ms + RETIRE_MS).contains(&wall_ms));
         let client =
             idle.pop().unwrap_or_else(|| Client { id: ClientId(uuid_v7(wall_ms)), sequence: 0, made_ms: wall_ms });
         let key = RequestId { client: client.id, sequence: client.sequence + 1 };
@@ -113,7 +114,11 @@ mod tests {
         assert_ne!(one.key.client, two.key.client);
         let client = one.key.client;
         one.settle();
-        assert_ne!(pool.lend(1_000_000 + RETIRE_MS).key.client, client);
+        let later = pool.lend(1_000_000 + RETIRE_MS);
+        assert_ne!(later.key.client, client);
+        let fast = later.key.client;
+        later.settle();
+        assert_ne!(pool.lend(1_000_000).key.client, fast, "the clock was set back");
         assert_ne!(two.key.client, client);
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::agent::AgentName;
+use symbi_model::policy::PermitRef;
 use symbi_model::record::{BatchLine, Record};
 use symbi_model::{Claim, DecisionId, MessageId, NodeId, State};
 use symbi_policy::Account;
@@ -96,6 +97,8 @@ pub enum Speaker {
         agent: AgentName,
         /// The user.
         user: String,
+        /// By which decision of this node.
+        permit: PermitRef,
     },
 }
 
@@ -117,9 +120,9 @@ pub enum Call {
     /// Confirms with the leader that everything committed before now has at most the answered index.
     ReadIndex(oneshot::Sender<Option<u64>>),
     /// Asks an agent.
-    Ask(Message, oneshot::Sender<(MessageId, symbi_host::Ending)>),
+    Ask(Message, oneshot::Sender<Result<(MessageId, symbi_host::Ending), Error>>),
     /// Tells an agent.
-    Tell(Message, oneshot::Sender<(MessageId, symbi_host::TellStatus)>),
+    Tell(Message, oneshot::Sender<Result<(MessageId, symbi_host::TellStatus), Error>>),
     /// Has the node that gave a verdict account for it.
     Decision(DecisionId, oneshot::Sender<Result<Option<Account>, String>>),
     /// The decisions from one id to another that any node knows.

@@ -1,23 +1,28 @@
 //! The routes: one function each, and what they share.
 
 mod agents;
+mod api_tokens;
 mod audit;
 mod bench;
+mod caller;
 mod cluster;
 mod decisions;
 mod leaderless;
 mod messages;
 mod object;
 mod policies;
+mod revoked;
 mod tokens;
 mod traces;
 mod upgrades;
+mod users;
 
+pub use caller::Caller;
 pub use object::Json;
 pub use tokens::first as first_token;
 
 use crate::accept::connections::{Full, Place};
-use crate::auth::{self, Listener};
+use crate::auth::{self, Identity, Listener};
 use crate::error::Error;
 use crate::keys::Pool;
 use crate::ports::{Call, Ports};
@@ -34,7 +39,6 @@ use axum::routing::{delete, get, post, put};
 use http_body_util::LengthLimitError;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_policy::Principal;
 use tokio::sync::{Semaphore, oneshot};
 
 /// The longest body, bytes: a message of 1 MiB and what is around it.
@@ -56,45 +60,17 @@ pub struct App {
 }
 
 impl App {
+    /// For whom a request acts.
+    fn identify(&self, listener: Listener, request: &Request) -> Result<Identity, Error> {
+        auth::identify(&self.ports.state.borrow(), listener, request.headers(), (self.ports.wall_ms)())
+    }
+
     /// Sends a call to the composition root and awaits its answer.
     async fn call<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Call) -> Result<T, Error> {
         let stopping = || Error::Unavailable("this node is stopping".to_owned());
         let (reply, answer) = oneshot::channel();
         self.ports.calls.send(make(reply)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
-    }
-}
-
-/// For whom a request acts.
-pub struct Caller {
-    /// The user.
-    user: String,
-    /// Where it came in.
-    listener: Listener,
-}
-
-impl Caller {
-    /// The node's own user, as on its socket.
-    fn node_itself() -> Self {
-        Self { user: "admin".to_owned(), listener: Listener::Unix }
-    }
-
-    fn principal(&self) -> Principal {
-        Principal::User(self.user.clone())
-    }
-
-    fn actor(&self) -> String {
-        format!("user:{}", self.user)
-    }
-}
-
-impl FromRequestParts<App> for Caller {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        let listener = *parts.extensions.get::<Listener>().unwrap_or(&Listener::Tcp);
-        let user = auth::user(&app.ports.state.borrow(), listener, &parts.headers)?;
-        Ok(Self { user, listener })
     }
 }
 
@@ -153,6 +129,10 @@ pub fn router(ports: Ports, hosts: Vec<String>) -> Router<()> {
         .route("/api/v1/agents/{name}/messages", post(messages::send))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/api/v1/users", get(users::list).post(users::create))
+        .route("/api/v1/users/{name}", delete(users::remove))
+        .route("/api/v1/api-tokens", get(api_tokens::list).post(api_tokens::create))
+        .route("/api/v1/api-tokens/{id}", delete(api_tokens::revoke))
         .route("/api/v1/policies", get(policies::current).post(policies::apply))
         .route("/api/v1/policies/sets", get(policies::list))
         .route("/api/v1/policies/schema", get(policies::schema))
@@ -191,20 +171,28 @@ async fn guard(
     if listener == Listener::Tcp {
         is_for_here(&request, &app.hosts)?;
         if let Some(place) = place.as_ref().filter(|place| place.is_anonymous())
-            && auth::user(&app.ports.state.borrow(), listener, request.headers()).is_ok()
+            && app.identify(listener, &request).is_ok()
         {
             place.authenticate().map_err(|Full| Error::TooManyConnections)?;
         }
     }
     if !request.body().is_end_stream() {
         // Nobody's body is kept in memory before it is known whose it is.
-        auth::user(&app.ports.state.borrow(), listener, request.headers())?;
+        app.identify(listener, &request)?;
     }
     let (parts, body) = request.into_parts();
     let collected = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES)).await;
     let bytes =
         collected.map_err(|_| Error::SlowBody { seconds: BODY_TIMEOUT.as_secs() })?.map_err(|error| unread(&error))?;
-    let mut response = next.run(Request::from_parts(parts, bytes.into())).await;
+    let request = Request::from_parts(parts, bytes.into());
+    let mut response = match revoked::ends_with(&request) {
+        Some(token) => {
+            let Ports { state, wall_ms, .. } = app.ports;
+            let is_good = move || auth::is_good(&state.borrow(), &token, wall_ms());
+            revoked::cut(is_good, next.run(request)).await?
+        }
+        None => next.run(request).await,
+    };
     leaderless::mark(&serving, &mut response);
     Ok(response)
 }

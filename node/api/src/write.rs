@@ -4,7 +4,7 @@
 //! nothing was done, and the write is judged again by the set that is, under the same key.
 
 use crate::error::Error;
-use crate::keys::{self, Pool};
+use crate::keys::{self, Loan, Pool};
 use crate::ports::Ports;
 use axum::http::HeaderMap;
 use std::time::Duration;
@@ -116,19 +116,56 @@ pub async fn propose_judged<J>(
 where
     J: Fn(&Gate, &State) -> Result<PermitRef, Error>,
 {
-    let loan = match headers.get(KEY_HEADER) {
-        Some(key) => Err(keys::parse(key.to_str().unwrap_or_default())?),
-        None => Ok(pool.lend((ports.wall_ms)())),
-    };
-    let request = match &loan {
-        Ok(loan) => loan.key,
-        Err(key) => *key,
-    };
-    let committed = writer(ports).judged(judge, request, command, timeout_ms(headers)?).await?;
-    if let Ok(loan) = loan {
-        loan.settle();
-    }
+    let key = Key::of(ports, pool, headers)?;
+    let committed = writer(ports).judged(judge, key.request, command, timeout_ms(headers)?).await?;
+    key.settle(&committed);
     accepted(committed)
+}
+
+/// Proposes `command` as [`propose`] does, by one permit alone: where what was found out besides holds under its policy set only.
+///
+/// # Errors
+/// The refusal, or why there is no outcome.
+pub async fn once(
+    ports: &Ports,
+    pool: &Pool,
+    headers: &HeaderMap,
+    permit: PermitRef,
+    command: Command,
+) -> Result<Committed, Error> {
+    let key = Key::of(ports, pool, headers)?;
+    let committed = submit(&ports.proposals, key.request, permit, command, timeout_ms(headers)?).await?;
+    key.settle(&committed);
+    accepted(committed)
+}
+
+/// The key of a write.
+struct Key {
+    /// It.
+    request: RequestId,
+    /// Whose it is, if it is not the caller's own.
+    loan: Option<Loan>,
+}
+
+impl Key {
+    /// The caller's own, or one of the pool.
+    fn of(ports: &Ports, pool: &Pool, headers: &HeaderMap) -> Result<Self, Error> {
+        if let Some(key) = headers.get(KEY_HEADER) {
+            return Ok(Self { request: keys::parse(key.to_str().unwrap_or_default())?, loan: None });
+        }
+        // Where the times of now are spent, since a clock was fast in them, a client is made of the first one behind them.
+        let now_ms = ports.state.borrow().spent.next_unspent((ports.wall_ms)());
+        let loan = pool.lend(now_ms);
+        Ok(Self { request: loan.key, loan: Some(loan) })
+    }
+
+    /// Gives a client back to the pool whose write has its outcome, unless it is one that nobody remembers.
+    fn settle(self, committed: &Committed) {
+        let is_of_no_use = matches!(committed.outcome, Outcome::Refused(Refusal::KeyTooOld | Refusal::KeyFromFuture));
+        if let Some(loan) = self.loan.filter(|_| !is_of_no_use) {
+            loan.settle();
+        }
+    }
 }
 
 fn writer(ports: &Ports) -> Writer {

@@ -46,7 +46,8 @@ impl Context {
             (None, Some(dir)) => Target::Unix(dir.join("api.sock")),
             (None, None) => Target::Tcp(HTTP.to_owned()),
         };
-        Ok(Client { target, token: self.token()?, timeout: self.timeout + Duration::from_secs(2) })
+        let (token, token_file) = self.token()?;
+        Ok(Client { target, token, token_file, timeout: self.timeout + Duration::from_secs(2) })
     }
 
     /// The data directory of the node that is meant. Only this one is asked when it is named, also when no node runs on it:
@@ -75,18 +76,20 @@ impl Context {
         self.timeout
     }
 
-    fn token(&self) -> Result<Option<String>, Failure> {
+    /// The token, and the file that it was read from.
+    fn token(&self) -> Result<(Option<String>, Option<PathBuf>), Failure> {
+        let read = |file: PathBuf| Ok((Some(read_token(&file)?), Some(file)));
         if let Some(file) = &self.api_token_file {
-            return read_token(file).map(Some);
+            return read(file.clone());
         }
         if let Ok(token) = std::env::var("SYMBI_TOKEN") {
-            return Ok(Some(token.trim().to_owned()));
+            return Ok((Some(token.trim().to_owned()), None));
         }
         if let Ok(file) = std::env::var("SYMBI_TOKEN_FILE") {
-            return read_token(Path::new(&file)).map(Some);
+            return read(file.into());
         }
         let admin = self.directory().map(|dir| dir.join("admin.token"));
-        admin.filter(|file| file.exists()).map(|file| read_token(&file)).transpose()
+        admin.filter(|file| file.exists()).map_or(Ok((None, None)), read)
     }
 }
 
@@ -137,16 +140,21 @@ pub fn failure(error: &Error) -> Failure {
 fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
     let exit = match (code, status) {
         ("NOT_FOUND" | "TOKEN_UNKNOWN", _) | (_, 404) => 3,
-        ("DENIED" | "UNAUTHENTICATED", _) => 4,
+        ("DENIED" | "UNAUTHENTICATED" | "CREDENTIAL_REVOKED", _) => 4,
         ("NO_LEADER" | "UNAVAILABLE" | "STOPPING" | "TOO_MANY_CONNECTIONS", _) => 5,
         ("DEADLINE" | "OUTCOME_UNKNOWN", _) => 6,
         ("LIMIT" | "BAD_REQUEST" | "AMBIGUOUS" | "POLICY_INVALID", _) => 2,
-        ("NODE_IN_USE" | "QUORUM_AT_RISK" | "LOCKOUT" | "GATE_UNSPOKEN" | "GATE_CLOSED", _) => 7,
+        ("NODE_IN_USE" | "QUORUM_AT_RISK" | "LOCKOUT" | "ACTIONS_UNNAMED" | "GATE_UNSPOKEN" | "GATE_CLOSED", _) => 7,
         _ => 1,
     };
     let failure = Failure::new(exit, code, message);
     if let Some(decision) = details.get("decision").and_then(Value::as_str) {
         return failure.fix(format!("see why: symbi-node why decision {decision}"));
+    }
+    if let Some(file) = details.get("token_file").and_then(Value::as_str) {
+        return failure.why(format!("the token was read from {file}, and may have been rotated since")).fix(format!(
+            "put the new token into {file}, or name the file that has it with --api-token-file; the api.sock of a node's own data directory opens without one, once there is no admin.token beside it"
+        ));
     }
     let failure = match (code, details.get("candidates").and_then(Value::as_array)) {
         ("OUTCOME_UNKNOWN", _) => failure.why("the connection to the leader was lost before it answered"),
@@ -163,7 +171,7 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
 /// What to do about a node's refusal, by its code.
 fn way_on(code: &str) -> &'static str {
     match code {
-        "UNAUTHENTICATED" => {
+        "UNAUTHENTICATED" | "CREDENTIAL_REVOKED" => {
             "name the cluster's token with --api-token-file DIR/admin.token, or talk to a node's own data directory with --data-dir"
         }
         "OUTCOME_UNKNOWN" => "check before you repeat it: symbi-node audit tail",
@@ -179,7 +187,10 @@ fn way_on(code: &str) -> &'static str {
         "POLICY_MOVED" | "STALE_TERM" | "BUSY" | "TOO_MANY_CLIENTS" | "SLOW_BODY" => "ask again in a moment",
         "CLOCK_SKEW" | "KEY_FROM_FUTURE" | "KEY_TOO_OLD" => "synchronise that machine's clock, for example with NTP",
         "TOO_LARGE" | "LIMIT" | "BAD_REQUEST" | "UNSUITABLE" => "see what it takes with --help",
-        "LOCKOUT" => "keep a policy that permits policy::apply to you; try others first with --dry-run",
+        "LOCKOUT" => {
+            "keep a policy that permits policy::apply to somebody who has a token; try policies first with --dry-run"
+        }
+        "ACTIONS_UNNAMED" => "see which, and lines to add to the policies: symbi-node upgrade check",
         "POLICY_INVALID" => "see what policies can refer to: symbi-node policy schema",
         "VERSION_MOVED" => "look at it again, and decide anew: symbi-node agent show NAME",
         "FIXED" => "make another agent, and remove this one when it is not needed any more",

@@ -1,6 +1,7 @@
 //! The `symbi-node` program: `start` runs a node, every other verb is a client of a running one.
 
 mod agent;
+mod api_token;
 mod atomic_file;
 mod audit;
 mod bench;
@@ -16,6 +17,7 @@ mod style;
 mod token;
 mod upgrade;
 mod usage;
+mod user;
 mod value;
 mod verbs;
 

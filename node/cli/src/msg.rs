@@ -72,10 +72,12 @@ fn show(message: &Value) -> String {
         ("status", cell(&message["status"])),
         ("state", cell(&message["state"])),
         ("from", at("sender")),
+        ("on behalf of", on_behalf(message)),
         ("to", at("receiver")),
         ("bytes", cell(&message["bytes"])),
         ("deadline", time(&message["deadline_ms"])),
         ("sent by", cell(&message["sent_by"])),
+        ("for the user", cell(&message["judged_for_user"])),
         ("received by", cell(&message["received_by"])),
     ];
     fields.retain(|(_, value)| !value.is_empty());
@@ -94,6 +96,15 @@ fn show(message: &Value) -> String {
     }
     let columns = ["node", "line", "time", "what", "fate", "record"];
     format!("{}\n\n{}", pairs(&fields), table(&lines, &columns))
+}
+
+/// The user whose words it has, and on whose word.
+fn on_behalf(message: &Value) -> String {
+    let user = cell(&message["on_behalf_of"]);
+    if user.is_empty() {
+        return user;
+    }
+    format!("{user}, on {}'s word (its decision: {})", cell(&message["on_word_of"]), cell(&message["on_permit"]))
 }
 
 fn status(status: &Value) -> String {

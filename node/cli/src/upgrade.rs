@@ -70,6 +70,13 @@ fn nothing_to_open(found: &Value) -> Failure {
         .filter(|node| node["holds_up"] == true)
         .filter_map(|node| node["node"].as_str())
         .collect();
+    let unnamed = texts(&found["unnamed"]);
+    if !unnamed.is_empty() {
+        let why =
+            format!("the current policies do not name {}, which gate {} brings", unnamed.join(", "), found["spoken"]);
+        let fix = "add the lines above to the policies, or others for the same actions: symbi-node policy apply PATH";
+        return Failure::new(7, "ACTIONS_UNNAMED", "the gate cannot be opened yet").why(why).fix(fix);
+    }
     let (why, fix) = if held_up.is_empty() {
         let why = format!("gate {} is open, and no node's program speaks a higher one", found["gate"]);
         (why, "start the nodes with a newer version first, one after the other")
@@ -86,10 +93,21 @@ fn overview(found: &Value) -> String {
         row["upgrade first"] = json!(if row["holds_up"] == true { "yes" } else { "" });
     }
     let nodes = table(&rows, &["node", "speaks", "upgrade first"]);
+    let lines = texts(&found["lines"]);
     let next = if found["can_finalize"] == true {
         format!("gate {} can be opened: symbi-node upgrade finalize", found["spoken"])
+    } else if !lines.is_empty() {
+        format!(
+            "gate {} can be opened once the policies name what it brings, such as\n{}",
+            found["spoken"],
+            lines.join("\n")
+        )
     } else {
         "there is no gate to open".to_owned()
     };
     format!("gate {} is open; {next}\n{nodes}", found["gate"])
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }

@@ -120,6 +120,36 @@ pub fn life(text: &str) -> Result<Duration, String> {
     if bounds.contains(&life) { Ok(life) } else { Err("a token can live from 1 s to 90 days".to_owned()) }
 }
 
+/// An API token's id.
+pub fn api_token_id(text: &str) -> Result<String, String> {
+    let is_one = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let wrong = || "an API token's id is 12 hex digits, as 'symbi-node api-token ls' prints it".to_owned();
+    if is_one { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
+}
+
+/// An action as policies name it, or what stands for those without a name. Whether there is such a one, the node knows.
+pub fn action(text: &str) -> Result<String, String> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte == b':' || byte == b'_';
+    let is_one = !text.is_empty() && text.bytes().all(letter);
+    let wrong = || "an action is written as agent::create; 'symbi-node policy schema' lists them".to_owned();
+    if is_one { Ok(text.to_owned()) } else { Err(wrong()) }
+}
+
+/// How long an API token lives: none within for ever.
+#[derive(Clone, Copy, Debug)]
+pub struct Life(pub Option<Duration>);
+
+/// How long an API token lives.
+pub fn api_life(text: &str) -> Result<Life, String> {
+    if text == "forever" {
+        return Ok(Life(None));
+    }
+    let life = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 24h, 30d or forever"))?;
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(3_650 * 24 * 60 * 60);
+    let wrong = || "an API token can live from 1 s to ten years, or forever".to_owned();
+    if bounds.contains(&life) { Ok(Life(Some(life))) } else { Err(wrong()) }
+}
+
 /// How long something may take.
 pub fn patience(text: &str) -> Result<Duration, String> {
     let patience = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 30s or 2m"))?;

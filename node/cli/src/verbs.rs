@@ -1,6 +1,6 @@
 //! The command line: noun, then verb. Parsing and printing only; what a verb means is decided by the node that it asks.
 
-use crate::{agent, audit, bench, cluster, context, msg, policy, start, token, upgrade, usage};
+use crate::{agent, api_token, audit, bench, cluster, context, msg, policy, start, token, upgrade, usage, user};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use symbi_server::failure::Failure;
@@ -34,6 +34,12 @@ enum Verb {
     /// Make, list and revoke join tokens
     #[command(subcommand, after_help = "Examples:\n  symbi-node token create --uses 2 --print-join-command")]
     Token(token::Verb),
+    /// Add, list and remove users
+    #[command(subcommand, after_help = "Examples:\n  symbi-node user add bob\n  symbi-node user ls")]
+    User(user::Verb),
+    /// Make, list and revoke API tokens
+    #[command(subcommand, after_help = "Examples:\n  symbi-node api-token create bob --action cluster::read")]
+    ApiToken(api_token::Verb),
     /// Show the cluster
     #[command(subcommand, after_help = "Examples:\n  symbi-node cluster status -o json")]
     Cluster(cluster::ClusterVerb),
@@ -113,6 +119,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 async fn ask_a_node(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Token(verb) => token::run(verb).await,
+        Verb::User(verb) => user::run(verb).await,
+        Verb::ApiToken(verb) => api_token::run(verb).await,
         Verb::Cluster(verb) => cluster::run_cluster(verb).await,
         Verb::Node(verb) => cluster::run_node(verb).await,
         Verb::Agent(verb) => agent::run(verb).await,

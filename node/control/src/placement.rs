@@ -83,6 +83,8 @@ pub enum Closed {
     Down,
     /// The leader has not heard it for some seconds.
     Silent,
+    /// It has said that it is about to stop.
+    Leaving,
 }
 
 /// What an agent needs.
@@ -166,6 +168,7 @@ impl fmt::Display for Closed {
             Self::NotMember(_) => "it has not finished joining",
             Self::Down => "it is down",
             Self::Silent => "the leader has not heard it for some seconds",
+            Self::Leaving => "it is about to stop",
         })
     }
 }

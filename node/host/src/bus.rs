@@ -35,7 +35,7 @@ mod session_close;
 pub(crate) mod sessions;
 
 pub(crate) use attestation::run as check_attestations;
-pub use envelope::{LONGEST, PAYLOAD_BYTES, TELL_LIFE};
+pub use envelope::{Behalf, LONGEST, PAYLOAD_BYTES, TELL_LIFE};
 pub(crate) use sender::Sender;
 
 use crate::ending::{Ending, TellStatus};
@@ -49,43 +49,46 @@ use symbi_model::agent::AgentName;
 use symbi_proto::session::Kind;
 use tokio::time::Instant;
 
-/// Sends `payload` and waits for how it ends.
-pub(crate) async fn ask(
-    host: &Arc<Host>,
-    sender: Sender,
-    to: AgentName,
-    payload: Vec<u8>,
-    within: Duration,
-) -> (MessageId, Ending) {
-    let envelope = envelope(host, &sender, Kind::Ask, to, payload, within);
+/// What is to be sent.
+pub(crate) struct Draft {
+    /// The receiver.
+    pub(crate) to: AgentName,
+    /// Compact JSON.
+    pub(crate) payload: Vec<u8>,
+    /// How long its sender waits.
+    pub(crate) within: Duration,
+    /// Whose words an agent says with it, if they are not its own.
+    pub(crate) behalf: Option<Arc<Behalf>>,
+}
+
+/// Sends a message and waits for how it ends.
+pub(crate) async fn ask(host: &Arc<Host>, sender: Sender, draft: Draft) -> (MessageId, Ending) {
+    let envelope = envelope(host, &sender, Kind::Ask, draft);
     (envelope.message, send(host, &sender, envelope).await)
 }
 
-/// Sends `payload` and waits until it is in the receiver's mailbox. What has entered here first arrives first, for each
+/// Sends a message and waits until it is in the receiver's mailbox. What has entered here first arrives first, for each
 /// sender's incarnation and receiver, wherever the receiver runs or moves meanwhile.
-pub(crate) async fn tell(
-    host: &Arc<Host>,
-    sender: Sender,
-    to: AgentName,
-    payload: Vec<u8>,
-    within: Duration,
-) -> (MessageId, TellStatus) {
-    let envelope = envelope(host, &sender, Kind::Tell, to, payload, within);
+pub(crate) async fn tell(host: &Arc<Host>, sender: Sender, draft: Draft) -> (MessageId, TellStatus) {
+    let envelope = envelope(host, &sender, Kind::Tell, draft);
     (envelope.message, send(host, &sender, envelope).await.into())
 }
 
-fn envelope(host: &Host, sender: &Sender, kind: Kind, to: AgentName, payload: Vec<u8>, within: Duration) -> Envelope {
+fn envelope(host: &Host, sender: &Sender, kind: Kind, draft: Draft) -> Envelope {
+    let Draft { to, payload, within, behalf } = draft;
     let within = within.min(LONGEST);
     let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
     Envelope {
         message: host.message_id(),
         kind,
         user: sender.user().to_owned(),
+        behalf,
         to,
         payload,
         deadline: Instant::now() + within,
         deadline_ms: (host.ports.wall_ms)().saturating_add(within_ms),
         decision: None,
+        on_behalf: None,
     }
 }
 

@@ -9,13 +9,13 @@ use crate::ending::{Ending, not_delivered};
 use crate::host::Host;
 use crate::instance::Instance;
 use crate::observer::Effect;
-use crate::responsiveness::{FAIR, LATE, Responsiveness};
+use crate::responsiveness::Responsiveness;
 use std::sync::Arc;
 use symbi_proto::session::Kind;
 use symbi_sandbox::rpc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// Hands deliveries over until the mailbox closes. Dropping the future leaves the outcome of what was handed over unknown.
 pub(crate) async fn run(
@@ -75,22 +75,20 @@ struct Given {
 }
 
 impl Given {
-    /// Waits for the answer until the deadline, and then, for a while, for a late one.
+    /// Waits for the answer until the deadline, and then, for a while, for a sign of life.
     async fn answered(self, host: Arc<Host>, instance: Arc<Instance>, responsiveness: Arc<Responsiveness>) {
         let Self { mut delivery, written, since, slot } = self;
         let (deadline, mut gates) = (delivery.content.deadline, instance.gates());
         gates.mark_unchanged();
-        let mut answer = Box::pin(written.answer());
+        let were_open = || *gates.borrow() && gates.has_changed().is_ok_and(|changed| !changed);
+        let mut answer = Box::pin(responsiveness.watch(since, were_open, written.answer()));
         let Ok(answer) = timeout_at(deadline, &mut answer).await else {
             drop(slot);
             delivery.end(Ending::DeadlineExceeded { delivered: true });
             // Whoever waits for a late answer must not keep what was asked: such waits are not bounded by the slots.
             drop(delivery);
-            let was_open = *gates.borrow() && gates.has_changed().is_ok_and(|changed| !changed);
-            if was_open && deadline.saturating_duration_since(since) >= FAIR {
-                responsiveness.missed();
-            }
-            if matches!(timeout(LATE, answer).await, Ok(Ok(_) | Err(rpc::Error::Refused(_)))) {
+            let Some(late) = responsiveness.late(since) else { return };
+            if matches!(timeout_at(late.until, answer).await, Ok(Ok(_) | Err(rpc::Error::Refused(_)))) {
                 responsiveness.answered();
             }
             return;

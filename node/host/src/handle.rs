@@ -1,7 +1,7 @@
 //! The face of the host towards the rest of the node.
 
 use crate::bus::attestation_check::AttestationChecks;
-use crate::bus::{self, Sender, inbound, sessions};
+use crate::bus::{self, Behalf, Draft, Sender, inbound, sessions};
 use crate::counters::Counts;
 use crate::ending::{Ending, TellStatus};
 use crate::grants::renewal::Renewal;
@@ -11,6 +11,7 @@ use crate::ledger::{self, Ledger};
 use crate::options::Options;
 use crate::ports::Ports;
 use crate::reconciler::{Reconciler, Running};
+use crate::releases::Releases;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use symbi_model::{MessageId, NodeId};
 use symbi_store::Engine;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,8 +36,15 @@ pub enum Caller {
         /// The user.
         user: String,
     },
-    /// An agent that runs on this node, on behalf of a user who may speak as it: the caller has checked that.
+    /// An agent that runs on this node.
     Agent(AgentName),
+    /// An agent that runs on this node, which is to say a user's words. Whether the user may have it say them is judged here.
+    OnBehalf {
+        /// The agent.
+        agent: AgentName,
+        /// Whose words they are.
+        behalf: Behalf,
+    },
 }
 
 /// The sending agent does not run on this node.
@@ -53,6 +62,8 @@ pub struct Handle {
     host: Arc<Host>,
     /// What runs here.
     running: watch::Receiver<Running>,
+    /// Tells its reconciler that the node is leaving.
+    leaving: Arc<watch::Sender<bool>>,
     /// Its tasks.
     tasks: TaskTracker,
     /// Ends them.
@@ -74,6 +85,7 @@ pub fn spawn(ports: Ports, options: Options, engine: Arc<dyn Engine>, cancel: Ca
     let (standing_told, standing) = watch::channel(Standing::Silent);
     let (granted_told, granted) = watch::channel(0);
     let (running_told, running) = watch::channel(Running::default());
+    let (leaving, leaves) = watch::channel(false);
     let renewal = Renewal {
         guard: guard.clone(),
         policies: ports.gate.clone(),
@@ -85,23 +97,33 @@ pub fn spawn(ports: Ports, options: Options, engine: Arc<dyn Engine>, cancel: Ca
         boottime: Arc::clone(&ports.boottime),
         cancel: cancel.clone(),
     };
+    let releases = Arc::new(releases(&engine, &cancel));
     let (checked, written) = (CancellationToken::new(), CancellationToken::new());
     let (ledger, write) = ledger::new(ledger_ports(&ports, &options, engine), written.clone());
     let writer = TaskTracker::new();
     writer.spawn(or_stop(tokio::spawn(write_or_stop(write, cancel.clone())), cancel.clone()));
     writer.close();
     let (attestation_checks, checks) = AttestationChecks::new();
-    let host = Arc::new(Host::new(options, ports, ledger, attestation_checks, guard, standing, granted));
+    let host = Arc::new(Host::new(options, ports, (ledger, releases), attestation_checks, guard, standing, granted));
     let checking = bus::check_attestations(Arc::clone(&host), checks, checked.clone());
     let checker = TaskTracker::new();
     checker.spawn(or_stop(tokio::spawn(checking), cancel.clone()));
     checker.close();
-    let reconciler = Reconciler::new(Arc::clone(&host), running_told, cancel.clone());
+    let reconciler = Reconciler::new(Arc::clone(&host), running_told, leaves, cancel.clone());
     let tasks = TaskTracker::new();
     tasks.spawn(or_stop(tokio::spawn(renewal.run()), cancel.clone()));
     tasks.spawn(or_stop(tokio::spawn(reconciler.run()), cancel.clone()));
     tasks.close();
-    Handle { host, running, tasks, cancel, checker, checked, writer, written }
+    Handle { host, running, leaving: Arc::new(leaving), tasks, cancel, checker, checked, writer, written }
+}
+
+/// Failure policy: without knowing what has ended here nothing may be started, so the host ends before it does.
+fn releases(engine: &Arc<dyn Engine>, cancel: &CancellationToken) -> Releases {
+    Releases::open(Arc::clone(engine)).unwrap_or_else(|error| {
+        tracing::error!(%error, "what has ended here cannot be read; the host stops");
+        cancel.cancel();
+        Releases::unread()
+    })
 }
 
 fn ledger_ports(ports: &Ports, options: &Options, engine: Arc<dyn Engine>) -> ledger::Ports {
@@ -144,8 +166,8 @@ impl Handle {
         payload: Vec<u8>,
         timeout: Duration,
     ) -> Result<(MessageId, Ending), NotHere> {
-        let sender = self.sender(from)?;
-        Ok(bus::ask(&self.host, sender, to, payload, timeout).await)
+        let (sender, behalf) = self.sender(from)?;
+        Ok(bus::ask(&self.host, sender, Draft { to, payload, within: timeout, behalf }).await)
     }
 
     /// Sends `payload` and waits until it is in the receiver's mailbox, at most `timeout`.
@@ -159,8 +181,8 @@ impl Handle {
         payload: Vec<u8>,
         timeout: Duration,
     ) -> Result<(MessageId, TellStatus), NotHere> {
-        let sender = self.sender(from)?;
-        Ok(bus::tell(&self.host, sender, to, payload, timeout).await)
+        let (sender, behalf) = self.sender(from)?;
+        Ok(bus::tell(&self.host, sender, Draft { to, payload, within: timeout, behalf }).await)
     }
 
     /// Receives a frame of a session from the node `from`. The frame is taken in before this returns: call it in the
@@ -194,6 +216,16 @@ impl Handle {
         self.host.ledger.clone()
     }
 
+    /// Ends every agent and releases its placement, so that it runs elsewhere. Returns when the cluster knows of all, or after `grace`:
+    /// how many it does not know of. Their placements stay, until this node is back or condemned.
+    pub async fn leave(&self, grace: Duration) -> usize {
+        self.leaving.send_replace(true);
+        let node = self.host.options.node;
+        let mut state = self.host.ports.state.clone();
+        let _ = timeout(grace, state.wait_for(|state| state.held_count(&node) == 0)).await;
+        self.host.state().held_count(&node)
+    }
+
     /// Ends every process, and returns when none is left and the ledger is synced. Placements stay: a node that is back in
     /// time goes on.
     pub async fn shutdown(&self) {
@@ -206,19 +238,22 @@ impl Handle {
         self.checker.wait().await;
         self.written.cancel();
         self.writer.wait().await;
+        self.host.releases.close();
     }
 
-    fn sender(&self, from: Caller) -> Result<Sender, NotHere> {
-        match from {
-            Caller::Gateway { user } => Ok(Sender::Gateway { user }),
-            Caller::Agent(name) => match self.host.instances.get(&name) {
-                Some(instance) => Ok(Sender::Agent(instance)),
-                None => {
-                    let state = self.host.ports.state.borrow();
-                    let placement = state.agents.get(&name).and_then(|agent| agent.placement);
-                    Err(NotHere { node: placement.map(|placement| placement.node) })
-                }
-            },
+    fn sender(&self, from: Caller) -> Result<(Sender, Option<Arc<Behalf>>), NotHere> {
+        let (name, behalf) = match from {
+            Caller::Gateway { user } => return Ok((Sender::Gateway { user }, None)),
+            Caller::Agent(name) => (name, None),
+            Caller::OnBehalf { agent, behalf } => (agent, Some(Arc::new(behalf))),
+        };
+        match self.host.instances.get(&name) {
+            Some(instance) => Ok((Sender::Agent(instance), behalf)),
+            None => {
+                let state = self.host.ports.state.borrow();
+                let placement = state.agents.get(&name).and_then(|agent| agent.placement);
+                Err(NotHere { node: placement.map(|placement| placement.node) })
+            }
         }
     }
 }

@@ -41,7 +41,7 @@ impl Homes {
         self.known.insert((agent.clone(), id));
     }
 
-    /// Removes those of agents that `state` no longer has, but for agents that still run.
+    /// Removes those of agents that `state`, which is as new as the invariant says, no longer has, but for agents that still run.
     pub(crate) fn remove_unknown(
         &mut self,
         host: &Arc<Host>,
@@ -49,7 +49,7 @@ impl Homes {
         runs: impl Fn(&AgentName, AgentId) -> bool,
     ) {
         while self.removal.try_join_next().is_some() {}
-        if !self.removal.is_empty() || host.guard.check(state.counters.applied_index).is_err() {
+        if !self.removal.is_empty() {
             return;
         }
         let is_recorded = |name: &AgentName, id| state.agents.get(name).is_some_and(|agent| agent.id == id);

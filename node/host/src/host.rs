@@ -13,6 +13,7 @@ use crate::mailbox::Mailbox;
 use crate::observer::{Effect, Event};
 use crate::options::Options;
 use crate::ports::Ports;
+use crate::releases::Releases;
 use crate::sink::Sink;
 use ed25519_dalek::SigningKey;
 use rand::rngs::StdRng;
@@ -77,6 +78,8 @@ pub(crate) struct Host {
     pub(crate) gateway: Gateway,
     /// What records messages and denials.
     pub(crate) ledger: Ledger,
+    /// What has ended here for good, on disk.
+    pub(crate) releases: Arc<Releases>,
     /// Where all randomness comes from.
     random: Mutex<StdRng>,
     /// Starts of agents since boot.
@@ -94,7 +97,7 @@ impl Host {
     pub(crate) fn new(
         options: Options,
         ports: Ports,
-        ledger: Ledger,
+        (ledger, releases): (Ledger, Arc<Releases>),
         attestation_checks: AttestationChecks,
         guard: GrantGuard,
         standing: watch::Receiver<Standing>,
@@ -104,7 +107,8 @@ impl Host {
         let mut random = StdRng::from_seed(options.seed);
         let cnf = signing_key(&mut random);
         let incarnation = Incarnation(options.boot << 32);
-        let send_queues = SendQueues::new(options.sessions, options.send_bytes);
+        // Many users speak through it, and each of their messages may be for another agent.
+        let send_queues = SendQueues::new(4 * options.sessions, options.send_bytes);
         let gateway = Gateway { cnf, incarnation, send_queues };
         Self {
             sink: Sink::new(Arc::clone(&ports.observer)),
@@ -127,6 +131,7 @@ impl Host {
             granted,
             gateway,
             ledger,
+            releases,
         }
     }
 

@@ -30,13 +30,14 @@ mod options;
 mod ports;
 mod process;
 mod reconciler;
+mod releases;
 mod report;
 mod requests;
 mod responsiveness;
 mod runner;
 mod sink;
 
-pub use bus::{LONGEST, PAYLOAD_BYTES, TELL_LIFE};
+pub use bus::{Behalf, LONGEST, PAYLOAD_BYTES, TELL_LIFE};
 pub use counters::Counts;
 pub use ending::{Ending, TellStatus};
 pub use handle::{Caller, Handle, NotHere, spawn};

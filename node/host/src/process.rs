@@ -52,6 +52,7 @@ impl Process {
         listener.spawn(listen(Arc::clone(&host), Arc::clone(&instance), stderr));
         requests.spawn(requests::carry(Arc::clone(&host), Arc::clone(&instance), inbound));
         let since = Instant::now();
+        let answer_within = Duration::from_millis(instance.assignment.spec.answer_within_ms);
         Self {
             host,
             instance,
@@ -63,7 +64,7 @@ impl Process {
             listener,
             requests,
             dispatcher: JoinSet::new(),
-            responsiveness: Arc::default(),
+            responsiveness: Arc::new(Responsiveness::new(answer_within)),
         }
     }
 
@@ -113,7 +114,7 @@ impl Process {
         self.expect_end(within, error.to_string());
     }
 
-    /// Deadlines missed in a row, for those who wait for them.
+    /// Messages left unanswered in a row, for those who wait for them.
     pub(crate) fn misses(&self) -> watch::Receiver<u32> {
         self.responsiveness.misses()
     }

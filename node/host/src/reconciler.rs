@@ -7,11 +7,11 @@ use crate::bus::sessions;
 use crate::homes::Homes;
 use crate::host::Host;
 use crate::instance::Assignment;
-use crate::runner::{Finish, Runner, Wanted};
+use crate::runner::{Finish, Runner, Wanted, tell_again};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::agent::{Agent, AgentName, Desired};
+use symbi_model::agent::{Agent, AgentName, Desired, Hold};
 use symbi_model::{Epoch, State};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -52,6 +52,8 @@ pub(crate) struct Reconciler {
     homes: Homes,
     /// What runs here.
     running: watch::Sender<Running>,
+    /// Whether the node is leaving: whatever should run here is to run elsewhere.
+    leaving: watch::Receiver<bool>,
     /// Ends the task.
     cancel: CancellationToken,
 }
@@ -67,9 +69,14 @@ struct Slot {
 
 impl Reconciler {
     /// A reconciler that runs nothing yet.
-    pub(crate) fn new(host: Arc<Host>, running: watch::Sender<Running>, cancel: CancellationToken) -> Self {
+    pub(crate) fn new(
+        host: Arc<Host>,
+        running: watch::Sender<Running>,
+        leaving: watch::Receiver<bool>,
+        cancel: CancellationToken,
+    ) -> Self {
         let (slots, ended, homes) = (BTreeMap::new(), BTreeMap::new(), Homes::default());
-        Self { host, slots, runners: JoinSet::new(), ended, homes, running, cancel }
+        Self { host, slots, runners: JoinSet::new(), ended, homes, running, leaving, cancel }
     }
 
     /// Runs until cancelled; when it returns, no process is left.
@@ -88,6 +95,7 @@ impl Reconciler {
                 () = cancel.cancelled() => return self.leave().await,
                 Some(ended) = self.runners.join_next_with_id(), if !self.runners.is_empty() => self.on_ended(ended),
                 _ = tick.tick() => self.forget(),
+                Ok(()) = self.leaving.changed() => (),
                 changed = state.changed() => match changed {
                     Ok(()) => sleep(TOGETHER).await,
                     Err(_) => return self.leave().await,
@@ -115,7 +123,7 @@ impl Reconciler {
     fn pass(&mut self, state: &State) {
         let node = self.host.options.node;
         for slot in self.slots.values() {
-            let wanted = slot.assignment.in_force(state, &node).map_or(Wanted::Fenced, wanted_of);
+            let wanted = slot.assignment.in_force(state, &node).map_or(Wanted::Fenced, |agent| self.wanted_of(agent));
             slot.wanted.send_if_modified(|told| std::mem::replace(told, wanted) != wanted);
         }
         let placed: Vec<AgentName> =
@@ -132,12 +140,29 @@ impl Reconciler {
         if self.ended.get(name).is_some_and(|ended| *ended >= assignment.epoch) {
             return;
         }
-        let (wanted, wants) = watch::channel(wanted_of(agent));
-        let runner = Runner::new(Arc::clone(&self.host), assignment.clone(), agent.status.as_ref(), wants);
+        let (wanted, wants) = watch::channel(self.wanted_of(agent));
         self.homes.add(name, assignment.id);
-        let (key, epoch) = (name.clone(), assignment.epoch);
-        let task = self.runners.spawn(async move { (key, epoch, runner.run().await) }).id();
+        let (key, epoch, host) = (name.clone(), assignment.epoch, Arc::clone(&self.host));
+        let task = match self.host.releases.of(name, epoch) {
+            Some(report) => self.runners.spawn(async move { (key, epoch, tell_again(host, report, wants).await) }),
+            None => {
+                let runner = Runner::new(host, assignment.clone(), agent.status.as_ref(), wants);
+                self.runners.spawn(async move { (key, epoch, runner.run().await) })
+            }
+        };
+        let task = task.id();
         self.slots.insert(name.clone(), Slot { assignment, wanted, task });
+    }
+
+    /// What is wanted of the runner of an agent whose placement is held here. One that is to end is released even where the agent is
+    /// to run: it is placed anew, and may come back under a higher epoch.
+    fn wanted_of(&self, agent: &Agent) -> Wanted {
+        let ends = agent.placement.is_some_and(|placement| placement.ends);
+        match () {
+            () if agent.desired != Desired::Running || ends => Wanted::Stop,
+            () if *self.leaving.borrow() => Wanted::Release,
+            () => Wanted::Run,
+        }
     }
 
     fn on_ended(&mut self, ended: Result<(Id, (AgentName, Epoch, Finish)), JoinError>) {
@@ -157,15 +182,23 @@ impl Reconciler {
         self.slots.retain(|_, slot| slot.task != task);
     }
 
-    /// Lets go of what concerns agents whose record is gone, and incarnations that have ended.
+    /// Lets go of what concerns agents whose record is gone, and incarnations that have ended. What is on disk goes only by a state
+    /// that has come as far as a leader has said since this boot: an older one does not know of all that was placed here.
     fn forget(&mut self) {
         let state = self.host.state();
         self.ended.retain(|name, _| state.agents.contains_key(name));
         self.host.logs.retain(|name| state.agents.contains_key(name));
         self.host.sink.retain(&state);
         sessions::forget(&self.host, &state);
-        let runs = |name: &AgentName, id| self.slots.get(name).is_some_and(|slot| slot.assignment.id == id);
-        self.homes.remove_unknown(&self.host, &state, runs);
+        if self.host.guard.check(state.counters.applied_index).is_ok() {
+            let node = self.host.options.node;
+            self.host.releases.retain(|name, epoch| {
+                let placement = state.agents.get(name).and_then(|agent| agent.placement);
+                placement.is_some_and(|held| held.node == node && held.epoch == epoch && held.hold == Hold::Held)
+            });
+            let runs = |name: &AgentName, id| self.slots.get(name).is_some_and(|slot| slot.assignment.id == id);
+            self.homes.remove_unknown(&self.host, &state, runs);
+        }
     }
 
     fn count(&self) {
@@ -186,11 +219,4 @@ impl Reconciler {
             self.on_ended(ended);
         }
     }
-}
-
-/// What is wanted of the runner of an agent whose placement is held here. One that is to end is released even where the agent is
-/// to run: it is placed anew, and may come back under a higher epoch.
-fn wanted_of(agent: &Agent) -> Wanted {
-    let ends = agent.placement.is_some_and(|placement| placement.ends);
-    if agent.desired == Desired::Running && !ends { Wanted::Run } else { Wanted::Stop }
 }

@@ -1,8 +1,10 @@
 //! Tells the cluster what an agent does: one report at a time, the newest first, again and again until it is committed.
 //!
 //! Reports are idempotent (the epoch fences them), so a retry after an unknown fate does no harm. A newer report takes the
-//! place of an older one that still waits. A release is the last report of its epoch.
+//! place of an older one that still waits. A release is the last report of its epoch, and told only when it is on disk.
 
+use crate::releases::Releases;
+use std::sync::Arc;
 use std::time::Duration;
 use symbi_control::Proposals;
 use symbi_model::command::Report;
@@ -30,11 +32,11 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     /// Starts the task that proposes them.
-    pub(crate) fn spawn(proposals: Proposals) -> Self {
+    pub(crate) fn spawn(proposals: Proposals, releases: Arc<Releases>) -> Self {
         let (newest, reports) = watch::channel((0, None));
         let (settle, settled) = watch::channel(0);
         let cancel = CancellationToken::new();
-        let task = Task { proposals, reports, settle };
+        let task = Task { proposals, releases, reports, settle };
         let ended = cancel.clone();
         // It owns nothing but its channels, and ends with this reporter.
         tokio::spawn(async move {
@@ -72,6 +74,8 @@ impl Drop for Reporter {
 struct Task {
     /// Where reports go.
     proposals: Proposals,
+    /// Where releases are kept.
+    releases: Arc<Releases>,
     /// The newest report, with its number.
     reports: watch::Receiver<(u64, Option<Report>)>,
     /// The number of the last one that is settled.
@@ -101,6 +105,12 @@ impl Task {
 
     /// Proposes once; true if the report needs no further attempt.
     async fn attempt(&self, report: Report) -> bool {
+        if report.released
+            && let Err(error) = self.releases.put(&report).await
+        {
+            tracing::error!(agent = %report.name, %error, "an end is not told while it is not on disk");
+            return false;
+        }
         let (reply, outcome) = oneshot::channel();
         let name = report.name.clone();
         let deadline_ms = u64::try_from(ATTEMPT.as_millis()).unwrap_or(u64::MAX);

@@ -29,11 +29,16 @@ pub(crate) enum Wanted {
     Run,
     /// It stops for good, and its placement is released.
     Stop,
+    /// The node is leaving: it ends, and its placement is released, so that it runs elsewhere.
+    Release,
     /// The placement is no longer this node's.
     Fenced,
     /// The node stops: the process ends, the placement stays.
     Leave,
 }
+
+/// Why an agent ends whose node is leaving.
+const LEAVING: &str = "its node is leaving";
 
 /// How a runner ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +88,7 @@ impl Runner {
         let status = status.filter(|status| status.epoch == assignment.epoch);
         let started = status.filter(|status| status.incarnation > Incarnation(0));
         Self {
-            reporter: Reporter::spawn(host.ports.proposals.clone()),
+            reporter: Reporter::spawn(host.ports.proposals.clone(), Arc::clone(&host.releases)),
             host,
             assignment,
             wanted,
@@ -113,13 +118,7 @@ impl Runner {
                 return Finish::Left;
             }
         }
-        let given_up = given_up(self.wanted.clone());
-        tokio::select! {
-            biased;
-            () = self.reporter.settled() => (),
-            () = given_up => (),
-        }
-        Finish::Over
+        until_known(self.reporter, self.wanted).await
     }
 
     /// Waits until a start is wanted, due, covered by a grant, and its turn; false if the node stops.
@@ -161,6 +160,10 @@ impl Runner {
         match wanted {
             Wanted::Run | Wanted::Leave => return false,
             Wanted::Stop => self.advance(Event::Stop),
+            Wanted::Release => {
+                LEAVING.clone_into(&mut self.detail);
+                self.advance(Event::Stop);
+            }
             Wanted::Fenced => self.advance(Event::Fenced),
         };
         true
@@ -225,7 +228,7 @@ impl Runner {
     fn is_to_end(&mut self) -> bool {
         let wanted = *self.wanted.borrow_and_update();
         match (wanted, self.state) {
-            (Wanted::Stop, AgentState::Initializing) => self.advance(Event::Stop),
+            (Wanted::Stop | Wanted::Release, AgentState::Initializing) => self.advance(Event::Stop),
             (Wanted::Fenced, AgentState::Initializing | AgentState::Terminating) => self.advance(Event::Fenced),
             _ => (),
         }
@@ -294,10 +297,11 @@ impl Runner {
     fn on_wanted(&mut self, process: &mut Process) {
         let wanted = *self.wanted.borrow_and_update();
         match (wanted, self.state) {
-            (Wanted::Run, _) | (_, AgentState::Terminated) | (Wanted::Stop, AgentState::Terminating) => (),
+            (Wanted::Run, _) | (_, AgentState::Terminated) => (),
+            (Wanted::Stop | Wanted::Release, AgentState::Terminating) => (),
             // Killed for want of a grant: what is wanted is looked at again when it has ended.
             (_, AgentState::Waiting) => (),
-            (Wanted::Stop, _) => self.advance_with(process, Event::Stop),
+            (Wanted::Stop | Wanted::Release, _) => self.advance_with(process, Event::Stop),
             (Wanted::Fenced, _) => self.advance_with(process, Event::Fenced),
             (Wanted::Leave, _) => {
                 process.act(&[Action::ShutGates, Action::Thaw]);
@@ -319,7 +323,8 @@ impl Runner {
         if self.state != AgentState::Running {
             return;
         }
-        self.detail = format!("unresponsive: {MISSES} messages in a row were not answered by their deadlines");
+        let within_ms = self.assignment.spec.answer_within_ms;
+        self.detail = format!("unresponsive: {MISSES} messages in a row were left unanswered for {within_ms} ms");
         tracing::warn!(agent = %self.assignment.name(), "an agent is unresponsive");
         self.tell(&[Action::Report]);
         process.end(&self.detail);
@@ -356,6 +361,9 @@ impl Runner {
         };
         self.detail.clone_from(&exit.reason);
         self.account.exit = Some(agent::Exit { code: exit.code, signal: exit.signal });
+        if *self.wanted.borrow() == Wanted::Release {
+            self.detail = format!("{LEAVING}: {}", self.detail);
+        }
         if end == End::Restart && self.state != AgentState::Terminating {
             self.back_off(up);
         }
@@ -425,7 +433,7 @@ impl Runner {
     }
 }
 
-/// Waits until so many deadlines were missed in a row that the process must be ended.
+/// Waits until so many messages were left unanswered in a row that the process must be ended.
 async fn unresponsive(misses: &mut watch::Receiver<u32>) {
     if misses.wait_for(|misses| *misses >= MISSES).await.is_err() {
         std::future::pending().await
@@ -436,10 +444,23 @@ fn not_started(reason: String) -> Exit {
     Exit { code: None, signal: None, reason }
 }
 
-/// Waits until nothing that is still to be reported matters: the node stops, or the cluster knows of the end.
-async fn given_up(mut wanted: watch::Receiver<Wanted>) {
+/// Tells once more of an end that an earlier start of this node may not have told.
+pub(crate) async fn tell_again(host: Arc<Host>, report: Report, wanted: watch::Receiver<Wanted>) -> Finish {
+    let reporter = Reporter::spawn(host.ports.proposals.clone(), Arc::clone(&host.releases));
+    reporter.tell(report);
+    until_known(reporter, wanted).await
+}
+
+/// Waits until the cluster knows of the end, or it does not matter any more: the node stops, or the placement is another's.
+async fn until_known(mut reporter: Reporter, mut wanted: watch::Receiver<Wanted>) -> Finish {
     // An error means that nobody wants anything any longer.
-    let _ = wanted.wait_for(|wanted| matches!(wanted, Wanted::Leave | Wanted::Fenced)).await;
+    let given_up = wanted.wait_for(|wanted| matches!(wanted, Wanted::Leave | Wanted::Fenced));
+    tokio::select! {
+        biased;
+        () = reporter.settled() => (),
+        _ = given_up => (),
+    }
+    Finish::Over
 }
 
 fn with_sources(error: &dyn std::error::Error) -> String {

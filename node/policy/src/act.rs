@@ -4,8 +4,8 @@
 //! replicated state when the request is judged, so that a caller cannot be wrong about it.
 
 use std::collections::BTreeSet;
-use symbi_model::NodeId;
 use symbi_model::agent::{AgentName, Recorded};
+use symbi_model::{ApiTokenId, NodeId};
 
 /// An agent as its peers name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +30,30 @@ pub enum Principal {
     },
     /// A user of the HTTP interface; a gateway speaks as its caller.
     User(String),
+    /// A user who has shown an API token, and may do no more than is in its scope.
+    Bearer {
+        /// The user.
+        user: String,
+        /// The token.
+        token: ApiTokenId,
+    },
 }
 
-/// The user who may do everything under the starter policies, and alone may [`Administer`].
-pub const ADMIN: &str = "admin";
+/// The user who may do everything under the starter policies, and may always [`Administer`]; and the group that may, too.
+pub const ADMIN: &str = symbi_model::user::ADMIN;
+/// What the scope of an API token calls all that has no action of its own in the policies.
+pub const ADMINISTER: &str = "administer";
+
+/// What [`Administer`] is asked for by who has an agent say something.
+pub const SPEAK_AS_AGENT: &str = "message on behalf of an agent";
 
 /// An act that a gate can judge. Sealed: the requests of this module are all there are.
 pub trait Act: sealed::Describe {}
 
 impl<R: sealed::Describe> Act for R {}
+
+/// An act that changes nothing, and for which nobody needs a permit: that it is permitted is enough.
+pub trait Reading: Act {}
 
 /// Record an agent, so that it is placed and started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +159,35 @@ pub struct ExportAudit {
     pub principal: Principal,
 }
 
-/// Whatever has no action of its own in the policies, such as making a token: only [`ADMIN`] may, by no policy's leave.
+/// See what there is in the cluster: nodes, agents, policies, and what becomes of them, but not what is in an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadCluster {
+    /// Who wants it.
+    pub principal: Principal,
+}
+
+/// See what is in an agent: the values of its environment and of its notes, its log, what became of its messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadAgent {
+    /// Who wants it.
+    pub principal: Principal,
+    /// The agent.
+    pub name: AgentName,
+}
+
+/// Read the records of the audit chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadAudit {
+    /// Who wants it.
+    pub principal: Principal,
+}
+
+impl Reading for ReadCluster {}
+impl Reading for ReadAgent {}
+impl Reading for ReadAudit {}
+
+/// Whatever has no action of its own in the policies, such as making a token: [`ADMIN`] may, and whom the current policy set's
+/// entities put in the group of this name, by no policy's leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Administer {
     /// Who wants it.
@@ -155,7 +198,7 @@ pub struct Administer {
 
 /// What seals [`Act`]: nobody outside this crate can name it.
 pub(crate) mod sealed {
-    use super::{BTreeSet, NodeId, Principal, Recorded};
+    use super::{ApiTokenId, BTreeSet, NodeId, Principal, Recorded};
 
     /// Who wants something, borrowed from the act.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -171,6 +214,31 @@ pub(crate) mod sealed {
         },
         /// A user, by name.
         User(&'a str),
+        /// A user who has shown an API token.
+        Bearer {
+            /// The name.
+            user: &'a str,
+            /// The token.
+            token: &'a ApiTokenId,
+        },
+    }
+
+    impl Who<'_> {
+        /// The same without the token that was shown: whom policies know.
+        pub fn bare(self) -> Self {
+            match self {
+                Self::Bearer { user, .. } => Self::User(user),
+                other => other,
+            }
+        }
+
+        /// The token that was shown.
+        pub fn credential(self) -> Option<ApiTokenId> {
+            match self {
+                Self::Bearer { token, .. } => Some(*token),
+                _ => None,
+            }
+        }
     }
 
     impl<'a> From<&'a Principal> for Who<'a> {
@@ -179,6 +247,7 @@ pub(crate) mod sealed {
                 Principal::Agent(agent) => Self::Agent(&agent.name),
                 Principal::Node { id, name } => Self::Node { id, name },
                 Principal::User(name) => Self::User(name),
+                Principal::Bearer { user, token } => Self::Bearer { user, token },
             }
         }
     }
@@ -227,6 +296,23 @@ pub(crate) mod sealed {
             /// Who.
             principal: Who<'a>,
         },
+    }
+
+    impl<'a> Question<'a> {
+        /// Who asks.
+        pub fn principal(&self) -> Who<'a> {
+            match self {
+                Self::Policies { principal, .. } | Self::Administrator { principal, .. } => *principal,
+            }
+        }
+
+        /// What a token's scope calls it, and what it is.
+        pub fn named(&self) -> (&'static str, &'static str) {
+            match self {
+                Self::Policies { action, .. } => (action, action),
+                Self::Administrator { what, .. } => (super::ADMINISTER, what),
+            }
+        }
     }
 
     /// A request that can say what it asks.
@@ -309,6 +395,24 @@ impl Describe for ApplyPolicies {
 impl Describe for ExportAudit {
     fn question(&self) -> Question<'_> {
         plain("audit::export", &self.principal, Resource::Cluster)
+    }
+}
+
+impl Describe for ReadCluster {
+    fn question(&self) -> Question<'_> {
+        plain("cluster::read", &self.principal, Resource::Cluster)
+    }
+}
+
+impl Describe for ReadAgent {
+    fn question(&self) -> Question<'_> {
+        plain("cluster::read", &self.principal, Resource::Agent(self.name.as_str()))
+    }
+}
+
+impl Describe for ReadAudit {
+    fn question(&self) -> Question<'_> {
+        plain("audit::read", &self.principal, Resource::Cluster)
     }
 }
 

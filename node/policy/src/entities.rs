@@ -183,7 +183,7 @@ impl<'a> Builder<'a> {
         match principal {
             Who::Agent(name) => self.recorded_agent("principal", name),
             Who::Node { id, name } => self.recorded_node("principal", id, name),
-            Who::User(name) => self.user("principal", name),
+            Who::User(name) | Who::Bearer { user: name, .. } => self.user("principal", name),
         }
     }
 

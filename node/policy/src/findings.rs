@@ -69,6 +69,8 @@ impl Findings {
         let principal = match principal {
             Who::Agent(name) => (false, name),
             Who::User(name) => (true, name),
+            // Who has shown a token asks as the user once its scope has been looked at.
+            Who::Bearer { user, .. } => (true, user),
             Who::Node { .. } => return None,
         };
         let Resource::Agent(resource) = resource else { return None };

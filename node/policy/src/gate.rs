@@ -1,7 +1,10 @@
 //! The gate: judges requests by the current policy set, keeps the verdicts, and is the only maker of permits.
 
-use crate::act::sealed::{Amounts, Describe, Question as Wanted};
-use crate::act::{Act, ApplyPolicies};
+#[cfg(test)]
+mod tests;
+
+use crate::act::sealed::{Amounts, Describe, Question as Wanted, Who};
+use crate::act::{ADMIN, Act, ApplyPolicies, Principal, Reading};
 use crate::findings::Findings;
 use crate::judge::{Asked, Current, Finding, Judge, Question};
 use crate::nearest::nearest;
@@ -14,7 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use symbi_model::policy::PermitRef;
-use symbi_model::{DecisionId, Hash, NodeId, PolicyNumber, State, codec};
+use symbi_model::token::{ApiToken, Scope};
+use symbi_model::{ApiTokenId, DecisionId, Hash, NodeId, PolicyNumber, State, codec};
 
 /// How many parsed sets are kept: the current one, and those that a reader with an older state still judges by.
 const PARSED_SETS: usize = 4;
@@ -119,12 +123,20 @@ pub struct Denied {
     pub leaderless: bool,
 }
 
-/// Why a policy set is not applied: under it, whoever applies it could not apply another.
+/// Why something is not done: afterwards nobody could change what anybody is permitted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the new policies would lock you out: {reason}")]
-pub struct Lockout {
-    /// What the new set says, in a sentence.
-    pub reason: String,
+pub enum Lockout {
+    /// Whoever applies the new policies could not apply others.
+    #[error("the new policies would lock you out: {reason}")]
+    Policies {
+        /// What the new set says, in a sentence.
+        reason: String,
+    },
+    /// The last one who could would be gone.
+    #[error(
+        "afterwards nobody could change the policies: no user who is left may, and is the one of a node's own socket or has an API token for policy::apply that does not expire"
+    )]
+    Keepers,
 }
 
 impl Gate {
@@ -165,12 +177,86 @@ impl Gate {
     /// The refusal: nothing permits it, something forbids it, it could not be judged, or this node has not heard of a
     /// leader for [`LEADERLESS_AFTER`].
     pub fn judge<R: Act>(&self, state: &State, request: R) -> Result<Permit<R>, Denied> {
+        let credential = request.question().principal().credential();
         let finding = self.find(state, request.question());
         let policy_set = finding.policy_set;
         if finding.allowed {
             let decision = self.keep(finding);
-            return Ok(Permit { request, reference: PermitRef { decision, policy_set } });
+            return Ok(Permit { request, reference: PermitRef { decision, policy_set, credential } });
         }
+        Err(self.deny(finding))
+    }
+
+    /// Whether something may be read. It leaves a verdict only if it may not.
+    ///
+    /// # Errors
+    /// As [`Gate::judge`].
+    pub fn look<R: Reading>(&self, state: &State, request: &R) -> Result<(), Denied> {
+        self.forestall(state, request)
+    }
+
+    /// Refuses at once what would be refused, before anything is looked up for it. It leaves a verdict only then, and permits nothing.
+    ///
+    /// # Errors
+    /// As [`Gate::judge`].
+    pub fn forestall<R: Act>(&self, state: &State, request: &R) -> Result<(), Denied> {
+        let finding = self.find(state, request.question());
+        if finding.allowed { Ok(()) } else { Err(self.deny(finding)) }
+    }
+
+    /// Whether an act would be permitted. It leaves no verdict, and permits nothing.
+    #[must_use]
+    pub fn would_permit<R: Act>(&self, state: &State, request: &R) -> bool {
+        self.find(state, request.question()).allowed
+    }
+
+    /// Whether something that is part of an answer may be read, or is to be left out of it. It leaves no verdict.
+    #[must_use]
+    pub fn sees<R: Reading>(&self, state: &State, request: &R) -> bool {
+        self.would_permit(state, request)
+    }
+
+    /// Whether an act of this name is in the scope of the token that a principal has shown, where others judge the act itself.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn in_scope(&self, state: &State, principal: &Principal, action: &'static str) -> Result<(), Denied> {
+        match self.out_of_scope(state, principal.into(), (action, action)) {
+            Some(finding) => Err(self.deny(finding)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a principal may make an API token of this scope: by a token of its own none that is good for more than that one.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn may_hand_on(&self, state: &State, principal: &Principal, scope: &Scope) -> Result<(), Denied> {
+        let who = Who::from(principal);
+        let Some(own) = who.credential().and_then(|id| state.api_token(id)) else { return Ok(()) };
+        if own.scope.covers(scope) {
+            return Ok(());
+        }
+        let id = ApiTokenId::of(&own.hash);
+        let why = format!("API token {id} is for {} and cannot make one for {scope}", own.scope);
+        Err(self.deny(self.inner.judge.out_of_scope(state.counters.policy_set, "api-token create", who, why).into()))
+    }
+
+    /// The groups that the current set has a user in, directly or through others.
+    #[must_use]
+    pub fn groups(&self, state: &State, user: &str) -> Vec<String> {
+        let Ok(set) = self.current(state) else { return Vec::new() };
+        set.members.groups("User", user).iter().map(|group| group.id().unescaped().to_owned()).collect()
+    }
+
+    /// The names of all actions that policies can name, in order.
+    #[must_use]
+    pub fn actions(&self) -> Vec<String> {
+        self.inner.judge.actions().map(str::to_owned).collect()
+    }
+
+    fn deny(&self, finding: Arc<Finding>) -> Denied {
+        let policy_set = finding.policy_set;
         let (reason, leaderless) = (finding.reason(), finding.leaderless);
         let decision = self.keep(finding);
         tracing::debug!(%decision, %reason, "denied");
@@ -178,21 +264,36 @@ impl Gate {
             // Without what came nearest: to be refused must stay cheap for who is asked.
             told(kept.verdict());
         }
-        Err(Denied { decision, policy_set, reason, leaderless })
+        Denied { decision, policy_set, reason, leaderless }
     }
 
-    /// Whether under `candidate` whoever applies it could still apply another. Nothing is kept of this: it is no decision.
+    /// A user who could change the policies under `candidate`, if there is one, and whoever applies it could. Nothing is kept of this:
+    /// it is no decision.
     ///
     /// # Errors
-    /// What the candidate says to it.
-    pub fn keeps_open(&self, state: &State, candidate: &Candidate, request: &ApplyPolicies) -> Result<(), Lockout> {
-        let Wanted::Policies { action, principal, resource, .. } = request.question() else { return Ok(()) };
-        let set = candidate.parsed();
-        let slice = self.inner.judge.types.slice(state, set, principal, resource);
+    /// What the candidate says to whoever applies it, or that nobody is left.
+    pub fn keeps_open(&self, state: &State, candidate: &Candidate, request: &ApplyPolicies) -> Result<String, Lockout> {
         let next = PolicyNumber(state.counters.policy_set.0 + 1);
-        let question = Question { action, slice, context: Vec::new() };
-        let finding = self.inner.judge.policies(next, &Ok(set.clone()), question);
-        if finding.allowed { Ok(()) } else { Err(Lockout { reason: finding.reason() }) }
+        let set = candidate.parsed();
+        let under = |request: &ApplyPolicies| {
+            let Wanted::Policies { action, principal, resource, .. } = request.question() else { return None };
+            let slice = self.inner.judge.types.slice(state, set, principal, resource);
+            Some(self.inner.judge.policies(next, &Ok(set.clone()), Question { action, slice, context: Vec::new() }))
+        };
+        if let Some(finding) = under(request).filter(|finding| !finding.allowed) {
+            return Err(Lockout::Policies { reason: finding.reason() });
+        }
+        let keeps = |request: ApplyPolicies| under(&request).is_some_and(|finding| finding.allowed);
+        keeper(state, keeps).ok_or(Lockout::Keepers)
+    }
+
+    /// A user of `state` who may apply policies by its current set, and can ask for it. Nothing is kept of this.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn keeper(&self, state: &State) -> Result<String, Lockout> {
+        let may = |request: ApplyPolicies| self.find(state, request.question()).allowed;
+        keeper(state, may).ok_or(Lockout::Keepers)
     }
 
     /// A verdict of this gate, if it is still kept; for a denial with what came nearest to permitting it.
@@ -255,9 +356,12 @@ impl Gate {
     fn find(&self, state: &State, wanted: Wanted<'_>) -> Arc<Finding> {
         let Inner { judge, findings, .. } = &*self.inner;
         let number = state.counters.policy_set;
+        if let Some(refused) = self.out_of_scope(state, wanted.principal(), wanted.named()) {
+            return refused;
+        }
         let (action, principal, resource, context) = match wanted {
-            Wanted::Administrator { what, principal } => return judge.administrator(number, what, principal).into(),
-            Wanted::Policies { action, principal, resource, context } => (action, principal, resource, context),
+            Wanted::Administrator { what, principal } => return self.administrator(state, what, principal.bare()),
+            Wanted::Policies { action, principal, resource, context } => (action, principal.bare(), resource, context),
         };
         if let Some(silent) = self.silent() {
             return judge.leaderless(number, action, principal, silent).into();
@@ -277,6 +381,42 @@ impl Gate {
             findings.put(state, &key, read, finding.clone());
         }
         finding
+    }
+
+    /// Why a token that was shown is not good for this, if one was and it is not. The name in scopes comes before the act's own.
+    fn out_of_scope(
+        &self,
+        state: &State,
+        principal: Who<'_>,
+        (action, what): (&'static str, &'static str),
+    ) -> Option<Arc<Finding>> {
+        let Who::Bearer { user, token: id } = principal else { return None };
+        let why = match state.api_token(*id) {
+            Some(token) if token.user == user => self.unfit(id, token, action)?,
+            _ => format!("API token {id} is not one of User::{user:?}, or is not any more"),
+        };
+        Some(self.inner.judge.out_of_scope(state.counters.policy_set, what, principal, why).into())
+    }
+
+    fn unfit(&self, id: &ApiTokenId, token: &ApiToken, action: &str) -> Option<String> {
+        if token.has_expired((self.inner.clocks.wall_ms)()) {
+            return Some(format!("API token {id} has expired"));
+        }
+        (!token.scope.allows(action)).then(|| format!("API token {id} is for {} and not for {action}", token.scope))
+    }
+
+    /// What is found on an act that needs an administrator. For the user of that name no policy is looked at: that is the way back
+    /// from policies that permit nothing.
+    fn administrator(&self, state: &State, what: &'static str, principal: Who<'_>) -> Arc<Finding> {
+        let (judge, number) = (&self.inner.judge, state.counters.policy_set);
+        if principal == Who::User(ADMIN) {
+            return judge.administrator(number, what, principal, &Parsed::default()).into();
+        }
+        if let Some(silent) = self.silent() {
+            return judge.leaderless(number, what, principal, silent).into();
+        }
+        let (current, empty) = (self.current(state), Parsed::default());
+        judge.administrator(number, what, principal, current.as_deref().unwrap_or(&empty)).into()
     }
 
     /// For how long no leader was heard, once that is too long: none within if none ever was.
@@ -316,6 +456,15 @@ impl Gate {
     }
 }
 
+/// A user who may apply policies, as `may` has it, and can ask for it, now and later: on a node's own socket, or by an API token that
+/// does not end by itself.
+fn keeper(state: &State, may: impl Fn(ApplyPolicies) -> bool) -> Option<String> {
+    let others = state.users.keys().map(String::as_str).filter(|user| *user != ADMIN);
+    let others = others.filter(|user| state.api_tokens_of(user).any(ApiToken::keeps));
+    let may = |user: &&str| may(ApplyPolicies { principal: Principal::User((*user).to_owned()) });
+    std::iter::once(ADMIN).chain(others).find(may).map(str::to_owned)
+}
+
 /// Amounts as Cedar has them.
 fn amounts(context: Amounts) -> Vec<(&'static str, i64)> {
     context.into_iter().map(|(name, amount)| (name, i64::try_from(amount).unwrap_or(i64::MAX))).collect()
@@ -324,65 +473,5 @@ fn amounts(context: Amounts) -> Vec<(&'static str, i64)> {
 impl fmt::Debug for Gate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Gate").finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::act::{AgentRef, Principal, Tell};
-    use symbi_model::agent::{Agent, Spec};
-    use symbi_model::policy::{NO_ENTITIES, PolicySet};
-    use symbi_model::{AgentId, NodeId};
-
-    /// A gate that has heard of a leader, and a state with agents `a` and `b` under the policies `text`.
-    fn refusing(text: &str) -> (Gate, State) {
-        let clocks = Clocks { wall_ms: Arc::new(|| 1), boottime: Arc::new(|| Duration::ZERO) };
-        let gate = Gate::new(Options::new(NodeId([1; 32])), clocks);
-        gate.heard(Duration::ZERO);
-        let mut state = State::default();
-        let (number, hash) = (PolicyNumber(1), PolicySet::hash_of(text, NO_ENTITIES));
-        let (text, entities, actor) = (text.to_owned(), NO_ENTITIES.to_owned(), "user:admin".to_owned());
-        let set = PolicySet { number, text, entities, hash, actor, created_at: 1, created_ms: 1 };
-        state.policy_sets.insert(number, set);
-        state.counters.policy_set = number;
-        for name in ["a", "b"] {
-            let spec = Spec::new(name.parse().unwrap(), "demo", vec!["true".to_owned()]);
-            state.agents.insert(name.parse().unwrap(), Agent::new(AgentId(uuid::Uuid::from_u128(9)), spec, 1));
-        }
-        (gate, state)
-    }
-
-    /// `a` tells `b` something, and is refused.
-    fn refuse(gate: &Gate, state: &State) -> DecisionId {
-        let agent = |name: &str| AgentRef { name: name.to_owned(), owner: "demo".to_owned() };
-        let tell = Tell { from: Principal::Agent(agent("a")), to: agent("b") };
-        gate.judge(state, tell).unwrap_err().decision
-    }
-
-    fn kept(gate: &Gate, id: &DecisionId) -> Option<Option<Vec<Nearest>>> {
-        gate.kept(id).unwrap().finding.asked.as_ref().unwrap().nearest.get().cloned()
-    }
-
-    #[test]
-    fn what_came_nearest_is_worked_out_once_for_who_is_refused_again_and_again() {
-        let (gate, state) = refusing("permit (principal, action, resource) when { principal.owner == \"other\" };");
-        let (first, second) = (refuse(&gate, &state), refuse(&gate, &state));
-        assert_eq!(kept(&gate, &first), None, "to be refused is cheap");
-        let told = gate.verdict_in_short(&first).unwrap();
-        assert_eq!(told.nearest.len(), 1);
-        assert_eq!(kept(&gate, &second), Some(Some(told.nearest.clone())), "both are of one finding");
-        assert_eq!(gate.verdict(&second).unwrap().nearest, told.nearest);
-    }
-
-    #[test]
-    fn what_came_nearest_is_kept_and_told_to_ledgers_only_if_it_is_short() {
-        let owners = (0..2_000).map(|owner| format!("\"owner-{owner}\"")).collect::<Vec<_>>().join(", ");
-        let text = format!("permit (principal, action, resource) when {{ [{owners}].contains(principal.owner) }};");
-        let (gate, state) = refusing(&text);
-        let id = refuse(&gate, &state);
-        assert_eq!(gate.verdict_in_short(&id).unwrap().nearest, []);
-        assert_eq!(kept(&gate, &id), Some(None));
-        assert_eq!(gate.verdict(&id).unwrap().nearest.len(), 1, "who asks is told");
     }
 }

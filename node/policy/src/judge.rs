@@ -147,14 +147,25 @@ impl Judge {
         finding
     }
 
-    /// What needs the administrator, and no policy's leave.
-    pub fn administrator(&self, number: PolicyNumber, what: &str, principal: Who<'_>) -> Finding {
+    /// What needs an administrator, and no policy's leave: the user of that name, or one whom `set` has in the group of that name.
+    pub fn administrator(&self, number: PolicyNumber, what: &str, principal: Who<'_>, set: &Parsed) -> Finding {
         let mut finding = Finding::of(number, what, self.named(principal), To::Other(what.to_owned()));
-        finding.allowed = principal == Who::User(ADMIN);
-        finding.said = Some(format!("{what} needs User::{ADMIN:?}, and this is {}", finding.principal));
-        let text = format!("what has no action of its own in the policies needs User::{ADMIN:?}");
-        finding.determining.push(Arc::new(PolicyLine { id: "built-in".to_owned(), text }));
+        let in_group = || match principal {
+            Who::User(name) => set.members.groups("User", name).iter().any(|group| group.id().unescaped() == ADMIN),
+            _ => false,
+        };
+        finding.allowed = principal == Who::User(ADMIN) || in_group();
+        let needed = format!("User::{ADMIN:?} or a user in Group::{ADMIN:?}");
+        finding.said = Some(format!("{what} needs {needed}, and this is {}", finding.principal));
+        finding.determined_by(format!("what has no action of its own in the policies needs {needed}"))
+    }
+
+    /// What an API token does not allow, whatever its user may.
+    pub fn out_of_scope(&self, number: PolicyNumber, what: &str, principal: Who<'_>, why: String) -> Finding {
+        let mut finding = Finding::of(number, what, self.named(principal), To::Other("-".to_owned()));
+        finding.said = Some(why);
         finding
+            .determined_by("an API token is good for what is in its scope, until it expires or is revoked".to_owned())
     }
 
     /// Puts a request to a set, whatever it is for.
@@ -189,7 +200,7 @@ impl Judge {
         let (kind, name) = match principal {
             Who::Agent(name) => (Kind::Agent, name),
             Who::Node { name, .. } => (Kind::Node, name),
-            Who::User(name) => (Kind::User, name),
+            Who::User(name) | Who::Bearer { user: name, .. } => (Kind::User, name),
         };
         self.types.uid(kind, name)
     }
@@ -211,6 +222,12 @@ impl Finding {
             leaderless: false,
             asked: None,
         }
+    }
+
+    /// The same, determined by what no policy set can change.
+    fn determined_by(mut self, text: String) -> Self {
+        self.determining.push(Arc::new(PolicyLine { id: "built-in".to_owned(), text }));
+        self
     }
 
     fn take(&mut self, set: &Parsed, response: &Response) {

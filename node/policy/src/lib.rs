@@ -16,18 +16,20 @@ mod judge;
 mod members;
 mod nearest;
 mod nesting;
+pub mod new_actions;
 pub mod set;
 pub mod verdict;
 mod verdicts;
 
 pub use act::{
-    Act, Administer, AdmitNode, AgentRef, ApplyPolicies, Ask, CreateAgent, DeleteAgent, ExportAudit, Principal,
-    Receive, RemoveNode, StopAgent, Tell, UpdateAgent,
+    ADMINISTER, Act, Administer, AdmitNode, AgentRef, ApplyPolicies, Ask, CreateAgent, DeleteAgent, ExportAudit,
+    Principal, ReadAgent, ReadAudit, ReadCluster, Reading, Receive, RemoveNode, SPEAK_AS_AGENT, StopAgent, Tell,
+    UpdateAgent,
 };
 pub use cases::{Case, Tested};
 pub use diff::{Difference, diff};
 pub use entities::{Kind, Subject};
 pub use gate::{Clocks, Denied, Gate, LEADERLESS_AFTER, Lockout, Options, Permit};
 pub use invalid::{Invalid, PolicyError};
-pub use set::{Candidate, SCHEMA, STARTER, check};
+pub use set::{Candidate, STARTER, check, schema_text};
 pub use verdict::{Account, ClauseLine, Holds, Nearest, PolicyLine, Verdict};

@@ -13,9 +13,10 @@ use cedar_policy::{Effect, EntityUid, PolicyId, PolicySet, Schema, ValidationMod
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread;
+use symbi_model::gate;
 
 /// The schema of principals, resources and actions, in Cedar's own notation.
-pub const SCHEMA: &str = include_str!("schema.cedarschema");
+const SCHEMA: &str = include_str!("schema.cedarschema");
 
 /// The policies that a fresh cluster starts with, as set 1.
 pub const STARTER: &str = include_str!("starter.cedar");
@@ -108,12 +109,26 @@ impl Candidate {
     }
 }
 
+/// The schema as text, with the actions of each gate that this program speaks.
+#[must_use]
+pub fn schema_text() -> String {
+    let mut text = SCHEMA.to_owned();
+    for number in gate::FIRST + 1..=gate::spoken() {
+        for action in gate::actions(number) {
+            text.push_str(&format!(
+                "\n// From gate {number} on.\naction {action:?} appliesTo {{ principal: [User], resource: [Cluster] }};\n"
+            ));
+        }
+    }
+    text
+}
+
 /// Parses the built-in schema.
 ///
 /// # Panics
 /// Never: the schema is a constant of this crate, and every test of the gate parses it.
 pub fn schema() -> Schema {
-    let parsed = Schema::from_cedarschema_str(SCHEMA);
+    let parsed = Schema::from_cedarschema_str(&schema_text());
     parsed.expect("the built-in schema is well-formed").0
 }
 

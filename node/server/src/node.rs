@@ -5,13 +5,14 @@
 mod endings;
 mod introduce;
 mod open_gate;
+mod stop;
 
 use crate::bench::{self, Bench};
 use crate::clock::Clocks;
 use crate::enrolment;
 use crate::failure::Failure;
 use crate::proposer::{self, LeaderClocks};
-use crate::wiring::{calls, inbound, leading, ledgers, link, peers, remote, roster, view};
+use crate::wiring::{calls, inbound, leading, ledgers, link, peers, remote, roster, shares, view};
 use crate::witness;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
@@ -19,7 +20,6 @@ use endings::{stopped_for_good, storage};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use symbi_model::node::Profile;
 use symbi_model::{GroupId, NodeId, codec};
 use symbi_policy::credential::IssuerKey;
@@ -120,6 +120,8 @@ pub struct Node {
     cancel: CancellationToken,
     /// Says that parts may end now.
     stopping: CancellationToken,
+    /// Ends its introductions.
+    introduced: CancellationToken,
 }
 
 /// What most parts are started with.
@@ -184,7 +186,9 @@ impl Node {
         for ((name, kind), requests) in link::KINDS.into_iter().zip(raft) {
             core.part(name, inbound::raft(kind, requests, groups.clone(), tasks.clone(), cancel.clone()));
         }
-        core.part("the control inbox", inbound::control(inbox.control, server, tasks.clone(), cancel.clone()));
+        for (name, requests) in [("the control inbox", inbox.control), ("the inbox of asks", inbox.ask)] {
+            core.part(name, inbound::control(requests, server.clone(), tasks.clone(), cancel.clone()));
+        }
         for (name, requests) in [("the message inbox", inbox.message), ("the session inbox", inbox.session)] {
             core.part(name, inbound::messages(requests, host.clone(), tasks.clone(), cancel.clone()));
         }
@@ -196,7 +200,8 @@ impl Node {
         core.part("the roster", followed);
         let profile = config.profile;
         let advertise = profile.addr;
-        tasks.spawn(introduce::introduce(core.id, profile, core.raft.state(), proposals.clone(), cancel.clone()));
+        let introduced = cancel.child_token();
+        tasks.spawn(introduce::introduce(core.id, profile, core.raft.state(), proposals.clone(), introduced.clone()));
         tasks.spawn(introduce::use_next_gate(core.id, proposals.clone(), cancel.clone()));
         let calls = core.calls(remote, host.clone(), &proposals, &engine);
         let api = symbi_api::Ports {
@@ -212,31 +217,7 @@ impl Node {
         };
         let fatal = core.fatal.subscribe();
         let Core { id, raft, net, gate, tracker, cancel, stopping, .. } = core;
-        Ok(Self { id, raft, net, host, proposals, api, gate, engine, fatal, tracker, cancel, stopping })
-    }
-
-    /// Stops in order.
-    pub async fn shutdown(self) {
-        self.stopping.cancel();
-        drop(self.engine);
-        // Leadership first, while this node still answers: the others need not wait for an election.
-        let status = self.raft.status().borrow().clone();
-        let connections = self.net.connections();
-        let other = proposer::successor(&status, self.id, |voter| connections.borrow().contains_key(voter));
-        if let (true, Some(other)) = (status.leads(), other) {
-            self.raft.transfer_leader(other).await;
-            let mut follows = self.raft.status();
-            let moved = follows.wait_for(|status| !status.leads());
-            let _ = tokio::time::timeout(Duration::from_secs(2), moved).await;
-        }
-        // Agents next, while their last reports can still be committed.
-        self.host.shutdown().await;
-        self.cancel.cancel();
-        self.tracker.close();
-        let _ = tokio::time::timeout(Duration::from_secs(5), self.tracker.wait()).await;
-        // The group after everything that proposes, and the network last: the group's last answers travel on it.
-        self.raft.shutdown().await;
-        self.net.shutdown().await;
+        Ok(Self { id, raft, net, host, proposals, api, gate, engine, fatal, tracker, cancel, stopping, introduced })
     }
 }
 
@@ -451,7 +432,8 @@ impl Core {
             host: host.clone(),
             pool: symbi_api::keys::Pool::default(),
         });
-        let answers = calls::Answers { remote, host, gate: self.gate.clone(), key: self.key.clone(), bench };
+        let shares = shares::Shares::default();
+        let answers = calls::Answers { remote, host, gate: self.gate.clone(), key: self.key.clone(), bench, shares };
         self.part("the answers to HTTP", answers.run(asked, self.tracker.clone(), self.cancel.clone()));
         calls
     }

@@ -10,4 +10,5 @@ pub mod link;
 pub mod peers;
 pub mod remote;
 pub mod roster;
+pub mod shares;
 pub mod view;

@@ -4,7 +4,7 @@ use crate::setup::Setup;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use symbi_model::agent::{Resources, Spec};
+use symbi_model::agent::{ANSWER_WITHIN_MS, Resources, Spec};
 use symbi_model::ids::RequestId;
 use symbi_model::node::Membership;
 use symbi_model::{AgentId, ClientId, Command, Proposal};
@@ -46,6 +46,7 @@ pub async fn run(node: Arc<Node>, setup: Arc<Setup>) {
 async fn create(node: &Node, setup: &Setup, name: &str, program: &str, sequence: u64) {
     let spec = Spec {
         max_in_flight: 4,
+        answer_within_ms: ANSWER_WITHIN_MS,
         resources: Resources { memory_mb: 64, cpu_millis: 100 },
         ..Spec::new(name.parse().expect("agents have good names"), "sim", vec![program.to_owned()])
     };

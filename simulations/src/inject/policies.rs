@@ -48,8 +48,8 @@ pub(super) fn change(
 }
 
 fn apply(world: &mut World, by: usize, text: String, entities: String) -> Result<(), String> {
-    let actor = "user:admin".to_owned();
-    match world.command(by, Command::ApplyPolicies { text, entities, actor })? {
+    let (keeper, actor) = ("admin".to_owned(), "user:admin".to_owned());
+    match world.command(by, Command::ApplyPolicies { text, entities, keeper, actor })? {
         Outcome::PoliciesApplied { .. } => Ok(()),
         other => Err(format!("to apply policies on {} came to {other:?}", world.node(by).short())),
     }

@@ -2,7 +2,7 @@
 
 use super::{Actor, Subject};
 use crate::agent::Recorded;
-use crate::command::{Aimed, Command, Enrol, Genesis, Report, UpdateAgent};
+use crate::command::{Aimed, Command, CreateApiToken, Enrol, Genesis, Report, UpdateAgent};
 use crate::field::{Fields, Value};
 use crate::gate::ACTS;
 use crate::ids::{GroupId, NodeId};
@@ -24,7 +24,8 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
         | Command::ClearJoin { node }
         | Command::NodeDown { node }
         | Command::NodeUp { node }
-        | Command::RemoveNode { node, .. } => (Subject::Node(*node), Fields::new()),
+        | Command::RemoveNode { node, .. }
+        | Command::Leave { node } => (Subject::Node(*node), Fields::new()),
         Command::Introduce { node, profile } => (Subject::Node(*node), of_profile(profile)),
         Command::CreateToken(create) => {
             let details = Fields::new().with(Field::USES, create.uses).with(Field::EXPIRES_MS, create.expires_ms);
@@ -49,8 +50,9 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
             (Subject::agent(name.as_str()), details)
         }
         Command::Report(report) => of_report(report),
-        Command::ApplyPolicies { text, entities, .. } => {
-            (Subject::Policies, Fields::new().with(Field::POLICY_HASH, PolicySet::hash_of(text, entities)))
+        Command::ApplyPolicies { text, entities, keeper, .. } => {
+            let details = Fields::new().with(Field::POLICY_HASH, PolicySet::hash_of(text, entities));
+            (Subject::Policies, details.with(Field::KEEPER, keeper.as_str()))
         }
         Command::Anchor { node, anchor } => {
             let details = Fields::new().with(Field::ENTRIES, anchor.entries).with(Field::HEAD, anchor.head);
@@ -64,6 +66,14 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
         Command::Voters { phase, voters } => {
             let details = Fields::new().with(Field::PHASE, phase.name());
             (Subject::Group(CONTROL), details.with(Field::VOTERS, Value::Nodes(vec![voters.clone()])))
+        }
+        Command::CreateUser { name, .. } => (Subject::user(name), Fields::new()),
+        Command::RemoveUser { name, keeper, .. } => {
+            (Subject::user(name), Fields::new().with(Field::KEEPER, keeper.as_str()))
+        }
+        Command::CreateApiToken(create) => of_api_token(create),
+        Command::RevokeApiToken { token, keeper, .. } => {
+            (Subject::ApiToken(*token), Fields::new().with(Field::KEEPER, keeper.as_str()))
         }
         #[cfg(planted)]
         Command::Mark { key } => (Subject::Group(CONTROL), Fields::new().with(Field::KEY, u64::from(*key))),
@@ -135,6 +145,15 @@ fn of_spec(spec: &Recorded) -> Fields {
         .with(Field::TIER, spec.tier.to_string().as_str())
         .with(Field::MEMORY_MB, spec.resources.memory_mb)
         .with(Field::CPU_MILLIS, spec.resources.cpu_millis)
+}
+
+fn of_api_token(create: &CreateApiToken) -> (Subject, Fields) {
+    let mut details =
+        Fields::new().with(Field::USER, create.user.as_str()).with(Field::SCOPE, create.scope.to_string().as_str());
+    if let Some(expires_ms) = create.expires_ms {
+        details.put(Field::EXPIRES_MS, expires_ms);
+    }
+    (Subject::ApiToken(create.hash), details)
 }
 
 fn of_report(report: &Report) -> (Subject, Fields) {

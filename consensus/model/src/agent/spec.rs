@@ -1,6 +1,6 @@
 //! What a user asked for: as a whole ([`Spec`]), and as the cluster keeps it ([`Recorded`]).
 
-use super::{AgentName, Resources, Restart, Strategy, Tier};
+use super::{ANSWER_WITHIN_MS, AgentName, Resources, Restart, Strategy, Tier};
 use crate::document::{self, Document, Form};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,10 @@ pub struct Spec {
     pub env: BTreeMap<String, String>,
     /// How many messages it is given before it has answered the first, at least 1.
     pub max_in_flight: u16,
+    /// For how long it may leave messages unanswered, and answer nothing, before it counts as unresponsive, ms.
+    /// A document says it only where it is not [`ANSWER_WITHIN_MS`].
+    #[serde(default = "answer_within_ms", skip_serializing_if = "is_usual")]
+    pub answer_within_ms: u64,
     /// What is reserved for it.
     pub resources: Resources,
     /// What isolates it.
@@ -80,6 +84,7 @@ impl Spec {
             command,
             env: BTreeMap::new(),
             max_in_flight: 1,
+            answer_within_ms: ANSWER_WITHIN_MS,
             resources: Resources::default(),
             tier: Tier::Process,
             restart: Restart::Always,
@@ -141,4 +146,13 @@ impl From<Spec> for Arc<Recorded> {
     fn from(spec: Spec) -> Self {
         Self::new(spec.into())
     }
+}
+
+fn answer_within_ms() -> u64 {
+    ANSWER_WITHIN_MS
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_usual(answer_within_ms: &u64) -> bool {
+    *answer_within_ms == ANSWER_WITHIN_MS
 }

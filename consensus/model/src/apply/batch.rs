@@ -3,8 +3,8 @@
 use super::chain::{Line, append};
 use super::context::Context;
 use super::observe::observe;
-use super::requests::{Known, look_up};
-use super::{agents, gates, ledgers, nodes, placements, policies, specs, tokens, voters};
+use super::requests::{Known, is_full, look_up};
+use super::{agents, gates, ledgers, nodes, placements, policies, specs, tokens, users, voters};
 use crate::act::{Act, Actor};
 use crate::codec::{self, Error};
 use crate::command::Command;
@@ -68,6 +68,26 @@ struct Ending {
     outcome: Outcome,
     /// Whether it became so in an earlier entry, or earlier in this one.
     repeated: bool,
+}
+
+/// What is the same for all commands of an entry.
+#[derive(Clone, Copy)]
+struct Now {
+    /// Whether a leader's command may be carried out.
+    leaders: bool,
+    /// The entry's time.
+    entry_ms: u64,
+}
+
+/// What a client's row keeps of a command.
+#[derive(Clone, Copy)]
+struct Used {
+    /// SHA-256 of its bytes.
+    command: Hash,
+    /// Whose share the row is of.
+    asker: Asker,
+    /// The time of its entry.
+    entry_ms: u64,
 }
 
 impl Read {
@@ -160,9 +180,10 @@ pub(super) fn apply(state: &mut State, entry: &Entry, opened: &Opened) -> Done {
     let batch_line = line(&opened.batch, entry.index, opened.commands.len(), opened.root);
     let mut done = Done { batch_line: Some(batch_line), ..Done::default() };
     let whole = opened.refusal(state);
+    let entry_ms = entry_ms(state, planted::batch_time_ms(opened.batch.time_ms));
     if whole.is_none() {
-        state.counters.log_time_ms = log_time_ms(state, planted::batch_time_ms(opened.batch.time_ms));
-        state.expire_dedup(&mut done.touched);
+        state.counters.log_time_ms = state.counters.log_time_ms.max(entry_ms);
+        state.expire_dedup(entry_ms, &mut done.touched);
     }
     if opened.commands.is_empty() {
         done.records.push(empty(state, entry, opened, whole));
@@ -173,7 +194,7 @@ pub(super) fn apply(state: &mut State, entry: &Entry, opened: &Opened) -> Done {
         let seen = observe(state, &opened.commands[position]);
         let ending = match &whole {
             Some(refusal) => Ending::refused(refusal.clone()),
-            None => carry_out(state, entry, opened, position, leaders, &mut done.touched),
+            None => carry_out(state, entry, opened, position, Now { leaders, entry_ms }, &mut done.touched),
         };
         done.records.push(record(state, entry, opened, position, seen, &ending));
         done.outcomes.push(ending.outcome);
@@ -181,11 +202,13 @@ pub(super) fn apply(state: &mut State, entry: &Entry, opened: &Opened) -> Done {
     done
 }
 
-/// Log time after a batch of this time: it never falls, and one batch takes it a day on at most. The first makes it.
-fn log_time_ms(state: &State, said_ms: u64) -> u64 {
-    let now_ms = state.counters.log_time_ms;
-    let most_ms = if state.cluster.is_none() { u64::MAX } else { now_ms.saturating_add(STRIDE_MS) };
-    said_ms.clamp(now_ms, most_ms)
+/// The time of an entry whose batch says this one: at most a day after log time, so that one batch takes log time no further on. The
+/// first makes it.
+fn entry_ms(state: &State, said_ms: u64) -> u64 {
+    match state.cluster {
+        None => said_ms,
+        Some(_) => said_ms.min(state.counters.log_time_ms.saturating_add(STRIDE_MS)),
+    }
 }
 
 impl Ending {
@@ -199,20 +222,24 @@ fn carry_out(
     entry: &Entry,
     opened: &Opened,
     position: usize,
-    leaders: bool,
+    now: Now,
     touched: &mut BTreeSet<Key>,
 ) -> Ending {
     let (item, command) = (&opened.batch.items[position], &opened.commands[position]);
     // Only a request is compared with earlier ones.
     let hash = item.request.map(|_| Hash::of(&[&item.command])).unwrap_or_default();
     let context = Context { state, index: entry.index, origin: opened.batch.origin, batch: &opened.batch };
-    if let Err(refusal) = may_say(&context, command, leaders) {
+    if let Err(refusal) = may_say(&context, command, now.leaders) {
         return Ending::refused(refusal);
     }
-    let asker = Asker::of(command.actor(), &opened.batch.origin);
-    match item.request.map(|request| look_up(state, request, &hash, asker)) {
+    let (asker, entry_ms) = (Asker::of(command.actor(), &opened.batch.origin), now.entry_ms);
+    if item.request.is_some() && is_full(state, asker) {
+        state.drop_left_behind(entry_ms, touched);
+    }
+    let used = Used { command: hash, asker, entry_ms };
+    match item.request.map(|request| look_up(state, request, &hash, asker, entry_ms)) {
         Some(Known::Done(outcome)) => {
-            remember(state, item, (hash, asker), &outcome, touched);
+            remember(state, item, used, &outcome, touched);
             return Ending { outcome, repeated: true };
         }
         Some(Known::Refused(refusal)) => return Ending::refused(refusal),
@@ -222,6 +249,7 @@ fn carry_out(
         // No row: the origin judges again and proposes under the same key.
         return Ending::refused(refusal);
     }
+    let context = Context { state, index: entry.index, origin: opened.batch.origin, batch: &opened.batch };
     let outcome = match decide(&context, command) {
         Ok((outcome, change)) => {
             state.take(change, touched);
@@ -229,7 +257,7 @@ fn carry_out(
         }
         Err(refusal) => Outcome::Refused(refusal),
     };
-    remember(state, item, (hash, asker), &outcome, touched);
+    remember(state, item, used, &outcome, touched);
     Ending { outcome, repeated: false }
 }
 
@@ -262,13 +290,12 @@ fn check_permit(state: &State, item: &Item, command: &Command) -> Result<(), Ref
         return Ok(());
     }
     let current = state.counters.policy_set;
-    match item.permit {
-        None => Err(Refusal::PermitMissing),
-        Some(permit) if permit.policy_set != current && !planted::active(Defect::OldPermitAccepted) => {
-            Err(Refusal::PolicyMoved { current })
-        }
-        Some(_) => Ok(()),
+    let permit = item.permit.ok_or(Refusal::PermitMissing)?;
+    users::check(state, command, &permit)?;
+    if permit.policy_set != current && !planted::active(Defect::OldPermitAccepted) {
+        return Err(Refusal::PolicyMoved { current });
     }
+    Ok(())
 }
 
 /// What the command does to the state, if its conditions and the invariants allow it.
@@ -293,11 +320,12 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
             placements::place(context, &wanted, &mut change)
         }
         Command::Report(report) => placements::report(context, report, &mut change),
-        Command::ApplyPolicies { text, entities, actor } => {
-            policies::apply(context, &policies::Wanted { text, entities, actor }, &mut change)
+        Command::ApplyPolicies { text, entities, keeper, actor } => {
+            policies::apply(context, &policies::Wanted { text, entities, actor }, keeper, &mut change)
         }
         Command::Anchor { node, anchor } => ledgers::anchor(context, *node, anchor, &mut change),
         Command::RemoveNode { node, .. } => nodes::remove(context, *node, &mut change),
+        Command::Leave { node } => nodes::leave(context, *node, &mut change),
         Command::Finalize { gate, .. } => gates::finalize(context, *gate, &mut change),
         Command::UpdateAgent(update) => specs::update(context, update, &mut change),
         Command::StartAgent(aimed) => specs::start(context, aimed, &mut change),
@@ -306,6 +334,10 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
         // It is its record that closes the chain.
         Command::Seal => Ok(Outcome::Done),
         Command::Voters { phase, voters } => voters::change(context, *phase, voters, &mut change),
+        Command::CreateUser { name, actor } => users::create(context, name, actor, &mut change),
+        Command::RemoveUser { name, keeper, .. } => users::remove(context, name, keeper, &mut change),
+        Command::CreateApiToken(create) => users::create_token(context, create, &mut change),
+        Command::RevokeApiToken { token, keeper, .. } => users::revoke_token(context, token, keeper, &mut change),
         #[cfg(planted)]
         Command::Mark { key } => gates::mark(context, *key, &mut change),
     }?;
@@ -316,21 +348,10 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
 }
 
 /// Writes the client's row: this request, its outcome, used now.
-fn remember(
-    state: &mut State,
-    item: &Item,
-    (command, asker): (Hash, Asker),
-    outcome: &Outcome,
-    touched: &mut BTreeSet<Key>,
-) {
+fn remember(state: &mut State, item: &Item, used: Used, outcome: &Outcome, touched: &mut BTreeSet<Key>) {
     let Some(request) = item.request else { return };
-    let last = LastWrite {
-        sequence: request.sequence,
-        command,
-        outcome: outcome.clone(),
-        asker,
-        used_ms: state.counters.log_time_ms,
-    };
+    let Used { command, asker, entry_ms } = used;
+    let last = LastWrite { sequence: request.sequence, command, outcome: outcome.clone(), asker, used_ms: entry_ms };
     state.put_dedup(request.client, last, touched);
 }
 

@@ -1,7 +1,7 @@
 //! The cluster's making, and its nodes' coming.
 
 use super::context::Context;
-use super::policies;
+use super::{policies, users};
 use crate::command::{Enrol, Genesis};
 use crate::entry::CONTROL;
 use crate::ids::{NodeId, PolicyNumber};
@@ -9,10 +9,9 @@ use crate::node::{self, Liveness, Membership, Node, Profile};
 use crate::outcome::{Limit, Outcome, Refusal};
 use crate::policy::NO_ENTITIES;
 use crate::state::{Change, Cluster, Ruling};
-use crate::token::{ApiToken, JoinToken};
+use crate::token::{JoinToken, Scope};
+use crate::user::ADMIN;
 
-/// The user for whom the first API token acts.
-const ADMIN: &str = "admin";
 /// The first policy set's number.
 const FIRST_SET: PolicyNumber = PolicyNumber(1);
 
@@ -36,7 +35,9 @@ pub(super) fn genesis(context: &Context<'_>, genesis: &Genesis, change: &mut Cha
     let actor = format!("node:{}", genesis.node_name);
     let policies = policies::Wanted { text: &genesis.policies, entities: NO_ENTITIES, actor: &actor };
     policies::put(context, FIRST_SET, &policies, change);
-    change.api_tokens.push(ApiToken { hash: genesis.admin_token, user: ADMIN.to_owned() });
+    users::put(context, ADMIN, &actor, change);
+    let token = users::Token { hash: genesis.admin_token, user: ADMIN, scope: &Scope::All, expires_ms: None };
+    users::put_token(context, &token, &actor, change);
     Ok(Outcome::Done)
 }
 
@@ -119,8 +120,20 @@ pub(super) fn introduce(
     let record = known(context, node)?;
     check_profile(&record.name, profile)?;
     check_speaks(context, node, profile)?;
-    if record.profile != *profile {
-        change.nodes.push((node, Node { profile: profile.clone(), ..record.clone() }));
+    // It runs, whatever it said before it stopped.
+    let liveness = if record.liveness == Liveness::Leaving { Liveness::Up } else { record.liveness };
+    let introduced = Node { profile: profile.clone(), liveness, ..record.clone() };
+    if introduced != *record {
+        change.nodes.push((node, introduced));
+    }
+    Ok(Outcome::Done)
+}
+
+pub(super) fn leave(context: &Context<'_>, node: NodeId, change: &mut Change) -> Result<Outcome, Refusal> {
+    let record = known(context, node)?;
+    // One that is down takes nothing either, and is down until it is heard again.
+    if record.membership == Membership::Member && record.liveness == Liveness::Up {
+        change.nodes.push((node, Node { liveness: Liveness::Leaving, ..record.clone() }));
     }
     Ok(Outcome::Done)
 }
@@ -130,7 +143,8 @@ pub(super) fn node_up(context: &Context<'_>, node: NodeId, change: &mut Change) 
     if record.membership == Membership::Removed {
         return Err(Refusal::NotFound);
     }
-    if record.liveness != Liveness::Up {
+    // One that has said that it leaves is up only once it introduces itself: it may still be about to stop.
+    if record.liveness == Liveness::Down {
         change.nodes.push((node, Node { liveness: Liveness::Up, ..record.clone() }));
     }
     Ok(Outcome::Done)

@@ -38,8 +38,10 @@ pub(super) fn place(context: &Context<'_>, wanted: &Wanted<'_>, change: &mut Cha
         return Err(Refusal::StillHeld);
     }
     let node = context.state.nodes.get(&wanted.node).ok_or(Refusal::NodeUnavailable)?;
-    if node.membership != Membership::Member || node.liveness != Liveness::Up {
-        return Err(Refusal::NodeUnavailable);
+    match (node.membership, node.liveness) {
+        (Membership::Member, Liveness::Up) => {}
+        (Membership::Member, Liveness::Leaving) => return Err(Refusal::NodeLeaving),
+        _ => return Err(Refusal::NodeUnavailable),
     }
     check_suits(&agent.spec, node)?;
     let reserved = context.state.reserved(&wanted.node).plus(agent.spec.resources);

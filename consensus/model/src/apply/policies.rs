@@ -1,6 +1,7 @@
 //! Policy sets: numbered, never changed, one of them current.
 
 use super::context::Context;
+use super::users;
 use crate::ids::PolicyNumber;
 use crate::outcome::{Limit, Outcome, Refusal};
 use crate::policy::{PolicySet, TEXT_BYTES};
@@ -16,9 +17,18 @@ pub(super) struct Wanted<'a> {
     pub(super) actor: &'a str,
 }
 
-pub(super) fn apply(context: &Context<'_>, wanted: &Wanted<'_>, change: &mut Change) -> Result<Outcome, Refusal> {
+/// Makes a set the current one, if `keeper`, whom it permits to make another, can ask for that.
+pub(super) fn apply(
+    context: &Context<'_>,
+    wanted: &Wanted<'_>,
+    keeper: &str,
+    change: &mut Change,
+) -> Result<Outcome, Refusal> {
     if wanted.text.len() > TEXT_BYTES || wanted.entities.len() > TEXT_BYTES {
         return Err(Refusal::Limit { limit: Limit::Policies, max: TEXT_BYTES as u64 });
+    }
+    if !users::gets_in(context.state, keeper, None) {
+        return Err(Refusal::Lockout);
     }
     let last = context.state.policy_sets.get_max().map_or(0, |(number, _)| number.0);
     let number = PolicyNumber(last.max(context.state.counters.policy_set.0) + 1);

@@ -17,11 +17,11 @@ pub(super) enum Known {
     Refused(Refusal),
 }
 
-/// What `state` knows of `request` for the command of this hash, at its log time. Rows that have ended are gone already.
-pub(super) fn look_up(state: &State, request: RequestId, command: &Hash, asker: Asker) -> Known {
-    let now_ms = state.counters.log_time_ms;
+/// What `state` knows of `request` for the command of this hash, in an entry of the time `entry_ms`. Rows that have ended are gone
+/// already.
+pub(super) fn look_up(state: &State, request: RequestId, command: &Hash, asker: Asker, entry_ms: u64) -> Known {
     let Some(row) = state.dedup.get(&request.client) else {
-        return unknown_client(state, request.client.time_ms(), now_ms, asker);
+        return unknown_client(state, request.client.time_ms(), entry_ms, asker);
     };
     match request.sequence.cmp(&row.sequence) {
         std::cmp::Ordering::Less => Known::Refused(Refusal::KeyTooOld),
@@ -31,14 +31,24 @@ pub(super) fn look_up(state: &State, request: RequestId, command: &Hash, asker: 
     }
 }
 
-fn unknown_client(state: &State, client_ms: u64, now_ms: u64, asker: Asker) -> Known {
-    if client_ms.saturating_add(WINDOW_MS) < now_ms {
+/// Whether there is no room for a row of one client more.
+pub(super) fn is_full(state: &State, asker: Asker) -> bool {
+    has_spent_share(state, asker) || state.dedup.len() >= ROWS
+}
+
+fn has_spent_share(state: &State, asker: Asker) -> bool {
+    state.index.dedup_shares.get(&asker).is_some_and(|rows| *rows >= SHARE)
+}
+
+fn unknown_client(state: &State, client_ms: u64, entry_ms: u64, asker: Asker) -> Known {
+    if client_ms.saturating_add(WINDOW_MS) < entry_ms || state.spent.covers(client_ms) {
         return Known::Refused(Refusal::KeyTooOld);
     }
-    if client_ms > now_ms.saturating_add(WINDOW_MS) {
+    // Where the clock of now lies in times that are spent, a client's id is made of the first one behind them.
+    if client_ms > entry_ms.max(state.spent.last()).saturating_add(WINDOW_MS) {
         return Known::Refused(Refusal::KeyFromFuture);
     }
-    if state.index.dedup_shares.get(&asker).is_some_and(|rows| *rows >= SHARE) {
+    if has_spent_share(state, asker) {
         return Known::Refused(Refusal::ClientShare);
     }
     if state.dedup.len() >= ROWS {

@@ -6,6 +6,7 @@ use crate::ids::TokenId;
 use crate::outcome::{Limit, Outcome, Refusal};
 use crate::state::Change;
 use crate::token::{self, JoinToken};
+use crate::user;
 use imbl::OrdMap;
 
 pub(super) fn create(context: &Context<'_>, create: &CreateToken, change: &mut Change) -> Result<Outcome, Refusal> {
@@ -21,7 +22,7 @@ pub(super) fn create(context: &Context<'_>, create: &CreateToken, change: &mut C
         joins: OrdMap::new(),
         expires_ms: create.expires_ms,
         revoked: false,
-        user: create.actor.strip_prefix("user:").unwrap_or(&create.actor).to_owned(),
+        user: user::of_actor(&create.actor).unwrap_or(&create.actor).to_owned(),
         created_at: context.index,
     };
     change.join_tokens.push((create.token, token));

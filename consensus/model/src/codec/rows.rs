@@ -48,6 +48,8 @@ rows!(
     crate::token::JoinToken,
     crate::token::ApiToken,
     crate::dedup::LastWrite,
+    crate::dedup::Spent,
+    crate::user::User,
     crate::ledger::Anchored,
     crate::checkpoint::Checkpoint,
     crate::state::Chain,

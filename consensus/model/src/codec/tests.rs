@@ -5,12 +5,12 @@ mod rows;
 use super::*;
 use crate::act::{Act, Actor, Subject};
 use crate::agent::{
-    Account, Agent, AgentName, AgentState, Desired, Exit, Hold, Placement, Recorded, Resources, Restart, Spec, Status,
-    Strategy, Tier,
+    ANSWER_WITHIN_MS, Account, Agent, AgentName, AgentState, Desired, Exit, Hold, Placement, Recorded, Resources,
+    Restart, Spec, Status, Strategy, Tier,
 };
 use crate::checkpoint::Checkpoint;
-use crate::command::{Aimed, CreateToken, Enrol, Genesis, Phase, Report, UpdateAgent};
-use crate::dedup::{Asker, LastWrite};
+use crate::command::{Aimed, CreateApiToken, CreateToken, Enrol, Genesis, Phase, Report, UpdateAgent};
+use crate::dedup::{Asker, LastWrite, Spent};
 use crate::document::Document;
 use crate::entry::Item;
 use crate::field::Fields;
@@ -24,7 +24,8 @@ use crate::outcome::{Coded, Lack, Limit, Refusal};
 use crate::policy::{PermitRef, PolicySet};
 use crate::secret::Secret;
 use crate::state::{Chain, Cluster, Counters, Ruling};
-use crate::token::{ApiToken, JoinToken};
+use crate::token::{ApiToken, JoinToken, Scope};
+use crate::user::User;
 use expect_test::expect;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -88,6 +89,7 @@ fn spec() -> Spec {
         command: vec!["python3".to_owned(), "a.py".to_owned()],
         env: BTreeMap::from([("K".to_owned(), "V".to_owned())]),
         max_in_flight: 3,
+        answer_within_ms: ANSWER_WITHIN_MS,
         resources: Resources { memory_mb: 128, cpu_millis: 250 },
         tier: Tier::Process,
         restart: Restart::OnFailure,
@@ -100,6 +102,22 @@ fn spec() -> Spec {
 
 fn aimed() -> Aimed {
     Aimed { name: name(), id: agent_id(), version: Some(3), actor: actor() }
+}
+
+fn scope() -> Scope {
+    Scope::Actions(["agent::create".to_owned(), "agent::stop".to_owned()].into())
+}
+
+fn api_token() -> ApiToken {
+    ApiToken {
+        hash: Hash([0x77; 32]),
+        user: "bob".to_owned(),
+        scope: scope(),
+        expires_ms: Some(9),
+        created_by: actor(),
+        created_at: 4,
+        created_ms: 5,
+    }
 }
 
 fn commands() -> Vec<Command> {
@@ -146,7 +164,12 @@ fn commands() -> Vec<Command> {
             released: false,
             account: Account { exit: Some(Exit { code: Some(1), signal: None }) }.document(),
         }),
-        Command::ApplyPolicies { text: "permit".to_owned(), entities: "[]".to_owned(), actor: actor() },
+        Command::ApplyPolicies {
+            text: "permit".to_owned(),
+            entities: "[]".to_owned(),
+            keeper: "admin".to_owned(),
+            actor: actor(),
+        },
         Command::Anchor { node: node(), anchor: anchor() },
         Command::RemoveNode { node: node(), actor: actor() },
         Command::Finalize { gate: 2, actor: actor() },
@@ -161,13 +184,29 @@ fn commands() -> Vec<Command> {
         Command::RollbackAgent { aimed: aimed(), mac: Hash([0xac; 32]) },
         Command::Seal,
         Command::Voters { phase: Phase::Settled, voters: vec![node(), NodeId([0x12; 32])] },
+        Command::Leave { node: node() },
+    ]
+}
+
+fn commands_about_people() -> Vec<Command> {
+    vec![
+        Command::CreateUser { name: "bob".to_owned(), actor: actor() },
+        Command::RemoveUser { name: "bob".to_owned(), keeper: "admin".to_owned(), actor: actor() },
+        Command::CreateApiToken(CreateApiToken {
+            hash: Hash([0x77; 32]),
+            user: "bob".to_owned(),
+            scope: scope(),
+            expires_ms: Some(9),
+            actor: actor(),
+        }),
+        Command::RevokeApiToken { token: Hash([0x77; 32]), keeper: "admin".to_owned(), actor: actor() },
     ]
 }
 
 #[test]
 fn commands_keep_their_bytes() {
     let mut out = String::new();
-    for command in commands() {
+    for command in commands().into_iter().chain(commands_about_people()) {
         golden(&mut out, &command.kind().name(), &command);
     }
     expect![[r#"
@@ -186,7 +225,7 @@ fn commands_keep_their_bytes() {
         agent.annotate: 010c026131016b01760a757365723a61646d696e
         agent.place: 010d02613110[00*15]a101fb2c01[11*32]
         agent.report: 010e02613101fd0100000002000000060304000001011f7b2276657273696f6e223a312c2265786974223a7b22636f6465223a317d7d
-        policy.apply: 010f067065726d6974025b5d0a757365723a61646d696e
+        policy.apply: 010f067065726d6974025b5d0561646d696e0a757365723a61646d696e
         ledger.anchor: 0110[11*32]fb2c01[88*32][99*32]
         node.remove: 01[11*33]0a757365723a61646d696e
         upgrade.finalize: 0112020a757365723a61646d696e
@@ -196,6 +235,11 @@ fn commands_keep_their_bytes() {
         agent.rollback: 011602613110[00*15]a101030a757365723a61646d696e[ac*32]
         audit.seal: 0117
         audit.voters: 01180102[11*32][12*32]
+        node.leaving: 0119[11*32]
+        user.create: 011a03626f620a757365723a61646d696e
+        user.remove: 011b03626f620561646d696e0a757365723a61646d696e
+        api-token.create: 011c[77*32]03626f6201020d6167656e743a3a6372656174650b6167656e743a3a73746f7001090a757365723a61646d696e
+        api-token.revoke: 011d[77*32]0561646d696e0a757365723a61646d696e
     "#]].assert_eq(&out);
 }
 
@@ -222,6 +266,7 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::StillHeld,
         Refusal::NotWanted,
         Refusal::NodeUnavailable,
+        Refusal::NodeLeaving,
         Refusal::NoRoom,
         Refusal::Limit { limit: Limit::Command, max: 1 },
         Refusal::InvariantBroken { invariant: "i".to_owned() },
@@ -239,6 +284,8 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::SpecHash,
         Refusal::VotersNamed,
         Refusal::VotersOther,
+        Refusal::CredentialRevoked,
+        Refusal::Lockout,
     ];
     let done = [Outcome::Done, Outcome::Created { id: agent_id() }, Outcome::Placed { epoch: Epoch(1) }];
     let applied = Outcome::PoliciesApplied { number: PolicyNumber(2) };
@@ -276,6 +323,7 @@ fn outcomes_keep_their_bytes_and_codes() {
         STILL_HELD: 011300
         NOT_WANTED: 011400
         NODE_UNAVAILABLE: 011500
+        NODE_LEAVING: 012400
         NO_ROOM: 011600
         LIMIT: 01170217020d6167656e742e636f6d6d616e64180001
         INVARIANT_BROKEN: 01180112020169
@@ -293,6 +341,8 @@ fn outcomes_keep_their_bytes_and_codes() {
         SPEC_HASH: 012a00
         VOTERS_NAMED: 013400
         VOTERS_OTHER: 013300
+        CREDENTIAL_REVOKED: 011f00
+        LOCKOUT: 012000
         DONE: 0100011f0002
     "#]]
     .assert_eq(&out);
@@ -302,8 +352,11 @@ fn outcomes_keep_their_bytes_and_codes() {
 #[test]
 fn batches_and_records_keep_their_bytes() {
     let request = RequestId { client: ClientId(Uuid::from_u128(0xc1)), sequence: 7 };
-    let permit =
-        PermitRef { decision: DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xde) }, policy_set: PolicyNumber(1) };
+    let permit = PermitRef {
+        decision: DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xde) },
+        policy_set: PolicyNumber(1),
+        credential: Some(ApiTokenId([0x79; 6])),
+    };
     let item = Item { request: Some(request), permit: Some(permit), salt: [0x5a; 16], command: vec![1, 2, 3] };
     let bare = Item { request: None, permit: None, salt: [0; 16], command: vec![] };
     let (items, signature) = (vec![item, bare], vec![0x55; 64]);
@@ -348,8 +401,8 @@ fn batches_and_records_keep_their_bytes() {
     writeln!(out, "canonical result: {}", hex_of(&record.canonical_result())).expect("a string");
     writeln!(out, "hash: {}", record.hash).expect("a string");
     expect![[r#"
-        batch: 01[11*32]05010301020110[00*15]c10701d0d0d0d010[00*15]de01[5a*16]03010203[00*19]40[55*64]
-        record: 010901020501[11*32]29020a757365723a61646d696e03026131000110[00*15]c10701d0d0d0d010[00*15]de01[66*32]00020c00011c03[11*32][99*32]4fef1583ac013ee770864a09b3d5a7058db4081dc6ae40e939e4135ad2591855
+        batch: 01[11*32]05010301020110[00*15]c10701d0d0d0d010[00*15]de0101[79*6][5a*16]03010203[00*19]40[55*64]
+        record: 010901020501[11*32]29020a757365723a61646d696e03026131000110[00*15]c10701d0d0d0d010[00*15]de0101[79*6][66*32]00020c00011c03[11*32][99*32]4fef1583ac013ee770864a09b3d5a7058db4081dc6ae40e939e4135ad2591855
         batch line: 0109[11*32]050302018d194e2a6225a608199185b7fb2ff57d4596d2674e929c790e40b2bdae98703a40[55*64]
         signed bytes: 73796d62692d656e7472792d7632[00*16]c1[00*8][11*32][00*7]05[00*7]03[00*7]02[00*7]018d194e2a6225a608199185b7fb2ff57d4596d2674e929c790e40b2bdae98703a
         canonical act: [00*7]0a6167656e742e73746f70[00*7]0a757365723a61646d696e[00*7]086167656e743a6131[00*15]26[30*8]2d303030302d303030302d303030302d[30*10]63313a37[00*7]2d64306430643064302d[30*8]2d303030302d303030302d303030302d[30*10]6465[00*7]01[66*32]

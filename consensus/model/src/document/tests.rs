@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 fn spec() -> Spec {
     Spec {
         env: BTreeMap::from([("K".to_owned(), "V".to_owned())]),
+        answer_within_ms: 90_000,
         labels: BTreeSet::from(["team=x".to_owned()]),
         resources: Resources { memory_mb: 128, cpu_millis: 250 },
         ..Spec::new("a1".parse().expect("a name"), "demo", vec!["python3".to_owned(), "a.py".to_owned()])
@@ -27,7 +28,7 @@ fn documents_keep_their_bytes() {
     let documents =
         [Document::of(&spec()), Document::of(&bare), Document::of(&account), Document::of(&Account::default())];
     expect![[r#"
-        {"version":1,"name":"a1","owner":"demo","command":["python3","a.py"],"env":{"K":"V"},"max_in_flight":1,"resources":{"memory_mb":128,"cpu_millis":250},"tier":"process","restart":"always","labels":["team=x"],"strategy":"spread","priority":0}
+        {"version":1,"name":"a1","owner":"demo","command":["python3","a.py"],"env":{"K":"V"},"max_in_flight":1,"answer_within_ms":90000,"resources":{"memory_mb":128,"cpu_millis":250},"tier":"process","restart":"always","labels":["team=x"],"strategy":"spread","priority":0}
         {"version":1,"name":"b","owner":"demo","command":["true"],"max_in_flight":1,"resources":{"memory_mb":0,"cpu_millis":0},"tier":"process","restart":"always","strategy":"spread","priority":0}
         {"version":1,"exit":{"code":3}}
         {"version":1}"#]]

@@ -135,6 +135,8 @@ pub struct Message {
     pub header: Hash,
     /// For whom a gateway speaks; empty for an agent.
     pub user: String,
+    /// Whose words an agent's message has, where a user had it say them.
+    pub on_behalf: Option<Box<OnBehalf>>,
     /// How long its payload is, bytes.
     pub bytes: u64,
     /// When it was too late, ms since the Unix epoch.
@@ -143,6 +145,20 @@ pub struct Message {
     pub decision: Option<DecisionId>,
     /// What became of it here.
     pub fate: Fate,
+}
+
+/// That a message has the words of a user, who had an agent say them. Who the user is rests on one member's word: it has seen the
+/// user's token, and the agent's node has not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnBehalf {
+    /// The user.
+    pub user: String,
+    /// On whose word: the member that was asked.
+    pub member: NodeId,
+    /// That member's decision.
+    pub permit: DecisionId,
+    /// The decision of the agent's node, on the same message from that user.
+    pub judged: DecisionId,
 }
 
 /// What became of messages that were sent; an ask that was answered ends with the answer that is received, not with this.
@@ -184,6 +200,8 @@ pub struct Local {
     pub receiver_epoch: Epoch,
     /// For whom a gateway speaks; empty for an agent.
     pub user: String,
+    /// Whose words an agent's message has, where a user had it say them.
+    pub on_behalf: Option<Box<OnBehalf>>,
     /// How long its payload is, bytes.
     pub bytes: u64,
     /// When it was too late, ms since the Unix epoch.
@@ -396,6 +414,7 @@ impl Message {
         put_bytes(out, self.kind.name().as_bytes());
         put_bytes(out, &self.header.0);
         put_bytes(out, self.user.as_bytes());
+        put_on_behalf(out, self.on_behalf.as_deref());
         put_u64(out, self.bytes);
         put_u64(out, self.deadline_ms);
         put_decision(out, self.decision.as_ref());
@@ -425,6 +444,7 @@ impl Local {
         put_u64(out, self.sender_epoch.0);
         put_u64(out, self.receiver_epoch.0);
         put_bytes(out, self.user.as_bytes());
+        put_on_behalf(out, self.on_behalf.as_deref());
         put_u64(out, self.bytes);
         put_u64(out, self.deadline_ms);
         put_decision(out, self.sent_by.as_ref());
@@ -441,6 +461,16 @@ impl Denied {
             put_bytes(out, message.0.as_bytes());
         }
         put_bytes(out, &self.verdict);
+    }
+}
+
+fn put_on_behalf(out: &mut Vec<u8>, on_behalf: Option<&OnBehalf>) {
+    put_u64(out, u64::from(on_behalf.is_some()));
+    if let Some(OnBehalf { user, member, permit, judged }) = on_behalf {
+        put_bytes(out, user.as_bytes());
+        put_bytes(out, &member.0);
+        put_decision(out, Some(permit));
+        put_decision(out, Some(judged));
     }
 }
 

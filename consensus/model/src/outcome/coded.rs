@@ -16,7 +16,7 @@ pub struct Coded {
 }
 
 /// The refusals that are nothing but their code.
-const PLAIN: [Refusal; 29] = [
+const PLAIN: [Refusal; 32] = [
     Refusal::OriginNotMember,
     Refusal::BadSignature,
     Refusal::StaleTerm,
@@ -38,6 +38,7 @@ const PLAIN: [Refusal; 29] = [
     Refusal::StillHeld,
     Refusal::NotWanted,
     Refusal::NodeUnavailable,
+    Refusal::NodeLeaving,
     Refusal::NoRoom,
     Refusal::ForeignNode,
     Refusal::StaleAnchor,
@@ -46,6 +47,8 @@ const PLAIN: [Refusal; 29] = [
     Refusal::SpecHash,
     Refusal::VotersNamed,
     Refusal::VotersOther,
+    Refusal::CredentialRevoked,
+    Refusal::Lockout,
 ];
 
 impl From<Outcome> for Coded {

@@ -73,7 +73,7 @@ limits! {
     /// A user's API tokens.
     ApiTokens = "user.api_tokens", "a user has at most {max} API tokens";
     /// An API token's scope.
-    Scope = "api-token.scope", "a scope has at most {max} actions";
+    Scope = "api-token.scope", "a scope has at most {max} bytes, a space between two actions counted";
 }
 
 impl Limit {

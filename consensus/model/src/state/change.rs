@@ -4,11 +4,13 @@
 use super::chain::Ruling;
 use super::facts::{Cluster, Counters};
 use crate::agent::{Agent, AgentName};
+use crate::hash::Hash;
 use crate::ids::{NodeId, TokenId};
 use crate::ledger::Anchored;
 use crate::node::Node;
 use crate::policy::PolicySet;
 use crate::token::{ApiToken, JoinToken};
+use crate::user::User;
 
 /// See the module. Each row is there at most once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,8 +27,10 @@ pub(crate) struct Change {
     pub(crate) policy_sets: Vec<PolicySet>,
     /// Join tokens.
     pub(crate) join_tokens: Vec<(TokenId, JoinToken)>,
-    /// API tokens, by their hash.
-    pub(crate) api_tokens: Vec<ApiToken>,
+    /// API tokens; none for one that goes.
+    pub(crate) api_tokens: Vec<(Hash, Option<ApiToken>)>,
+    /// Users; none for one who goes.
+    pub(crate) users: Vec<(String, Option<User>)>,
     /// How far nodes' ledgers are anchored.
     pub(crate) ledgers: Vec<(NodeId, Anchored)>,
     /// Who rules and who is to follow, if that changes.

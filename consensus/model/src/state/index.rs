@@ -1,9 +1,11 @@
-//! What follows from the tables and would take a scan to find out: who holds which placements and what they reserve, and
-//! which dedup rows end first. Rebuilt by `load`, never written to disk.
+//! What follows from the tables and would take a scan to find out: who holds which placements and what they reserve,
+//! which dedup rows end first, and whose each API token is. Rebuilt by `load`, never written to disk.
 
 use crate::agent::{Agent, AgentName, Hold, Resources};
 use crate::dedup::{Asker, LastWrite};
+use crate::hash::Hash;
 use crate::ids::{ClientId, NodeId};
+use crate::token::ApiToken;
 use imbl::{OrdMap, OrdSet};
 
 /// The placements that one node holds. There is no entry for a node that holds none.
@@ -24,17 +26,26 @@ pub(crate) struct Index {
     pub(crate) dedup_ends: OrdSet<(u64, ClientId)>,
     /// How many dedup rows each asker has. There is no entry for one who has none.
     pub(crate) dedup_shares: OrdMap<Asker, usize>,
+    /// The API tokens of each user. There is no entry for one who has none.
+    pub(crate) api_tokens: OrdMap<String, OrdSet<Hash>>,
 }
 
 impl Index {
     /// The index of these tables.
-    pub(crate) fn of(agents: &OrdMap<AgentName, Agent>, dedup: &OrdMap<ClientId, LastWrite>) -> Self {
+    pub(crate) fn of(
+        agents: &OrdMap<AgentName, Agent>,
+        dedup: &OrdMap<ClientId, LastWrite>,
+        api_tokens: &OrdMap<Hash, ApiToken>,
+    ) -> Self {
         let mut index = Self::default();
         for agent in agents.values() {
             index.add_agent(agent);
         }
         for (client, last) in dedup {
             index.add_dedup(*client, last);
+        }
+        for token in api_tokens.values() {
+            index.add_api_token(token);
         }
         index
     }
@@ -57,6 +68,20 @@ impl Index {
         }
         if held.agents.is_empty() {
             self.held.remove(&node);
+        }
+    }
+
+    /// An API token is there now.
+    pub(super) fn add_api_token(&mut self, token: &ApiToken) {
+        self.api_tokens.entry(token.user.clone()).or_default().insert(token.hash);
+    }
+
+    /// An API token is not there any more.
+    pub(super) fn remove_api_token(&mut self, token: &ApiToken) {
+        let Some(hashes) = self.api_tokens.get_mut(&token.user) else { return };
+        hashes.remove(&token.hash);
+        if hashes.is_empty() {
+            self.api_tokens.remove(&token.user);
         }
     }
 

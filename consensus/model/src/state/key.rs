@@ -1,8 +1,8 @@
 //! The keys of the state's rows.
 //!
-//! Key bytes, by table: `Meta` the texts `chain`, `checkpoint`, `cluster`, `counters` and `hop`; `Nodes` the id's 32 bytes; `Agents` the name;
+//! Key bytes, by table: `Meta` the texts `chain`, `checkpoint`, `cluster`, `counters`, `hop` and `spent`; `Nodes` the id's 32 bytes; `Agents` the name;
 //! `PolicySets` the number as eight big-endian bytes; `JoinTokens` the id's 6 bytes; `ApiTokens` the token's SHA-256;
-//! `Dedup` the client's 16 bytes; `Ledgers` the node's 32 bytes.
+//! `Dedup` the client's 16 bytes; `Ledgers` the node's 32 bytes; `Users` the name.
 
 use super::table::Table;
 use crate::agent::AgentName;
@@ -19,6 +19,8 @@ pub(super) const HOP: &[u8] = b"hop";
 pub(super) const CLUSTER: &[u8] = b"cluster";
 /// The key of the counters' row.
 pub(super) const COUNTERS: &[u8] = b"counters";
+/// The key of the row of spent times.
+pub(super) const SPENT: &[u8] = b"spent";
 
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +35,8 @@ pub(crate) enum Key {
     Counters,
     /// The last hop.
     Hop,
+    /// The times of the clients of whom a row is gone.
+    Spent,
     /// A node.
     Node(NodeId),
     /// An agent.
@@ -47,6 +51,8 @@ pub(crate) enum Key {
     Dedup(ClientId),
     /// How far a node's ledger is anchored.
     Ledger(NodeId),
+    /// A user.
+    User(String),
     /// A row of the next gate's table.
     #[cfg(planted)]
     Mark(u8),
@@ -55,7 +61,7 @@ pub(crate) enum Key {
 impl Key {
     pub(super) fn table(&self) -> Table {
         match self {
-            Self::Chain | Self::Checkpoint | Self::Cluster | Self::Counters | Self::Hop => Table::Meta,
+            Self::Chain | Self::Checkpoint | Self::Cluster | Self::Counters | Self::Hop | Self::Spent => Table::Meta,
             Self::Node(_) => Table::Nodes,
             Self::Agent(_) => Table::Agents,
             Self::PolicySet(_) => Table::PolicySets,
@@ -63,6 +69,7 @@ impl Key {
             Self::ApiToken(_) => Table::ApiTokens,
             Self::Dedup(_) => Table::Dedup,
             Self::Ledger(_) => Table::Ledgers,
+            Self::User(_) => Table::Users,
             #[cfg(planted)]
             Self::Mark(_) => Table::Marks,
         }
@@ -75,12 +82,14 @@ impl Key {
             Self::Chain => CHAIN.to_vec(),
             Self::Checkpoint => CHECKPOINT.to_vec(),
             Self::Hop => HOP.to_vec(),
+            Self::Spent => SPENT.to_vec(),
             Self::Node(node) | Self::Ledger(node) => node.0.to_vec(),
             Self::Agent(name) => name.as_str().as_bytes().to_vec(),
             Self::PolicySet(number) => number.0.to_be_bytes().to_vec(),
             Self::JoinToken(token) => token.0.to_vec(),
             Self::ApiToken(hash) => hash.0.to_vec(),
             Self::Dedup(client) => client.0.as_bytes().to_vec(),
+            Self::User(name) => name.as_bytes().to_vec(),
             #[cfg(planted)]
             Self::Mark(key) => vec![*key],
         }

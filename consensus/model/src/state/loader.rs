@@ -1,7 +1,7 @@
 //! A state while it is put together from its rows, in whatever order they come.
 
 use super::State;
-use super::key::{CHAIN, CHECKPOINT, CLUSTER, COUNTERS, HOP};
+use super::key::{CHAIN, CHECKPOINT, CLUSTER, COUNTERS, HOP, SPENT};
 use super::table::Table;
 use crate::codec::rows::Row;
 use crate::codec::{self, Error};
@@ -48,6 +48,7 @@ impl State {
             Table::Meta if key == CHAIN => self.chain = Arc::new(read(value)?),
             Table::Meta if key == CHECKPOINT => self.checkpoint = Some(Arc::new(read(value)?)),
             Table::Meta if key == HOP => self.hop = Some(Arc::new(read(value)?)),
+            Table::Meta if key == SPENT => self.spent = read(value)?,
             Table::Meta => return Err(Error::Key { table: table as u8 }),
             Table::Nodes => {
                 self.nodes.insert(NodeId(fixed(table, key)?), read(value)?);
@@ -73,6 +74,10 @@ impl State {
             }
             Table::Ledgers => {
                 self.ledgers.insert(NodeId(fixed(table, key)?), read(value)?);
+            }
+            Table::Users => {
+                let name = String::from_utf8(key.to_vec()).map_err(|_| Error::Key { table: table as u8 })?;
+                self.users.insert(name, read(value)?);
             }
             #[cfg(planted)]
             Table::Marks => {

@@ -8,6 +8,7 @@ use super::key::Key;
 use super::loader::Loader;
 use super::table::{Row, Table};
 use crate::codec::{self, Error};
+use crate::dedup::Spent;
 use std::collections::BTreeSet;
 
 impl Key {
@@ -19,6 +20,7 @@ impl Key {
             Self::Chain => (*state.chain != Chain::default()).then(|| codec::encode_row(&*state.chain)),
             Self::Checkpoint => state.checkpoint.as_deref().map(codec::encode_row),
             Self::Hop => state.hop.as_deref().map(codec::encode_row),
+            Self::Spent => (state.spent != Spent::default()).then(|| codec::encode_row(&state.spent)),
             Self::Node(node) => state.nodes.get(node).map(codec::encode_row),
             Self::Agent(name) => state.agents.get(name).map(codec::encode_row),
             Self::PolicySet(number) => state.policy_sets.get(number).map(codec::encode_row),
@@ -26,6 +28,7 @@ impl Key {
             Self::ApiToken(hash) => state.api_tokens.get(hash).map(codec::encode_row),
             Self::Dedup(client) => state.dedup.get(client).map(codec::encode_row),
             Self::Ledger(node) => state.ledgers.get(node).map(codec::encode_row),
+            Self::User(name) => state.users.get(name).map(codec::encode_row),
             #[cfg(planted)]
             Self::Mark(key) => state.marks.get(key).map(codec::encode_row),
         }

@@ -29,7 +29,8 @@ impl State {
             Key::Checkpoint => Some(Key::Cluster),
             Key::Cluster => Some(Key::Counters),
             Key::Counters => Some(Key::Hop),
-            Key::Hop => None,
+            Key::Hop => Some(Key::Spent),
+            Key::Spent => None,
             Key::Node(id) => after(&self.nodes, id).map(Key::Node),
             Key::Agent(name) => after(&self.agents, name).map(Key::Agent),
             Key::PolicySet(number) => after(&self.policy_sets, number).map(Key::PolicySet),
@@ -37,6 +38,7 @@ impl State {
             Key::ApiToken(hash) => after(&self.api_tokens, hash).map(Key::ApiToken),
             Key::Dedup(client) => after(&self.dedup, client).map(Key::Dedup),
             Key::Ledger(node) => after(&self.ledgers, node).map(Key::Ledger),
+            Key::User(name) => after(&self.users, name).map(Key::User),
             #[cfg(planted)]
             Key::Mark(key) => after(&self.marks, key).map(Key::Mark),
         };
@@ -54,6 +56,7 @@ impl State {
             Table::ApiTokens => self.api_tokens.get_min().map(|(hash, _)| Key::ApiToken(*hash)),
             Table::Dedup => self.dedup.get_min().map(|(client, _)| Key::Dedup(*client)),
             Table::Ledgers => self.ledgers.get_min().map(|(node, _)| Key::Ledger(*node)),
+            Table::Users => self.users.get_min().map(|(name, _)| Key::User(name.clone())),
             #[cfg(planted)]
             Table::Marks => self.marks.get_min().map(|(key, _)| Key::Mark(*key)),
         }

@@ -20,9 +20,11 @@ pub enum Table {
     Dedup = 6,
     /// How far the nodes' ledgers are anchored.
     Ledgers = 7,
+    /// Users.
+    Users = 8,
     /// The next gate's table, in builds for tests only.
     #[cfg(planted)]
-    Marks = 8,
+    Marks = 9,
 }
 
 impl Table {
@@ -36,6 +38,7 @@ impl Table {
         Self::ApiTokens,
         Self::Dedup,
         Self::Ledgers,
+        Self::Users,
         #[cfg(planted)]
         Self::Marks,
     ];

@@ -4,8 +4,10 @@ use super::State;
 use super::change::Change;
 use super::key::Key;
 use crate::agent::{Agent, AgentName};
-use crate::dedup::LastWrite;
+use crate::dedup::{LastWrite, WINDOW_MS};
+use crate::hash::Hash;
 use crate::ids::ClientId;
+use crate::token::ApiToken;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -36,9 +38,16 @@ impl State {
             self.join_tokens.insert(id, token);
             touched.insert(Key::JoinToken(id));
         }
-        for token in change.api_tokens {
-            touched.insert(Key::ApiToken(token.hash));
-            self.api_tokens.insert(token.hash, token);
+        for (hash, token) in change.api_tokens {
+            self.set_api_token(hash, token);
+            touched.insert(Key::ApiToken(hash));
+        }
+        for (name, user) in change.users {
+            match user {
+                Some(user) => drop(self.users.insert(name.clone(), user)),
+                None => drop(self.users.remove(&name)),
+            }
+            touched.insert(Key::User(name));
         }
         for (node, anchored) in change.ledgers {
             self.ledgers.insert(node, anchored);
@@ -68,6 +77,16 @@ impl State {
         }
     }
 
+    fn set_api_token(&mut self, hash: Hash, token: Option<ApiToken>) {
+        if let Some(old) = self.api_tokens.remove(&hash) {
+            self.index.remove_api_token(&old);
+        }
+        if let Some(token) = token {
+            self.index.add_api_token(&token);
+            self.api_tokens.insert(hash, token);
+        }
+    }
+
     fn forget_agent(&mut self, name: &AgentName) {
         if let Some(old) = self.agents.get(name) {
             self.index.remove_agent(old);
@@ -84,16 +103,33 @@ impl State {
         touched.insert(Key::Dedup(client));
     }
 
-    /// Deletes the rows that have ended at the state's log time.
-    pub(crate) fn expire_dedup(&mut self, touched: &mut BTreeSet<Key>) {
+    /// Deletes the dedup rows that have ended at the time of an entry, and takes note of their clients' times.
+    pub(crate) fn expire_dedup(&mut self, entry_ms: u64, touched: &mut BTreeSet<Key>) {
         while let Some(&(ends_ms, client)) = self.index.dedup_ends.get_min() {
-            if ends_ms >= self.counters.log_time_ms {
+            if ends_ms >= entry_ms {
                 return;
             }
-            if let Some(last) = self.dedup.remove(&client) {
-                self.index.remove_dedup(client, &last);
-            }
-            touched.insert(Key::Dedup(client));
+            self.forget_dedup(client, touched);
         }
+    }
+
+    /// Deletes the dedup rows that a clock which was fast has left behind: they would not end for long.
+    pub(crate) fn drop_left_behind(&mut self, entry_ms: u64, touched: &mut BTreeSet<Key>) {
+        while let Some(&(ends_ms, client)) = self.index.dedup_ends.get_max() {
+            // No row that is written at this time ends later.
+            if ends_ms <= entry_ms.saturating_add(2 * WINDOW_MS) {
+                return;
+            }
+            self.forget_dedup(client, touched);
+        }
+    }
+
+    fn forget_dedup(&mut self, client: ClientId, touched: &mut BTreeSet<Key>) {
+        if let Some(last) = self.dedup.remove(&client) {
+            self.index.remove_dedup(client, &last);
+        }
+        self.spent.add(client.time_ms());
+        touched.insert(Key::Dedup(client));
+        touched.insert(Key::Spent);
     }
 }

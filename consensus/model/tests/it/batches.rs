@@ -23,7 +23,8 @@ fn a_cluster_is_made_once_and_by_nothing_else() {
             Meta/cluster: 101 bytes
             Nodes/n1: n1 Member Up offers 1000 MiB
             PolicySets/1: 92 bytes
-            ApiTokens/07070707: 39 bytes
+            ApiTokens/07070707: admin for all
+            Users/admin: by node:n1 at 5
         > genesis
           CLUSTER_EXISTS: the cluster exists already
     "#]]

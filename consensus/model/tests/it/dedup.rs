@@ -1,6 +1,6 @@
 //! Requests: carried out once, remembered for ten minutes, refused when nobody can tell.
 
-use crate::world::{Proposed, START_MS, World, check, client_id, node};
+use crate::world::{Proposed, START_MS, World, check, client_id, node, run};
 use expect_test::expect;
 use symbi_model::dedup::{Asker, LastWrite, ROWS, SHARE};
 use symbi_model::{Command, Outcome, Refusal, RequestId};
@@ -77,6 +77,7 @@ fn a_row_ends_ten_minutes_after_its_last_use() {
             > time 1701
             > n1: c1:1 annotate a1 k v
               KEY_TOO_OLD: this request key is too old to tell whether it was carried out
+                Meta/spent: 20 bytes
                 Dedup/c1: deleted
             > n1: c1:2 annotate a1 k v
               KEY_TOO_OLD: this request key is too old to tell whether it was carried out
@@ -111,6 +112,7 @@ fn a_row_does_not_end_before_its_clients_own_time() {
             > time 1801
             > n1: c1+600:1 annotate a1 k v
               KEY_TOO_OLD: this request key is too old to tell whether it was carried out
+                Meta/spent: 20 bytes
                 Dedup/c1: deleted
         "#]],
     );
@@ -145,7 +147,7 @@ fn row(actor: &str) -> LastWrite {
 #[test]
 fn whoever_uses_a_fresh_key_for_each_write_locks_nobody_else_out() {
     let mut world = World::started();
-    world.line("n1: create a1");
+    world.line("n1: create a1; user other");
     for client in 0..SHARE as u64 {
         world.state.dedup.insert(client_id(1000 + client, START_MS), row("user:admin"));
     }
@@ -160,7 +162,8 @@ fn whoever_uses_a_fresh_key_for_each_write_locks_nobody_else_out() {
         actor: "user:other".to_owned(),
     };
     let request = RequestId { client: client_id(2, START_MS), sequence: 1 };
-    let applied = world.propose(1, None, vec![Proposed { request: Some(request), set: Some(1), command: other }]);
+    let applied =
+        world.propose(1, None, vec![Proposed { request: Some(request), set: Some(1), shown: None, command: other }]);
     assert_eq!(applied.outcomes, [Outcome::Done], "the share of others is untouched");
     world.line("time 601");
     let applied = world.line("n1: c1+600:1 annotate a1 k v").expect("an entry");
@@ -180,5 +183,105 @@ fn a_client_too_many_is_refused() {
     world.line("time 601");
     let applied = world.line("n1: c1+600:1 annotate a1 k v").expect("an entry");
     assert_eq!(applied.outcomes, [Outcome::Done]);
-    assert_eq!(applied.rows.len(), ROWS + 4, "the others have ended; agent, counters, chain and one row are written");
+    assert_eq!(
+        applied.rows.len(),
+        ROWS + 5,
+        "the others have ended; agent, counters, chain, spent times and one row are written"
+    );
+}
+
+/// A day, in a script's seconds.
+const DAY: u64 = 86_400;
+
+/// Runs a script in which `D` is a day and `E` a day and half an hour.
+fn with_days(world: &mut World, script: &str) -> String {
+    run(world, &script.replace("E", &(DAY + 1_800).to_string()).replace("D", &DAY.to_string()))
+}
+
+#[test]
+fn after_a_clock_that_was_a_day_fast_whoever_has_a_right_one_writes_at_once() {
+    let mut world = World::started();
+    let shown = with_days(
+        &mut world,
+        "n1: create a1
+         n1: c1:1 annotate a1 k v
+         time D
+         n1: c2+D:1 annotate a1 k v
+         time E
+         n1: c3+E:1 annotate a1 k v
+         time 60
+         n1: c4+60:1 annotate a1 k v
+         n1: c4+60:1 annotate a1 k v
+         n1: c3+E:2 annotate a1 k v",
+    );
+    let expected = expect![[r#"
+        > n1: create a1
+          created
+            Agents/a1: wanted Running, not placed, no word, version 1
+        > n1: c1:1 annotate a1 k v
+          done
+            Agents/a1: wanted Running, not placed, no word, version 2
+            Dedup/c1: 1 DONE
+        > time 86400
+        > n1: c2+86400:1 annotate a1 k v
+          done
+            Meta/spent: 20 bytes
+            Agents/a1: wanted Running, not placed, no word, version 3
+            Dedup/c1: deleted
+            Dedup/c2: 1 DONE
+        > time 88200
+        > n1: c3+88200:1 annotate a1 k v
+          done
+            Meta/spent: 38 bytes
+            Agents/a1: wanted Running, not placed, no word, version 4
+            Dedup/c2: deleted
+            Dedup/c3: 1 DONE
+        > time 60
+        > n1: c4+60:1 annotate a1 k v
+          done
+            Agents/a1: wanted Running, not placed, no word, version 5
+            Dedup/c4: 1 DONE
+        > n1: c4+60:1 annotate a1 k v
+          done (repeated)
+        > n1: c3+88200:2 annotate a1 k v
+          done
+            Agents/a1: wanted Running, not placed, no word, version 6
+            Dedup/c3: 2 DONE
+    "#]];
+    expected.assert_eq(&shown);
+}
+
+/// What was done before, under or after a fast clock is never done again, whoever's clock is how wrong.
+#[test]
+fn after_a_clock_that_was_fast_nothing_is_done_twice() {
+    let mut world = World::started();
+    with_days(&mut world, "n1: create a1\n n1: c1:1 annotate a1 k v\n time D\n n1: c2+D:1 annotate a1 k v");
+    with_days(&mut world, "time E\n n1: c3+E:1 annotate a1 k v");
+    for again in [
+        "time 60\n n1: c1:1 annotate a1 k v",
+        "time 60\n n1: c2+D:1 annotate a1 k v",
+        "time D\n n1: c2+D:1 annotate a1 k v",
+    ] {
+        let shown = with_days(&mut world, again);
+        assert!(shown.contains("KEY_TOO_OLD"), "{again}: {shown}");
+    }
+    let free = world.state.spent.next_unspent(START_MS + DAY * 1_000);
+    assert_eq!(free, START_MS + DAY * 1_000 + 1, "there a client's id can be made while the clock of now is spent");
+}
+
+#[test]
+fn rows_that_a_fast_clock_has_left_behind_make_room_when_it_is_needed() {
+    let mut world = World::started();
+    world.line("n1: create a1");
+    let later_ms = START_MS + DAY * 1_000;
+    for client in 0..SHARE as u64 {
+        let row = LastWrite { used_ms: later_ms, ..row("user:admin") };
+        world.state.dedup.insert(client_id(1_000 + client, later_ms), row);
+    }
+    world.state.counters.log_time_ms = later_ms;
+    world.edited();
+    let applied = world.line("n1: c1:1 annotate a1 k v").expect("an entry");
+    assert_eq!(applied.outcomes, [Outcome::Done]);
+    assert_eq!(world.state.dedup.len(), 1, "they would not have ended for a day");
+    assert!(world.state.spent.covers(later_ms));
 }

@@ -7,7 +7,7 @@ use symbi_model::outcome::{Coded, Limit};
 use symbi_model::{Command, GroupId, Outcome, Refusal, codec, field::Fields, gate};
 
 fn permitted(command: Command) -> Proposed {
-    Proposed { request: None, set: Some(1), command }
+    Proposed { request: None, set: Some(1), shown: None, command }
 }
 
 fn finalize(gate: u32) -> Proposed {
@@ -17,7 +17,7 @@ fn finalize(gate: u32) -> Proposed {
 /// What n`number` says of itself when its program speaks this gate.
 fn introduce(number: u8, speaks: u32) -> Proposed {
     let profile = Profile { speaks, ..profile(number) };
-    Proposed { request: None, set: None, command: Command::Introduce { node: node(number), profile } }
+    Proposed { request: None, set: None, shown: None, command: Command::Introduce { node: node(number), profile } }
 }
 
 fn two_members() -> World {
@@ -71,7 +71,7 @@ fn a_node_that_was_removed_holds_up_no_upgrade() {
 #[test]
 fn a_command_a_table_and_an_act_version_of_the_next_gate_wait_for_it() {
     gate::speak_next();
-    let mark = |key| Proposed { request: None, set: None, command: Command::Mark { key } };
+    let mark = |key| Proposed { request: None, set: None, shown: None, command: Command::Mark { key } };
     let mut world = two_members();
     let hash = world.state.hash();
     let closed = Outcome::Refused(Refusal::GateClosed { gate: 2 });

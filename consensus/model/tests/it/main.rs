@@ -12,4 +12,5 @@ mod placements;
 mod policies;
 mod random;
 mod specs;
+mod users;
 mod world;

@@ -103,6 +103,72 @@ fn a_released_or_lost_placement_gets_a_higher_epoch() {
 }
 
 #[test]
+fn nothing_is_placed_on_a_node_that_leaves_until_it_introduces_itself_again() {
+    check_placed(
+        "n1: create a1; create a2; create a3
+         n1 decided 1: place a1 on n2 expecting 0
+         n1: leave n2
+         n2: leave n2; leave n2
+         n1 decided 1: place a2 on n2 expecting 0; place a2 on n1 expecting 0
+         n2: report a1 1 terminated released
+         n1 decided 1: place a1 on n2 expecting 1; place a1 on n1 expecting 1
+         n1 decided 1: up n2; place a3 on n2 expecting 0
+         n2: introduce n2 memory 1000
+         n2: leave n2
+         n1 decided 1: down n2
+         n2: leave n2; introduce n2 memory 1000
+         n1 decided 1: up n2",
+        &expect![[r#"
+            > n1: create a1; create a2; create a3
+              created
+              created
+              created
+                Agents/a1: wanted Running, not placed, no word, version 1
+                Agents/a2: wanted Running, not placed, no word, version 1
+                Agents/a3: wanted Running, not placed, no word, version 1
+            > n1 decided 1: place a1 on n2 expecting 0
+              placed, epoch 1
+                Agents/a1: wanted Running, Held by n2 at epoch 1, no word, version 1
+            > n1: leave n2
+              FOREIGN_NODE: a node may say this of itself only
+            > n2: leave n2; leave n2
+              done
+              done
+                Nodes/n2: n2 Member Leaving offers 1000 MiB
+            > n1 decided 1: place a2 on n2 expecting 0; place a2 on n1 expecting 0
+              NODE_LEAVING: the node is about to stop
+              placed, epoch 2
+                Agents/a2: wanted Running, Held by n1 at epoch 2, no word, version 1
+            > n2: report a1 1 terminated released
+              done
+                Agents/a1: wanted Running, Released by n2 at epoch 1, terminated, version 1
+            > n1 decided 1: place a1 on n2 expecting 1; place a1 on n1 expecting 1
+              NODE_LEAVING: the node is about to stop
+              placed, epoch 3
+                Agents/a1: wanted Running, Held by n1 at epoch 3, no word, version 1
+            > n1 decided 1: up n2; place a3 on n2 expecting 0
+              done
+              NODE_LEAVING: the node is about to stop
+            > n2: introduce n2 memory 1000
+              done
+                Nodes/n2: n2 Member Up offers 1000 MiB
+            > n2: leave n2
+              done
+                Nodes/n2: n2 Member Leaving offers 1000 MiB
+            > n1 decided 1: down n2
+              done
+                Nodes/n2: n2 Member Down offers 1000 MiB
+            > n2: leave n2; introduce n2 memory 1000
+              done
+              done
+            > n1 decided 1: up n2
+              done
+                Nodes/n2: n2 Member Up offers 1000 MiB
+        "#]],
+    );
+}
+
+#[test]
 fn only_the_holder_of_an_epoch_reports_under_it() {
     check_placed(
         "n1: create a1

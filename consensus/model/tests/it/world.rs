@@ -2,7 +2,8 @@
 //!
 //! A line is one entry: `n1: COMMAND; COMMAND` is a batch that n1 signs, `n1 decided 3: …` a leader's, `n1 forged: …` one
 //! whose signature is of other bytes. A command may begin with its request (`c1:2`, client and sequence; the client
-//! `c1+700` was born 700 s into the script) and end with `unpermitted` or `set=N`. `blank` is a new leader's first entry;
+//! `c1+700` was born 700 s into the script) and end with `unpermitted` or `set=N`; what a user asks for with `by=NAME`, and with
+//! `shown=k1` where an API token was shown. `blank` is a new leader's first entry;
 //! Where an epoch is wanted, 0 is none and `now` the one the agent has. `term N`, `time SECONDS` and `policy N` set the stage. After each entry the rows on disk must make up the state, and
 //! every invariant must hold.
 
@@ -22,8 +23,8 @@ use symbi_model::policy::PermitRef;
 use symbi_model::secret::Secret;
 use symbi_model::state::{Row, Table};
 use symbi_model::{
-    Applied, Batch, ClusterId, Command, DecisionId, GroupId, Hash, Item, NodeId, Outcome, PolicyNumber, RequestId,
-    State, apply, codec, gate, invariants,
+    ApiTokenId, Applied, Batch, ClusterId, Command, DecisionId, GroupId, Hash, Item, NodeId, Outcome, PolicyNumber,
+    RequestId, State, apply, codec, gate, invariants,
 };
 use uuid::Uuid;
 
@@ -58,6 +59,8 @@ pub struct Proposed {
     pub request: Option<RequestId>,
     /// The policy set of its permit.
     pub set: Option<u64>,
+    /// The API token that was shown.
+    pub shown: Option<Hash>,
     /// The command.
     pub command: Command,
 }
@@ -105,7 +108,7 @@ impl World {
 
     /// Applies a user's command, and gives what became of it.
     pub fn permitted(&mut self, command: Command) -> Vec<Outcome> {
-        self.propose(1, None, vec![Proposed { request: None, set: Some(1), command }]).outcomes
+        self.propose(1, None, vec![Proposed { request: None, set: Some(1), shown: None, command }]).outcomes
     }
 
     /// A signed batch.
@@ -137,7 +140,8 @@ impl World {
 impl Proposed {
     fn into_item(self, salt: u8) -> Item {
         let decision = DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xde) };
-        let permit = self.set.map(|set| PermitRef { decision, policy_set: PolicyNumber(set) });
+        let credential = self.shown.as_ref().map(ApiTokenId::of);
+        let permit = self.set.map(|set| PermitRef { decision, policy_set: PolicyNumber(set), credential });
         Item::new(self.request, permit, [salt; 16], &self.command)
     }
 }

@@ -10,10 +10,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use symbi_model::agent::{Account, AgentName, AgentState, Exit, Recorded, Resources, Spec};
 use symbi_model::codec::encode_batch;
-use symbi_model::command::{Aimed, CreateToken, Enrol, Report, UpdateAgent};
+use symbi_model::command::{Aimed, CreateApiToken, CreateToken, Enrol, Report, UpdateAgent};
 use symbi_model::ledger::Anchor;
 use symbi_model::node::Profile;
 use symbi_model::policy::PermitRef;
+use symbi_model::token::Scope;
+use symbi_model::user::ADMIN;
 use symbi_model::{
     AgentId, Batch, Command, DecisionId, Epoch, GroupId, Hash, Incarnation, Item, Outcome, PolicyNumber, State, TokenId,
 };
@@ -97,6 +99,7 @@ fn place(expected: Option<u64>) -> Command {
 fn steps() -> Vec<Step> {
     let mut steps = nodes_come();
     steps.extend(an_agent_lives());
+    steps.extend(people_come_and_go());
     steps.extend(the_rest());
     steps
 }
@@ -145,6 +148,30 @@ fn an_agent_lives() -> Vec<Step> {
     ]
 }
 
+/// The API token of this number, of a user.
+fn api_token(number: u8, user: &str, scope: Scope, expires_ms: Option<u64>) -> Command {
+    let (hash, user) = (Hash([number; 32]), user.to_owned());
+    Command::CreateApiToken(CreateApiToken { hash, user, scope, expires_ms, actor: actor() })
+}
+
+fn people_come_and_go() -> Vec<Step> {
+    vec![
+        step(|_| Command::CreateUser { name: "bob".to_owned(), actor: actor() }),
+        step(|_| Command::CreateUser { name: "eve".to_owned(), actor: actor() }),
+        step(|_| {
+            let actions = ["agent::create", "agent::stop"].map(str::to_owned).into();
+            api_token(41, "bob", Scope::Actions(actions), Some(9_000))
+        }),
+        step(|_| api_token(42, "bob", Scope::All, None)),
+        step(|_| api_token(43, "eve", Scope::All, None)),
+        step(|_| {
+            let (token, keeper) = (Hash([42; 32]), ADMIN.to_owned());
+            Command::RevokeApiToken { token, keeper, actor: actor() }
+        }),
+        step(|_| Command::RemoveUser { name: "eve".to_owned(), keeper: ADMIN.to_owned(), actor: actor() }),
+    ]
+}
+
 fn the_rest() -> Vec<Step> {
     vec![
         step(|_| {
@@ -157,7 +184,7 @@ fn the_rest() -> Vec<Step> {
         step(|_| Command::Finalize { gate: 1, actor: actor() }),
         step(|_| {
             let (text, entities) = ("permit(principal, action, resource);".to_owned(), "[]".to_owned());
-            Command::ApplyPolicies { text, entities, actor: actor() }
+            Command::ApplyPolicies { text, entities, keeper: ADMIN.to_owned(), actor: actor() }
         }),
     ]
 }
@@ -165,7 +192,8 @@ fn the_rest() -> Vec<Step> {
 /// A signed batch of one command, of a time of its own.
 fn batch(number: u64, decided: Option<u64>, command: &Command) -> Vec<u8> {
     let decision = DecisionId { node: [0xd0; 4], id: uuid::Uuid::from_u128(0xde) };
-    let permit = command.needs_permit().then_some(PermitRef { decision, policy_set: PolicyNumber(1) });
+    let permit =
+        command.needs_permit().then_some(PermitRef { decision, policy_set: PolicyNumber(1), credential: None });
     let items = vec![Item::new(None, permit, [3; 16], command)];
     encode_batch(&Batch::sign(cluster_id(), GroupId(0), &key(0), 2_000 + number, decided, items))
 }

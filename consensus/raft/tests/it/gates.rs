@@ -14,7 +14,7 @@ use symbi_store::{Engine, WriteBatch};
 async fn finalize(cluster: &Cluster, leader: usize) {
     gate::speak_next();
     let decision = "01010101-00000000-0000-7000-8000-000000000007".parse().expect("a decision's id");
-    let permit = Some(PermitRef { decision, policy_set: PolicyNumber(1) });
+    let permit = Some(PermitRef { decision, policy_set: PolicyNumber(1), credential: None });
     let introduce = Command::Introduce { node: node(0), profile: Profile { speaks: gate::NEXT, ..profile(1) } };
     let finalize = Command::Finalize { gate: gate::NEXT, actor: "user:admin".to_owned() };
     let items = vec![Item::new(None, None, [0; 16], &introduce), Item::new(None, permit, [0; 16], &finalize)];

@@ -40,9 +40,10 @@ impl Window {
             Lane::Heartbeat | Lane::Vote => Self { requests: 64, bytes: 2 << 20 },
             // Few and large: what is in flight is in memory at both ends.
             Lane::Snapshot => Self { requests: 8, bytes: 8 * MAX_BODY },
-            // An answer may take as long as an agent takes.
             Lane::Control => Self { requests: 1024, bytes: 16 << 20 },
             Lane::Message | Lane::Session => Self { requests: 256, bytes: 16 << 20 },
+            // An answer may take as long as an agent takes: nothing that others need is behind one.
+            Lane::Ask => Self { requests: 1024, bytes: 16 << 20 },
         }
     }
 }

@@ -40,6 +40,45 @@ async fn a_snapshot_that_nobody_takes_in_delays_no_heartbeat_append_or_vote() {
 }
 
 #[tokio::test]
+async fn asks_that_no_agent_answers_delay_nothing_that_a_node_needs() {
+    let (a, mut b) = (Node::start(1).await, Node::start(2).await);
+    introduce(&[&a, &b]).await;
+    let large = || Bytes::from(vec![0; 1 << 20]);
+    let ask = |_| a.handle.call(b.id, (Lane::Ask, CONTROL), large(), LONG);
+    // As many as wait at once where they are asked; and once these have left, more than the window takes.
+    let mut asks: Vec<_> = (0..12).map(ask).collect();
+    let mut held = Vec::new();
+    while held.len() < asks.len() {
+        held.push(within(b.inbox.ask.recv()).await.unwrap());
+    }
+    asks.extend((0..8).map(ask));
+    while held.len() < WINDOW >> 20 {
+        held.push(within(b.inbox.ask.recv()).await.unwrap());
+    }
+    let queues = [
+        (Lane::Control, &mut b.inbox.control),
+        (Lane::Message, &mut b.inbox.message),
+        (Lane::Session, &mut b.inbox.session),
+    ];
+    for (lane, queue) in queues {
+        let call = a.handle.call(b.id, (lane, CONTROL), Bytes::from_static(b"?"), LONG);
+        within(queue.recv()).await.unwrap().reply.send(Bytes::from_static(b"!")).unwrap();
+        assert_eq!(call.await.unwrap(), "!");
+    }
+    assert!(b.inbox.ask.try_recv().is_err(), "what the window does not take waits where it is asked");
+    let left = asks.len() - held.len();
+    for request in held {
+        request.reply.send(Bytes::new()).unwrap();
+    }
+    for _ in 0..left {
+        within(b.inbox.ask.recv()).await.unwrap().reply.send(Bytes::new()).unwrap();
+    }
+    for call in asks {
+        within(call).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn eight_chunks_of_a_snapshot_are_in_flight_and_no_more() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;

@@ -30,6 +30,8 @@ impl Key {
     pub const BUDGET: Self = Self(5);
     /// The conversation that it belongs to.
     pub const SESSION: Self = Self(6);
+    /// Whose words it has, where a user had the agent say them: [`symbi_model::ledger::OnBehalf`], encoded.
+    pub const ON_BEHALF: Self = Self(7);
 }
 
 /// The map.

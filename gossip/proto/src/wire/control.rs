@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use symbi_model::agent::AgentName;
 use symbi_model::codec::blob;
+use symbi_model::policy::PermitRef;
 use symbi_model::{DecisionId, GroupId, MessageId, NodeId, Outcome};
 
 /// What a reply takes beside the lines of a log.
@@ -51,7 +52,8 @@ pub enum ControlRequest {
         /// How many lines at most.
         lines: u32,
     },
-    /// Send this message as your agent, on behalf of a user with the right to.
+    /// Send this message as your agent, on behalf of a user of mine. The agent's node judges whether the user may. It comes on a
+    /// lane of its own: an answer may take as long as an agent takes.
     AskFrom {
         /// The agent that speaks.
         from: AgentName,
@@ -66,6 +68,8 @@ pub enum ControlRequest {
         timeout_ms: u64,
         /// On whose behalf.
         user: String,
+        /// The decision by which the user may, as the asking node has judged.
+        permit: PermitRef,
     },
     /// Is this node a member, at or after this index?
     Vouched {

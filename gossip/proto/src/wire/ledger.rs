@@ -1,7 +1,7 @@
 //! What a node tells of its ledger: its lines, for a bundle, and what it has seen of a message.
 
 use serde::{Deserialize, Serialize};
-use symbi_model::ledger::{Fate, Kind, Line};
+use symbi_model::ledger::{Fate, Kind, Line, OnBehalf};
 use symbi_model::{DecisionId, Epoch, Hash, MessageId, NodeId};
 
 /// Lines of a ledger, one after the other.
@@ -51,6 +51,8 @@ pub struct Sighting {
     pub receiver_epoch: Epoch,
     /// For whom a gateway speaks; empty for an agent.
     pub user: String,
+    /// Whose words an agent's message has, where a user had it say them.
+    pub on_behalf: Option<Box<OnBehalf>>,
     /// The session; none within one node.
     pub session: Option<[u8; 16]>,
     /// The batch, and its sequence in its direction of the session, where a signature covers it.

@@ -5,9 +5,10 @@ use crate::fixture::{
 };
 use expect_test::expect_file;
 use std::fmt::{Debug, Write};
-use symbi_model::ledger::{Entry as LedgerEntry, Fate, Kind as LedgerKind, Line};
+use symbi_model::ledger::{Entry as LedgerEntry, Fate, Kind as LedgerKind, Line, OnBehalf};
 use symbi_model::node::Membership;
 use symbi_model::outcome::Limit;
+use symbi_model::policy::PermitRef;
 use symbi_model::{Checkpoint, Epoch, GroupId, Hash, Outcome, PolicyNumber, Refusal};
 use symbi_proto::Error;
 use symbi_proto::join::{Joiner, Member, welcome};
@@ -72,6 +73,7 @@ fn control_requests() -> Vec<ControlRequest> {
             payload: b"{}".to_vec(),
             timeout_ms: 30_000,
             user: "admin".to_owned(),
+            permit: PermitRef { decision: decision(), policy_set: PolicyNumber(3), credential: None },
         },
         ControlRequest::Vouched { peer: node(1), index: 70_000 },
         ControlRequest::WhyAgent { agent: agent("a") },
@@ -143,6 +145,12 @@ fn ledger_replies() -> [ControlReply; 2] {
         receiver: "b".to_owned(),
         receiver_epoch: Epoch(2),
         user: String::new(),
+        on_behalf: Some(Box::new(OnBehalf {
+            user: "admin".to_owned(),
+            member: node(2),
+            permit: decision(),
+            judged: decision(),
+        })),
         session: Some([5; 16]),
         batch: Some(3),
         sequence: Some(64),

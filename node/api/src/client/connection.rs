@@ -1,6 +1,6 @@
 //! A connection that is kept for many requests, one after the other.
 
-use super::{Client, Error, Target, refusal};
+use super::{Client, Error, Target};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -68,7 +68,7 @@ impl Connection {
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await.map_err(broken)?.to_bytes();
         if status >= 400 {
-            return Err(refusal(status, &bytes));
+            return Err(self.client.refusal(status, &bytes));
         }
         serde_json::from_slice(&bytes).map_err(|error| Error::Garbled(error.to_string()))
     }

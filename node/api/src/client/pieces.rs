@@ -1,7 +1,7 @@
 //! An answer that is taken piece by piece as it comes, however long it is.
 
 use super::connection::{Connection, broken};
-use super::{Client, Error, refusal};
+use super::{Client, Error};
 use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::body::{Body as _, Bytes, Incoming};
@@ -34,7 +34,7 @@ impl Client {
             let response = connection.sender.send_request(request).await.map_err(broken)?;
             let (status, body) = (response.status().as_u16(), response.into_body());
             if status >= 400 {
-                return Err(refusal(status, &body.collect().await.map_err(cut_off)?.to_bytes()));
+                return Err(self.refusal(status, &body.collect().await.map_err(cut_off)?.to_bytes()));
             }
             Ok(Pieces { total: body.size_hint().exact(), body, patience: self.timeout, _connection: connection })
         };

@@ -52,6 +52,23 @@ pub struct Detail {
     pub version: u64,
     /// What its tier does and does not enforce.
     pub limits: String,
+    /// Whether values of its environment and of its notes are left out, since who asks may not see what is in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
+}
+
+/// What is shown for a value that is left out.
+const LEFT_OUT: &str = "(not shown)";
+
+impl Detail {
+    /// The same for somebody who may not see what is in the agent: names without values.
+    #[must_use]
+    pub fn without_content(mut self) -> Self {
+        let values = self.spec.program.env.values_mut().chain(self.annotations.values_mut());
+        values.for_each(|value| LEFT_OUT.clone_into(value));
+        self.redacted = true;
+        self
+    }
 }
 
 /// How a process ended: neither, when it did not start.
@@ -163,5 +180,6 @@ pub fn detail(state: &State, agent: &Agent) -> Detail {
         annotations: agent.annotations.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         version: agent.version,
         limits: "tier process: memory_mb limits the process's data; cpu_millis is a reservation only".to_owned(),
+        redacted: false,
     }
 }

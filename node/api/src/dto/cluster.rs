@@ -94,7 +94,7 @@ pub struct Line {
     pub id: String,
     /// voter or learner.
     pub role: String,
-    /// joining, ready, suspect or down.
+    /// joining, ready, leaving (it is about to stop), suspect or down.
     pub state: String,
     /// Where other nodes reach it.
     pub addr: String,
@@ -270,6 +270,7 @@ fn condition(own: &NodeId, view: &View, id: &NodeId, node: &Node) -> &'static st
         (Membership::Removed, _) => "removed",
         (_, Liveness::Down) => "down",
         (Membership::Joining, _) => "joining",
+        (Membership::Member, Liveness::Leaving) => "leaving",
         (Membership::Member, Liveness::Up) if is_silent(own, view, id) => "suspect",
         (Membership::Member, Liveness::Up) => "ready",
     }

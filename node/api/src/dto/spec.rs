@@ -8,6 +8,8 @@ use symbi_model::node::{LABEL_BYTES, LABELS, valid_labels};
 
 /// The most messages an agent may be given at once.
 const MAX_IN_FLIGHT: u16 = 1024;
+/// The shortest and the longest time that an agent may be given to answer, ms: a second and a day.
+const ANSWER_WITHIN_MS: std::ops::RangeInclusive<u64> = 1_000..=86_400_000;
 
 /// What a user asks for. Unknown keys are errors.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub struct Spec {
     pub owner: String,
     /// What is run.
     pub program: Program,
+    /// How it is given messages.
+    #[serde(default)]
+    pub messages: Messages,
     /// What is reserved.
     #[serde(default)]
     pub resources: Reservation,
@@ -49,6 +54,21 @@ pub struct Program {
 
 fn one() -> u16 {
     1
+}
+
+/// How it is given messages.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Messages {
+    /// For how long it may answer nothing, while messages wait for its answers, before it counts as unresponsive: with three of them it
+    /// is ended, and "restart" says what comes next. How long those who ask wait does not matter. Default: 60,000.
+    pub answer_within_ms: u64,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self { answer_within_ms: agent::ANSWER_WITHIN_MS }
+    }
 }
 
 /// What is reserved on the node.
@@ -120,6 +140,10 @@ impl Spec {
         if !(1..=MAX_IN_FLIGHT).contains(&self.program.max_in_flight) {
             return Err(bad(format!("program.max_in_flight: 1 to {MAX_IN_FLIGHT}")));
         }
+        if !ANSWER_WITHIN_MS.contains(&self.messages.answer_within_ms) {
+            let (from, to) = (ANSWER_WITHIN_MS.start(), ANSWER_WITHIN_MS.end());
+            return Err(bad(format!("messages.answer_within_ms: {from} to {to}")));
+        }
         let tier = match self.placement.tier.as_str() {
             "process" => Tier::Process,
             other => return Err(bad(format!("placement.tier: {other:?} is not offered here; it takes \"process\""))),
@@ -147,6 +171,7 @@ impl Spec {
             command: self.program.command,
             env: self.program.env,
             max_in_flight: self.program.max_in_flight,
+            answer_within_ms: self.messages.answer_within_ms,
             resources,
             tier,
             restart,
@@ -183,6 +208,7 @@ impl Spec {
                 env: spec.env.clone(),
                 max_in_flight: spec.max_in_flight,
             },
+            messages: Messages { answer_within_ms: spec.answer_within_ms },
             resources: Reservation { memory_mb: spec.resources.memory_mb, cpu_millis: spec.resources.cpu_millis },
             placement: Placement {
                 tier: spec.tier.to_string(),
@@ -231,7 +257,7 @@ mod tests {
     fn defaults_are_the_documented_ones() {
         let model = spec("").unwrap().into_model().unwrap();
         assert_eq!((model.resources.memory_mb, model.resources.cpu_millis, model.max_in_flight), (128, 100, 1));
-        assert_eq!(model.restart, agent::Restart::OnFailure);
+        assert_eq!((model.restart, model.answer_within_ms), (agent::Restart::OnFailure, 60_000));
         assert_eq!((model.strategy, model.priority), (Strategy::Spread, 0));
         assert!(model.require.is_empty() && model.labels.is_empty());
     }
@@ -245,9 +271,10 @@ mod tests {
     #[test]
     fn a_round_trip_keeps_everything() {
         let placement = r#""placement":{"require":["zone=a"],"strategy":"best-fit","priority":7}"#;
+        let placement = format!(r#"{placement},"messages":{{"answer_within_ms":5000}}"#);
         let extra = format!(r#","restart":{{"policy":"always"}},"labels":["team=x"],{placement}"#);
         let model = spec(&extra).unwrap().into_model().unwrap();
-        assert_eq!((model.strategy, model.priority), (Strategy::BestFit, 7));
+        assert_eq!((model.strategy, model.priority, model.answer_within_ms), (Strategy::BestFit, 7, 5_000));
         assert!(model.require.contains("zone=a") && model.labels.contains("team=x"));
         assert_eq!(Spec::from_model(&model).into_model().unwrap(), model);
     }
@@ -260,6 +287,7 @@ mod tests {
             (r#","placement":{"strategy":"worst-fit"}"#, "placement.strategy"),
             (r#","placement":{"require":["zone a"]}"#, "placement.require"),
             (r#","labels":[""]"#, "labels"),
+            (r#","messages":{"answer_within_ms":999}"#, "messages.answer_within_ms"),
         ] {
             assert!(spec(extra).unwrap().into_model().unwrap_err().to_string().starts_with(key));
         }

@@ -33,6 +33,14 @@ pub struct Message {
     pub receiver_node: String,
     /// For whom a gateway speaks; empty for an agent.
     pub user: String,
+    /// The user whose words an agent's message has, if a user had it say them.
+    pub on_behalf_of: String,
+    /// The name of the member on whose word that rests.
+    pub on_word_of: String,
+    /// That member's decision that the user may.
+    pub on_permit: String,
+    /// The decision of the agent's node on the same message from that user.
+    pub judged_for_user: String,
     /// The session; empty within one node.
     pub session: String,
     /// Which batch of its direction of the session it is in.
@@ -108,6 +116,12 @@ fn take(message: &mut Message, state: &State, seen: &Sighting) {
     text(&mut message.sender, seen.sender.clone());
     text(&mut message.receiver, seen.receiver.clone());
     text(&mut message.user, seen.user.clone());
+    if let Some(behalf) = &seen.on_behalf {
+        text(&mut message.on_behalf_of, format!("user:{}", behalf.user));
+        text(&mut message.on_word_of, name(state, &behalf.member));
+        text(&mut message.on_permit, behalf.permit.to_string());
+        text(&mut message.judged_for_user, behalf.judged.to_string());
+    }
     text(&mut message.session, seen.session.map(hex::encode).unwrap_or_default());
     text(&mut message.sent_by, seen.sent_by.map(|id| id.to_string()).unwrap_or_default());
     text(&mut message.received_by, seen.received_by.map(|id| id.to_string()).unwrap_or_default());

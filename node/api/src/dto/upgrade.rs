@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use symbi_model::State;
 use symbi_model::node::Membership;
+use symbi_policy::new_actions::Unnamed;
 
 /// The answer to `GET /api/v1/upgrade`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -13,8 +14,22 @@ pub struct Upgrade {
     pub spoken: u32,
     /// Whether finalizing would open a gate.
     pub can_finalize: bool,
+    /// The actions of the gate that could be opened which the current policies do not name. While there are any, it is not.
+    pub unnamed: Vec<String>,
+    /// Policies that would name them, to begin with.
+    pub lines: Vec<String>,
     /// The members, those that speak least first.
     pub nodes: Vec<Speaker>,
+}
+
+impl Upgrade {
+    /// The same, with what the current policies do not name.
+    #[must_use]
+    pub fn with(mut self, unnamed: Vec<Unnamed>) -> Self {
+        self.can_finalize &= unnamed.is_empty();
+        (self.unnamed, self.lines) = unnamed.into_iter().map(|unnamed| (unnamed.action, unnamed.line)).unzip();
+        self
+    }
 }
 
 /// What a member speaks.
@@ -49,5 +64,5 @@ pub fn upgrade(state: &State) -> Upgrade {
     let mut nodes: Vec<Speaker> = members.into_iter().map(speaker).collect();
     nodes.sort_by(|left, right| (left.speaks, &left.node).cmp(&(right.speaks, &right.node)));
     let spoken = nodes.first().map_or(gate, |node| node.speaks);
-    Upgrade { gate, spoken, can_finalize: spoken > gate, nodes }
+    Upgrade { gate, spoken, can_finalize: spoken > gate, unnamed: Vec::new(), lines: Vec::new(), nodes }
 }

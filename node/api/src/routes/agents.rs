@@ -16,7 +16,7 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 use symbi_model::agent::{ANNOTATION_BYTES, Agent, AgentName, Recorded};
 use symbi_model::{AgentId, Command, Outcome, State};
-use symbi_policy::{Act, Administer, CreateAgent, DeleteAgent, StopAgent};
+use symbi_policy::{Act, CreateAgent, DeleteAgent, StopAgent, UpdateAgent};
 
 /// The most log lines that are answered.
 const LOG_LINES: u32 = 1_000;
@@ -36,10 +36,11 @@ pub struct Listing {
 /// `GET /api/v1/agents?prefix=NAME`.
 pub async fn list(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Query(Listing { prefix, at, consistency }): Query<Listing>,
 ) -> Result<axum::Json<Vec<Line>>, Error> {
     let state = read::state(&app.ports, &Freshness::new(at, consistency)).await?;
+    caller.may_read(&app.ports.gate, &state)?;
     let wanted = |agent: &&Agent| {
         let Some(prefix) = prefix.as_deref() else { return true };
         prefix::fits(prefix, Some(agent.spec.name.as_str()), &agent.id.to_string())
@@ -47,15 +48,23 @@ pub async fn list(
     Ok(axum::Json(state.agents.values().filter(wanted).map(|agent| agent::line(&state, agent)).collect()))
 }
 
-/// `GET /api/v1/agents/{name}`: by its whole name or id.
+/// `GET /api/v1/agents/{name}`: by its whole name or id. Who may not see what is in it is shown it without that.
 pub async fn show(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Path(name): Path<String>,
     Query(freshness): Query<Freshness>,
 ) -> Result<axum::Json<Detail>, Error> {
-    let state = read::state(&app.ports, &freshness).await?;
-    Ok(axum::Json(agent::detail(&state, find(&state, &name)?)))
+    let (state, gate) = (read::state(&app.ports, &freshness).await?, &app.ports.gate);
+    let found = find(&state, &name);
+    if let Ok(agent) = found
+        && caller.sees_agent(gate, &state, &agent.spec.name)
+    {
+        return Ok(axum::Json(agent::detail(&state, agent)));
+    }
+    // Only who may see that there is none is told so.
+    caller.may_read(gate, &state)?;
+    Ok(axum::Json(agent::detail(&state, found?).without_content()))
 }
 
 /// `POST /api/v1/agents` with a [`Spec`].
@@ -89,10 +98,10 @@ pub async fn stop(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
-    let target = target(&app, &name).await?;
+    let target = target(&app, &caller, &name, "agent::stop").await?;
     let act = StopAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
     let command = Command::StopAgent { name: target.0, actor: caller.actor() };
-    written(&app, &headers, &act, command).await
+    written(&app, &caller, &headers, &act, command).await
 }
 
 /// `DELETE /api/v1/agents/{name}`.
@@ -102,13 +111,13 @@ pub async fn remove(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
-    let target = target(&app, &name).await?;
+    let target = target(&app, &caller, &name, "agent::delete").await?;
     let act = DeleteAgent { principal: caller.principal(), name: target.0.clone(), owner: target.1 };
     let command = Command::RemoveAgent { name: target.0, actor: caller.actor() };
-    written(&app, &headers, &act, command).await
+    written(&app, &caller, &headers, &act, command).await
 }
 
-/// `PUT /api/v1/agents/{name}/annotations/{key}` with `{"value": …}`.
+/// `PUT /api/v1/agents/{name}/annotations/{key}` with `{"value": …}`: a note changes the agent's record, and is judged as that.
 pub async fn annotate(
     Shared(app): Shared<App>,
     caller: Caller,
@@ -119,10 +128,10 @@ pub async fn annotate(
     if annotation.value.len() > ANNOTATION_BYTES {
         return Err(Error::BadRequest(format!("value: at most {ANNOTATION_BYTES} bytes")));
     }
-    let name = named(&app, &name).await?;
-    let act = Administer { principal: caller.principal(), what: "agent annotate" };
+    let (name, owner) = target(&app, &caller, &name, "agent::update").await?;
+    let act = UpdateAgent { principal: caller.principal(), name: name.clone(), owner };
     let command = Command::Annotate { name, key, value: annotation.value, actor: caller.actor() };
-    written(&app, &headers, &act, command).await
+    written(&app, &caller, &headers, &act, command).await
 }
 
 /// How many lines of an agent's log are wanted.
@@ -141,7 +150,12 @@ pub async fn logs(
     Query(query): Query<LogQuery>,
 ) -> Result<axum::Json<Logs>, Error> {
     let state = leaderless::state(&app.ports, &Freshness::default(), caller.listener).await?;
-    let name = find(&state, &name)?.spec.name.clone();
+    let (found, gate) = (find(&state, &name), &app.ports.gate);
+    if !found.as_ref().is_ok_and(|agent| caller.sees_agent(gate, &state, &agent.spec.name)) {
+        caller.may_read(gate, &state)?;
+    }
+    let name = found?.spec.name.clone();
+    caller.may_read_agent(gate, &state, &name)?;
     let lines = query.lines.unwrap_or(100).min(LOG_LINES);
     let found = app.call(|reply| Call::Logs(name, lines, reply)).await?.map_err(Error::Unavailable)?;
     Ok(axum::Json(Logs { lines: found.unwrap_or_default() }))
@@ -159,7 +173,7 @@ pub fn find<'state>(state: &'state State, wanted: &str) -> Result<&'state Agent,
         .ok_or_else(|| Error::NotFound(format!("there is no agent {wanted:?}")))
 }
 
-/// The name of the agent that `wanted` means, for writes and messages. A name that this node knows is taken at once; another is
+/// The name of the agent that `wanted` means, for messages. A name that this node knows is taken at once; another is
 /// looked up in a fresh state, since a new agent may be called so.
 pub(super) async fn named(app: &App, wanted: &str) -> Result<AgentName, Error> {
     if let Ok(name) = wanted.parse::<AgentName>()
@@ -171,19 +185,26 @@ pub(super) async fn named(app: &App, wanted: &str) -> Result<AgentName, Error> {
     find(&state, wanted).map(|agent| agent.spec.name.clone())
 }
 
-/// An agent's name and owner, in a fresh state.
-async fn target(app: &App, name: &str) -> Result<(AgentName, String), Error> {
-    let state = read::state(&app.ports, &Freshness::default()).await?;
-    let agent = find(&state, name)?;
+/// An agent's name and owner, in a fresh state, for a caller who shows no token that is not good for `action`.
+async fn target(app: &App, caller: &Caller, wanted: &str, action: &'static str) -> Result<(AgentName, String), Error> {
+    let (state, gate) = (read::state(&app.ports, &Freshness::default()).await?, &app.ports.gate);
+    gate.in_scope(&state, &caller.principal(), action)?;
+    let agent = find(&state, wanted).map_err(|none| caller.told(gate, &state, none))?;
     Ok((agent.spec.name.clone(), agent.spec.owner.clone()))
 }
 
 async fn written<R: Act + Clone>(
     app: &App,
+    caller: &Caller,
     headers: &HeaderMap,
     act: &R,
     command: Command,
 ) -> Result<axum::Json<Written>, Error> {
-    let committed = write::propose(&app.ports, &app.pool, headers, act, command).await?;
+    let told = |refusal: Error| match refusal {
+        // As if there were no such agent.
+        Error::Denied { .. } => caller.told(&app.ports.gate, &app.ports.state.borrow().clone(), refusal),
+        other => other,
+    };
+    let committed = write::propose(&app.ports, &app.pool, headers, act, command).await.map_err(told)?;
     Ok(axum::Json(Written { index: committed.index }))
 }

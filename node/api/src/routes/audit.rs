@@ -41,9 +41,14 @@ pub struct Tail {
 }
 
 /// `GET /api/v1/audit?last=N` or `?from=INDEX`.
-pub async fn tail(Shared(app): Shared<App>, _: Caller, Query(tail): Query<Tail>) -> Result<Json<Vec<Line>>, Error> {
+pub async fn tail(
+    Shared(app): Shared<App>,
+    caller: Caller,
+    Query(tail): Query<Tail>,
+) -> Result<Json<Vec<Line>>, Error> {
     let wanted = tail.last.unwrap_or(20).min(TAIL);
     let state = app.ports.state.borrow().clone();
+    caller.may_read_audit(&app.ports.gate, &state)?;
     let applied = state.counters.applied_index;
     // An index has at least one record: so many indices back there are enough.
     let from = tail.from.unwrap_or_else(|| applied.saturating_sub(wanted as u64));
@@ -115,8 +120,9 @@ fn alone(app: &App) -> Result<OwnedSemaphorePermit, Error> {
 }
 
 /// `GET /api/v1/audit/verify`: the answering node checks its own chain with the program that checks bundles.
-pub async fn verify(Shared(app): Shared<App>, _: Caller) -> Result<Json<Verified>, Error> {
+pub async fn verify(Shared(app): Shared<App>, caller: Caller) -> Result<Json<Verified>, Error> {
     let state = app.ports.state.borrow().clone();
+    caller.may_read_audit(&app.ports.gate, &state)?;
     let _alone = alone(&app)?;
     let anchor = state.cluster.as_ref().map(|cluster| cluster.anchor.to_string()).unwrap_or_default();
     let (pieces, written) = mpsc::channel(PIECES);

@@ -10,7 +10,7 @@ use symbi_policy::Administer;
 /// `POST /api/v1/bench` with a [`Run`]; answers when it is over. A caller that goes away ends it.
 pub async fn run(Shared(app): Shared<App>, caller: Caller, Json(run): Json<Run>) -> Result<axum::Json<Report>, Error> {
     permitted(&app, &caller)?;
-    let order = run.order(caller.user)?;
+    let order = run.order(caller.user().to_owned())?;
     let path = if order.layers.is_some() { "layers" } else { "native" };
     let found = app.call(|reply| Call::Bench(order.clone(), reply)).await??;
     Ok(axum::Json(report(&order, path, &found)))
@@ -23,7 +23,7 @@ pub async fn provision(
     Json(run): Json<Run>,
 ) -> Result<axum::Json<Agents>, Error> {
     permitted(&app, &caller)?;
-    let order = run.order(caller.user)?;
+    let order = run.order(caller.user().to_owned())?;
     let agents = app.call(|reply| Call::BenchProvision(order, reply)).await??;
     Ok(axum::Json(Agents::from(agents)))
 }
@@ -31,7 +31,7 @@ pub async fn provision(
 /// `DELETE /api/v1/bench/agents`: removes the agents of this node's runs, and answers once they are gone.
 pub async fn teardown(Shared(app): Shared<App>, caller: Caller) -> Result<axum::Json<Agents>, Error> {
     permitted(&app, &caller)?;
-    app.call(|reply| Call::BenchTeardown(caller.user, reply)).await??;
+    app.call(|reply| Call::BenchTeardown(caller.user().to_owned(), reply)).await??;
     Ok(axum::Json(Agents::default()))
 }
 

@@ -34,10 +34,11 @@ pub async fn identity(Shared(app): Shared<App>) -> Json<Value> {
 }
 
 /// `GET /api/v1/cluster`: what the answering node has, and how old that is.
-pub async fn status(Shared(app): Shared<App>, _: Caller) -> Json<Status> {
+pub async fn status(Shared(app): Shared<App>, caller: Caller) -> Result<Json<Status>, Error> {
     let (state, view) = (app.ports.state.borrow().clone(), app.ports.view.borrow().clone());
     let witness = app.ports.witness.borrow().clone();
-    Json(cluster::status(&app.ports.node, &state, &view, &witness))
+    caller.may_read(&app.ports.gate, &state)?;
+    Ok(Json(cluster::status(&app.ports.node, &state, &view, &witness)))
 }
 
 /// `GET /api/v1/nodes`.
@@ -47,6 +48,7 @@ pub async fn nodes(
     Query(freshness): Query<Freshness>,
 ) -> Result<Json<Vec<Line>>, Error> {
     let state = leaderless::state(&app.ports, &freshness, caller.listener).await?;
+    caller.may_read(&app.ports.gate, &state)?;
     let view = app.ports.view.borrow().clone();
     Ok(Json(cluster::nodes(&app.ports.node, &state, &view)))
 }
@@ -60,12 +62,14 @@ pub async fn remove(
     headers: HeaderMap,
 ) -> Result<Json<Written>, Error> {
     let known = app.ports.state.borrow().clone();
+    app.ports.gate.in_scope(&known, &caller.principal(), "node::remove")?;
     // Before anything is asked of a leader: without a majority there is none to answer.
-    if let Ok(node) = find(&known, &name) {
+    if find(&known, &name).is_ok() {
+        let node = removable(&app, &caller, &known, &name)?;
         keeps_quorum(&app, &known, &node)?;
     }
     let state = read::state(&app.ports, &Freshness::default()).await?;
-    let node = find(&state, &name)?;
+    let node = removable(&app, &caller, &state, &name)?;
     keeps_quorum(&app, &state, &node)?;
     let act = RemoveNode { principal: caller.principal(), node };
     let command = Command::RemoveNode { node, actor: caller.actor() };
@@ -73,8 +77,18 @@ pub async fn remove(
     Ok(Json(Written { index: committed.index }))
 }
 
+/// The node that `wanted` means, if the caller may remove it.
+fn removable(app: &App, caller: &Caller, state: &State, wanted: &str) -> Result<NodeId, Error> {
+    let gate = &app.ports.gate;
+    let found = find(state, wanted).and_then(|node| {
+        gate.forestall(state, &RemoveNode { principal: caller.principal(), node })?;
+        Ok(node)
+    });
+    found.map_err(|refusal| caller.told(gate, state, refusal))
+}
+
 fn keeps_quorum(app: &App, state: &State, node: &NodeId) -> Result<(), Error> {
-    if state.nodes.get(node).is_some_and(|record| record.liveness == Liveness::Up) {
+    if state.nodes.get(node).is_some_and(|record| record.liveness != Liveness::Down) {
         // It is refused for that.
         return Ok(());
     }

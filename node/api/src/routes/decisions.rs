@@ -16,19 +16,30 @@ use symbi_model::record::Record;
 const CHUNKS: usize = 64;
 
 /// `GET /api/v1/decisions/{id}`: from the node that judged, else from the audit chain; the id may be a unique beginning of one that
-/// a node knows.
-pub async fn show(Shared(app): Shared<App>, _: Caller, Path(id): Path<String>) -> Result<Json<Verdict>, Error> {
+/// a node knows. Who may not see the cluster is told of what was decided on their own acts.
+pub async fn show(Shared(app): Shared<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Verdict>, Error> {
+    let (state, gate) = (app.ports.state.borrow().clone(), &app.ports.gate);
+    let found = find(&app, id).await;
+    let is_own =
+        |verdict: &Verdict| [format!("User::{:?}", caller.user()), caller.actor()].contains(&verdict.principal);
+    if !caller.sees(gate, &state) && !found.as_ref().is_ok_and(is_own) {
+        caller.may_read(gate, &state)?;
+    }
+    found.map(Json)
+}
+
+async fn find(app: &App, id: String) -> Result<Verdict, Error> {
     let wanted = id.to_ascii_lowercase();
     let id = match wanted.parse() {
         Ok(id) => id,
-        Err(_) => only(&app, &wanted).await?,
+        Err(_) => only(app, &wanted).await?,
     };
     let told = app.call(|reply| Call::Decision(id, reply)).await?;
     if let Ok(Some(account)) = &told {
-        return Ok(Json(policy::verdict(account)));
+        return Ok(policy::verdict(account));
     }
-    if let Some(record) = recorded(&app, id).await? {
-        return Ok(Json(of_record(id, record)));
+    if let Some(record) = recorded(app, id).await? {
+        return Ok(of_record(id, record));
     }
     told.map_err(Error::Unavailable)?;
     Err(Error::NotFound(format!("nothing is known about decision {id}; its node may have discarded it")))

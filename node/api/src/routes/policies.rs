@@ -19,31 +19,34 @@ use symbi_policy::{ApplyPolicies, Candidate};
 /// `GET /api/v1/policies`: the current set.
 pub async fn current(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Query(freshness): Query<Freshness>,
 ) -> Result<Json<Set>, Error> {
     let state = read::state(&app.ports, &freshness).await?;
+    caller.may_read(&app.ports.gate, &state)?;
     set(&state, state.counters.policy_set)
 }
 
 /// `GET /api/v1/policies/{number}`.
 pub async fn show(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Path(number): Path<u64>,
     Query(freshness): Query<Freshness>,
 ) -> Result<Json<Set>, Error> {
     let state = read::state(&app.ports, &freshness).await?;
+    caller.may_read(&app.ports.gate, &state)?;
     set(&state, PolicyNumber(number))
 }
 
 /// `GET /api/v1/policies/sets`: a line for each, the latest first.
 pub async fn list(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Query(freshness): Query<Freshness>,
 ) -> Result<Json<Vec<SetLine>>, Error> {
     let state = read::state(&app.ports, &freshness).await?;
+    caller.may_read(&app.ports.gate, &state)?;
     let line = |set: &PolicySet| SetLine {
         number: set.number.0,
         current: set.number == state.counters.policy_set,
@@ -56,8 +59,9 @@ pub async fn list(
 }
 
 /// `GET /api/v1/policies/schema`.
-pub async fn schema(_: Caller) -> Json<Schema> {
-    Json(Schema { schema: symbi_policy::SCHEMA.to_owned() })
+pub async fn schema(Shared(app): Shared<App>, caller: Caller) -> Result<Json<Schema>, Error> {
+    caller.may_read(&app.ports.gate, &app.ports.state.borrow().clone())?;
+    Ok(Json(Schema { schema: symbi_policy::schema_text() }))
 }
 
 /// Whether a write is only tried.
@@ -89,6 +93,7 @@ pub async fn rollback(
     Query(mode): Query<Mode>,
 ) -> Result<Json<Applied>, Error> {
     let state = read::state(&app.ports, &Freshness::default()).await?;
+    app.ports.gate.forestall(&state, &ApplyPolicies { principal: caller.principal() })?;
     let old = find(&state, PolicyNumber(number))?;
     put(&app, &caller, &headers, &mode, old.text.clone(), old.entities.clone()).await
 }
@@ -106,7 +111,7 @@ async fn put(
     let state = app.ports.state.borrow().clone();
     let _permit = app.ports.gate.judge(&state, act.clone())?;
     let candidate = checked(text, entities).await??;
-    app.ports.gate.keeps_open(&state, &candidate, &act)?;
+    let keeper = app.ports.gate.keeps_open(&state, &candidate, &act)?;
     let (text, entities) = (candidate.text().to_owned(), candidate.entities().to_owned());
     let hash = PolicySet::hash_of(&text, &entities).to_string();
     let mut applied =
@@ -114,7 +119,7 @@ async fn put(
     if mode.dry_run {
         return Ok(Json(applied));
     }
-    let command = Command::ApplyPolicies { text, entities, actor: caller.actor() };
+    let command = Command::ApplyPolicies { text, entities, keeper, actor: caller.actor() };
     let committed = write::propose(&app.ports, &app.pool, headers, &act, command).await?;
     applied.index = Some(committed.index);
     if let Outcome::PoliciesApplied { number } = committed.outcome {
@@ -135,11 +140,12 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 /// `GET /api/v1/policies/{number}/diff/{other}`.
 pub async fn diff(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     Path((from, to)): Path<(u64, u64)>,
     Query(freshness): Query<Freshness>,
 ) -> Result<Json<Diff>, Error> {
     let state = read::state(&app.ports, &freshness).await?;
+    caller.may_read(&app.ports.gate, &state)?;
     let (old, new) = (find(&state, PolicyNumber(from))?.clone(), find(&state, PolicyNumber(to))?.clone());
     let found = aside(move || symbi_policy::diff((&old.text, &old.entities), (&new.text, &new.entities))).await?;
     let found = found.map_err(|error| Error::Internal(format!("a policy set cannot be read: {error}")))?;
@@ -150,11 +156,12 @@ pub async fn diff(
 /// `POST /api/v1/policies/test` with [`Cases`], put to the current set.
 pub async fn test(
     Shared(app): Shared<App>,
-    _: Caller,
+    caller: Caller,
     super::Json(wanted): super::Json<Cases>,
 ) -> Result<Json<Report>, Error> {
     let cases = wanted.into_cases()?;
     let state = read::state(&app.ports, &Freshness::default()).await?;
+    caller.may_read(&app.ports.gate, &state)?;
     let set = find(&state, state.counters.policy_set)?;
     let (number, candidate) = (set.number, checked(set.text.clone(), set.entities.clone()).await??);
     let report = move || {
@@ -190,6 +197,7 @@ pub async fn why_agent(
     Query(freshness): Query<Freshness>,
 ) -> Result<Json<WhyAgent>, Error> {
     let state = leaderless::state(&app.ports, &freshness, caller.listener).await?;
+    caller.may_read(&app.ports.gate, &state)?;
     let agent = super::agents::find(&state, &name)?;
     let detail = dto::agent::detail(&state, agent);
     let name = agent.spec.name.clone();

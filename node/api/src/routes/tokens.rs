@@ -96,9 +96,10 @@ pub async fn revoke(
     headers: HeaderMap,
 ) -> Result<axum::Json<Written>, Error> {
     let state = read::state(&app.ports, &Freshness::default()).await?;
+    let act = Administer { principal: caller.principal(), what: "token revoke" };
+    app.ports.gate.forestall(&state, &act)?;
     let known = id.parse().ok().filter(|token: &TokenId| state.join_tokens.contains_key(token));
     let token = known.ok_or_else(|| Error::NotFound(format!("there is no join token {id:?}")))?;
-    let act = Administer { principal: caller.principal(), what: "token revoke" };
     let command = Command::RevokeToken { token, actor: caller.actor() };
     let committed = write::propose(&app.ports, &app.pool, &headers, &act, command).await?;
     Ok(axum::Json(Written { index: committed.index }))

@@ -7,22 +7,41 @@ use crate::ports::{Call, Traced};
 use axum::Json;
 use axum::extract::State as Shared;
 use symbi_model::MessageId;
+use symbi_model::agent::AgentName;
 
 /// So many ids at most are named where a beginning fits several.
 const CANDIDATES: usize = 8;
 
 /// `GET /api/v1/messages/{id}`: all that is known of a message; the id may be a unique beginning of it.
-pub async fn show(Shared(app): Shared<App>, _: Caller, Path(id): Path<String>) -> Result<Json<Message>, Error> {
-    find(&app, id).await.map(Json)
+pub async fn show(Shared(app): Shared<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Message>, Error> {
+    find(&app, &caller, id).await.map(Json)
 }
 
 /// `GET /api/v1/messages/{id}/status`.
-pub async fn status(Shared(app): Shared<App>, _: Caller, Path(id): Path<String>) -> Result<Json<Status>, Error> {
-    let Message { id, status, unreachable, .. } = find(&app, id).await?;
+pub async fn status(Shared(app): Shared<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Status>, Error> {
+    let Message { id, status, unreachable, .. } = find(&app, &caller, id).await?;
     Ok(Json(Status { message_id: id, status, unreachable }))
 }
 
-async fn find(app: &App, id: String) -> Result<Message, Error> {
+/// What is known of a message, for its own sender, and for whoever may see what is in one of its two agents. (Others who may see the
+/// cluster learn at most how ids of messages begin; who may not, nothing.)
+async fn find(app: &App, caller: &Caller, id: String) -> Result<Message, Error> {
+    let found = any(app, id).await;
+    let (state, gate) = (app.ports.state.borrow().clone(), &app.ports.gate);
+    let message = found.map_err(|none| caller.told(gate, &state, none))?;
+    let agents: Vec<AgentName> =
+        [&message.sender, &message.receiver].into_iter().filter_map(|name| name.parse().ok()).collect();
+    if message.user == caller.user() || agents.iter().any(|agent| caller.sees_agent(gate, &state, agent)) {
+        return Ok(message);
+    }
+    caller.may_read(gate, &state)?;
+    if let Some(receiver) = agents.last() {
+        caller.may_read_agent(gate, &state, receiver)?;
+    }
+    Ok(message)
+}
+
+async fn any(app: &App, id: String) -> Result<Message, Error> {
     let wanted = id.to_ascii_lowercase();
     if MessageId::beginning(&wanted).is_none() {
         return Err(Error::BadRequest(format!("{id:?} is not a message id (a UUID) or the beginning of one")));

@@ -35,6 +35,9 @@ async fn an_agent_is_recorded_shown_noted_stopped_and_removed() {
               "env": {},
               "max_in_flight": 1
             },
+            "messages": {
+              "answer_within_ms": 60000
+            },
             "resources": {
               "memory_mb": 128,
               "cpu_millis": 100

@@ -18,6 +18,7 @@ async fn both_doors_answer_and_refuse() {
     let client = |target: Target, token: Option<&str>| Client {
         target,
         token: token.map(str::to_owned),
+        token_file: None,
         timeout: Duration::from_secs(20),
     };
 

@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod leaderless;
 mod messages;
+mod people;
 mod policies;
 mod requests;
 mod routes;

@@ -39,6 +39,13 @@ async fn a_tell_has_a_status() {
 }
 
 #[tokio::test]
+async fn a_user_who_has_its_share_on_the_way_is_told_to_wait() {
+    let stage = Stage::new();
+    let answer = stage.post("/api/v1/agents/crowded/messages", r#"{"kind": "ask", "payload": 1}"#).await;
+    assert_eq!((answer.error(), answer.says()), ((429, "BUSY"), "that is its share"));
+}
+
+#[tokio::test]
 async fn what_is_no_message() {
     let stage = Stage::new();
     for (body, says) in [

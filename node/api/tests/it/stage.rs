@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use symbi_api::Error;
 use symbi_api::auth::Listener;
 use symbi_api::ports::{AuditLine, Call, Decided, Ports, Traced, View, Witness};
 use symbi_host::{Ending, TellStatus};
@@ -24,7 +25,7 @@ use symbi_model::{
 };
 use symbi_policy::{Account, Clocks, Gate};
 use symbi_proto::wire::ledger::{Chunk, Sighting};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -57,6 +58,8 @@ pub struct Stage {
     pub boottime: Arc<AtomicU64>,
     /// Whether a leader confirms reads.
     pub confirms: Arc<AtomicBool>,
+    /// Told when the agent `silent` is asked something, which it never answers.
+    pub silent: Arc<Notify>,
 }
 
 /// A proposal as it came.
@@ -105,6 +108,8 @@ struct Replica {
     chain: Vec<AuditLine>,
     /// Whether a leader confirms reads.
     confirms: Arc<AtomicBool>,
+    /// Told when the agent `silent` is asked something.
+    silent: Arc<Notify>,
 }
 
 impl Replica {
@@ -129,9 +134,11 @@ impl Replica {
         let permit = PermitRef {
             decision: DecisionId { node: [1; 4], id: Uuid::from_u128(0xd1) },
             policy_set: self.state.borrow().counters.policy_set,
+            credential: None,
         };
-        let (entities, actor) = (symbi_model::policy::NO_ENTITIES.to_owned(), "user:other".to_owned());
-        self.propose(&Command::ApplyPolicies { text, entities, actor }, None, Some(permit));
+        let (entities, actor) = (symbi_model::policy::NO_ENTITIES.to_owned(), "user:admin".to_owned());
+        let keeper = "admin".to_owned();
+        self.propose(&Command::ApplyPolicies { text, entities, keeper, actor }, None, Some(permit));
     }
 
     fn answer(&self, call: Call, gate: &Gate) {
@@ -140,14 +147,20 @@ impl Replica {
                 let index = self.state.borrow().counters.applied_index;
                 let _ = reply.send(self.confirms.load(Ordering::Relaxed).then_some(index));
             }
+            // It answers only once nobody waits any more.
+            Call::Ask(message, mut reply) if message.to.as_str() == "silent" => {
+                self.silent.notify_one();
+                tokio::spawn(async move { reply.closed().await });
+            }
             Call::Ask(message, reply) => {
                 let ending = match message.to.as_str() {
                     "echo" => Ending::Answer(message.payload),
+                    "crowded" => return drop(reply.send(Err(Error::Busy("that is its share".to_owned())))),
                     _ => Ending::NotDelivered { reason: format!("there is no agent {}", message.to) },
                 };
-                drop(reply.send((MESSAGE, ending)));
+                drop(reply.send(Ok((MESSAGE, ending))));
             }
-            Call::Tell(_, reply) => drop(reply.send((MESSAGE, TellStatus::Delivered))),
+            Call::Tell(_, reply) => drop(reply.send(Ok((MESSAGE, TellStatus::Delivered)))),
             // Of what n2 decided, it cannot tell.
             Call::Decision(id, reply) if id.node == [0xde; 4] => {
                 drop(reply.send(Err("n2: the node is stopping".to_owned())))
@@ -201,6 +214,7 @@ fn traced(prefix: &str) -> Traced {
         receiver: "b".to_owned(),
         receiver_epoch: symbi_model::Epoch(2),
         user: String::new(),
+        on_behalf: None,
         session: Some([5; 16]),
         batch: Some(0),
         sequence: Some(0),
@@ -241,7 +255,10 @@ impl Stage {
         let node = NodeId(key.verifying_key().to_bytes());
         let (state, watched) = watch::channel(State::default());
         let (boottime, confirms) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
-        let mut replica = Replica { key, state: state.clone(), chain: Vec::new(), confirms: confirms.clone() };
+        let silent = Arc::new(Notify::new());
+        let (chain, state_too) = (Vec::new(), state.clone());
+        let (confirmed, asked_in_vain) = (confirms.clone(), silent.clone());
+        let mut replica = Replica { key, state: state_too, chain, confirms: confirmed, silent: asked_in_vain };
         replica.apply(&Batch::genesis(genesis(node), [0; 16], &replica.key, NOW_MS));
         let view = View {
             term: 1,
@@ -281,7 +298,7 @@ impl Stage {
         let writes = Arc::new(AtomicU64::new(0));
         tokio::spawn(play(replica, gate, asked, called, tell, (refusals, policies), writes.clone()));
         let router = symbi_api::router(ports, vec!["n1".to_owned()]);
-        Self { router, view, state, proposed, refuse_next, policies_next, writes, boottime, confirms }
+        Self { router, view, state, proposed, refuse_next, policies_next, writes, boottime, confirms, silent }
     }
 
     /// The routes, as the accept loop serves them.

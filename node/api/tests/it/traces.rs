@@ -55,7 +55,7 @@ async fn a_decision_is_found_by_its_id_or_a_unique_beginning() {
         stage
             .post(
                 "/api/v1/policies",
-                r#"{"text": "permit (principal, action == Action::\"policy::apply\", resource);"}"#
+                r#"{"text": "permit (principal, action in [Action::\"policy::apply\", Action::\"cluster::read\"], resource);"}"#
             )
             .await
             .status,

@@ -4,7 +4,7 @@ use super::{is_signed, lp, number};
 use crate::hash::sha256;
 use crate::hex::Hex;
 use crate::line::Cluster;
-use crate::line::ledger::{Attestation, Denied, Ended, Entry, Event, Local, Message, MessageBatch, Session};
+use crate::line::ledger::{Attestation, Denied, Ended, Entry, Event, Local, Message, MessageBatch, OnBehalf, Session};
 use crate::tree::leaf;
 
 const LEDGER: &[u8] = b"symbi-ledger-v1\0";
@@ -93,6 +93,7 @@ impl Message {
         lp(out, self.kind.name().as_bytes());
         lp(out, &self.header.0);
         lp(out, self.user.as_bytes());
+        put_on_behalf(out, self.on_behalf.as_ref());
         number(out, self.bytes);
         number(out, self.deadline_ms);
         lp(out, self.decision.as_bytes());
@@ -132,6 +133,7 @@ impl Local {
         number(out, self.sender_epoch);
         number(out, self.receiver_epoch);
         lp(out, self.user.as_bytes());
+        put_on_behalf(out, self.on_behalf.as_ref());
         number(out, self.bytes);
         number(out, self.deadline_ms);
         for text in [self.sent_by.as_str(), self.received_by.as_str(), self.fate.name()] {
@@ -148,5 +150,15 @@ impl Denied {
             lp(out, &message.0);
         }
         lp(out, &self.verdict.0);
+    }
+}
+
+fn put_on_behalf(out: &mut Vec<u8>, on_behalf: Option<&OnBehalf>) {
+    number(out, u64::from(on_behalf.is_some()));
+    if let Some(OnBehalf { user, member, permit, judged }) = on_behalf {
+        lp(out, user.as_bytes());
+        lp(out, &member.0);
+        lp(out, permit.as_bytes());
+        lp(out, judged.as_bytes());
     }
 }

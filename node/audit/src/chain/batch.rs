@@ -23,6 +23,8 @@ const UNOPENED: &str = "batch.unopened";
 const VOTERS: &str = "audit.voters";
 /// The kinds of commands that only a leader decides.
 const LEADERS: [&str; 7] = ["node.join", "node.clear", "node.down", "node.up", "agent.place", "audit.seal", VOTERS];
+/// The kinds of what a node says of itself only.
+const OWN: [&str; 2] = ["ledger.anchor", "node.leaving"];
 
 /// A batch whose records are still coming.
 pub(super) struct Open {
@@ -201,8 +203,10 @@ impl Chain {
         if record.kind == "cluster.genesis" {
             return self.found(open, record);
         }
-        if record.kind == "ledger.anchor" && subject(record, "ledger.anchor")? != open.batch.origin {
-            return Err(What::Field { kind: "ledger.anchor", field: "subject" });
+        if let Some(kind) = OWN.into_iter().find(|kind| *kind == record.kind)
+            && subject(record, kind)? != open.batch.origin
+        {
+            return Err(What::Field { kind, field: "subject" });
         }
         if record.kind == VOTERS {
             self.voting.changes.push(change(record)?);

@@ -153,6 +153,8 @@ pub struct Message {
     pub header: Hex<32>,
     /// For whom a gateway speaks; empty for an agent.
     pub user: String,
+    /// Whose words an agent's message has, where a user had it say them.
+    pub on_behalf: Option<OnBehalf>,
     /// How long its payload is.
     pub bytes: u64,
     /// When it was too late, ms since the Unix epoch.
@@ -161,6 +163,20 @@ pub struct Message {
     pub decision: String,
     /// What became of it.
     pub fate: Fate,
+}
+
+/// That a message has the words of a user, on a member's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnBehalf {
+    /// The user.
+    pub user: String,
+    /// The member that says so.
+    pub member: Hex<32>,
+    /// That member's decision.
+    pub permit: String,
+    /// The decision of the agent's node, on the same message from that user.
+    pub judged: String,
 }
 
 /// What became of messages that were sent.
@@ -205,6 +221,8 @@ pub struct Local {
     pub receiver_epoch: u64,
     /// For whom a gateway speaks; empty for an agent.
     pub user: String,
+    /// Whose words an agent's message has, where a user had it say them.
+    pub on_behalf: Option<OnBehalf>,
     /// How long its payload is.
     pub bytes: u64,
     /// When it was too late, ms since the Unix epoch.

@@ -64,8 +64,9 @@ impl Replica {
 
     fn propose(&mut self, decided: bool, commands: &[Command], signers: &[u8]) {
         let decision = DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xde) };
-        let permit =
-            |command: &Command| command.needs_permit().then_some(PermitRef { decision, policy_set: PolicyNumber(1) });
+        let permit = |command: &Command| {
+            command.needs_permit().then_some(PermitRef { decision, policy_set: PolicyNumber(1), credential: None })
+        };
         let items = commands.iter().map(|command| Item::new(None, permit(command), [5; 16], command)).collect();
         let time_ms = self.state.counters.log_time_ms + 400;
         let batch = symbi_model::Batch::sign(CLUSTER, GroupId(0), &key(1), time_ms, decided.then_some(1), items);

@@ -9,6 +9,8 @@ use symbi_audit::{Chain, Cluster, Line, Report, Summary, What, verify, verify_ch
 fn a_bundle_stays_as_it_is() {
     let bundle = String::from_utf8(World::full(0xc1, "symbi").bundle()).expect("a bundle is text");
     expect_file!["golden.jsonl"].assert_eq(&bundle);
+    // The seed that holds is the same.
+    expect_file!["../../fuzz/corpus/verify/whole.jsonl"].assert_eq(&bundle);
 }
 
 #[test]

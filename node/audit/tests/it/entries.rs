@@ -1,7 +1,8 @@
 //! The model's lines of a ledger, as a bundle has them.
 
 use symbi_audit::entry::{
-    Attestation, Denied, End, Ended, Entry, Event, Fate, Gap, Kind, Local, Message, MessageBatch, Session, Started,
+    Attestation, Denied, End, Ended, Entry, Event, Fate, Gap, Kind, Local, Message, MessageBatch, OnBehalf, Session,
+    Started,
 };
 use symbi_audit::{Bytes, Hex, Uuid};
 use symbi_model::{DecisionId, MessageId, ledger};
@@ -66,11 +67,17 @@ fn message(message: ledger::Message) -> Message {
         kind: kind(message.kind),
         header: Hex(message.header.0),
         user: message.user,
+        on_behalf: message.on_behalf.map(|boxed| on_behalf(*boxed)),
         bytes: message.bytes,
         deadline_ms: message.deadline_ms,
         decision: decision(message.decision),
         fate: fate(message.fate),
     }
+}
+
+fn on_behalf(on_behalf: ledger::OnBehalf) -> OnBehalf {
+    let ledger::OnBehalf { user, member, permit, judged } = on_behalf;
+    OnBehalf { user, member: Hex(member.0), permit: permit.to_string(), judged: judged.to_string() }
 }
 
 fn ended(ended: &ledger::Ended) -> Ended {
@@ -87,6 +94,7 @@ fn local(local: ledger::Local) -> Local {
         sender_epoch: local.sender_epoch.0,
         receiver_epoch: local.receiver_epoch.0,
         user: local.user,
+        on_behalf: local.on_behalf.map(|boxed| on_behalf(*boxed)),
         bytes: local.bytes,
         deadline_ms: local.deadline_ms,
         sent_by: decision(local.sent_by),

@@ -1,7 +1,7 @@
 //! A member that exports can sign what it likes: what it still cannot do is change what others signed, or what follows from
 //! that.
 
-use crate::chain::{ChainLine, POLICIES, World, key};
+use crate::chain::{ChainLine, POLICIES, World, key, own};
 use ed25519_dalek::Signer;
 use symbi_audit::{Batch, Failure, Hex, Origin, Record, What, verify};
 
@@ -87,6 +87,17 @@ fn outcomes_follow_from_membership_and_signature() {
 
 fn outcome_or_signature(failure: Failure) {
     assert!(matches!(failure.what, What::Outcome { .. } | What::Signature), "{failure}");
+}
+
+#[test]
+fn a_node_says_of_itself_only_that_it_leaves() {
+    let mut world = World::full(0xc1, "symbi");
+    let leaving = |by, of| own("node.leaving", by, &format!("node:{}", crate::chain::node(of)), &[]);
+    world.batch(2, 0, vec![leaving(2, 2)]);
+    assert!(verify(world.bundle().as_slice(), None).is_ok());
+    world.batch(1, 0, vec![leaving(1, 2)]);
+    let failure = verify(world.bundle().as_slice(), None).expect_err("n1 says it of n2");
+    assert_eq!(failure.what, What::Field { kind: "node.leaving", field: "subject" });
 }
 
 #[test]

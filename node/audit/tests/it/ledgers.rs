@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use symbi_audit::{Failure, What, verify};
 use symbi_model::hash::{put_bytes, put_u64};
 use symbi_model::ledger::{
-    Attestation, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, MessageBatch, Session,
+    Attestation, Denied, End, Ended, Entry, Fate, Kind, Line, Local, Message, MessageBatch, OnBehalf, Session,
 };
-use symbi_model::{DecisionId, Epoch, Hash, MessageId, PolicyNumber, merkle};
+use symbi_model::{DecisionId, Epoch, Hash, MessageId, NodeId, PolicyNumber, merkle};
 use uuid::Uuid;
 
 /// When the first line is written, by the nodes' clocks.
@@ -75,6 +75,7 @@ impl Direction {
             kind,
             header: Hash::of(&[&id.to_be_bytes()]),
             user: if self.from == 1 { "admin".to_owned() } else { String::new() },
+            on_behalf: (kind == Kind::Tell).then(|| on_behalf(*id)),
             bytes: 7 + id,
             deadline_ms: TALK_MS + 30_000,
             decision: (kind != Kind::Answer).then(|| decision(*id)),
@@ -156,6 +157,12 @@ fn ended(sent: &MessageBatch, fate: Fate) -> Entry {
     Entry::Ended(Ended { session: SESSION, batch: attestation.batch, ends: sent.messages.iter().map(end).collect() })
 }
 
+/// Whose words a message has; what a ledger says here is bound by its hashes alone.
+fn on_behalf(id: u64) -> Box<OnBehalf> {
+    let (permit, judged) = (decision(id + 100), decision(id + 200));
+    Box::new(OnBehalf { user: "admin".to_owned(), member: NodeId([9; 32]), permit, judged })
+}
+
 fn local() -> Entry {
     Entry::Local(Local {
         message: message(70),
@@ -165,6 +172,7 @@ fn local() -> Entry {
         sender_epoch: Epoch(0),
         receiver_epoch: Epoch(3),
         user: "admin \"quoted\"".to_owned(),
+        on_behalf: Some(on_behalf(72)),
         bytes: 1,
         deadline_ms: TALK_MS,
         sent_by: Some(decision(70)),

@@ -42,6 +42,10 @@ const WRONG: &[(&str, &[&str])] = &[
     ("token create uses", &["", "0", "1001", "-1", "many"]),
     ("token create ttl", &["", "soon", "0s", "91days"]),
     ("token revoke id", &["", "xyz"]),
+    ("api-token create user", &["", "Not A Label", "a/b"]),
+    ("api-token create actions", &["", "Agent::create", "agent create"]),
+    ("api-token create ttl", &["", "soon", "0s", "11years"]),
+    ("api-token revoke id", &["", "xyz"]),
     ("agent run file", &[""]),
     ("agent update file", &[""]),
     ("agent update version", &["", "-1", "last"]),
@@ -79,6 +83,7 @@ const WRONG: &[(&str, &[&str])] = &[
 /// A right value of what a verb needs beside the flag that is wrong.
 const RIGHT: &[(&str, &str)] = &[
     ("name", "a"),
+    ("user", "a"),
     ("key", "k"),
     ("value", "v"),
     ("payload", "1"),

@@ -9,6 +9,7 @@ mod help;
 mod joins;
 mod loops;
 mod nodes;
+mod people;
 mod program;
 mod proofs;
 mod readme;

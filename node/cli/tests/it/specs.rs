@@ -34,7 +34,7 @@ fn an_unknown_key_is_named_with_what_was_meant() {
                      |
                    1 | onwer = "o"
                      | ^^^^^
-                   unknown field `onwer`, expected one of `name`, `owner`, `program`, `resources`, `placement`, `restart`, `labels`; did you mean `owner`?
+                   unknown field `onwer`, expected one of `name`, `owner`, `program`, `messages`, `resources`, `placement`, `restart`, `labels`; did you mean `owner`?
               fix: see the example in 'symbi-node agent run --help'
             exit 2
         "#]],
@@ -47,7 +47,7 @@ fn an_unknown_key_is_named_with_what_was_meant() {
                      |
                    5 | [limits]
                      |  ^^^^^^
-                   unknown field `limits`, expected one of `name`, `owner`, `program`, `resources`, `placement`, `restart`, `labels`
+                   unknown field `limits`, expected one of `name`, `owner`, `program`, `messages`, `resources`, `placement`, `restart`, `labels`
               fix: see the example in 'symbi-node agent run --help'
             exit 2
         "#]],

@@ -13,7 +13,7 @@ fn an_unknown_verb() {
         &["agnet", "ls"],
         expect![[r#"
             error[USAGE]: 'symbi-node' has no verb "agnet"
-              why: its verbs are start, token, cluster, node, agent, policy, why, msg, audit, upgrade, bench, version
+              why: its verbs are start, token, user, api-token, cluster, node, agent, policy, why, msg, audit, upgrade, bench, version
               fix: did you mean 'agent'? see 'symbi-node --help'
             exit 2
         "#]],

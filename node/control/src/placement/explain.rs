@@ -114,6 +114,9 @@ fn summary(state: &State, agent: &Agent, nodes: &[NodeVerdict]) -> String {
         (Desired::Running, _) if nodes.iter().any(|node| matches!(node.verdict, Verdict::Free { .. })) => {
             match agent.placement {
                 Some(ended) if ended.ends => "about to be placed anew".to_owned(),
+                Some(last) if last.hold == Hold::Released => {
+                    format!("not placed since {} has released it; about to be placed again", name_of(last.node))
+                }
                 Some(lost) => format!("not placed since {} lost it; about to be placed again", name_of(lost.node)),
                 None => "about to be placed".to_owned(),
             }

@@ -60,6 +60,8 @@ fn offer(id: NodeId, node: &Node, machines: &BTreeMap<IpAddr, Resources>, health
         Some(Closed::NotMember(node.membership))
     } else if node.liveness == Liveness::Down || health.down.contains(&id) {
         Some(Closed::Down)
+    } else if node.liveness == Liveness::Leaving {
+        Some(Closed::Leaving)
     } else if health.silent.contains(&id) {
         Some(Closed::Silent)
     } else {

@@ -34,6 +34,7 @@ fn offer() -> impl proptest::strategy::Strategy<Value = Offer> {
         6 => Just(None),
         1 => Just(Some(Closed::Down)),
         1 => Just(Some(Closed::Silent)),
+        1 => Just(Some(Closed::Leaving)),
         1 => Just(Some(Closed::NotMember(Membership::Joining))),
     ];
     let size = (0..1500_u64, 0..1500_u64).prop_map(|(memory_mb, cpu_millis)| Resources { memory_mb, cpu_millis });

@@ -7,9 +7,9 @@ use crate::host::Host;
 use serde::de::IgnoredAny;
 use symbi_model::agent::{AgentName, Hold};
 use symbi_model::ledger::entry::VERDICT_BYTES;
-use symbi_model::ledger::{self, Entry};
+use symbi_model::ledger::{self, Entry, OnBehalf};
 use symbi_model::{MessageId, State};
-use symbi_policy::{AgentRef, Ask, Tell, Verdict};
+use symbi_policy::{Administer, AgentRef, Ask, Principal, SPEAK_AS_AGENT, Tell, Verdict};
 use symbi_proto::session::Kind;
 use symbi_proto::wire::message::USER_BYTES;
 
@@ -19,7 +19,8 @@ pub(super) const NO_ROOM: &str = "this node's ledger does not keep up";
 /// Everything that is asked before a message leaves.
 pub(super) fn clear(host: &Host, sender: &Sender, envelope: &Envelope) -> Result<Cleared, Ending> {
     check_payload(&envelope.payload)?;
-    if sender.user().len() > USER_BYTES {
+    if sender.user().len() > USER_BYTES || envelope.behalf.as_ref().is_some_and(|behalf| behalf.user.len() > USER_BYTES)
+    {
         return Err(not_delivered("the user's name is too long"));
     }
     if !host.ledger.has_room() {
@@ -30,8 +31,26 @@ pub(super) fn clear(host: &Host, sender: &Sender, envelope: &Envelope) -> Result
         return Err(not_delivered(format!("there is no agent {}", envelope.to)));
     };
     let receiver = AgentRef { name: envelope.to.to_string(), owner: agent.spec.owner.clone() };
-    let permit = permit(host, &state, sender, envelope, receiver)?;
-    Ok(Cleared { permit, route: route(&state, &envelope.to)? })
+    let on_behalf = on_behalf(host, &state, envelope, &receiver)?;
+    let permit = permit(host, &state, sender.principal(), envelope, receiver)?;
+    Ok(Cleared { permit, on_behalf, route: route_to(&state, &envelope.to)? })
+}
+
+/// Judges a message for the user whose words it has, if it has a user's: whoever may have an agent speak may do so only to whom the
+/// user could speak as well. Who the user is the agent's node has from one member, and says so in what it records.
+fn on_behalf(host: &Host, state: &State, envelope: &Envelope, to: &AgentRef) -> Result<Option<Box<OnBehalf>>, Ending> {
+    let Some(behalf) = &envelope.behalf else { return Ok(None) };
+    if !behalf.permit.decision.is_of(&behalf.member) {
+        return Err(not_delivered("the permit on which it is asked for is of another node than the one that asks"));
+    }
+    let principal = Principal::User(behalf.user.clone());
+    let administer = Administer { principal: principal.clone(), what: SPEAK_AS_AGENT };
+    let may_speak = host.ports.gate.judge(state, administer);
+    // What is no message's verdict the ledger keeps by itself.
+    let _permit = may_speak.map_err(|refusal| Ending::Denied { decision: refusal.decision, reason: refusal.reason })?;
+    let judged = permit(host, state, principal, envelope, to.clone())?.reference().decision;
+    let (user, member, permit) = (behalf.user.clone(), behalf.member, behalf.permit.decision);
+    Ok(Some(Box::new(OnBehalf { user, member, permit, judged })))
 }
 
 fn check_payload(payload: &[u8]) -> Result<(), Ending> {
@@ -48,11 +67,10 @@ fn check_payload(payload: &[u8]) -> Result<(), Ending> {
 fn permit(
     host: &Host,
     state: &State,
-    sender: &Sender,
+    from: Principal,
     envelope: &Envelope,
     to: AgentRef,
 ) -> Result<SendPermit, Ending> {
-    let from = sender.principal();
     let judged = match envelope.kind {
         Kind::Tell => host.ports.gate.judge(state, Tell { from, to }).map(SendPermit::Tell),
         Kind::Ask | Kind::Answer => host.ports.gate.judge(state, Ask { from, to }).map(SendPermit::Ask),
@@ -81,7 +99,8 @@ fn recorded(mut verdict: Verdict) -> Vec<u8> {
     verdict.encode()
 }
 
-fn route(state: &State, to: &AgentName) -> Result<Route, Ending> {
+/// Where a message to an agent goes.
+pub(super) fn route_to(state: &State, to: &AgentName) -> Result<Route, Ending> {
     let agent = state.agents.get(to);
     match agent.and_then(|agent| agent.placement) {
         Some(placement) if placement.hold == Hold::Held => Ok(Route { node: placement.node, epoch: placement.epoch }),

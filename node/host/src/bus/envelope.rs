@@ -1,7 +1,9 @@
 //! A message before it leaves, where it goes, and what allowed it: what the ways out of a node have in common.
 
+use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::agent::AgentName;
+use symbi_model::ledger::OnBehalf;
 use symbi_model::policy::PermitRef;
 use symbi_model::{DecisionId, Epoch, MessageId, NodeId};
 use symbi_policy::{Ask, Permit, Tell};
@@ -17,6 +19,17 @@ pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long after the deadline the receiver's node may still say how a message ended.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
+/// Whose words an agent is to say, and on which member's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behalf {
+    /// The user.
+    pub user: String,
+    /// The member that has authenticated the user; this node, if the user has asked it.
+    pub member: NodeId,
+    /// That member's decision.
+    pub permit: PermitRef,
+}
+
 /// A message before it leaves.
 pub(crate) struct Envelope {
     /// Its id.
@@ -25,6 +38,8 @@ pub(crate) struct Envelope {
     pub(crate) kind: Kind,
     /// For whom a gateway sends it; empty for an agent.
     pub(crate) user: String,
+    /// Whose words an agent says with it, if they are not its own.
+    pub(crate) behalf: Option<Arc<Behalf>>,
     /// The receiver.
     pub(crate) to: AgentName,
     /// Compact JSON.
@@ -35,6 +50,8 @@ pub(crate) struct Envelope {
     pub(crate) deadline_ms: u64,
     /// What allowed it to leave, once it does.
     pub(crate) decision: Option<DecisionId>,
+    /// The same as `behalf`, once it was judged for that user.
+    pub(crate) on_behalf: Option<Box<OnBehalf>>,
 }
 
 impl Envelope {
@@ -75,6 +92,8 @@ impl SendPermit {
 pub(crate) struct Cleared {
     /// That it may be sent.
     pub(crate) permit: SendPermit,
+    /// Whose words it has, if they are not the agent's own: judged for that user, too.
+    pub(crate) on_behalf: Option<Box<OnBehalf>>,
     /// Where to.
     pub(crate) route: Route,
 }

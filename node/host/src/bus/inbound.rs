@@ -24,10 +24,10 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::agent::AgentName;
-use symbi_model::ledger::{self, Entry, Message};
-use symbi_model::{DecisionId, NodeId};
+use symbi_model::ledger::{self, Entry, Message, OnBehalf};
+use symbi_model::{DecisionId, NodeId, codec};
 use symbi_policy::credential::Subject;
-use symbi_proto::session::{Header, Hello, Id, Kind, Opened, Party, batch, respond};
+use symbi_proto::session::{Header, Hello, Id, Key, Kind, Opened, Party, batch, extensions, respond};
 use symbi_proto::wire::message::{Attestation, USER_BYTES};
 use symbi_proto::wire::{Carried, MessageFrame, MessageReply, Word};
 use tokio::time::Instant;
@@ -169,12 +169,14 @@ fn take(host: &Arc<Host>, held: &Arc<InboundSession>, carried: Carried) -> (Word
             (Some(ending), decision)
         }
     };
+    let on_behalf = on_behalf(&header, &held.channel.peer.node).unwrap_or_default();
     let line = Message {
         sequence,
         message: header.message,
         kind: header.kind,
         header: digest,
         user: carried.user,
+        on_behalf,
         bytes,
         deadline_ms: header.deadline_ms,
         decision,
@@ -201,6 +203,9 @@ fn put(
     if user.len() > USER_BYTES {
         return Err(not_delivered("the user's name is too long"));
     }
+    if on_behalf(header, &held.channel.peer.node).map_err(not_delivered)?.is_some() && !user.is_empty() {
+        return Err(not_delivered("what a user says through a gateway nobody says for it"));
+    }
     let origin = held.origin(user).map_err(not_delivered)?;
     let content = Content {
         message: header.message,
@@ -213,6 +218,20 @@ fn put(
     let to = held.receiver.assignment.name();
     let Accepted { receipt, decision, .. } = accept(host, &origin, to, header.receiver_epoch, content)?;
     Ok((receipt, decision))
+}
+
+/// Whose words a message has, as `node` says, which its sender runs on.
+fn on_behalf(header: &Header, node: &NodeId) -> Result<Option<Box<OnBehalf>>, &'static str> {
+    let Some(said) = header.extensions.get(Key::ON_BEHALF) else { return Ok(None) };
+    let on_behalf: OnBehalf =
+        codec::decode(said, extensions::BYTES).map_err(|_| "on whose behalf it is cannot be read")?;
+    if on_behalf.user.is_empty() || on_behalf.user.len() > USER_BYTES {
+        return Err("the user on whose behalf it is has no name, or too long a one");
+    }
+    if !on_behalf.judged.is_of(node) || !on_behalf.permit.is_of(&on_behalf.member) {
+        return Err("the decisions by which it is said for a user are of other nodes than it says");
+    }
+    Ok(Some(Box::new(on_behalf)))
 }
 
 /// Waits for how a message ends, and has it go back.

@@ -29,7 +29,7 @@ pub(super) struct Entered {
 
 /// Hands a message to an agent of this node. Waits for nothing.
 pub(super) fn enter(host: &Host, sender: &Sender, envelope: Envelope, cleared: Cleared) -> Result<Entered, Ending> {
-    let Cleared { permit, route } = cleared;
+    let Cleared { permit, on_behalf, route } = cleared;
     let Envelope { message, kind, to, payload, deadline, deadline_ms, .. } = envelope;
     let sent_by = permit.reference().decision;
     sender.test(host, kind, permit)?;
@@ -37,7 +37,7 @@ pub(super) fn enter(host: &Host, sender: &Sender, envelope: Envelope, cleared: C
     let from = origin.name_for_agents();
     let content = Content { message, kind, from, payload, deadline: delivery_deadline(kind, deadline), deadline_ms };
     let mut line = line(host, sender, &to, route.epoch, &content);
-    line.sent_by = Some(sent_by);
+    (line.sent_by, line.on_behalf) = (Some(sent_by), on_behalf);
     match arrival::accept(host, &origin, &to, route.epoch, content) {
         Err(ending) => {
             line.fate = fate(&ending);
@@ -80,6 +80,7 @@ fn line(host: &Host, sender: &Sender, to: &AgentName, receiver_epoch: Epoch, con
         sender_epoch,
         receiver_epoch,
         user: sender.user().to_owned(),
+        on_behalf: None,
         bytes: content.payload.len() as u64,
         deadline_ms: content.deadline_ms,
         sent_by: None::<DecisionId>,
@@ -98,6 +99,7 @@ fn answer_to(asked: &Local) -> Local {
         sender_epoch: asked.receiver_epoch,
         receiver_epoch: asked.sender_epoch,
         user: String::new(),
+        on_behalf: None,
         bytes: 0,
         deadline_ms: asked.deadline_ms,
         sent_by: None,

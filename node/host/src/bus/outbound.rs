@@ -22,8 +22,8 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::ledger::{Entry, Fate, Message, MessageBatch};
-use symbi_model::{NodeId, PolicyNumber, State};
-use symbi_proto::session::{self, Extensions, Header, Kind, Said};
+use symbi_model::{NodeId, PolicyNumber, State, codec};
+use symbi_proto::session::{self, Extensions, Header, Key, Kind, Said};
 use symbi_proto::wire::message::USER_BYTES;
 use symbi_proto::wire::{Blob, Carried, MessageFrame, MessageReply, Word};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -230,6 +230,7 @@ fn pass(host: &Host, sender: &Sender, mut message: Box<Outgoing>, state: &mut Op
         _ if message.is_stale() => Err(Ending::DeadlineExceeded { delivered: false }),
         Some(cleared) => {
             message.envelope.decision = Some(cleared.permit.reference().decision);
+            message.envelope.on_behalf = cleared.on_behalf;
             sender.test(host, message.envelope.kind, cleared.permit)
         }
         None => Err(not_delivered("it was not cleared")),
@@ -269,6 +270,11 @@ fn seal(
 }
 
 fn header(open: &OutboundSession, identity: &Identity<'_>, envelope: &Envelope) -> Header {
+    let mut extensions = Extensions::default();
+    if let Some(on_behalf) = &envelope.on_behalf {
+        let set = extensions.set(Key::ON_BEHALF, codec::encode(&**on_behalf));
+        debug_assert!(set.is_ok(), "a user's name and three ids are short");
+    }
     Header {
         kind: envelope.kind,
         message: envelope.message,
@@ -280,7 +286,7 @@ fn header(open: &OutboundSession, identity: &Identity<'_>, envelope: &Envelope) 
         receiver_epoch: open.peer.epoch,
         deadline_ms: envelope.deadline_ms,
         trace: [0; 16],
-        extensions: Extensions::default(),
+        extensions,
     }
 }
 
@@ -297,6 +303,7 @@ impl Making {
             kind: envelope.kind,
             header: sealed.header,
             user: user.clone(),
+            on_behalf: envelope.on_behalf.clone(),
             bytes: envelope.payload.len() as u64,
             deadline_ms: envelope.deadline_ms,
             decision: envelope.decision,
@@ -334,11 +341,11 @@ async fn settle(
             Some(word) => endings.push((message, told_by(word))),
         }
     }
-    let must_drive = open.unless_abandoned(|| queue.put_back(back.into_iter().filter_map(|flying| flying.back(&open))));
+    let must_drive = queue.put_back_from(&open, back.into_iter().filter_map(|flying| flying.back(&open)));
     drop(place);
     // Last, so that whoever hears that a message has ended finds its queue without it.
     open.end(&host.ledger, endings);
-    if must_drive == Some(true) {
+    if must_drive {
         drive(host, sender, queue).await;
     }
 }

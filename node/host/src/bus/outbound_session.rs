@@ -96,7 +96,8 @@ impl OutboundSession {
         }
     }
 
-    /// Does `act`, which has messages come back, unless the session was abandoned: then it is too late for them.
+    /// Does `act`, which has messages come back to their queue, whose lock is held, unless the session was abandoned: then it is too
+    /// late for them.
     pub(super) fn unless_abandoned<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
         let abandoned = self.abandoned();
         (!*abandoned).then(act)

@@ -121,6 +121,7 @@ fn line(header: &Header, (sequence, digest): (u64, Hash), bytes: usize, fate: Fa
         kind: header.kind,
         header: digest,
         user: String::new(),
+        on_behalf: None,
         bytes: bytes as u64,
         deadline_ms: header.deadline_ms,
         decision: None,

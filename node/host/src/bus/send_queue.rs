@@ -64,7 +64,8 @@ impl Outgoing {
 /// Invariants:
 /// - messages leave it by rising number, and come back to it under the number that they had;
 /// - while anything waits, one task drives it;
-/// - nothing leaves for another session, or for an agent of this node, while anything may come back from the last session.
+/// - nothing leaves for another session, or for an agent of this node, while anything may come back from the last session;
+/// - whoever holds this lock may take one of a session, and nobody the other way round.
 pub(crate) struct SendQueue {
     /// What waits.
     inner: Mutex<Inner>,
@@ -136,6 +137,18 @@ impl SendQueue {
         let mut inner = self.lock();
         inner.waiting.extend(messages);
         !inner.waiting.is_empty() && !std::mem::replace(&mut inner.driven, true)
+    }
+
+    /// Puts messages back that were sent in `open`, unless that was abandoned: then it is too late for them. Whether the caller must
+    /// start a task that drives.
+    pub(super) fn put_back_from(
+        &self,
+        open: &OutboundSession,
+        messages: impl IntoIterator<Item = (u64, Box<Outgoing>)>,
+    ) -> bool {
+        let mut inner = self.lock();
+        let put = open.unless_abandoned(|| inner.waiting.extend(messages));
+        put.is_some() && !inner.waiting.is_empty() && !std::mem::replace(&mut inner.driven, true)
     }
 
     /// Takes a message out that still waits; false if it has left.
@@ -255,6 +268,78 @@ impl Drop for Inner {
     fn drop(&mut self) {
         for outgoing in std::mem::take(&mut self.waiting).into_values() {
             outgoing.end(not_delivered("its sender ended"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::answerer::Answerer;
+    use super::super::channel::{Channel, Peer};
+    use super::super::envelope::Route;
+    use super::super::outbound_session::OutboundSession;
+    use super::SendQueue;
+    use ed25519_dalek::SigningKey;
+    use std::sync::{Arc, Barrier, mpsc};
+    use std::time::Duration;
+    use symbi_model::{ClusterId, Epoch, Incarnation, NodeId};
+    use symbi_proto::session::{Hello, Id, Initiator, Party, Session, respond};
+    use uuid::Uuid;
+
+    const PEER: NodeId = NodeId([2; 32]);
+    const ROUTE: Route = Route { node: PEER, epoch: Epoch(4) };
+
+    fn party(own: NodeId, peer: NodeId, (name, peer_name): (&str, &str), key: u8) -> Party {
+        Party {
+            cluster: ClusterId(Uuid::nil()),
+            node: own,
+            peer,
+            name: name.to_owned(),
+            peer_name: peer_name.to_owned(),
+            signing_key: SigningKey::from_bytes(&[key; 32]),
+            credential: String::new(),
+            now_ms: 0,
+        }
+    }
+
+    fn session() -> Session {
+        let (own, keys) = (NodeId([1; 32]), [5, 6].map(|key| SigningKey::from_bytes(&[key; 32]).verifying_key()));
+        let (initiator, hello): (Initiator, Hello) =
+            Initiator::start(party(own, PEER, ("a", "b"), 5), [7; 32], [8; 32], Id([9; 16]));
+        let (_, reply) =
+            respond(party(PEER, own, ("b", "a"), 6), &hello, keys[0].as_bytes(), [10; 32], [11; 32]).expect("it fits");
+        initiator.finish(&reply, keys[1].as_bytes()).expect("it fits")
+    }
+
+    fn open() -> Arc<OutboundSession> {
+        let key = SigningKey::from_bytes(&[6; 32]).verifying_key();
+        let peer = Peer { node: PEER, name: "b".to_owned(), epoch: ROUTE.epoch, key };
+        let answerer = Answerer { name: "b".parse().expect("a name"), epoch: ROUTE.epoch, incarnation: Incarnation(1) };
+        OutboundSession::new(Channel::new(session(), peer), "a".to_owned(), answerer)
+    }
+
+    #[test]
+    fn whoever_puts_back_and_whoever_looks_for_the_session_do_not_wait_for_each_other() {
+        let (queue, open) = (SendQueue::new(), open());
+        queue.set_open(Arc::clone(&open));
+        let (together, (done, ended)) = (Arc::new(Barrier::new(2)), mpsc::channel());
+        let looks: [Box<dyn Fn() + Send>; 2] = [
+            Box::new({
+                let (queue, open) = (Arc::clone(&queue), Arc::clone(&open));
+                move || assert!(!queue.put_back_from(&open, []), "nothing waits")
+            }),
+            Box::new(move || assert!(queue.open_for(ROUTE, 0).is_some() && queue.is_idle(), "it fits")),
+        ];
+        for look in looks {
+            let (together, done) = (Arc::clone(&together), done.clone());
+            std::thread::spawn(move || {
+                together.wait();
+                (0..100_000).for_each(|_| look());
+                let _ = done.send(());
+            });
+        }
+        for _ in 0..2 {
+            ended.recv_timeout(Duration::from_secs(60)).expect("neither waits for the other");
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use super::disk::{Disk, Error};
 use super::find;
-use symbi_model::ledger::{Entry, Fate};
+use symbi_model::ledger::{Entry, Fate, Message};
 use symbi_model::{DecisionId, MessageId, NodeId, PolicyNumber};
 use symbi_proto::wire::ledger::Sighting;
 
@@ -91,7 +91,10 @@ pub fn allowed(disk: &Disk, node: NodeId, decision: DecisionId, number: u64) -> 
     let mut seen = Vec::new();
     find::in_line(disk, node, &line, &mut seen, |id| id == message)?;
     let is_it = |seen: &Sighting| {
-        seen.sent_by == Some(decision) || (seen.received_by == Some(decision) && seen.fate != Some(Fate::Denied))
+        let of_user = seen.on_behalf.as_ref().is_some_and(|behalf| behalf.judged == decision);
+        of_user
+            || seen.sent_by == Some(decision)
+            || (seen.received_by == Some(decision) && seen.fate != Some(Fate::Denied))
     };
     Ok(seen.into_iter().find(is_it).map(|seen| Allowed { seen, policy_set }))
 }
@@ -100,12 +103,18 @@ pub fn allowed(disk: &Disk, node: NodeId, decision: DecisionId, number: u64) -> 
 fn named(entry: &Entry) -> Vec<(DecisionId, Option<MessageId>)> {
     match entry {
         Entry::Sent(batch) | Entry::Received(batch) => {
-            let messages = batch.messages.iter();
-            messages.filter_map(|message| Some((message.decision?, Some(message.message)))).collect()
+            // Of a message with a user's words the agent's node has judged twice; it alone says of the second what it was.
+            let own = matches!(entry, Entry::Sent(_));
+            let judged = |message: &Message| message.on_behalf.as_ref().filter(|_| own).map(|behalf| behalf.judged);
+            let decisions = |message: &Message| [message.decision, judged(message)].into_iter().flatten();
+            let named =
+                |message: &Message| decisions(message).map(|id| (id, Some(message.message))).collect::<Vec<_>>();
+            batch.messages.iter().flat_map(named).collect()
         }
         Entry::Local(local) => {
-            let both = [local.sent_by, local.received_by].into_iter().flatten();
-            both.map(|decision| (decision, Some(local.message))).collect()
+            let judged = local.on_behalf.as_ref().map(|behalf| behalf.judged);
+            let all = [local.sent_by, local.received_by, judged].into_iter().flatten();
+            all.map(|decision| (decision, Some(local.message))).collect()
         }
         Entry::Denied(denied) => vec![(denied.decision, denied.message)],
         Entry::Ended(_) | Entry::Started { .. } | Entry::Session(_) | Entry::Gap { .. } => Vec::new(),

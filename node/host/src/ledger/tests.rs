@@ -156,6 +156,7 @@ fn local(number: u64) -> Entry {
         sender_epoch: Epoch(1),
         receiver_epoch: Epoch(2),
         user: String::new(),
+        on_behalf: None,
         bytes: number,
         deadline_ms: WALL_MS,
         sent_by: None,

@@ -41,7 +41,7 @@ async fn hundreds_of_tells_arrive_in_order() {
 }
 
 /// The numbers that an agent has logged on node `number`, in order, once there are `count`.
-async fn numbers(world: &World, number: usize, name: &str, count: usize) -> Vec<u64> {
+pub async fn numbers(world: &World, number: usize, name: &str, count: usize) -> Vec<u64> {
     let lines = world.logged(number, name, count).await;
     lines.iter().map(|line| line.trim_start_matches("info: ").parse().unwrap()).collect()
 }
@@ -63,7 +63,7 @@ async fn tells_of_any_length_reach_an_agent_that_takes_many_at_once_in_order() {
 }
 
 /// Tells `to` these numbers through the gateway of node 0, one after the other.
-async fn tell_all(world: &World, to: &str, numbers: std::ops::Range<u64>) -> Vec<TellStatus> {
+pub async fn tell_all(world: &World, to: &str, numbers: std::ops::Range<u64>) -> Vec<TellStatus> {
     join_all(numbers.map(|number| world.tell(0, to, json!({ "number": number })))).await
 }
 
@@ -121,10 +121,39 @@ async fn an_agent_that_tells_faster_than_its_messages_leave_is_not_read_further(
     world.run("flood", "demo", "flood", 0).await;
     *world.nodes[0].direction.lock().unwrap() = Direction::Silent;
     assert_eq!(world.tell(0, "flood", json!({ "to": "far", "count": MANY })).await, TellStatus::Delivered);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
     // It writes a line of a few words behind each message of one mebibyte.
     let written = world.nodes[0].handle.logs(&agent("flood"), 1_000).unwrap_or_default().len();
     assert!((1..=20).contains(&written), "{written} MiB were taken of it while nothing left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_whose_messages_do_not_leave_is_heard_all_the_same() {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "numbers", 1).await;
+    world.create("flood", "demo", "flood", |spec| spec.max_in_flight = 2);
+    world.place("flood", 0);
+    world.until("flood", AgentState::Running).await;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Silent;
+    assert_eq!(world.tell(0, "flood", json!({ "to": "far", "count": 40 })).await, TellStatus::Delivered);
+    world.settle().await;
+    let said = world.ask(0, "flood", json!({ "to": "far", "count": 0 })).await;
+    assert_eq!(answer(said), Value::Null, "its answer stands behind forty tells of one mebibyte");
+    let lines = world.nodes[0].handle.logs(&agent("flood"), 1_000).unwrap();
+    assert!(lines.iter().any(|line| line.starts_with("host: tell to \"far\": BUSY, not sent")), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_asks_for_more_than_there_is_room_for_is_told_so_at_once() {
+    let world = World::new(programs::all()).await;
+    world.run("far", "demo", "echo", 1).await;
+    world.run("boaster", "demo", "boaster", 0).await;
+    *world.nodes[0].direction.lock().unwrap() = Direction::Silent;
+    let (busy, asked) = match answer(world.ask(0, "boaster", json!({ "to": "far", "count": 20 })).await) {
+        Value::Array(codes) => (codes.iter().filter(|code| **code == json!(-32005)).count(), codes.len()),
+        other => panic!("{other}"),
+    };
+    assert_eq!((busy, asked), (4, 20), "sixteen of one mebibyte are on their way");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
 use symbi_host::{Ending, TellStatus};
-use symbi_model::agent::AgentState;
+use symbi_model::agent::{AgentState, Restart};
 use symbi_sandbox::driver::STDIN_LINES;
 
 #[tokio::test(start_paused = true)]
@@ -114,10 +114,17 @@ async fn a_message_without_an_answer_makes_way_at_its_deadline() {
     }
 }
 
+/// Runs an agent that has a second for an answer, and answers nothing to "ignore".
+async fn picky(world: &World, restart: Restart) {
+    world.create("near", "demo", "picky", |spec| (spec.restart, spec.answer_within_ms) = (restart, 1_000));
+    world.place("near", 0);
+    world.until("near", AgentState::Running).await;
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_agent_that_misses_three_deadlines_in_a_row_is_unresponsive_and_restarted() {
+async fn an_agent_that_leaves_three_messages_in_a_row_unanswered_is_unresponsive_and_restarted() {
     let world = World::new(programs::all()).await;
-    world.run("near", "demo", "picky", 0).await;
+    picky(&world, Restart::Always).await;
     for _ in 0..3 {
         ask_in_vain(&world, "near").await;
     }
@@ -130,9 +137,7 @@ async fn an_agent_that_misses_three_deadlines_in_a_row_is_unresponsive_and_resta
 #[tokio::test(start_paused = true)]
 async fn an_unresponsive_agent_that_is_never_restarted_has_failed() {
     let world = World::new(programs::all()).await;
-    world.create("near", "demo", "picky", |spec| spec.restart = symbi_model::agent::Restart::Never);
-    world.place("near", 0);
-    world.until("near", AgentState::Running).await;
+    picky(&world, Restart::Never).await;
     for _ in 0..3 {
         ask_in_vain(&world, "near").await;
     }
@@ -157,4 +162,30 @@ async fn whoever_answers_late_or_was_given_no_time_is_not_unresponsive() {
         let status = world.agent(name).status.unwrap();
         assert_eq!((status.state, status.restarts), (AgentState::Running, 0), "{name}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn askers_of_little_patience_do_not_end_an_agent_that_takes_its_time() {
+    let world = World::new(programs::all()).await;
+    world.run("slow", "demo", "slow", 0).await;
+    for _ in 0..3 {
+        let ending = world.ask_within(0, "slow", json!(1), Duration::from_millis(600)).await;
+        assert_eq!(ending, Ending::DeadlineExceeded { delivered: true });
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let status = world.agent("slow").status.unwrap();
+    assert_eq!((status.state, status.restarts), (AgentState::Running, 0));
+    assert_eq!(answer(world.ask(0, "slow", json!(2)).await), json!(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_askers_wait_does_not_keep_an_agent_alive_that_answers_nothing() {
+    let world = World::new(programs::all()).await;
+    world.create("mute", "demo", "mute", |spec| (spec.max_in_flight, spec.answer_within_ms) = (3, 1_000));
+    world.place("mute", 0);
+    world.until("mute", AgentState::Running).await;
+    let asked = tokio::time::Instant::now();
+    join_all((0..3).map(|number| world.ask_within(0, "mute", json!(number), Duration::from_secs(300)))).await;
+    assert!(asked.elapsed() < Duration::from_secs(10), "it was ended after {:?}", asked.elapsed());
+    world.until_status("mute", |status| status.state == AgentState::Running && status.restarts == 1).await;
 }

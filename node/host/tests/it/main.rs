@@ -1,9 +1,11 @@
 //! The host as the rest of the node uses it: two of them, a scripted driver each, and real commands.
 
 mod attested;
+mod behalf;
 mod crowds;
 mod fencing;
 mod frames;
+mod leaving;
 mod mailboxes;
 mod messages;
 mod processes;

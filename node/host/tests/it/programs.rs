@@ -92,6 +92,18 @@ fn tellers(driver: Scripted) -> Scripted {
                 Ok(Value::Null)
             })
         })
+        // Asks whom it is told to so many times at once, one mebibyte each, and answers with the codes of what came of it.
+        .program("boaster", |io| {
+            agent::run(io, |_, message, node| async move {
+                let to = message.payload["to"].as_str().unwrap_or_default().to_owned();
+                let asks = (0..message.payload["count"].as_u64().unwrap_or_default()).map(|_| {
+                    let (to, node) = (to.clone(), node.clone());
+                    async move { node.ask(&to, Value::String("x".repeat((1 << 20) - 2)), 2_000).await }
+                });
+                let said = futures::future::join_all(asks).await.into_iter();
+                Ok(said.map(|said| said.map_or_else(|error| error.code, |_| 0)).collect())
+            })
+        })
         // Tells whom it is told to one mebibyte at a time, and logs each.
         .program("flood", |io| {
             agent::run(io, |_, message, node| async move {

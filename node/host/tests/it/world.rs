@@ -335,7 +335,7 @@ impl Log {
 }
 
 fn permit() -> PermitRef {
-    PermitRef { decision: DecisionId { node: [1; 4], id: Uuid::nil() }, policy_set: PolicyNumber(1) }
+    PermitRef { decision: DecisionId { node: [1; 4], id: Uuid::nil() }, policy_set: PolicyNumber(1), credential: None }
 }
 
 fn profile(issuer: &IssuerKey, number: u8) -> Profile {

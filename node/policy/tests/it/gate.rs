@@ -162,6 +162,10 @@ fn a_denied_verdict_shows_who_owns_what() {
               false  principal == User::"admin"  [principal = Agent::"stranger"]
               true   action
               true   resource
+            nearest admins-may-do-everything (2 of 3 hold): 
+              false  principal in Group::"admin"  [principal = Agent::"stranger", principal's groups = []]
+              true   action
+              true   resource
             time: 1800000000000 ms
         "#]],
     );
@@ -175,12 +179,12 @@ fn an_administrators_act_is_recorded_alike() {
         &verdict(&gate, &state, request(user("admin"))),
         expect![[r#"
             decision: allowed
-            reason: token.create needs User::"admin", and this is User::"admin"
+            reason: token.create needs User::"admin" or a user in Group::"admin", and this is User::"admin"
             action: token.create
             principal: User::"admin"
             resource: token.create
             policy set: 1
-            policy built-in: what has no action of its own in the policies needs User::"admin"
+            policy built-in: what has no action of its own in the policies needs User::"admin" or a user in Group::"admin"
             time: 1800000000000 ms
         "#]],
     );
@@ -188,12 +192,12 @@ fn an_administrators_act_is_recorded_alike() {
         &verdict(&gate, &state, request(from("a"))),
         expect![[r#"
             decision: denied
-            reason: token.create needs User::"admin", and this is Agent::"a"
+            reason: token.create needs User::"admin" or a user in Group::"admin", and this is Agent::"a"
             action: token.create
             principal: Agent::"a"
             resource: token.create
             policy set: 1
-            policy built-in: what has no action of its own in the policies needs User::"admin"
+            policy built-in: what has no action of its own in the policies needs User::"admin" or a user in Group::"admin"
             time: 1800000000000 ms
         "#]],
     );

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use symbi_api::error::Error;
 use symbi_api::keys;
-use symbi_model::agent::{AgentName, AgentState, Hold, Resources, Spec};
+use symbi_model::agent::{ANSWER_WITHIN_MS, AgentName, AgentState, Hold, Resources, Spec};
 use symbi_model::{AgentId, Command, Refusal, State};
 use symbi_policy::{CreateAgent, DeleteAgent, Principal};
 use symbi_sandbox::builtin::{ECHO, OWNER};
@@ -54,6 +54,7 @@ impl Provisioner {
         let name: AgentName = format!("{}{number:x}", self.prefix).parse().expect("a name of letters and digits");
         let spec = Spec {
             max_in_flight: IN_FLIGHT,
+            answer_within_ms: ANSWER_WITHIN_MS,
             resources: Resources { memory_mb: 1, cpu_millis: 1 },
             require: node.iter().map(|node| format!("node={node}")).collect(),
             ..Spec::new(name.clone(), OWNER, vec![ECHO.to_owned()])

@@ -210,6 +210,7 @@ fn message(
         kind: Kind::Tell,
         header: digest,
         user: String::new(),
+        on_behalf: None,
         bytes: bytes as u64,
         deadline_ms: header.deadline_ms,
         decision: Some(decision),

@@ -80,7 +80,11 @@ impl Running {
         if ended.is_ok() {
             eprintln!("stopping; send the signal again to stop at once");
         }
+        let leaves = ended.is_ok();
         let stop = async {
+            if leaves {
+                node.leave().await;
+            }
             cancel.cancel();
             tasks.close();
             tasks.wait().await;

@@ -1,12 +1,14 @@
 //! The HTTP interface's calls, answered: from this node's parts, or by the node that can.
 
 use crate::wiring::remote::Remote;
+use crate::wiring::shares::Shares;
 use crate::wiring::{call, decisions, ledgers};
 use ed25519_dalek::{Signer, SigningKey};
 use std::sync::Arc;
 use std::time::Duration;
+use symbi_api::Error;
 use symbi_api::ports::{AuditLine, Call, Message, Place, Speaker};
-use symbi_host::{Caller, Ending, NotHere, TellStatus};
+use symbi_host::{Behalf, Caller, Ending, NotHere, TellStatus};
 use symbi_model::agent::{AgentName, Hold};
 use symbi_model::{DecisionId, MessageId, NodeId};
 use symbi_policy::Account;
@@ -35,6 +37,8 @@ pub struct Answers {
     pub key: Arc<SigningKey>,
     /// The bench.
     pub bench: crate::bench::Bench,
+    /// What users have on their way.
+    pub shares: Shares,
 }
 
 impl Answers {
@@ -51,8 +55,8 @@ impl Answers {
             Call::ReadIndex(reply) => drop(reply.send(self.remote.read_index().await)),
             Call::Ask(message, reply) => drop(reply.send(self.message(Kind::Ask, message).await)),
             Call::Tell(message, reply) => {
-                let (id, ending) = self.message(Kind::Tell, message).await;
-                drop(reply.send((id, ending.into())));
+                let told = self.message(Kind::Tell, message).await;
+                drop(reply.send(told.map(|(id, ending)| (id, ending.into()))));
             }
             Call::Decision(id, reply) => drop(reply.send(self.decision(id).await)),
             Call::Decisions(low, high, reply) => {
@@ -82,24 +86,28 @@ impl Answers {
         }
     }
 
-    /// Sends a message, from the node that holds the speaking agent.
-    async fn message(&self, kind: Kind, message: Message) -> (MessageId, Ending) {
+    /// Sends a message, from the node that holds the speaking agent. It is refused if its user has its share on the way already.
+    async fn message(&self, kind: Kind, message: Message) -> Result<(MessageId, Ending), Error> {
         let Message { from, to, payload, timeout } = message;
-        let (agent, user) = match from {
-            Speaker::User(user) => return self.speak(Caller::Gateway { user }, kind, to, payload, timeout).await,
-            Speaker::OnBehalf { agent, user } => (agent, user),
+        let user = match &from {
+            Speaker::User(user) | Speaker::OnBehalf { user, .. } => user.as_str(),
         };
-        match self.holder(&agent) {
-            Some(node) if node != self.remote.node => {
-                let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                let request = ControlRequest::AskFrom { from: agent, to, kind, payload, timeout_ms, user };
-                self.forwarded(node, &request, timeout).await
-            }
-            _ => {
-                tracing::info!(from = %agent, %to, user, "an agent speaks on behalf of a user");
-                self.speak(Caller::Agent(agent), kind, to, payload, timeout).await
-            }
-        }
+        let _share = self.shares.take(user, payload.len()).map_err(|busy| Error::Busy(busy.to_string()))?;
+        Ok(match from {
+            Speaker::User(user) => self.speak(Caller::Gateway { user }, kind, to, payload, timeout).await,
+            Speaker::OnBehalf { agent, user, permit } => match self.holder(&agent) {
+                Some(node) if node != self.remote.node => {
+                    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                    let request = ControlRequest::AskFrom { from: agent, to, kind, payload, timeout_ms, user, permit };
+                    self.forwarded(node, &request, timeout).await
+                }
+                _ => {
+                    tracing::info!(from = %agent, %to, user, "an agent speaks on behalf of a user");
+                    let behalf = Behalf { user, member: self.remote.node, permit };
+                    self.speak(Caller::OnBehalf { agent, behalf }, kind, to, payload, timeout).await
+                }
+            },
+        })
     }
 
     async fn speak(

@@ -131,12 +131,13 @@ fn worked_out(state: &State, gate: &Gate, id: DecisionId, allowed: &Allowed) -> 
 fn again(state: &State, gate: &Gate, id: DecisionId, allowed: &Allowed, number: PolicyNumber) -> Option<Verdict> {
     let seen = &allowed.seen;
     let agent = |name: &str| AgentRef { name: name.to_owned(), owner: String::new() };
-    let from = match seen.user.as_str() {
+    let of_user = seen.on_behalf.as_ref().filter(|behalf| behalf.judged == id);
+    let from = match of_user.map_or(seen.user.as_str(), |behalf| behalf.user.as_str()) {
         "" => Principal::Agent(agent(&seen.sender)),
         user => Principal::User(user.to_owned()),
     };
     let to = agent(&seen.receiver);
-    match (seen.sent_by == Some(id), seen.kind) {
+    match (seen.sent_by == Some(id) || of_user.is_some(), seen.kind) {
         (false, _) => gate.work_out(state, number, id, &Receive { from, to }),
         (true, Some(Kind::Tell)) => gate.work_out(state, number, id, &Tell { from, to }),
         (true, _) => gate.work_out(state, number, id, &Ask { from, to }),

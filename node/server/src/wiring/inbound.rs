@@ -3,12 +3,13 @@
 
 use crate::clock::WallMs;
 use crate::proposer::{Admission, AdmissionError};
+use crate::wiring::call::lane;
 use crate::wiring::remote::Remote;
 use crate::wiring::{decisions, ledgers};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use symbi_host::Caller;
+use symbi_host::{Behalf, Caller};
 use symbi_model::NodeId;
 use symbi_net::{Requests, Vouch};
 use symbi_proto::wire::{ControlReply, ControlRequest, LogTail};
@@ -98,13 +99,18 @@ pub struct Server {
     pub sink: crate::bench::Sink,
 }
 
-/// Serves control requests.
+/// Serves control requests, or those of the lane of asks.
 pub async fn control(mut requests: Requests, server: Server, tasks: TaskTracker, cancel: CancellationToken) {
     while let Some(Some(request)) = cancel.run_until_cancelled(requests.recv()).await {
         let server = server.clone();
         tasks.spawn(async move {
             let answer = match ControlRequest::decode(&request.body) {
-                Ok(asked) => server.answer(request.from, asked).await,
+                Ok(asked) if lane(&asked) == request.lane => server.answer(request.from, asked).await,
+                Ok(_) => {
+                    let (from, lane) = (request.from.short(), request.lane);
+                    tracing::warn!(from, ?lane, "a control request on a lane that is not its own");
+                    ControlReply::Unsupported
+                }
                 Err(error) => {
                     tracing::warn!(from = %request.from.short(), %error, "a control request that cannot be read");
                     ControlReply::Unsupported
@@ -142,10 +148,11 @@ impl Server {
             ControlRequest::Logs { agent, lines } => {
                 ControlReply::Logs(self.host.logs(&agent, lines as usize).map(LogTail::of))
             }
-            ControlRequest::AskFrom { from, to, kind, payload, timeout_ms, user } => {
-                tracing::info!(%from, %to, user, "an agent speaks on behalf of a user");
+            ControlRequest::AskFrom { from: agent, to, kind, payload, timeout_ms, user, permit } => {
+                tracing::info!(%agent, %to, user, word = %from.short(), "an agent speaks on behalf of a user");
                 let timeout = Duration::from_millis(timeout_ms);
-                match super::calls::speak(&self.host, Caller::Agent(from), kind, to, payload, timeout).await {
+                let caller = Caller::OnBehalf { agent, behalf: Behalf { user, member: from, permit } };
+                match super::calls::speak(&self.host, caller, kind, to, payload, timeout).await {
                     Ok((message, ending)) => ControlReply::Ended { message, ending },
                     Err(not_here) => ControlReply::Failed { reason: not_here.to_string() },
                 }

@@ -14,6 +14,11 @@ fn decision() -> DecisionId {
     DecisionId { node: [0xd0; 4], id: Uuid::from_u128(0xdd) }
 }
 
+fn on_behalf() -> Option<Box<OnBehalf>> {
+    let member = NodeId([0x22; 32]);
+    Some(Box::new(OnBehalf { user: "admin".to_owned(), member, permit: decision(), judged: decision() }))
+}
+
 fn batch(attested: bool) -> MessageBatch {
     let attestation = attested.then(|| Attestation {
         epoch: Epoch(7),
@@ -32,6 +37,7 @@ fn batch(attested: bool) -> MessageBatch {
         kind: Kind::Ask,
         header: Hash([0xee; 32]),
         user: String::new(),
+        on_behalf: on_behalf().filter(|_| attested),
         bytes: 256,
         deadline_ms: 2_000,
         decision: Some(decision()),
@@ -50,6 +56,7 @@ fn entries() -> Vec<Entry> {
         sender_epoch: Epoch(1),
         receiver_epoch: Epoch(2),
         user: "admin".to_owned(),
+        on_behalf: None,
         bytes: 3,
         deadline_ms: 4,
         sent_by: Some(decision()),
@@ -75,6 +82,7 @@ fn entries() -> Vec<Entry> {
         Entry::Sent(batch(true)),
         Entry::Received(batch(false)),
         Entry::Ended(Ended { session: [0x55; 16], batch: 1, ends: (0..).zip(ends).map(end).collect() }),
+        Entry::Local(Local { user: String::new(), on_behalf: on_behalf(), ..local.clone() }),
         Entry::Local(local),
         Entry::Denied(Denied { decision: decision(), message: Some(message_id(3)), verdict: vec![1, 2] }),
         Entry::Gap { lost: 12 },
@@ -102,13 +110,14 @@ fn encoded_and_hashed_bytes_stay_as_they_are() {
     expect![[r#"
         started 71 bytes 0d697b534a46553f, canonical 33a1b9e8fb85dfc5
         session 137 bytes 8c5afb42231fa0c9, canonical c702aaf118d3659b
-        sent 306 bytes 85c981d64fc021c7, canonical 1195c2fa295e2827
-        received 169 bytes a29ebbf9081d1479, canonical 134634bc85ff80c3
-        ended 202 bytes 7a762a4e1c8b6602, canonical 0b8a64ee43f1b8d3
-        local 136 bytes 6cfc9357eb3629c2, canonical e2a7b18a2675a165
-        denied 112 bytes 7e99e39315182a48, canonical 0f6ec6248b7e5a87
-        gap 71 bytes c8bf27f39e6185fc, canonical fa8beec76c3b9520
-        61d96587fdd0de3627bd1b943cf4bd03cddd940277ce35431ed940137c9c4fce
+        sent 387 bytes 697cb5ea8d603865, canonical 43a63b159fa5969a
+        received 170 bytes 7f510a0041464012, canonical 8410f70a86077f81
+        ended 202 bytes cdbcdc57de197ee9, canonical 0b8a64ee43f1b8d3
+        local 212 bytes f93f5ebc639942b1, canonical d7d5012d0490414b
+        local 137 bytes 7ed0c65c26bc1562, canonical 03f109932cf15d82
+        denied 112 bytes 684cd524e4b12635, canonical 80e40c421ce8f1ff
+        gap 71 bytes 789696f00e46af25, canonical 3c714c575f114a37
+        3e295827246c2fad0ad6bd8e2e5f770ebd41860878c243320eadcbf42e72229b
     "#]]
     .assert_eq(&out);
 }

@@ -3,9 +3,10 @@
 use super::{Proposed, SECRET, START_MS, World, node, profile};
 use std::collections::BTreeSet;
 use symbi_model::agent::{AgentName, AgentState, Recorded, Resources, Spec};
-use symbi_model::command::{Aimed, CreateToken, Enrol, Phase, Report, UpdateAgent};
+use symbi_model::command::{Aimed, CreateApiToken, CreateToken, Enrol, Phase, Report, UpdateAgent};
 use symbi_model::entry::Payload;
 use symbi_model::ledger::Anchor;
+use symbi_model::token::Scope;
 use symbi_model::{
     AgentId, Applied, ClientId, Command, Epoch, Hash, Incarnation, NodeId, PolicyNumber, RequestId, TokenId, codec,
 };
@@ -86,13 +87,21 @@ fn proposed(text: &str) -> Proposed {
     if set.is_some() {
         words.pop();
     }
-    let command = command(&words);
+    let shown = words.last().and_then(|word| word.strip_prefix("shown=")).map(api_token);
+    words.truncate(words.len() - usize::from(shown.is_some()));
+    let by = words.last().and_then(|word| word.strip_prefix("by=")).map(str::to_owned);
+    words.truncate(words.len() - usize::from(by.is_some()));
+    let by = format!("user:{}", by.as_deref().unwrap_or("admin"));
+    let mut command = command(&words, &by);
+    if let Command::CreateAgent { actor, .. } = &mut command {
+        *actor = by;
+    }
     let default = command.needs_permit().then_some(1);
-    Proposed { request, set: set.unwrap_or(default), command }
+    Proposed { request, set: set.unwrap_or(default), shown, command }
 }
 
-fn command(words: &[&str]) -> Command {
-    let actor = || "user:admin".to_owned();
+fn command(words: &[&str], actor: &str) -> Command {
+    let actor = || actor.to_owned();
     match words {
         ["genesis"] => Command::Genesis(super::genesis()),
         ["enrol", id, "with", token] => enrol(id, id, token),
@@ -121,6 +130,7 @@ fn command(words: &[&str]) -> Command {
         ["next", ids @ ..] => Command::Voters { phase: Phase::Next, voters: nodes(ids) },
         ["settled", ids @ ..] => Command::Voters { phase: Phase::Settled, voters: nodes(ids) },
         ["aborted", ids @ ..] => Command::Voters { phase: Phase::Aborted, voters: nodes(ids) },
+        ["leave", id] => Command::Leave { node: node(index(id)) },
         ["down", id] => Command::NodeDown { node: node(index(id)) },
         ["up", id] => Command::NodeUp { node: node(index(id)) },
         ["token", id, "uses", uses, "until", seconds] => Command::CreateToken(CreateToken {
@@ -131,8 +141,9 @@ fn command(words: &[&str]) -> Command {
             actor: actor(),
         }),
         ["revoke", id] => Command::RevokeToken { token: token(id), actor: actor() },
-        ["apply", text] => {
-            Command::ApplyPolicies { text: (*text).to_owned(), entities: "[]".to_owned(), actor: actor() }
+        ["apply", text, rest @ ..] => {
+            let keeper = if let ["kept", "by", keeper] = rest { keeper } else { "admin" }.to_owned();
+            Command::ApplyPolicies { text: (*text).to_owned(), entities: "[]".to_owned(), keeper, actor: actor() }
         }
         ["anchor", id, entries] => {
             let (head, root) = (Hash([8; 32]), Hash([9; 32]));
@@ -146,13 +157,38 @@ fn command(words: &[&str]) -> Command {
             node: node(index(id)),
         },
         ["report", name, epoch, state, rest @ ..] => Command::Report(report(name, epoch, state, rest)),
-        _ => of_agent(words),
+        ["user" | "unuser" | "key" | "unkey", ..] => of_people(words, actor()),
+        _ => of_agent(words, actor()),
+    }
+}
+
+/// What administrators ask of users and of their tokens.
+fn of_people(words: &[&str], actor: String) -> Command {
+    match words {
+        ["user", name] => Command::CreateUser { name: (*name).to_owned(), actor },
+        ["unuser", name, "keeping", keeper] => {
+            Command::RemoveUser { name: (*name).to_owned(), keeper: (*keeper).to_owned(), actor }
+        }
+        ["key", id, "of", user, "until", seconds, "for", actions @ ..] => Command::CreateApiToken(CreateApiToken {
+            hash: api_token(id),
+            user: (*user).to_owned(),
+            scope: match actions {
+                ["all"] => Scope::All,
+                actions => Scope::Actions(words_of(actions)),
+            },
+            expires_ms: Some(number(seconds)).filter(|seconds| *seconds != 0).map(|seconds| START_MS + seconds * 1000),
+            actor,
+        }),
+        ["unkey", id, "keeping", keeper] => {
+            Command::RevokeApiToken { token: api_token(id), keeper: (*keeper).to_owned(), actor }
+        }
+        other => panic!("not a command: {other:?}"),
     }
 }
 
 /// What users ask of agents.
-fn of_agent(words: &[&str]) -> Command {
-    let actor = || "user:admin".to_owned();
+fn of_agent(words: &[&str], actor: String) -> Command {
+    let actor = || actor.clone();
     match words {
         ["create", name] => create(name, 100),
         ["create", name, "memory", memory] => create(name, number(memory)),
@@ -276,6 +312,11 @@ pub fn nodes(words: &[&str]) -> Vec<NodeId> {
         ids.sort_unstable();
     }
     ids
+}
+
+/// The hash of an API token such as `k1`; `k7` is that of the genesis.
+fn api_token(id: &str) -> Hash {
+    Hash([u8::try_from(number(&id[1..])).expect("a small number"); 32])
 }
 
 fn token(id: &str) -> TokenId {

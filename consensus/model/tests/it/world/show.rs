@@ -7,7 +7,8 @@ use symbi_model::ledger::Anchored;
 use symbi_model::names::Field;
 use symbi_model::node::Node;
 use symbi_model::state::{Row, Table};
-use symbi_model::token::JoinToken;
+use symbi_model::token::{ApiToken, JoinToken};
+use symbi_model::user::User;
 use symbi_model::{Applied, NodeId, Outcome, codec};
 
 /// Writes what an entry gave.
@@ -54,14 +55,22 @@ fn show_row(row: &Row) -> String {
         }
         #[cfg(planted)]
         (Table::Marks, Some(value)) => format!("{value:?}"),
-        (Table::Meta | Table::PolicySets | Table::ApiTokens, Some(value)) => format!("{} bytes", value.len()),
+        (Table::ApiTokens, Some(value)) => {
+            let token: ApiToken = codec::decode(value, value.len()).expect("an API token");
+            format!("{} for {}", token.user, token.scope)
+        }
+        (Table::Users, Some(value)) => {
+            let user: User = codec::decode(value, value.len()).expect("a user");
+            format!("by {} at {}", user.created_by, user.created_at)
+        }
+        (Table::Meta | Table::PolicySets, Some(value)) => format!("{} bytes", value.len()),
     };
     format!("{:?}/{}: {shown}", row.table, show_key(row))
 }
 
 fn show_key(row: &Row) -> String {
     match row.table {
-        Table::Agents | Table::Meta => String::from_utf8_lossy(&row.key).into_owned(),
+        Table::Agents | Table::Meta | Table::Users => String::from_utf8_lossy(&row.key).into_owned(),
         Table::Nodes | Table::Ledgers => name(&NodeId(row.key.as_slice().try_into().expect("32 bytes"))),
         Table::JoinTokens => format!("t{}", row.key[0]),
         Table::PolicySets => row.key[7].to_string(),

@@ -22,6 +22,7 @@ fn seen(node: u8, what: &str, kind: Option<Kind>, fate: Option<Fate>) -> Sightin
         receiver: "b".to_owned(),
         receiver_epoch: Epoch(2),
         user: String::new(),
+        on_behalf: None,
         session: Some([5; 16]),
         batch: Some(0),
         sequence: Some(3),

@@ -49,7 +49,7 @@ pub async fn update(
     Json(spec): Json<Spec>,
 ) -> Result<axum::Json<Updated>, Error> {
     let state = read::state(&app.ports, &Freshness::default()).await?;
-    let agent = find(&state, &name)?;
+    let agent = changeable(&app, &caller, &state, &name)?;
     let new = Recorded::from(spec.clone().into_model()?);
     if new.name != agent.spec.name || new.owner != agent.spec.owner {
         return Err(Refusal::Fixed.into());
@@ -80,7 +80,7 @@ pub async fn rollback(
     headers: HeaderMap,
 ) -> Result<axum::Json<Updated>, Error> {
     let state = read::state(&app.ports, &Freshness::default()).await?;
-    let agent = find(&state, &name)?;
+    let agent = changeable(&app, &caller, &state, &name)?;
     let previous = agent.previous.as_ref().ok_or(Refusal::NoPrevious)?;
     let changes = changes(&Spec::from_recorded(&agent.spec), &Spec::from_recorded(previous));
     let judge = Judged::new(&caller, agent, (**previous).clone());
@@ -122,10 +122,21 @@ async fn again(
     command: fn(Aimed) -> Command,
 ) -> Result<axum::Json<Written>, Error> {
     let state = read::state(&app.ports, &Freshness::default()).await?;
-    let agent = find(&state, name)?;
+    let agent = changeable(app, caller, &state, name)?;
     let act = change(caller, agent);
     let command = command(Aimed { version: at.version, ..any_version(agent, caller) });
-    super::written(app, headers, &act, command).await
+    super::written(app, caller, headers, &act, command).await
+}
+
+/// The agent that `wanted` means, if the caller may change it.
+fn changeable<'state>(app: &App, caller: &Caller, state: &'state State, wanted: &str) -> Result<&'state Agent, Error> {
+    let gate = &app.ports.gate;
+    gate.in_scope(state, &caller.principal(), "agent::update")?;
+    let found = find(state, wanted).and_then(|agent| {
+        gate.forestall(state, &change(caller, agent))?;
+        Ok(agent)
+    });
+    found.map_err(|refusal| caller.told(gate, state, refusal))
 }
 
 /// The agent at the version that it must have; at the one that was read, if that does not matter.
