@@ -78,6 +78,11 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     tokio::spawn(async move {
         let (node, setup) = auditor;
         if setup.shared.audit.subscribe().wait_for(|wanted| *wanted).await.is_ok() {
+            // Lines in whose place it took a snapshot may still be on their way; one that never gets them is never audited.
+            let mut status = node.raft.status();
+            if status.wait_for(|status| status.missing.is_empty()).await.is_err() {
+                return;
+            }
             let audited = audit::verify(&node.raft);
             setup.view(|view| view.audited = Some(audited));
         }

@@ -2,13 +2,14 @@
 //!
 //! A chunk of entries becomes one atomic, unsynced write of its lines and, once in a while, of all rows that changed since
 //! the last time and the last applied id. What a crash takes of it, the log gives again: the same rows, and the same lines
-//! in the same places.
+//! in the same places, which is held against what the crash has left of them.
 
 use crate::disk::Disk;
 use crate::disk::format::{self, Applied, LogId, Membership, SMALL};
 use crate::disk::keys::Keys;
 use crate::entry::Data;
 use crate::error::{Error, storage};
+use crate::lines::{Hole, Lines};
 use crate::machine::{Builder, Capture, Generation, Generations, Image, Machine, Slot, Writes, load, local, store};
 use crate::observer::Observer;
 use crate::types::{self, Answer, Snapshot, SnapshotMeta, StoredMembership, Types};
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use symbi_model::codec;
 use symbi_store::WriteBatch;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// The most entries that are applied in one write.
 const CHUNK: usize = 64;
@@ -37,7 +39,7 @@ pub struct Progress {
     pub term_start: Option<LogId>,
     /// The index of the last snapshot that was installed, at whatever start; none if none was. What is behind it was applied here.
     pub installed: Option<u64>,
-    /// Where the rows and the lines are.
+    /// Where the rows are.
     pub generation: Arc<Generation>,
 }
 
@@ -46,13 +48,18 @@ pub struct Progress {
 /// Invariants:
 /// - the rows on disk under `generation` are the state as of the id beside them; with those that the machine keeps back
 ///   they are the machine's state;
-/// - the lines on disk are at least those of the state, and a state is published only after its lines were written;
+/// - the lines on disk are at least those of the state, but for the holes that installs have left, which are written with what makes
+///   them; a state is published only after its lines were written, or its holes are known;
 /// - no snapshot is ahead of the rows on disk, because the entries before it may be purged.
 pub struct Applier<M: Machine> {
     /// The group's keys.
     keys: Keys,
     /// Gives generations for installs.
     generations: Arc<Generations>,
+    /// What entries left behind.
+    lines: Arc<Lines>,
+    /// The last entry whose lines were on the disk at the start: up to there an entry may be applied once more.
+    known: Option<u64>,
     /// The machine. After an error it may be ahead of what was published; nothing is applied to it any more then.
     machine: M,
     /// The last membership applied.
@@ -82,7 +89,9 @@ impl<M: Machine> Applier<M> {
             None => None,
         };
         let generation = stored.as_ref().map_or(0, |row| row.generation);
+        let began = Instant::now();
         let image = load::<M::Loading>(&*engine, &keys, generation)?;
+        tracing::info!(ms = began.elapsed().as_millis(), "the state was read from the disk");
         let Applied { last, membership, root, .. } = match stored {
             Some(row) => row,
             None => nothing::<M>()?,
@@ -95,10 +104,14 @@ impl<M: Machine> Applier<M> {
         let generations = Arc::new(Generations::open(&engine, keys, generation)?);
         let installed = engine.get(&keys.installed()).map_err(storage)?;
         let installed = installed.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let lines = Arc::new(Lines::open(&engine, keys)?);
+        lines.check(&image, last.map_or(0, |id| id.index))?;
         let progress = Progress { applied: last, term_start: None, installed, generation: generations.first() };
         let applier = Self {
             keys,
             generations,
+            known: lines.last(u64::MAX)?.map(|at| at.index),
+            lines,
             published: watch::Sender::new(image.clone()),
             machine: M::of(image),
             membership: membership.into(),
@@ -135,6 +148,11 @@ impl<M: Machine> Applier<M> {
         self.generations.clone()
     }
 
+    /// What entries left behind.
+    pub fn lines(&self) -> Arc<Lines> {
+        self.lines.clone()
+    }
+
     fn apply_chunk(&mut self, chunk: Vec<io::Result<EntryResponder<Types>>>) -> io::Result<()> {
         let (mut batch, mut progress) = (WriteBatch::new(), self.progress.borrow().clone());
         let mut answers = Vec::new();
@@ -162,6 +180,9 @@ impl<M: Machine> Applier<M> {
     ) -> io::Result<Answer> {
         let id = LogId::from(&entry.log_id);
         let mut writes = Writes::new(batch, &self.keys, progress.generation.number(), id.index);
+        if self.known.is_some_and(|known| id.index <= known) {
+            writes = writes.again(&*self.engine);
+        }
         let answer = self.machine.apply(&format::our_entry(entry), &mut writes)?;
         self.observer.applied(id.index, || self.machine.image().hash());
         if let EntryPayload::Membership(membership) = &entry.payload {
@@ -244,8 +265,10 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
         // The disk may make it the state, whatever becomes of this call. If it does not, the next start deletes it.
         capture.generation.keep();
         // The leader counts this replica as far as the snapshot from now on, so a crash must not take it back.
-        self.generations.sync(batch).await?;
         let old = self.progress.borrow().clone();
+        let (from, upto) = (old.applied.map_or(0, |id| id.index + 1), capture.last);
+        let (before, after) = (self.machine.image().tip(), capture.image.tip());
+        self.lines.skip(Hole { from, upto, before, after }, batch).await?;
         if old.generation.number() != capture.generation.number() {
             old.generation.retire();
         }
@@ -273,8 +296,8 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
 
 /// What is on a new disk.
 fn nothing<M: Machine>() -> io::Result<Applied> {
-    use crate::machine::{Loading, Source};
-    let root = M::Loading::default().finish(Source::Disk)?.hash();
+    use crate::machine::Loading;
+    let root = M::Loading::default().finish()?.hash();
     Ok(Applied { generation: 0, last: None, membership: Membership::default(), root })
 }
 

@@ -4,7 +4,7 @@ use super::loading::Loading;
 use super::unsaved::Unsaved;
 use crate::audit;
 use crate::entry::{Entry, Payload};
-use crate::machine::{Image, Machine, Row, Writes};
+use crate::machine::{Image, Line, Machine, Row, Tip, Writes};
 use crate::replica::ReplicaId;
 use bytes::Bytes;
 use std::io;
@@ -34,7 +34,7 @@ impl Machine for Control {
         if let Some(error) = applied.error {
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
-        audit::put(writes, &applied);
+        audit::put(writes, &applied)?;
         self.unsaved.take(applied.rows);
         if self.state.gate() != gate {
             self.unsaved.hasten();
@@ -67,6 +67,14 @@ impl Image for State {
 
     fn gate(&self) -> u32 {
         self.counters.gate.max(gate::FIRST)
+    }
+
+    fn tip(&self) -> Tip {
+        Tip { head: self.counters.audit_head, count: self.counters.audit_records }
+    }
+
+    fn unlink(&self, tip: Tip, lines: &[Line]) -> io::Result<(Tip, usize)> {
+        audit::unlink(self.cluster.as_ref().map(|cluster| cluster.id), tip, lines)
     }
 }
 
