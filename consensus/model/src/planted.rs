@@ -43,11 +43,17 @@ pub enum Defect {
     WitnessUnchecked = 17,
     /// The voters are changed before those who rule have witnessed who is to follow.
     VotersUnwitnessed = 18,
+    /// A snapshot is made, and the log before it may go, while what is kept back of the state is not saved.
+    PurgeBeforeSave = 19,
+    /// Snapshots leave out what clients last wrote, and who takes one in does not look at its root.
+    SnapshotWithoutDedup = 20,
+    /// A snapshot whose reading ends early counts as whole, at both ends.
+    SnapshotCut = 21,
 }
 
 impl Defect {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::EpochCheck,
         Self::GrantReadIndex,
         Self::CondemnBeforePlace,
@@ -66,6 +72,9 @@ impl Defect {
         Self::SecondDigest,
         Self::WitnessUnchecked,
         Self::VotersUnwitnessed,
+        Self::PurgeBeforeSave,
+        Self::SnapshotWithoutDedup,
+        Self::SnapshotCut,
     ];
 
     /// Its name on a command line.
@@ -90,6 +99,9 @@ impl Defect {
             Self::SecondDigest => "second-digest",
             Self::WitnessUnchecked => "witness-unchecked",
             Self::VotersUnwitnessed => "voters-unwitnessed",
+            Self::PurgeBeforeSave => "purge-before-save",
+            Self::SnapshotWithoutDedup => "snapshot-without-dedup",
+            Self::SnapshotCut => "snapshot-cut",
         }
     }
 }

@@ -20,6 +20,7 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use symbi_model::codec;
+use symbi_model::planted::{self, Defect};
 use symbi_store::WriteBatch;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -244,7 +245,9 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
 
     async fn get_snapshot_builder(&mut self) -> Builder<M::Image> {
         let (mut batch, progress) = (WriteBatch::new(), self.progress.borrow().clone());
-        self.save(&mut batch, &progress);
+        if !planted::active(Defect::PurgeBeforeSave) {
+            self.save(&mut batch, &progress);
+        }
         let saved = self.engine.write(batch).map_err(storage);
         Builder::new(saved.map(|()| self.snapshot()), self.current.clone())
     }

@@ -9,6 +9,8 @@ use crate::replica::ReplicaId;
 use bytes::Bytes;
 use std::io;
 use symbi_model::entry as model;
+use symbi_model::planted::{self, Defect};
+use symbi_model::state::Table;
 use symbi_model::{Hash, NodeId, State, codec, gate};
 
 /// See the module.
@@ -61,7 +63,8 @@ impl Image for State {
     }
 
     fn rows(&self) -> Box<dyn Iterator<Item = Row> + Send> {
-        let rows = self.clone().into_rows();
+        let is_left_out = |table| table == Table::Dedup && planted::active(Defect::SnapshotWithoutDedup);
+        let rows = self.clone().into_rows().filter(move |row| !is_left_out(row.table));
         Box::new(rows.filter_map(|row| Some(([&[row.table as u8], row.key.as_slice()].concat(), row.value?))))
     }
 

@@ -5,6 +5,7 @@ use super::{Capture, Generation, Generations, Image, Loading};
 use crate::error::storage;
 use std::io;
 use std::sync::Arc;
+use symbi_model::planted::{self, Defect};
 use symbi_store::WriteBatch;
 
 /// A snapshot on its way in. Dropped before it is installed, what it wrote is deleted.
@@ -47,7 +48,8 @@ impl<L: Loading> Filling<L> {
     /// The snapshot, if it is what its header says.
     pub fn finish(mut self, last: u64) -> io::Result<Capture<L::Image>> {
         let image = self.loading.take().unwrap_or_default().finish()?;
-        if image.hash() != self.header.root {
+        let is_trusted = planted::active(Defect::SnapshotWithoutDedup) || planted::active(Defect::SnapshotCut);
+        if !is_trusted && image.hash() != self.header.root {
             return Err(broken("the state's hash is not its header's"));
         }
         Ok(Capture { image, last, generation: self.generation.clone() })
