@@ -127,7 +127,7 @@ impl Filler {
     fn item(&self, command: &Command) -> Item {
         let policy_set = self.raft.state().borrow().counters.policy_set;
         let decision = DecisionId { node: [0; 4], id: Uuid::nil() };
-        let permit = command.needs_permit().then_some(PermitRef { decision, policy_set });
+        let permit = command.needs_permit().then_some(PermitRef { decision, policy_set, credential: None });
         Item::new(None, permit, rand::random(), command)
     }
 

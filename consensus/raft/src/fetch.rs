@@ -71,7 +71,7 @@ impl<M: Machine> Actor<M> {
         loop {
             let missing = cancel.run_until_cancelled(holes.wait_for(|holes| !holes.is_empty())).await;
             // It is cancelled, or the replica is gone.
-            if !missing.is_some_and(|missing| missing.is_ok()) {
+            if missing.is_none_or(|missing| missing.is_err()) {
                 return;
             }
             if cancel.run_until_cancelled(self.fill(&mut holes)).await.is_none() {

@@ -46,8 +46,7 @@ async fn sent() -> Vec<Bytes> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     cluster.replica(0).change(MembershipChange::AddLearner(node(1).into())).await.expect("a learner is added");
     cluster.status(1, |status| !status.missing.is_empty()).await;
-    let requests = requests.lock().expect("nobody panics").clone();
-    requests
+    requests.lock().expect("nobody panics").clone()
 }
 
 /// What a node that knew nothing comes to: its state's hash, its chain's head, and where both stand.
