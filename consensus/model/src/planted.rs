@@ -49,11 +49,15 @@ pub enum Defect {
     SnapshotWithoutDedup = 20,
     /// A snapshot whose reading ends early counts as whole, at both ends.
     SnapshotCut = 21,
+    /// Snapshots carry an empty tree of the chain, and who takes one in does not look whether it can be the chain's.
+    FrontierUnchecked = 22,
+    /// A voter signs a checkpoint over records that are not on its disk.
+    WitnessOverHole = 23,
 }
 
 impl Defect {
     /// Every one.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::EpochCheck,
         Self::GrantReadIndex,
         Self::CondemnBeforePlace,
@@ -75,6 +79,8 @@ impl Defect {
         Self::PurgeBeforeSave,
         Self::SnapshotWithoutDedup,
         Self::SnapshotCut,
+        Self::FrontierUnchecked,
+        Self::WitnessOverHole,
     ];
 
     /// Its name on a command line.
@@ -102,6 +108,8 @@ impl Defect {
             Self::PurgeBeforeSave => "purge-before-save",
             Self::SnapshotWithoutDedup => "snapshot-without-dedup",
             Self::SnapshotCut => "snapshot-cut",
+            Self::FrontierUnchecked => "frontier-unchecked",
+            Self::WitnessOverHole => "witness-over-hole",
         }
     }
 }

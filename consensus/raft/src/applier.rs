@@ -218,7 +218,10 @@ impl<M: Machine> Applier<M> {
             last_membership: self.membership.clone(),
         };
         let last = progress.applied.map_or(0, |id| id.index);
-        Snapshot { meta, snapshot: Capture { image: self.machine.image(), last, generation: progress.generation } }
+        Snapshot {
+            meta,
+            snapshot: Capture { image: self.machine.image().sent(), last, generation: progress.generation },
+        }
     }
 }
 
@@ -253,7 +256,7 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, capture: Capture<M::Image>) -> io::Result<()> {
-        let capture = local::<M::Loading>(capture, &self.generations).await?;
+        let capture = local::<M::Loading>(capture, &self.generations, &self.machine.image()).await?;
         let applied = meta.last_log_id.as_ref().map(LogId::from);
         let row = Applied {
             generation: capture.generation.number(),

@@ -115,7 +115,7 @@ pub async fn open<M: Machine>(
     let (image, progress, lines) = (applier.published(), applier.progress(), applier.lines());
     let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
     let filled = applier.generations().filled();
-    let receiver = Receiver::new(applier.generations(), &options, tasks.clone(), cancel.clone());
+    let receiver = Receiver::new(applier.generations(), image.clone(), &options, tasks.clone(), cancel.clone());
     let transfers = Transfers::default();
     let clients = Clients::new(link.clone(), options.clone(), transfers.clone());
     let raft = Raft::<M>::new(options.replica(), config, clients, log, applier)
@@ -189,6 +189,12 @@ impl<M: Machine> Replica<M> {
     #[must_use]
     pub fn installed(&self) -> Option<u64> {
         self.shared.progress.borrow().installed
+    }
+
+    /// The entries whose lines are not on this disk, as ranges of first and last: known before a state is shown that has them in it.
+    #[must_use]
+    pub fn missing(&self) -> Vec<(u64, u64)> {
+        self.shared.lines.missing()
     }
 
     /// What the replica says of itself.

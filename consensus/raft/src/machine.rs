@@ -87,6 +87,21 @@ pub trait Image: Clone + Send + Sync + 'static {
         gate::FIRST
     }
 
+    /// Whether a replica whose state is `own` may take this one in its place.
+    ///
+    /// # Errors
+    /// When it is not whole, or the two cannot be of one log.
+    fn follows(&self, own: &Self) -> io::Result<()> {
+        let _ = own;
+        Ok(())
+    }
+
+    /// What a snapshot of it carries: itself, unless a defect is planted.
+    #[must_use]
+    fn sent(self) -> Self {
+        self
+    }
+
     /// Where the lines of all entries in it end. A machine that leaves no lines says nothing of them.
     fn tip(&self) -> Tip {
         Tip::default()

@@ -4,7 +4,7 @@ use super::*;
 use crate::control::Control;
 use futures::FutureExt;
 use openraft::entry::RaftEntry;
-use symbi_model::GroupId;
+use symbi_model::{GroupId, State};
 use symbi_store::Engine;
 use symbi_store::memory;
 
@@ -43,7 +43,9 @@ async fn a_snapshot_whose_install_was_given_up_is_there_wholly_or_not_at_all() {
         let mut machine = applied(&disk, 3).await;
         let mut snapshot = other.snapshot();
         snapshot.snapshot =
-            local::<crate::control::Loading>(snapshot.snapshot, &machine.generations).await.expect("it is filled in");
+            local::<crate::control::Loading>(snapshot.snapshot, &machine.generations, &machine.machine.image())
+                .await
+                .expect("it is filled in");
         disk.stall();
         assert!(machine.install_snapshot(&snapshot.meta, snapshot.snapshot).now_or_never().is_none(), "the disk hangs");
         if is_written {
@@ -191,6 +193,79 @@ async fn what_a_snapshot_skipped_is_missing_over_a_crash_and_nothing_else_is() {
         assert_eq!([before, behind].concat().len(), lines(&whole).len() - 6);
         let refused = read(5, 13);
         assert!(matches!(refused, Err(Error::Incomplete { from: 4, upto: 9 })), "{refused:?}");
+    }
+}
+
+/// A machine of a cluster of this name: after the genesis, entries of Raft's own up to `last`.
+async fn founded(disk: &Arc<memory::Disk>, name: &str, last: u64) -> Applier<Control> {
+    let key = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
+    let genesis = symbi_model::command::Genesis {
+        cluster: symbi_model::ClusterId(uuid::Uuid::from_u128(7)),
+        name: name.to_owned(),
+        domain: "test.example".to_owned(),
+        node: symbi_model::NodeId(key.verifying_key().to_bytes()),
+        node_name: "n1".to_owned(),
+        profile: symbi_model::node::Profile::plain(
+            "127.0.0.1:7400".parse().expect("an address"),
+            vec![4; 65],
+            symbi_model::agent::Resources { memory_mb: 1_000, cpu_millis: 1_000 },
+        ),
+        gate: symbi_model::gate::CURRENT,
+        admin_token: symbi_model::Hash([9; 32]),
+        policies: "permit(principal, action, resource);".to_owned(),
+        secret: symbi_model::secret::Secret([7; 32]),
+    };
+    let batch = codec::encode_batch(&symbi_model::Batch::genesis(genesis, [0; 16], &key, 1_000));
+    let mut machine = applied(disk, 1).await;
+    let genesis = types::Entry::new(types::LogId::new(1.into(), 2), EntryPayload::Normal(Data(batch.into())));
+    machine.apply(futures::stream::iter([Ok((genesis, None))])).await.expect("it applies");
+    apply(&mut machine, 3..=last).await.expect("it applies");
+    machine.get_snapshot_builder().await;
+    machine
+}
+
+/// A snapshot of a state, as whoever has it would send it: its hash is what its rows come to.
+fn of_state(machine: &Applier<Control>, change: impl FnOnce(State) -> State) -> Snapshot<Capture<State>> {
+    let mut snapshot = machine.snapshot();
+    snapshot.snapshot.image = change(snapshot.snapshot.image);
+    snapshot
+}
+
+/// Its hash says that a snapshot is what its sender has. That this can be the chain's, its tree must say.
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_whose_tree_cannot_be_the_chains_is_refused_and_one_that_can_be_is_not() {
+    let (long, other) =
+        (founded(&memory::Disk::new(), "test", 90).await, founded(&memory::Disk::new(), "other", 90).await);
+    for before in [0, 1, 80] {
+        let disk = memory::Disk::new();
+        let mut machine = match before {
+            0 => open(&disk).expect("it opens"),
+            1 => applied(&disk, 1).await,
+            _ => founded(&disk, "test", before).await,
+        };
+        let mut install = async |snapshot: Snapshot<Capture<State>>| {
+            machine.install_snapshot(&snapshot.meta, snapshot.snapshot).await.map_err(|error| error.to_string())
+        };
+        let refused = install(of_state(&long, State::without_tree)).await.expect_err("it has no tree");
+        assert!(refused.contains("checkpoint closed"), "{refused}");
+        let counts = |mut state: State| {
+            state.counters.audit_records -= 60;
+            state.recounted()
+        };
+        let refused = install(of_state(&long, counts)).await.expect_err("it has more leaves than records");
+        assert!(refused.contains("records"), "{refused}");
+        if before > 1 {
+            let refused = install(other.snapshot()).await.expect_err("it goes on from another");
+            assert!(refused.contains("go on"), "{refused}");
+        }
+        install(long.snapshot()).await.expect("it is the chain's");
+        assert_eq!(machine.machine.image().hash(), long.machine.image().hash(), "behind {before}");
+        let first = if before == 0 { 0 } else { before + 1 };
+        assert_eq!(machine.lines().missing(), [(first, 90)]);
+        drop(machine);
+        let (from, to) = Keys::new(GROUP).generations(0, u64::MAX);
+        let kept = engine(&disk).scan(&from, &to, 10_000).expect("it reads").len();
+        assert_eq!(kept, Image::rows(&long.machine.image()).count(), "nothing is left of those that were refused");
     }
 }
 

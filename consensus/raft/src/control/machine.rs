@@ -72,6 +72,17 @@ impl Image for State {
         self.counters.gate.max(gate::FIRST)
     }
 
+    fn follows(&self, own: &Self) -> io::Result<()> {
+        match self.foreign_to(own).filter(|_| !planted::active(Defect::FrontierUnchecked)) {
+            Some(why) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("the snapshot is refused: {why}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn sent(self) -> Self {
+        if planted::active(Defect::FrontierUnchecked) { self.without_tree() } else { self }
+    }
+
     fn tip(&self) -> Tip {
         Tip { head: self.counters.audit_head, count: self.counters.audit_records }
     }

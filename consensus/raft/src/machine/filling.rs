@@ -45,13 +45,14 @@ impl<L: Loading> Filling<L> {
         Ok(())
     }
 
-    /// The snapshot, if it is what its header says.
-    pub fn finish(mut self, last: u64) -> io::Result<Capture<L::Image>> {
+    /// The snapshot, if it is what its header says, and can follow the state that is there.
+    pub fn finish(mut self, last: u64, own: &L::Image) -> io::Result<Capture<L::Image>> {
         let image = self.loading.take().unwrap_or_default().finish()?;
         let is_trusted = planted::active(Defect::SnapshotWithoutDedup) || planted::active(Defect::SnapshotCut);
         if !is_trusted && image.hash() != self.header.root {
             return Err(broken("the state's hash is not its header's"));
         }
+        image.follows(own)?;
         Ok(Capture { image, last, generation: self.generation.clone() })
     }
 }
@@ -62,8 +63,12 @@ impl<L> Drop for Filling<L> {
     }
 }
 
-/// The capture on the disk of `generations`: itself if it is there already, as when it came over the wire.
-pub async fn local<L: Loading>(capture: Capture<L::Image>, generations: &Generations) -> io::Result<Capture<L::Image>> {
+/// The capture on the disk of `generations`, whose state is `own`: itself if it is there already, as when it came over the wire.
+pub async fn local<L: Loading>(
+    capture: Capture<L::Image>,
+    generations: &Generations,
+    own: &L::Image,
+) -> io::Result<Capture<L::Image>> {
     if generations.owns(&capture.generation) {
         return Ok(capture);
     }
@@ -71,7 +76,7 @@ pub async fn local<L: Loading>(capture: Capture<L::Image>, generations: &Generat
     for frame in capture.frames() {
         filling.take(&frame?)?;
     }
-    filling.finish(capture.last)
+    filling.finish(capture.last, own)
 }
 
 fn broken(what: &str) -> io::Error {
