@@ -249,8 +249,8 @@ fn parts(setup: &Arc<Setup>) -> Result<Parts, Failure> {
     let files = files.map_err(|error| Failure::new(1, "DATABASE", "cannot open the disk").why(error.to_string()))?;
     let (recorder, name) = (setup.recorder.clone(), setup.name.clone());
     let (signed, signer) = (recorder.clone(), name.clone());
-    let signs = move |checkpoint: &Checkpoint| {
-        signed.tell(&signer, Event::Signed { size: checkpoint.size, digest: checkpoint.digest() });
+    let signs = move |checkpoint: &Checkpoint, lacks: Option<(u64, u64)>| {
+        signed.tell(&signer, Event::Signed { size: checkpoint.size, digest: checkpoint.digest(), lacks });
     };
     Ok(Parts {
         engine: Arc::new(engine),
