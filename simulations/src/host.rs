@@ -138,7 +138,13 @@ async fn start(setup: &Arc<Setup>) -> Result<Node, Failure> {
 async fn restart(setup: &Arc<Setup>, files: &Files, cluster: &Cluster) -> Result<Node, Failure> {
     let network = network(setup, files, cluster.roster.clone()).await?;
     let profile = profile(&network, files);
-    Node::start(config(setup, files, profile, cluster), parts(setup)?, network).await
+    let started = Node::start(config(setup, files, profile, cluster), parts(setup)?, network).await;
+    started.inspect_err(|failure| {
+        // Whatever a crash left of its disk, a member goes on from there.
+        if setup.disk.failure().is_none() && !setup.is_put_back.load(Ordering::Relaxed) {
+            setup.recorder.tell(&setup.name, Event::Wrong(format!("the node does not start again: {failure}")));
+        }
+    })
 }
 
 async fn bootstrap(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {

@@ -89,7 +89,7 @@ impl<M: Machine> Actor<M> {
                 return;
             };
             if told.elapsed() >= TELL {
-                let (from, upto, records) = (hole.from, hole.upto, hole.after.count - hole.before.count);
+                let (from, upto, records) = (hole.from, hole.upto, hole.after.count.saturating_sub(hole.before.count));
                 tracing::info!(group = %self.options.group, from, upto, records, "lines of the audit are missing and being fetched");
                 told = Instant::now();
             }

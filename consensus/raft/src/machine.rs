@@ -87,12 +87,12 @@ pub trait Image: Clone + Send + Sync + 'static {
         gate::FIRST
     }
 
-    /// Whether a replica whose state is `own` may take this one in its place.
+    /// Whether a replica whose state is `own` may take this one in its place, which came as that behind entry `last`.
     ///
     /// # Errors
     /// When it is not whole, or the two cannot be of one log.
-    fn follows(&self, own: &Self) -> io::Result<()> {
-        let _ = own;
+    fn follows(&self, own: &Self, last: u64) -> io::Result<()> {
+        let _ = (own, last);
         Ok(())
     }
 

@@ -254,6 +254,12 @@ async fn a_snapshot_whose_tree_cannot_be_the_chains_is_refused_and_one_that_can_
         };
         let refused = install(of_state(&long, counts)).await.expect_err("it has more leaves than records");
         assert!(refused.contains("records"), "{refused}");
+        let behind = |mut state: State| {
+            state.counters.applied_index -= 60;
+            state.recounted()
+        };
+        let refused = install(of_state(&long, behind)).await.expect_err("it says that it is of another entry");
+        assert!(refused.contains("another entry"), "{refused}");
         if before > 1 {
             let refused = install(other.snapshot()).await.expect_err("it goes on from another");
             assert!(refused.contains("go on"), "{refused}");

@@ -72,8 +72,10 @@ impl Image for State {
         self.counters.gate.max(gate::FIRST)
     }
 
-    fn follows(&self, own: &Self) -> io::Result<()> {
-        match self.foreign_to(own).filter(|_| !planted::active(Defect::FrontierUnchecked)) {
+    fn follows(&self, own: &Self, last: u64) -> io::Result<()> {
+        let is_another = self.counters.applied_index != last;
+        let foreign = is_another.then_some("it is the state behind another entry").or_else(|| self.foreign_to(own));
+        match foreign.filter(|_| !planted::active(Defect::FrontierUnchecked)) {
             Some(why) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("the snapshot is refused: {why}"))),
             None => Ok(()),
         }
