@@ -60,6 +60,8 @@ pub struct Stage {
     pub confirms: Arc<AtomicBool>,
     /// Told when the agent `silent` is asked something, which it never answers.
     pub silent: Arc<Notify>,
+    /// How many times the chain was read.
+    pub chain_reads: watch::Receiver<u64>,
 }
 
 /// A proposal as it came.
@@ -110,6 +112,8 @@ struct Replica {
     confirms: Arc<AtomicBool>,
     /// Told when the agent `silent` is asked something.
     silent: Arc<Notify>,
+    /// How many times the chain was read.
+    chain_reads: watch::Sender<u64>,
 }
 
 impl Replica {
@@ -180,6 +184,7 @@ impl Replica {
                     AuditLine::Record(record) => (record.index, record.position + 1) >= (place.index, place.line),
                 };
                 drop(reply.send(Ok(self.chain.iter().filter(behind).take(limit).cloned().collect())));
+                self.chain_reads.send_modify(|reads| *reads += 1);
             }
             Call::SignBundle(bytes, reply) => drop(reply.send(self.key.sign(&bytes).to_bytes())),
             Call::Message(prefix, reply) => drop(reply.send(traced(&prefix))),
@@ -256,9 +261,10 @@ impl Stage {
         let (state, watched) = watch::channel(State::default());
         let (boottime, confirms) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
         let silent = Arc::new(Notify::new());
-        let (chain, state_too) = (Vec::new(), state.clone());
-        let (confirmed, asked_in_vain) = (confirms.clone(), silent.clone());
-        let mut replica = Replica { key, state: state_too, chain, confirms: confirmed, silent: asked_in_vain };
+        let (counted, chain_reads) = watch::channel(0);
+        let (chain, shown, confirmed) = (Vec::new(), state.clone(), confirms.clone());
+        let mut replica =
+            Replica { key, state: shown, chain, confirms: confirmed, silent: silent.clone(), chain_reads: counted };
         replica.apply(&Batch::genesis(genesis(node), [0; 16], &replica.key, NOW_MS));
         let view = View {
             term: 1,
@@ -298,7 +304,19 @@ impl Stage {
         let writes = Arc::new(AtomicU64::new(0));
         tokio::spawn(play(replica, gate, asked, called, tell, (refusals, policies), writes.clone()));
         let router = symbi_api::router(ports, vec!["n1".to_owned()]);
-        Self { router, view, state, proposed, refuse_next, policies_next, writes, boottime, confirms, silent }
+        Self {
+            router,
+            view,
+            state,
+            proposed,
+            refuse_next,
+            policies_next,
+            writes,
+            boottime,
+            confirms,
+            silent,
+            chain_reads,
+        }
     }
 
     /// The routes, as the accept loop serves them.
