@@ -78,7 +78,10 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     tokio::spawn(async move {
         let (node, setup) = auditor;
         if setup.shared.audit.subscribe().wait_for(|wanted| *wanted).await.is_ok() {
-            let audited = audit::verify(&node.raft);
+            let audited = audit::verify(&node.raft, &node.id).map(|audited| {
+                setup.recorder.tell(&setup.name, Event::Audited { anchors: audited.anchors });
+                audited.records
+            });
             setup.view(|view| view.audited = Some(audited));
         }
     });

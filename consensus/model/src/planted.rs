@@ -19,7 +19,7 @@ pub enum Defect {
     SignatureUnchecked = 5,
     /// The hash by which a batch of messages names the one before it is not checked.
     BatchLinkUnchecked = 6,
-    /// A ledger's anchor is proposed before the ledger is synced.
+    /// How far a ledger has come is said before the ledger is synced.
     AnchorBeforeSync = 7,
     /// A permit of an older policy set is accepted.
     OldPermitAccepted = 8,
@@ -43,11 +43,13 @@ pub enum Defect {
     WitnessUnchecked = 17,
     /// The voters are changed before those who rule have witnessed who is to follow.
     VotersUnwitnessed = 18,
+    /// A ledger goes on as if anchored once it is synced, whether or not the cluster has an anchor.
+    AnchorSkipped = 19,
 }
 
 impl Defect {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::EpochCheck,
         Self::GrantReadIndex,
         Self::CondemnBeforePlace,
@@ -66,6 +68,7 @@ impl Defect {
         Self::SecondDigest,
         Self::WitnessUnchecked,
         Self::VotersUnwitnessed,
+        Self::AnchorSkipped,
     ];
 
     /// Its name on a command line.
@@ -90,6 +93,7 @@ impl Defect {
             Self::SecondDigest => "second-digest",
             Self::WitnessUnchecked => "witness-unchecked",
             Self::VotersUnwitnessed => "voters-unwitnessed",
+            Self::AnchorSkipped => "anchor-skipped",
         }
     }
 }

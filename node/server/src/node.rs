@@ -397,7 +397,7 @@ impl Core {
             observer,
         };
         let issuer = Arc::new(IssuerKey::from_bytes(&config.issuer).expect("checked when the profile was made"));
-        let options = symbi_host::Options::new(self.id, config.boot, issuer, config.host_seed);
+        let options = symbi_host::Options::new(self.key.clone(), config.boot, issuer, config.host_seed);
         // A token of its own: the host ends it when a part of its own fails, and that must not look like a stop of the node.
         let own = self.cancel.child_token();
         let ended = own.clone();

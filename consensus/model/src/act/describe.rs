@@ -6,6 +6,7 @@ use crate::command::{Aimed, Command, CreateApiToken, Enrol, Genesis, Report, Upd
 use crate::field::{Fields, Value};
 use crate::gate::ACTS;
 use crate::ids::{GroupId, NodeId};
+use crate::ledger::ANCHORS;
 use crate::names::Field;
 use crate::node::Profile;
 use crate::policy::{NO_ENTITIES, PolicySet};
@@ -54,9 +55,10 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
             let details = Fields::new().with(Field::POLICY_HASH, PolicySet::hash_of(text, entities));
             (Subject::Policies, details.with(Field::KEEPER, keeper.as_str()))
         }
-        Command::Anchor { node, anchor } => {
-            let details = Fields::new().with(Field::ENTRIES, anchor.entries).with(Field::HEAD, anchor.head);
-            (Subject::Node(*node), details.with(Field::ROOT, anchor.root))
+        Command::Anchor { anchors } => {
+            // Refused commands may have any number.
+            let anchors = anchors.iter().take(ANCHORS).copied().collect();
+            (Subject::Group(CONTROL), Fields::new().with(Field::ANCHORS, Value::Anchors(anchors)))
         }
         Command::Finalize { gate, .. } => (Subject::Group(CONTROL), Fields::new().with(Field::GATE, *gate)),
         Command::UpdateAgent(update) => of_update(update),

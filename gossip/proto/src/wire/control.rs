@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use symbi_model::agent::AgentName;
 use symbi_model::codec::blob;
+use symbi_model::ledger::Anchor;
 use symbi_model::policy::PermitRef;
 use symbi_model::{Claim, DecisionId, GroupId, MessageId, NodeId, Outcome};
 
@@ -37,6 +38,8 @@ pub enum ControlRequest {
     Grant {
         /// The asking node's boot count.
         boot: u64,
+        /// How far its ledger has come; none if nothing is new since the last anchor that it knows to be agreed on.
+        anchor: Option<Anchor>,
     },
     /// What does your clock show?
     Clock,

@@ -135,7 +135,7 @@ impl Server {
                 Ok(confirmed) => ControlReply::ReadIndex { term: confirmed.term, index: confirmed.read_index },
                 Err(_) => self.not_leader(),
             },
-            ControlRequest::Grant { boot } => self.remote.grant_to(from, boot).await,
+            ControlRequest::Grant { boot, anchor } => self.remote.grant_to(from, boot, anchor).await,
             ControlRequest::Bench(asked) => ControlReply::Bench(self.sink.answer(from, asked).await),
             ControlRequest::Clock => ControlReply::Clock { wall_ms: (self.wall_ms)() },
             ControlRequest::Decision { id } => {
