@@ -60,6 +60,11 @@ def job(part, number):
     return [os.path.join(ROOT, "scripts", "demo.sh"), "--kill", kill, "--binary", binary], {}
 
 
+def million(part, number):
+    binary = os.path.join(TARGET, "debug", "symbi-node")
+    return [os.path.join(ROOT, "scripts", "million.py"), "--binary", binary], {}
+
+
 KILLS = "package(symbi-cluster-tests) and (test(/^durability::/) or test(/^full_disk::/) or test(/^removal::/) or \
 test(killed) or test(stood_still) or test(nodes_join_while_others_write) or test(policies_moved))"
 DAMAGE = "package(symbi-cluster-tests) and (test(a_bundle_verifies_offline) or test(raft_frames_are_damaged) or \
@@ -77,6 +82,7 @@ PARTS = [
     Part("damage", "bundles, frames and requests damaged at random, given to real nodes", 20, 5, "seeds", tests(DAMAGE)),
     Part("kills", "real nodes killed, stopped and out of disk in the middle of work", 20, 1, "rounds", tests(KILLS), False),
     Part("job", "the main job, whole, with the leader, the coordinator's node or nothing killed", 6, 1, "runs", job, False),
+    Part("million", "a million agents and five million audit records: starts, joins, a wiped node", 1, 1, "runs", million, False),
 ]
 
 

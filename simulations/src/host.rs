@@ -78,6 +78,11 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
     tokio::spawn(async move {
         let (node, setup) = auditor;
         if setup.shared.audit.subscribe().wait_for(|wanted| *wanted).await.is_ok() {
+            // Lines in whose place it took a snapshot may still be on their way; one that never gets them is never audited.
+            let mut status = node.raft.status();
+            if status.wait_for(|status| status.missing.is_empty()).await.is_err() {
+                return;
+            }
             let audited = audit::verify(&node.raft);
             setup.view(|view| view.audited = Some(audited));
         }
@@ -133,7 +138,13 @@ async fn start(setup: &Arc<Setup>) -> Result<Node, Failure> {
 async fn restart(setup: &Arc<Setup>, files: &Files, cluster: &Cluster) -> Result<Node, Failure> {
     let network = network(setup, files, cluster.roster.clone()).await?;
     let profile = profile(&network, files);
-    Node::start(config(setup, files, profile, cluster), parts(setup)?, network).await
+    let started = Node::start(config(setup, files, profile, cluster), parts(setup)?, network).await;
+    started.inspect_err(|failure| {
+        // Whatever a crash left of its disk, a member goes on from there.
+        if setup.disk.failure().is_none() && !setup.is_put_back.load(Ordering::Relaxed) {
+            setup.recorder.tell(&setup.name, Event::Wrong(format!("the node does not start again: {failure}")));
+        }
+    })
 }
 
 async fn bootstrap(setup: &Arc<Setup>, files: &Files) -> Result<Node, Failure> {
@@ -244,8 +255,8 @@ fn parts(setup: &Arc<Setup>) -> Result<Parts, Failure> {
     let files = files.map_err(|error| Failure::new(1, "DATABASE", "cannot open the disk").why(error.to_string()))?;
     let (recorder, name) = (setup.recorder.clone(), setup.name.clone());
     let (signed, signer) = (recorder.clone(), name.clone());
-    let signs = move |checkpoint: &Checkpoint| {
-        signed.tell(&signer, Event::Signed { size: checkpoint.size, digest: checkpoint.digest() });
+    let signs = move |checkpoint: &Checkpoint, lacks: Option<(u64, u64)>| {
+        signed.tell(&signer, Event::Signed { size: checkpoint.size, digest: checkpoint.digest(), lacks });
     };
     Ok(Parts {
         engine: Arc::new(engine),

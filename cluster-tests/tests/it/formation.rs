@@ -25,7 +25,7 @@ fn assert_shape(status: &Value) {
     for counter in ["term", "commit_index", "applied_index", "age_ms", "policy_set"] {
         assert!(status[counter].is_u64(), "{counter} in {status:#}");
     }
-    assert_eq!(keys(&status["audit"]), BTreeSet::from(["records", "head", "witnessed", "conflicts"]));
+    assert_eq!(keys(&status["audit"]), BTreeSet::from(["records", "head", "missing", "witnessed", "conflicts"]));
     assert!(status["audit"]["records"].is_u64() && is_hash(&status["audit"]["head"]), "{status:#}");
     for node in status["nodes"].as_array().expect("nodes") {
         let wanted = BTreeSet::from(["name", "id", "role", "state", "addr", "agents"]);

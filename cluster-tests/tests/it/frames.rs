@@ -69,6 +69,7 @@ fn lane_of(line: &str) -> Lane {
     match line.split(' ').next() {
         Some("Append") => Lane::Append,
         Some("Begin" | "Frame" | "End") => Lane::Snapshot,
+        Some("Lines") => Lane::Lines,
         _ => Lane::Vote,
     }
 }
@@ -134,7 +135,7 @@ async fn a_member_that_sends_garbage_on_every_lane_is_answered_or_ignored_and_th
             assert!(!matches!(answer, Err(CallError::Unreachable(_))), "{line}: the node hung up: {answer:?}");
         }
     }
-    for lane in [Lane::Append, Lane::Heartbeat, Lane::Snapshot, Lane::Vote] {
+    for lane in [Lane::Append, Lane::Heartbeat, Lane::Snapshot, Lane::Vote, Lane::Lines] {
         // Nothing that could be read: what a member's readable words do, no decoder decides.
         for garbage in [&b""[..], &[1], &[1, 0], &[0xff; 64], &[2, 0, 0], &[1, 0, 99, 0, 0]] {
             let answer = handle.call(to, (lane, GROUP), Bytes::copy_from_slice(garbage), PATIENCE).await;
@@ -180,14 +181,16 @@ async fn a_member_whose_raft_frames_are_damaged_either_way_is_refused_and_named_
     let cuts = frames(RAFT_REPLIES).flat_map(|(_, frame)| [1, 2, 3].map(|part| frame.slice(..frame.len() * part / 4)));
     let cuts: Vec<Bytes> = cuts.collect();
     let (replies, given) = (cuts.len(), Arc::new(AtomicUsize::new(0)));
-    for requests in [inbox.append, inbox.heartbeat, inbox.snapshot, inbox.vote] {
+    for requests in [inbox.append, inbox.heartbeat, inbox.snapshot, inbox.vote, inbox.lines] {
         tokio::spawn(answers(requests, cuts.clone(), given.clone()));
     }
     for (line, frame) in frames(RAFT_REQUESTS) {
         for damaged in cut(&frame).chain(flipped(&frame)) {
             let answer = handle.call(to, (lane_of(line), GROUP), damaged.clone(), PATIENCE).await;
-            // What can be read is in the name of a node that this is not, or of a snapshot that nobody has begun.
+            // What can be read is in the name of a node that this is not, or of a snapshot that nobody has begun. A member may
+            // ask for any lines that there are.
             let is_refused = match &answer {
+                Ok(_) if lane_of(line) == Lane::Lines => true,
                 Ok(reply) => reply.starts_with(SNAPSHOT_REFUSED),
                 Err(error) => *error == CallError::Closed,
             };

@@ -11,6 +11,7 @@ mod flags;
 mod formation;
 mod frames;
 mod full_disk;
+mod holes;
 mod joins;
 mod keys;
 mod ledgers;

@@ -6,6 +6,7 @@
 
 use crate::hash::{Hash, put_u64};
 use crate::ids::{ClusterId, GroupId, NodeId};
+use crate::merkle::Frontier;
 use crate::planted::{self, Defect};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Whether it can have closed a tree with this frontier, whose last record has the hash `head`, or an earlier state of it.
+    #[must_use]
+    pub fn is_within(&self, tree: &Frontier, head: Hash) -> bool {
+        self.size < tree.size() || (self.size, self.root, self.head) == (tree.size(), tree.root(), head)
+    }
+
     /// The bytes whose hash is signed: [`DOMAIN`]; cluster; generation, group, gate and size; root and head; index, term and time;
     /// the state's hash; the count of sets and each set, a count and ids; 0, or 1 and the set that follows; the hop before. Integers
     /// and counts are eight big-endian bytes.

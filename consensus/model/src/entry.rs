@@ -5,12 +5,13 @@ use crate::act::{Act, Salt, salted};
 use crate::codec::{blob, bytes};
 use crate::command::{Command, Genesis};
 use crate::gate::ACTS;
-use crate::hash::{Hash, put_u64};
+use crate::hash::Hash;
 use crate::ids::{ClusterId, GroupId, NodeId, RequestId};
 use crate::merkle;
 use crate::names::Field;
 use crate::policy::PermitRef;
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use crate::signed::{Signed, is_signed};
+use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 
 /// Up to this many bytes, commands that wait together go in one batch.
@@ -27,8 +28,6 @@ pub const BEHIND_MS: u64 = 90_000;
 /// of nothing first.
 pub const STRIDE_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// What the signed bytes of a batch begin with.
-pub const DOMAIN: &[u8] = b"symbi-entry-v2\0";
 /// What the bytes of a cluster's anchor begin with.
 pub const ANCHOR_DOMAIN: &[u8] = b"symbi-anchor-v1\0";
 /// The control group: the one whose entries [`crate::apply`] applies.
@@ -140,7 +139,7 @@ impl Batch {
         Hash::of(&[ANCHOR_DOMAIN, &self.signed_bytes(cluster, group), &self.signature])
     }
 
-    /// The bytes that are signed: [`DOMAIN`], cluster id, group, origin, time, decided term (0 for none), count of items, act
+    /// The bytes that are signed: [`crate::signed::DOMAIN`], cluster id, group, origin, time, decided term (0 for none), count of items, act
     /// version and [`Batch::root`], integers as eight big-endian bytes.
     #[must_use]
     pub fn signed_bytes(&self, cluster: ClusterId, group: GroupId) -> Vec<u8> {
@@ -156,23 +155,13 @@ impl Batch {
 
     /// [`Batch::verify`] when the root is known.
     pub(crate) fn verify_root(&self, cluster: ClusterId, group: GroupId, root: &Hash) -> bool {
-        let Ok(key) = VerifyingKey::from_bytes(&self.origin.0) else { return false };
-        let Ok(signature) = Signature::from_slice(&self.signature) else { return false };
-        key.verify_strict(&self.signed_root(cluster, group, root), &signature).is_ok()
+        is_signed(&self.origin, &self.signed_root(cluster, group, root), &self.signature)
     }
 
     fn signed_root(&self, cluster: ClusterId, group: GroupId, root: &Hash) -> Vec<u8> {
-        let mut out = Vec::with_capacity(160);
-        out.extend_from_slice(DOMAIN);
-        out.extend_from_slice(cluster.0.as_bytes());
-        put_u64(&mut out, group.0);
-        out.extend_from_slice(&self.origin.0);
-        put_u64(&mut out, self.time_ms);
-        put_u64(&mut out, self.decided_term.unwrap_or(0));
-        put_u64(&mut out, self.items.len() as u64);
-        put_u64(&mut out, u64::from(self.acts));
-        out.extend_from_slice(&root.0);
-        out
+        let decided_term = self.decided_term.unwrap_or(0);
+        let signed = Signed { origin: &self.origin, time_ms: self.time_ms, decided_term, acts: self.acts, root };
+        signed.bytes(cluster, group, self.items.len() as u64)
     }
 }
 

@@ -27,6 +27,7 @@ pub mod policy;
 pub mod proposal;
 pub mod record;
 pub mod secret;
+pub mod signed;
 pub mod state;
 pub mod token;
 pub mod user;

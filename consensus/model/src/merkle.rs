@@ -70,6 +70,16 @@ impl Frontier {
         smaller.fold(*last, |right, left| node(left, &right))
     }
 
+    /// Whether the tree can be the one that `before` is of with more leaves. Of those that both have, it sees the whole subtrees that
+    /// both have kept.
+    #[must_use]
+    pub fn extends(&self, before: &Self) -> bool {
+        let differing = (self.size ^ before.size).checked_ilog2().map_or(0, |bit| bit + 1);
+        // Above the highest bit in which the sizes differ, both have the same subtrees.
+        let common = self.size.checked_shr(differing).unwrap_or(0).count_ones() as usize;
+        self.size >= before.size && self.whole.iter().take(common).eq(before.whole.iter().take(common))
+    }
+
     /// Whether it can be a tree's.
     #[must_use]
     pub fn is_sound(&self) -> bool {
@@ -112,5 +122,27 @@ mod tests {
             assert_eq!((frontier.size(), frontier.root()), (count as u64, root(&leaves[..count])));
             frontier.append(*leaf);
         }
+    }
+
+    #[test]
+    fn a_frontier_extends_those_that_it_was_and_none_that_differs_in_what_both_have() {
+        let of = |leaves: &[u8]| {
+            let mut frontier = Frontier::default();
+            leaves.iter().for_each(|number| frontier.append(leaf(&[*number])));
+            frontier
+        };
+        let leaves: Vec<u8> = (0..40).collect();
+        for size in 0..=leaves.len() {
+            for before in 0..=size {
+                assert!(of(&leaves[..size]).extends(&of(&leaves[..before])), "{size} leaves and {before}");
+                assert_eq!(of(&leaves[..before]).extends(&of(&leaves[..size])), before == size, "fewer extend none");
+            }
+        }
+        let mut other = leaves.clone();
+        other[3] = 99;
+        for size in [4, 5, 6, 7, 36, 40] {
+            assert!(!of(&leaves[..size]).extends(&of(&other[..size])), "{size} leaves, of which one is another");
+        }
+        assert!(!of(&leaves[..40]).extends(&of(&other[..37])), "the first 32 are not the same");
     }
 }

@@ -43,11 +43,21 @@ pub enum Defect {
     WitnessUnchecked = 17,
     /// The voters are changed before those who rule have witnessed who is to follow.
     VotersUnwitnessed = 18,
+    /// A snapshot is made, and the log before it may go, while what is kept back of the state is not saved.
+    PurgeBeforeSave = 19,
+    /// Snapshots leave out what clients last wrote, and who takes one in does not look at its root.
+    SnapshotWithoutDedup = 20,
+    /// A snapshot whose reading ends early counts as whole, at both ends.
+    SnapshotCut = 21,
+    /// Snapshots carry an empty tree of the chain, and who takes one in does not look whether it can be the chain's.
+    FrontierUnchecked = 22,
+    /// A voter signs a checkpoint over records that are not on its disk.
+    WitnessOverHole = 23,
 }
 
 impl Defect {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 23] = [
         Self::EpochCheck,
         Self::GrantReadIndex,
         Self::CondemnBeforePlace,
@@ -66,6 +76,11 @@ impl Defect {
         Self::SecondDigest,
         Self::WitnessUnchecked,
         Self::VotersUnwitnessed,
+        Self::PurgeBeforeSave,
+        Self::SnapshotWithoutDedup,
+        Self::SnapshotCut,
+        Self::FrontierUnchecked,
+        Self::WitnessOverHole,
     ];
 
     /// Its name on a command line.
@@ -90,6 +105,11 @@ impl Defect {
             Self::SecondDigest => "second-digest",
             Self::WitnessUnchecked => "witness-unchecked",
             Self::VotersUnwitnessed => "voters-unwitnessed",
+            Self::PurgeBeforeSave => "purge-before-save",
+            Self::SnapshotWithoutDedup => "snapshot-without-dedup",
+            Self::SnapshotCut => "snapshot-cut",
+            Self::FrontierUnchecked => "frontier-unchecked",
+            Self::WitnessOverHole => "witness-over-hole",
         }
     }
 }

@@ -7,8 +7,9 @@
 use crate::act::Act;
 use crate::codec::blob;
 use crate::hash::{Hash, put_bytes, put_u64};
-use crate::ids::NodeId;
+use crate::ids::{ClusterId, GroupId, NodeId};
 use crate::outcome::Coded;
+use crate::signed::{Signed, is_signed};
 use serde::{Deserialize, Serialize};
 
 /// What a record's hash begins with.
@@ -89,4 +90,14 @@ pub struct BatchLine {
     /// Ed25519; 64 bytes.
     #[serde(with = "blob")]
     pub signature: Vec<u8>,
+}
+
+impl BatchLine {
+    /// Whether the signature is the origin's, over a batch of this line, for this group of this cluster.
+    #[must_use]
+    pub fn is_signed(&self, cluster: ClusterId, group: GroupId) -> bool {
+        let Self { origin, time_ms, decided_term, acts, root, .. } = self;
+        let signed = Signed { origin, time_ms: *time_ms, decided_term: *decided_term, acts: *acts, root };
+        is_signed(origin, &signed.bytes(cluster, group, u64::from(self.count)), &self.signature)
+    }
 }

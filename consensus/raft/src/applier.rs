@@ -2,13 +2,14 @@
 //!
 //! A chunk of entries becomes one atomic, unsynced write of its lines and, once in a while, of all rows that changed since
 //! the last time and the last applied id. What a crash takes of it, the log gives again: the same rows, and the same lines
-//! in the same places.
+//! in the same places, which is held against what the crash has left of them.
 
 use crate::disk::Disk;
 use crate::disk::format::{self, Applied, LogId, Membership, SMALL};
 use crate::disk::keys::Keys;
 use crate::entry::Data;
 use crate::error::{Error, storage};
+use crate::lines::{Hole, Lines};
 use crate::machine::{Builder, Capture, Generation, Generations, Image, Machine, Slot, Writes, load, local, store};
 use crate::observer::Observer;
 use crate::types::{self, Answer, Snapshot, SnapshotMeta, StoredMembership, Types};
@@ -19,8 +20,10 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use symbi_model::codec;
+use symbi_model::planted::{self, Defect};
 use symbi_store::WriteBatch;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// The most entries that are applied in one write.
 const CHUNK: usize = 64;
@@ -37,7 +40,7 @@ pub struct Progress {
     pub term_start: Option<LogId>,
     /// The index of the last snapshot that was installed, at whatever start; none if none was. What is behind it was applied here.
     pub installed: Option<u64>,
-    /// Where the rows and the lines are.
+    /// Where the rows are.
     pub generation: Arc<Generation>,
 }
 
@@ -46,13 +49,18 @@ pub struct Progress {
 /// Invariants:
 /// - the rows on disk under `generation` are the state as of the id beside them; with those that the machine keeps back
 ///   they are the machine's state;
-/// - the lines on disk are at least those of the state, and a state is published only after its lines were written;
+/// - the lines on disk are at least those of the state, but for the holes that installs have left, which are written with what makes
+///   them; a state is published only after its lines were written, or its holes are known;
 /// - no snapshot is ahead of the rows on disk, because the entries before it may be purged.
 pub struct Applier<M: Machine> {
     /// The group's keys.
     keys: Keys,
     /// Gives generations for installs.
     generations: Arc<Generations>,
+    /// What entries left behind.
+    lines: Arc<Lines>,
+    /// The last entry whose lines were on the disk at the start: up to there an entry may be applied once more.
+    known: Option<u64>,
     /// The machine. After an error it may be ahead of what was published; nothing is applied to it any more then.
     machine: M,
     /// The last membership applied.
@@ -82,7 +90,9 @@ impl<M: Machine> Applier<M> {
             None => None,
         };
         let generation = stored.as_ref().map_or(0, |row| row.generation);
+        let began = Instant::now();
         let image = load::<M::Loading>(&*engine, &keys, generation)?;
+        tracing::info!(ms = began.elapsed().as_millis(), "the state was read from the disk");
         let Applied { last, membership, root, .. } = match stored {
             Some(row) => row,
             None => nothing::<M>()?,
@@ -95,10 +105,14 @@ impl<M: Machine> Applier<M> {
         let generations = Arc::new(Generations::open(&engine, keys, generation)?);
         let installed = engine.get(&keys.installed()).map_err(storage)?;
         let installed = installed.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let lines = Arc::new(Lines::open(&engine, keys)?);
+        lines.check(&image, last.map_or(0, |id| id.index))?;
         let progress = Progress { applied: last, term_start: None, installed, generation: generations.first() };
         let applier = Self {
             keys,
             generations,
+            known: lines.last(u64::MAX)?.map(|at| at.index),
+            lines,
             published: watch::Sender::new(image.clone()),
             machine: M::of(image),
             membership: membership.into(),
@@ -135,6 +149,11 @@ impl<M: Machine> Applier<M> {
         self.generations.clone()
     }
 
+    /// What entries left behind.
+    pub fn lines(&self) -> Arc<Lines> {
+        self.lines.clone()
+    }
+
     fn apply_chunk(&mut self, chunk: Vec<io::Result<EntryResponder<Types>>>) -> io::Result<()> {
         let (mut batch, mut progress) = (WriteBatch::new(), self.progress.borrow().clone());
         let mut answers = Vec::new();
@@ -162,6 +181,9 @@ impl<M: Machine> Applier<M> {
     ) -> io::Result<Answer> {
         let id = LogId::from(&entry.log_id);
         let mut writes = Writes::new(batch, &self.keys, progress.generation.number(), id.index);
+        if self.known.is_some_and(|known| id.index <= known) {
+            writes = writes.again(&*self.engine);
+        }
         let answer = self.machine.apply(&format::our_entry(entry), &mut writes)?;
         self.observer.applied(id.index, || self.machine.image().hash());
         if let EntryPayload::Membership(membership) = &entry.payload {
@@ -196,7 +218,10 @@ impl<M: Machine> Applier<M> {
             last_membership: self.membership.clone(),
         };
         let last = progress.applied.map_or(0, |id| id.index);
-        Snapshot { meta, snapshot: Capture { image: self.machine.image(), last, generation: progress.generation } }
+        Snapshot {
+            meta,
+            snapshot: Capture { image: self.machine.image().sent(), last, generation: progress.generation },
+        }
     }
 }
 
@@ -223,13 +248,15 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
 
     async fn get_snapshot_builder(&mut self) -> Builder<M::Image> {
         let (mut batch, progress) = (WriteBatch::new(), self.progress.borrow().clone());
-        self.save(&mut batch, &progress);
+        if !planted::active(Defect::PurgeBeforeSave) {
+            self.save(&mut batch, &progress);
+        }
         let saved = self.engine.write(batch).map_err(storage);
         Builder::new(saved.map(|()| self.snapshot()), self.current.clone())
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, capture: Capture<M::Image>) -> io::Result<()> {
-        let capture = local::<M::Loading>(capture, &self.generations).await?;
+        let capture = local::<M::Loading>(capture, &self.generations, &self.machine.image()).await?;
         let applied = meta.last_log_id.as_ref().map(LogId::from);
         let row = Applied {
             generation: capture.generation.number(),
@@ -244,8 +271,10 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
         // The disk may make it the state, whatever becomes of this call. If it does not, the next start deletes it.
         capture.generation.keep();
         // The leader counts this replica as far as the snapshot from now on, so a crash must not take it back.
-        self.generations.sync(batch).await?;
         let old = self.progress.borrow().clone();
+        let (from, upto) = (old.applied.map_or(0, |id| id.index + 1), capture.last);
+        let (before, after) = (self.machine.image().tip(), capture.image.tip());
+        self.lines.skip(Hole { from, upto, before, after }, batch).await?;
         if old.generation.number() != capture.generation.number() {
             old.generation.retire();
         }
@@ -273,8 +302,8 @@ impl<M: Machine> RaftStateMachine<Types> for Applier<M> {
 
 /// What is on a new disk.
 fn nothing<M: Machine>() -> io::Result<Applied> {
-    use crate::machine::{Loading, Source};
-    let root = M::Loading::default().finish(Source::Disk)?.hash();
+    use crate::machine::Loading;
+    let root = M::Loading::default().finish()?.hash();
     Ok(Applied { generation: 0, last: None, membership: Membership::default(), root })
 }
 

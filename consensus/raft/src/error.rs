@@ -21,6 +21,14 @@ pub enum Error {
         /// What openraft says.
         reason: String,
     },
+    /// Lines are not here: a snapshot took the place of their entries, and they are still being fetched.
+    #[error("the audit of entries {from} to {upto} is not on this node yet")]
+    Incomplete {
+        /// The first entry whose lines are missing.
+        from: u64,
+        /// The last one behind it.
+        upto: u64,
+    },
     /// A line of the audit chain cannot be read.
     #[error("a line of the audit chain is malformed")]
     Audit(#[source] codec::Error),

@@ -7,10 +7,12 @@ use crate::disk::format::nodes;
 use crate::disk::{Disk, Keys, Stalls};
 use crate::entry::Data;
 use crate::error::{ChangeError, ConfirmError, Error, ServeError, WriteError};
+use crate::fetch;
 use crate::keeper;
+use crate::lines::Lines;
 use crate::link::{Kind, Link};
 use crate::log::{Log, SHIPMENT_BYTES};
-use crate::machine::Machine;
+use crate::machine::{Line, Machine};
 use crate::network::Clients;
 use crate::options::Options;
 use crate::position::Position;
@@ -67,6 +69,8 @@ struct Shared<M: Machine> {
     options: Options,
     /// The replica.
     raft: Raft<M>,
+    /// What entries left behind.
+    lines: Arc<Lines>,
     /// Answers peers.
     server: Server<M>,
     /// Confirms that this node leads.
@@ -108,11 +112,12 @@ pub async fn open<M: Machine>(
     let log = Log::open(engine.clone(), keys)?;
     let meter = log.meter();
     let applier = Applier::<M>::open(engine, keys, work)?.observed_by(options.observer.clone());
-    let (image, progress) = (applier.published(), applier.progress());
+    let (image, progress, lines) = (applier.published(), applier.progress(), applier.lines());
     let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let receiver = Receiver::new(applier.generations(), &options, tasks.clone(), cancel.clone());
+    let filled = applier.generations().filled();
+    let receiver = Receiver::new(applier.generations(), image.clone(), &options, tasks.clone(), cancel.clone());
     let transfers = Transfers::default();
-    let clients = Clients::new(link, options.clone(), transfers.clone());
+    let clients = Clients::new(link.clone(), options.clone(), transfers.clone());
     let raft = Raft::<M>::new(options.replica(), config, clients, log, applier)
         .await
         .map_err(|error| Error::Recovery { reason: error.to_string() })?;
@@ -122,17 +127,29 @@ pub async fn open<M: Machine>(
     tasks.spawn(rounds.run(cancel.clone()));
     let (watchdog, health) = watchdog::Actor::new(raft.clone(), stalls.clone(), options.clone());
     watchdog.spawn(work, &tasks, cancel.clone());
-    let (sender, status) = watch::channel(Status::default());
-    let observer = status::Actor::new(raft.metrics(), progress.clone(), health.clone(), sender);
+    // Whoever waits until nothing is missing must not take a beginning for it.
+    let (sender, status) = watch::channel(Status { missing: lines.missing(), ..Status::default() });
+    let sources = status::Sources {
+        metrics: raft.metrics(),
+        progress: progress.clone(),
+        health: health.clone(),
+        holes: lines.holes(),
+        taken: transfers.taken(),
+        filled,
+    };
+    let observer = status::Actor::new(sources, sender);
     tasks.spawn(observer.run(cancel.clone()));
     let keeper = keeper::Actor::new(raft.clone(), progress.clone(), meter, transfers.clone(), options.clone());
     tasks.spawn(keeper.run(cancel.clone()));
+    let fetch = fetch::Actor::new(raft.clone(), link, image.clone(), lines.clone(), options.clone());
+    tasks.spawn(fetch.run(cancel.clone()));
 
-    let server = Server::new(options.group, options.replica(), raft.clone(), receiver, image.clone());
+    let server = Server::new(&options, raft.clone(), receiver, image.clone(), lines.clone());
     let released = Mutex::new(released);
     let shared = Shared {
         options,
         raft,
+        lines,
         server,
         confirm,
         image,
@@ -172,6 +189,12 @@ impl<M: Machine> Replica<M> {
     #[must_use]
     pub fn installed(&self) -> Option<u64> {
         self.shared.progress.borrow().installed
+    }
+
+    /// The entries whose lines are not on this disk, as ranges of first and last: known before a state is shown that has them in it.
+    #[must_use]
+    pub fn missing(&self) -> Vec<(u64, u64)> {
+        self.shared.lines.missing()
     }
 
     /// What the replica says of itself.
@@ -308,13 +331,21 @@ impl<M: Machine> Replica<M> {
         }
     }
 
-    /// At most `limit` lines that entries left behind, from `from` on, in log order, as far as this replica has applied it.
+    /// At most `limit` lines that entries left behind, from `from` on, in log order, as far as this replica has applied it. None
+    /// means that there are none.
     ///
     /// # Errors
-    /// [`Error::Storage`].
-    pub fn lines(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, Error> {
-        let Progress { applied, generation, .. } = self.shared.progress.borrow().clone();
-        Ok(generation.lines(from, applied.map_or(0, |id| id.index + 1), limit)?)
+    /// [`Error::Incomplete`] where the next ones are not here yet, [`Error::Storage`].
+    pub fn lines(&self, from: Position, limit: usize) -> Result<Vec<Line>, Error> {
+        // How far it is first: a hole is known before the state behind it is.
+        let end = self.shared.progress.borrow().applied.map_or(0, |id| id.index + 1);
+        self.shared.lines.read(from, end, limit)
+    }
+
+    /// The longest that this replica went without hearing its leader, in the last minute or two; none where there was none to hear.
+    #[must_use]
+    pub fn silence(&self) -> Option<Duration> {
+        self.shared.server.silence()
     }
 
     /// Hands leadership to a voter, as far as it is up to date. Returns once it is asked for; nothing happens on a node that

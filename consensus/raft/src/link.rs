@@ -16,6 +16,8 @@ pub enum Kind {
     Snapshot,
     /// Votes, pre-votes, and the handing over of leadership.
     Vote,
+    /// What entries left behind, for who took a snapshot in their place.
+    Lines,
 }
 
 /// Why a request has no answer. It may have been carried out all the same, but for [`LinkError::Unreachable`].

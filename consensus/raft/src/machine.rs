@@ -4,14 +4,19 @@
 //! what a machine asks it to. [`crate::suite::machine`] checks an implementation.
 //!
 //! What a machine keeps on disk is of two kinds: *rows*, which are its state and may change, and *lines*, which are what
-//! each entry left behind and never change again. Both lie under a generation, which a machine does not see.
+//! each entry left behind and never change again. Rows lie under a generation, which a machine does not see, and a snapshot is
+//! made of them. Lines are in no snapshot: a replica that took one fetches those that it lacks (see [`crate::fetch`]), and what
+//! its state says of their end proves them.
 
 use crate::disk::keys::Keys;
 use crate::entry::Entry;
+use crate::error::storage;
+use crate::position::Position;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::io;
 use symbi_model::{Hash, gate};
-use symbi_store::WriteBatch;
+use symbi_store::{Engine, WriteBatch};
 
 pub mod frames;
 pub mod generation;
@@ -22,11 +27,22 @@ mod load;
 
 pub use capture::{Builder, Capture, Slot, store};
 pub use filling::{Filling, local};
-pub use generation::{Generation, Generations};
+pub use generation::{Filled, Generation, Generations};
 pub use load::load;
 
 /// A row: its key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
+/// A line: where it is, and its value.
+pub type Line = (Position, Vec<u8>);
+
+/// The end of a chain of lines, as a state has it. Of no lines, the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tip {
+    /// What the last link of the chain comes to.
+    pub head: Hash,
+    /// How many links it has.
+    pub count: u64,
+}
 
 /// What a group agrees on.
 ///
@@ -70,6 +86,36 @@ pub trait Image: Clone + Send + Sync + 'static {
     fn gate(&self) -> u32 {
         gate::FIRST
     }
+
+    /// Whether a replica whose state is `own` may take this one in its place, which came as that behind entry `last`.
+    ///
+    /// # Errors
+    /// When it is not whole, or the two cannot be of one log.
+    fn follows(&self, own: &Self, last: u64) -> io::Result<()> {
+        let _ = (own, last);
+        Ok(())
+    }
+
+    /// What a snapshot of it carries: itself, unless a defect is planted.
+    #[must_use]
+    fn sent(self) -> Self {
+        self
+    }
+
+    /// Where the lines of all entries in it end. A machine that leaves no lines says nothing of them.
+    fn tip(&self) -> Tip {
+        Tip::default()
+    }
+
+    /// Holds lines, in their order, against the `tip` at which they must end. Takes whole entries from the last one backwards, and
+    /// gives the tip before those, and how many lines are left over at the front: those of an entry whose first lines are not
+    /// among them.
+    ///
+    /// # Errors
+    /// When a line is none of those that lead to this tip.
+    fn unlink(&self, tip: Tip, lines: &[Line]) -> io::Result<(Tip, usize)> {
+        if lines.is_empty() { Ok((tip, 0)) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it has no lines")) }
+    }
 }
 
 /// A machine's state while it is put together from its rows.
@@ -83,26 +129,11 @@ pub trait Loading: Default + Send + 'static {
     /// When it is no row of this machine's.
     fn row(&mut self, key: &[u8], value: &[u8]) -> io::Result<()>;
 
-    /// Takes the next line, of the entry at `index`.
-    ///
-    /// # Errors
-    /// When it is no line of this machine's, or does not follow the one before it.
-    fn line(&mut self, index: u64, number: u32, value: &[u8]) -> io::Result<()>;
-
     /// That was all of it.
     ///
     /// # Errors
     /// When it does not fit together.
-    fn finish(self, source: Source) -> io::Result<Self::Image>;
-}
-
-/// Where a state came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// This replica's own disk: the rows alone were read.
-    Disk,
-    /// A peer: the lines came too, and must be all there are.
-    Peer,
+    fn finish(self) -> io::Result<Self::Image>;
 }
 
 /// What a machine writes.
@@ -115,12 +146,19 @@ pub struct Writes<'a> {
     generation: u64,
     /// The entry that is applied, or was last.
     index: u64,
+    /// The disk, if it may have the lines already: as they are applied again after a crash.
+    before: Option<&'a dyn Engine>,
 }
 
 impl<'a> Writes<'a> {
     /// Writes of the entry at `index`, to a generation.
     pub(crate) fn new(batch: &'a mut WriteBatch, keys: &'a Keys, generation: u64, index: u64) -> Self {
-        Self { batch, keys, generation, index }
+        Self { batch, keys, generation, index, before: None }
+    }
+
+    /// The same, of an entry that was applied before, as far as the disk knows.
+    pub(crate) fn again(self, engine: &'a dyn Engine) -> Self {
+        Self { before: Some(engine), ..self }
     }
 
     /// Sets a row.
@@ -134,7 +172,22 @@ impl<'a> Writes<'a> {
     }
 
     /// Adds a line of the entry. Numbers rise.
-    pub fn line(&mut self, number: u32, value: impl Into<Vec<u8>>) {
-        self.batch.put(self.keys.line(self.generation, self.index, number), value);
+    ///
+    /// # Errors
+    /// When the disk has another line in its place: an entry leaves the same behind each time that it is applied.
+    pub fn line(&mut self, number: u32, value: impl Into<Vec<u8>>) -> io::Result<()> {
+        let (key, value) = (self.keys.line(Position { index: self.index, line: number }), value.into());
+        let kept = self.before.map(|engine| engine.get(&key)).transpose().map_err(storage)?.flatten();
+        match kept {
+            Some(kept) if kept == value => Ok(()),
+            Some(_) => {
+                let what = format!("line {number} of entry {} is not the one that it left before", self.index);
+                Err(io::Error::new(io::ErrorKind::InvalidData, what))
+            }
+            None => {
+                self.batch.put(key, value);
+                Ok(())
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use symbi_model::NodeId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,6 +43,8 @@ enum Step<M: Machine> {
 pub struct Receiver<M: Machine> {
     /// Where they go.
     generations: Arc<Generations>,
+    /// The state in whose place they would come.
+    image: watch::Receiver<M::Image>,
     /// Where frames are unpacked.
     work: Work,
     /// Has the tasks.
@@ -59,12 +61,13 @@ impl<M: Machine> Receiver<M> {
     /// Nothing on its way yet.
     pub fn new(
         generations: Arc<Generations>,
+        image: watch::Receiver<M::Image>,
         options: &Options,
         tasks: TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
         let (work, silence) = (options.work, options.snapshot_silence());
-        Self { generations, work, tasks, cancel, silence, transfer: Mutex::new(None) }
+        Self { generations, image, work, tasks, cancel, silence, transfer: Mutex::new(None) }
     }
 
     /// A snapshot begins.
@@ -79,7 +82,8 @@ impl<M: Machine> Receiver<M> {
         let filling = Filling::<M::Loading>::new(generation, begin.header.clone());
         let last = begin.last.map_or(0, |id| id.index);
         let (steps, inbox) = mpsc::channel(IN_FLIGHT + 1);
-        let (cancel, filled) = (self.cancel.clone(), fill::<M>(filling, last, (self.work, self.silence), inbox));
+        let (cancel, own) = (self.cancel.clone(), self.image.clone());
+        let filled = fill::<M>((filling, own), last, (self.work, self.silence), inbox);
         self.tasks.spawn(async move { cancel.run_until_cancelled(filled).await });
         let old = self.transfer().replace(Transfer { from, begin, next: 0, steps });
         drop(old);
@@ -140,7 +144,7 @@ impl<M: Machine> Transfer<M> {
 
 /// Takes the frames of one snapshot, until it ends, fails, is given up, or nothing more comes of it for too long.
 async fn fill<M: Machine>(
-    mut filling: Filling<M::Loading>,
+    (mut filling, own): (Filling<M::Loading>, watch::Receiver<M::Image>),
     last: u64,
     (work, silence): (Work, Duration),
     mut inbox: mpsc::Receiver<Step<M>>,
@@ -159,7 +163,8 @@ async fn fill<M: Machine>(
                 }
             }
             Step::End(reply) => {
-                return drop(reply.send(work.run(move || filling.finish(last)).await.flatten()));
+                let own = own.borrow().clone();
+                return drop(reply.send(work.run(move || filling.finish(last, &own)).await.flatten()));
             }
         }
     }

@@ -1,15 +1,23 @@
 //! The way in: a peer's requests, handed to openraft.
 
 use crate::applier::Raft;
-use crate::error::ServeError;
+use crate::entry::Data;
+use crate::error::{Error, ServeError};
+use crate::lines::Lines;
 use crate::link::Kind;
-use crate::machine::{Image, Machine};
+use crate::machine::{Image, Machine, frames};
+use crate::options::Options;
+use crate::position::Position;
+use crate::pulse::Pulse;
 use crate::receive::Receiver;
 use crate::replica::ReplicaId;
-
 use crate::wire::{Append, Ballot, Body, Reply, Request, TransferReply};
+use crate::work::Work;
 use bytes::Bytes;
+use openraft::async_runtime::WatchReceiver;
 use openraft::raft as op;
+use std::sync::Arc;
+use std::time::Duration;
 use symbi_model::{GroupId, NodeId};
 use tokio::sync::watch;
 
@@ -25,6 +33,12 @@ pub struct Server<M: Machine> {
     receiver: Receiver<M>,
     /// The state, in which a gate is open.
     image: watch::Receiver<M::Image>,
+    /// What entries left behind.
+    lines: Arc<Lines>,
+    /// Where it is read.
+    work: Work,
+    /// How regularly the leader is heard.
+    pulse: Pulse,
 }
 
 /// Reads a request.
@@ -35,13 +49,27 @@ pub fn decode(request: &[u8]) -> Result<Request, ServeError> {
 impl<M: Machine> Server<M> {
     /// Answers for this replica.
     pub fn new(
-        group: GroupId,
-        me: ReplicaId,
+        options: &Options,
         raft: Raft<M>,
         receiver: Receiver<M>,
         image: watch::Receiver<M::Image>,
+        lines: Arc<Lines>,
     ) -> Self {
-        Self { group, me, raft, receiver, image }
+        Self {
+            group: options.group,
+            me: options.replica(),
+            raft,
+            receiver,
+            image,
+            lines,
+            work: options.work,
+            pulse: Pulse::new(),
+        }
+    }
+
+    /// The longest that it did not hear its leader, of late.
+    pub fn silence(&self) -> Option<Duration> {
+        self.pulse.longest()
     }
 
     /// Answers one request.
@@ -81,10 +109,31 @@ impl<M: Machine> Server<M> {
                 Ok(self.receiver.frame(from, transfer, sequence, frame.0).await)
             }
             Body::End { transfer, frames } => self.receiver.end(&self.raft, from, transfer, frames).await,
+            Body::Lines { from, index, line } => Ok(self.lines(from, Position { index, line }).await),
+        }
+    }
+
+    /// The last lines before a place, off the threads on which heartbeats are answered.
+    async fn lines(&self, from: u64, before: Position) -> Reply {
+        let applied = self.raft.metrics().borrow_watched().last_applied.map_or(0, |id| id.index);
+        if before.index > applied + 1 {
+            return Reply::NoLines;
+        }
+        let lines = self.lines.clone();
+        match self.work.run(move || lines.before(from, before).map(|found| frames::pack(&found))).await {
+            Ok(Ok(frame)) => Reply::Lines(Data(frame.into())),
+            Ok(Err(Error::Incomplete { .. })) => Reply::NoLines,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "lines that another replica asks for cannot be read");
+                Reply::NoLines
+            }
+            // The runtime is ending.
+            Err(_) => Reply::NoLines,
         }
     }
 
     async fn append(&self, append: Append) -> Result<Reply, ServeError> {
+        self.pulse.beat(append.vote.term);
         let first = append.previous.map_or(0, |id| id.index + 1);
         // A hole would stop the replica at its log.
         if append.entries.iter().zip(first..).any(|(entry, index)| entry.index != index) {
@@ -109,6 +158,7 @@ fn belongs(body: &Body, kind: Kind) -> bool {
         Body::Append(_) => matches!(kind, Kind::Append | Kind::Heartbeat),
         Body::Vote(_) | Body::PreVote(_) | Body::Transfer { .. } => kind == Kind::Vote,
         Body::Begin(_) | Body::Frame { .. } | Body::End { .. } => kind == Kind::Snapshot,
+        Body::Lines { .. } => kind == Kind::Lines,
     }
 }
 
@@ -119,7 +169,7 @@ fn speaker(body: &Body) -> Option<ReplicaId> {
         Body::Vote(ballot) | Body::PreVote(ballot) => Some(ballot.vote.replica),
         Body::Transfer { from, .. } => Some(from.replica),
         Body::Begin(begin) => Some(begin.vote.replica),
-        Body::Frame { .. } | Body::End { .. } => None,
+        Body::Frame { .. } | Body::End { .. } | Body::Lines { .. } => None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::applier::Progress;
 use crate::disk::format;
+use crate::lines::Hole;
+use crate::machine::Filled;
 use crate::replica::ReplicaId;
 use crate::types::{Metrics, Types};
 use crate::watchdog::Health;
@@ -53,6 +55,12 @@ pub struct Status {
     pub learners: Vec<NodeId>,
     /// While it leads: the index up to which each other replica is known to have its log; 0 for nothing known.
     pub replication: BTreeMap<NodeId, u64>,
+    /// The entries whose lines are not here yet, as ranges of first and last: a snapshot took their place.
+    pub missing: Vec<(u64, u64)>,
+    /// To whom a snapshot is on its way, and how many of its bytes have been taken.
+    pub snapshots: BTreeMap<NodeId, u64>,
+    /// While a snapshot comes in: how many rows of it are here, and how many bytes.
+    pub filled: Option<(u64, u64)>,
     /// Why it stopped for good. Nothing changes any more, and the process must end: only a restart can help.
     pub stopped: Option<String>,
 }
@@ -83,6 +91,7 @@ impl Status {
         Self { role, leader, first_index_of_term: None, replication: BTreeMap::new(), ..self }
     }
 
+    /// What openraft and the state machine say.
     fn of(metrics: &RaftMetrics<Types>, progress: &Progress) -> Self {
         let (voters, learners) = format::members(metrics.membership_config.membership());
         let nodes = |replicas: Vec<ReplicaId>| replicas.into_iter().map(|replica| replica.node).collect::<Vec<_>>();
@@ -101,6 +110,9 @@ impl Status {
             voters: voters.into_iter().map(nodes).collect(),
             learners: nodes(learners),
             replication: replication.map(|(id, at)| (id.node, at.map_or(0, |at| at.index))).collect(),
+            missing: Vec::new(),
+            snapshots: BTreeMap::new(),
+            filled: None,
             stopped: metrics.running_state.as_ref().err().map(ToString::to_string),
         }
     }
@@ -115,27 +127,34 @@ fn role(state: ServerState) -> Role {
     }
 }
 
+/// What the status is made of.
+pub struct Sources {
+    /// openraft's view.
+    pub metrics: Metrics,
+    /// The state machine's.
+    pub progress: watch::Receiver<Progress>,
+    /// The disk's.
+    pub health: watch::Receiver<Health>,
+    /// The entries without their lines.
+    pub holes: watch::Receiver<Vec<Hole>>,
+    /// The snapshots on their way to others.
+    pub taken: watch::Receiver<BTreeMap<NodeId, u64>>,
+    /// The one on its way here.
+    pub filled: watch::Receiver<Filled>,
+}
+
 /// Keeps the status up to date until the replica stops.
 pub struct Actor {
-    /// openraft's view.
-    metrics: Metrics,
-    /// The state machine's.
-    progress: watch::Receiver<Progress>,
-    /// The disk's.
-    health: watch::Receiver<Health>,
-    /// Ours.
+    /// What it is made of.
+    sources: Sources,
+    /// The status.
     status: watch::Sender<Status>,
 }
 
 impl Actor {
     /// Not running yet.
-    pub fn new(
-        metrics: Metrics,
-        progress: watch::Receiver<Progress>,
-        health: watch::Receiver<Health>,
-        status: watch::Sender<Status>,
-    ) -> Self {
-        Self { metrics, progress, health, status }
+    pub fn new(sources: Sources, status: watch::Sender<Status>) -> Self {
+        Self { sources, status }
     }
 
     /// Runs until it is cancelled or the replica has stopped.
@@ -145,10 +164,13 @@ impl Actor {
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return,
-                changed = self.metrics.changed() => if changed.is_err() { return self.stop() },
+                changed = self.sources.metrics.changed() => if changed.is_err() { return self.stop() },
                 // Who watches the disk may have ended before; what it said last holds.
-                Ok(()) = self.health.changed() => {}
-                changed = self.progress.changed() => if changed.is_err() { return self.last_words().await },
+                Ok(()) = self.sources.health.changed() => {}
+                Ok(()) = self.sources.holes.changed() => {}
+                Ok(()) = self.sources.taken.changed() => {}
+                Ok(()) = self.sources.filled.changed() => {}
+                changed = self.sources.progress.changed() => if changed.is_err() { return self.last_words().await },
             }
         }
     }
@@ -156,7 +178,9 @@ impl Actor {
     /// The state machine is gone: openraft mostly says why a moment later.
     async fn last_words(&mut self) {
         let said = async {
-            while self.metrics.borrow_and_update().running_state.is_ok() && self.metrics.changed().await.is_ok() {}
+            while self.sources.metrics.borrow_and_update().running_state.is_ok()
+                && self.sources.metrics.changed().await.is_ok()
+            {}
         };
         // It matters that it stopped; why is for people.
         drop(tokio::time::timeout(LAST_WORDS, said).await);
@@ -164,9 +188,13 @@ impl Actor {
     }
 
     fn publish(&mut self) {
-        let metrics = self.metrics.borrow_and_update().clone();
-        let status = Status::of(&metrics, &self.progress.borrow_and_update());
-        let status = status.hushed(metrics.id.node, &self.health.borrow_and_update());
+        let sources = &mut self.sources;
+        let metrics = sources.metrics.borrow_and_update().clone();
+        let mut status = Status::of(&metrics, &sources.progress.borrow_and_update());
+        status.missing = sources.holes.borrow_and_update().iter().map(|hole| (hole.from, hole.upto)).collect();
+        status.snapshots = sources.taken.borrow_and_update().clone();
+        status.filled = *sources.filled.borrow_and_update();
+        let status = status.hushed(metrics.id.node, &sources.health.borrow_and_update());
         self.status.send_if_modified(|old| {
             let changed = *old != status;
             *old = status;

@@ -1,18 +1,22 @@
-//! The snapshots that this replica is sending, so that the entries which must follow them are not purged meanwhile.
+//! The snapshots that this replica is sending: how far each is, and which entries must follow it, so that they are not purged meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use symbi_model::NodeId;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How long the entries behind a snapshot stay after it has arrived: until then its receiver asks for them.
 const AFTERWARDS: Duration = Duration::from_secs(5);
 
 /// See the module. A clone speaks of the same snapshots.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Transfers {
     /// Those on their way, and those that have just arrived.
     held: Arc<Mutex<Held>>,
+    /// How many bytes have been taken by each to whom one is on its way.
+    taken: watch::Sender<BTreeMap<NodeId, u64>>,
 }
 
 /// What changes.
@@ -28,19 +32,35 @@ struct Held {
 pub struct Transfer {
     /// Its number.
     pub number: u64,
+    /// To whom it goes.
+    to: NodeId,
     /// All of them.
     all: Transfers,
 }
 
+impl Default for Transfers {
+    fn default() -> Self {
+        Self { held: Arc::default(), taken: watch::Sender::new(BTreeMap::new()) }
+    }
+}
+
 impl Transfers {
+    /// How many bytes have been taken by each to whom one is on its way.
+    pub fn taken(&self) -> watch::Receiver<BTreeMap<NodeId, u64>> {
+        self.taken.subscribe()
+    }
+
     /// A snapshot up to entry `last` begins.
-    pub fn begin(&self, last: u64) -> Transfer {
+    pub fn begin(&self, to: NodeId, last: u64) -> Transfer {
         let mut held = self.held();
         let number = held.next;
         held.next += 1;
         held.transfers.insert(number, (last, None));
         drop(held);
-        Transfer { number, all: self.clone() }
+        self.taken.send_modify(|taken| {
+            taken.insert(to, 0);
+        });
+        Transfer { number, to, all: self.clone() }
     }
 
     /// The highest entry that may be purged, as far as these are concerned; none for any.
@@ -56,6 +76,11 @@ impl Transfers {
 }
 
 impl Transfer {
+    /// So many bytes more have been taken.
+    pub fn taken(&self, bytes: usize) {
+        self.all.taken.send_modify(|taken| *taken.entry(self.to).or_default() += bytes as u64);
+    }
+
     /// It has arrived.
     pub fn arrived(self) {
         if let Some((_, arrived)) = self.all.held().transfers.get_mut(&self.number) {
@@ -66,6 +91,9 @@ impl Transfer {
 
 impl Drop for Transfer {
     fn drop(&mut self) {
+        self.all.taken.send_modify(|taken| {
+            taken.remove(&self.to);
+        });
         let mut held = self.all.held();
         if held.transfers.get(&self.number).is_some_and(|(_, arrived)| arrived.is_none()) {
             held.transfers.remove(&self.number);
@@ -76,13 +104,16 @@ impl Drop for Transfer {
 #[cfg(test)]
 mod tests {
     use super::{AFTERWARDS, Transfers};
+    use std::collections::BTreeMap;
     use std::time::Duration;
+    use symbi_model::NodeId;
 
     #[tokio::test(start_paused = true)]
     async fn what_follows_a_snapshot_stays_until_its_receiver_has_had_time_to_ask() {
         let transfers = Transfers::default();
         assert_eq!(transfers.purgeable(), None);
-        let (lost, early, late) = (transfers.begin(3), transfers.begin(7), transfers.begin(9));
+        let begin = |last| transfers.begin(NodeId([1; 32]), last);
+        let (lost, early, late) = (begin(3), begin(7), begin(9));
         assert_eq!(transfers.purgeable(), Some(3));
         drop(lost);
         assert_eq!(transfers.purgeable(), Some(7), "one that was given up holds back nothing");
@@ -93,5 +124,17 @@ mod tests {
         assert_eq!(transfers.purgeable(), Some(9));
         drop(late);
         assert_eq!(transfers.purgeable(), None);
+    }
+    #[test]
+    fn it_is_told_how_far_each_is_while_it_is_on_its_way() {
+        let (transfers, node) = (Transfers::default(), NodeId([1; 32]));
+        let taken = transfers.taken();
+        let transfer = transfers.begin(node, 3);
+        assert_eq!(*taken.borrow(), BTreeMap::from([(node, 0)]));
+        transfer.taken(5);
+        transfer.taken(6);
+        assert_eq!(*taken.borrow(), BTreeMap::from([(node, 11)]));
+        drop(transfer);
+        assert_eq!(*taken.borrow(), BTreeMap::new());
     }
 }

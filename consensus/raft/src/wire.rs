@@ -65,6 +65,15 @@ pub enum Body {
         /// How many frames it had.
         frames: u64,
     },
+    /// Give me lines: as many of the last ones before a place as one answer holds.
+    Lines {
+        /// None of entries before this one.
+        from: u64,
+        /// The entry of the place.
+        index: u64,
+        /// The line of the place.
+        line: u32,
+    },
 }
 
 /// Entries for a follower.
@@ -151,6 +160,10 @@ pub enum Reply {
         /// Why.
         reason: String,
     },
+    /// To a request for lines: these, in one frame, as [`crate::machine::frames`] has it.
+    Lines(Data),
+    /// To a request for lines: they are not here either.
+    NoLines,
 }
 
 impl Request {

@@ -78,6 +78,8 @@ pub struct Inbox {
     pub session: Requests,
     /// Requests on the lane ask.
     pub ask: Requests,
+    /// Requests on the lane lines.
+    pub lines: Requests,
     /// Requests on the join protocol.
     pub joins: mpsc::Receiver<JoinCall>,
     /// What members published.
@@ -131,6 +133,7 @@ pub(crate) fn channels() -> (Outbox, Inbox) {
         message: of(Lane::Message),
         session: of(Lane::Session),
         ask: of(Lane::Ask),
+        lines: of(Lane::Lines),
         joins: joins_out,
         gossip: gossip_out,
         vouch: vouch_out,

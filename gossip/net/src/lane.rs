@@ -32,6 +32,8 @@ pub enum Lane {
     Session,
     /// What users have other nodes' agents say: an answer may take as long as an agent takes, and nothing waits behind it.
     Ask,
+    /// What entries of Raft's log left behind, for who took a snapshot in their place.
+    Lines,
 }
 
 /// The longest body of a call or an answer: 1 MiB of payload and 64 KiB around it.
@@ -39,7 +41,7 @@ pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
 
 impl Lane {
     /// All lanes, in the order of [`Self::index`].
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Append,
         Self::Heartbeat,
         Self::Snapshot,
@@ -48,10 +50,11 @@ impl Lane {
         Self::Message,
         Self::Session,
         Self::Ask,
+        Self::Lines,
     ];
 
     /// The lanes a node has to a learner that does not know it yet.
-    pub(crate) const RAFT: [Self; 4] = [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote];
+    pub(crate) const RAFT: [Self; 5] = [Self::Append, Self::Heartbeat, Self::Snapshot, Self::Vote, Self::Lines];
 
     /// Its place in [`Self::ALL`].
     pub(crate) const fn index(self) -> usize {
@@ -60,7 +63,7 @@ impl Lane {
 
     /// Whether it is one of [`Self::RAFT`].
     pub(crate) const fn is_raft(self) -> bool {
-        matches!(self, Self::Append | Self::Heartbeat | Self::Snapshot | Self::Vote)
+        matches!(self, Self::Append | Self::Heartbeat | Self::Snapshot | Self::Vote | Self::Lines)
     }
 
     /// Whether a request that waits here still leaves when its caller has gone, before its time is up. Raft drops what it waits
@@ -80,6 +83,7 @@ impl Lane {
             Self::Message => "/symbi/message/1",
             Self::Session => "/symbi/session/1",
             Self::Ask => "/symbi/ask/1",
+            Self::Lines => "/symbi/raft/lines/1",
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::lane::keepalive::Heard;
 use crate::{CallError, Lane};
 
 /// The lanes of one connection, in the order of [`Lane::ALL`].
-pub(crate) type Lanes = [Caller; 8];
+pub(crate) type Lanes = [Caller; 9];
 
 /// All lanes, of the connection in use with each node, and what is heard on it.
 #[derive(Default)]

@@ -90,6 +90,16 @@ pub enum Error {
     /// Another node that is needed did not answer, or this one does not serve just now.
     #[error("{0}")]
     Unavailable(String),
+    /// A part of the audit chain is not on this node yet.
+    #[error(
+        "the audit of log entries {from} to {upto} is not on this node yet: it took a snapshot in their place and is still fetching it"
+    )]
+    Incomplete {
+        /// The first entry whose records are missing.
+        from: u64,
+        /// The last one behind it.
+        upto: u64,
+    },
     /// The deadline passed.
     #[error("{0}")]
     Deadline(String),
@@ -132,6 +142,7 @@ impl Error {
             Self::SlowBody { .. } => "SLOW_BODY",
             Self::NoLeader(_) => "NO_LEADER",
             Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Incomplete { .. } => "INCOMPLETE",
             Self::Deadline(_) => "DEADLINE",
             Self::Internal(_) => "INTERNAL",
         }
@@ -154,9 +165,11 @@ impl Error {
             Self::TooLarge { .. } | Self::Undecided(ProposeError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Undecided(ProposeError::Unknown) | Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Undecided(_) | Self::NoLeader(_) | Self::Unavailable(_) | Self::TooManyConnections => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Undecided(_)
+            | Self::NoLeader(_)
+            | Self::Unavailable(_)
+            | Self::Incomplete { .. }
+            | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) | Self::UnknownOutcome(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -172,6 +185,7 @@ impl Error {
                     unnamed.iter().map(|unnamed| (&unnamed.action, &unnamed.line)).unzip();
                 json!({ "actions": actions, "lines": lines })
             }
+            Self::Incomplete { from, upto } => json!({ "from": from, "to": upto }),
             _ => json!({}),
         }
     }

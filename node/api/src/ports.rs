@@ -61,12 +61,16 @@ pub struct View {
     pub leader: Option<NodeId>,
     /// The last index known to be committed.
     pub committed: u64,
+    /// The log entries whose audit is not on this node yet, as ranges of first and last.
+    pub missing: Vec<(u64, u64)>,
     /// Every voter of the current configuration.
     pub voters: Vec<NodeId>,
     /// How long ago each other node was last heard.
     pub heard: BTreeMap<NodeId, Duration>,
     /// How long ago the leader was last heard; zero on the leader itself.
     pub leader_heard: Option<Duration>,
+    /// The longest that this node went without hearing its leader in the last minute or two; none where there was none to hear.
+    pub silence: Option<Duration>,
     /// Why this node is not ready to serve; none when it is.
     pub not_ready: Option<String>,
     /// How long a heartbeat took to each connected node and back.
@@ -129,8 +133,9 @@ pub enum Call {
     Decisions(DecisionId, DecisionId, oneshot::Sender<Decided>),
     /// The last lines that an agent wrote, from the node where it runs.
     Logs(AgentName, u32, oneshot::Sender<Result<Option<Vec<String>>, String>>),
-    /// Lines of this node's audit chain, from a place in it on.
-    Audit(Place, usize, oneshot::Sender<Result<Vec<AuditLine>, String>>),
+    /// Lines of this node's audit chain, from a place in it on. None means that there are none; those that are not here yet are
+    /// [`Error::Incomplete`].
+    Audit(Place, usize, oneshot::Sender<Result<Vec<AuditLine>, Error>>),
     /// Signs what a bundle's manifest asks for with this node's key.
     SignBundle(Vec<u8>, oneshot::Sender<[u8; 64]>),
     /// Runs the bench.

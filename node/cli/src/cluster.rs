@@ -182,6 +182,10 @@ fn overview(status: &Value) -> String {
         ),
         format!("WITNESS to record {}  pin {}", audit["witnessed"], cell(&cluster["pin"])),
     ];
+    let missing = audit["missing"].as_array().into_iter().flatten();
+    lines.extend(missing.map(|range| {
+        format!("AUDIT   of log entries {} to {} is not on this node yet: it is being fetched", range[0], range[1])
+    }));
     let problems = status["problems"].as_array().into_iter().flatten();
     lines.extend(problems.map(|problem| format!("PROBLEM {}", cell(problem))));
     format!("{}\n\n{}", lines.join("\n"), table(&rows(&status["nodes"], &status["node"]), COLUMNS))

@@ -141,7 +141,7 @@ fn refused(status: u16, code: &str, message: &str, details: &Value) -> Failure {
     let exit = match (code, status) {
         ("NOT_FOUND" | "TOKEN_UNKNOWN", _) | (_, 404) => 3,
         ("DENIED" | "UNAUTHENTICATED" | "CREDENTIAL_REVOKED", _) => 4,
-        ("NO_LEADER" | "UNAVAILABLE" | "STOPPING" | "TOO_MANY_CONNECTIONS", _) => 5,
+        ("NO_LEADER" | "UNAVAILABLE" | "INCOMPLETE" | "STOPPING" | "TOO_MANY_CONNECTIONS", _) => 5,
         ("DEADLINE" | "OUTCOME_UNKNOWN", _) => 6,
         ("LIMIT" | "BAD_REQUEST" | "AMBIGUOUS" | "POLICY_INVALID", _) => 2,
         ("NODE_IN_USE" | "QUORUM_AT_RISK" | "LOCKOUT" | "ACTIONS_UNNAMED" | "GATE_UNSPOKEN" | "GATE_CLOSED", _) => 7,
@@ -179,6 +179,9 @@ fn way_on(code: &str) -> &'static str {
         "NO_LEADER" => "see who is missing, on the node's own host: symbi-node cluster status --data-dir DIR",
         "TOO_MANY_CONNECTIONS" => {
             "close some, or ask through the node's own socket, which has connections of its own: --data-dir DIR"
+        }
+        "INCOMPLETE" => {
+            "ask another node with --addr, or again when 'symbi-node cluster status' shows no missing audit on this one"
         }
         "UNAVAILABLE" | "STOPPING" | "NOT_LEADING" => "ask again in a moment, or another node with --addr",
         "NOT_FOUND" | "TOKEN_UNKNOWN" => "list what there is with 'ls', such as 'symbi-node agent ls'",

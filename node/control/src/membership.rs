@@ -19,7 +19,7 @@ use std::time::Duration;
 use symbi_model::NodeId;
 use symbi_model::node::Membership;
 
-/// A join that has not finished after so long is cleared.
+/// A join that has got no further for so long is cleared.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(120);
 /// The most voters.
 pub const VOTERS: usize = 5;

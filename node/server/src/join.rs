@@ -76,6 +76,12 @@ impl Progress {
         Self { began: Instant::now(), told: AtomicU8::new(0), print: Box::new(print) }
     }
 
+    /// Tells how far the phase under way is.
+    pub(crate) fn under_way(&self, phase: u8, what: &str) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        (self.print)(&format!("join {phase}/8  ... {what}  ({seconds:.2} s)"));
+    }
+
     /// Tells of a phase that has ended.
     pub(crate) fn done(&self, phase: u8, what: &str) {
         if self.told.fetch_max(phase, Ordering::Relaxed) < phase {

@@ -8,12 +8,16 @@ use std::time::Duration;
 use symbi_model::NodeId;
 use symbi_model::node::Membership;
 use symbi_proto::wire::{JoinReply, JoinRequest};
-use tokio::time::{Instant, timeout_at};
+use symbi_raft::Status;
+use tokio::time::{Instant, interval_at, timeout_at};
 
 /// How often a node that catches up asks whether its join was cleared; most have caught up before.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
-/// Phase 8: waits until the running node is a member, and says whether it votes.
+/// How often a node that catches up says how far it is. One that is done before says nothing.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// Phase 8: waits until the running node is a member, saying how far it is, and whether it votes in the end.
 ///
 /// # Errors
 /// `JOIN_CATCH_UP` at the deadline.
@@ -22,17 +26,45 @@ pub async fn catch_up(node: &Node, until: Instant, progress: &Progress) -> Resul
     let id = node.id;
     let member =
         |state: &symbi_model::State| state.nodes.get(&id).is_some_and(|record| record.membership == Membership::Member);
-    if timeout_at(until, state.wait_for(member)).await.is_err() {
+    let told = async {
+        let (mut ticks, mut last) = (interval_at(Instant::now() + TELL_EVERY, TELL_EVERY), String::new());
+        loop {
+            ticks.tick().await;
+            let here = here(&node.raft.status().borrow());
+            if here != last {
+                progress.under_way(8, &here);
+                last = here;
+            }
+        }
+    };
+    let caught_up = async {
+        tokio::select! {
+            biased;
+            // The node itself ends with its reasons, should it.
+            reached = state.wait_for(member) => drop(reached),
+            () = told => {}
+        }
+    };
+    if timeout_at(until, caught_up).await.is_err() {
         let applied = state.borrow().counters.applied_index;
         return Err(Failure::new(28, "JOIN_CATCH_UP", "this node did not catch up with the log in time")
             .why(format!("it has applied index {applied}; the leader does not count it as a member yet"))
             .fix("run the same command again: it continues where it stopped (--join-timeout gives it longer)")
-            .undo("what it has caught up on is kept; the leader drops a join that is not finished within 120 s"));
+            .undo("what it has caught up on is kept; the leader drops a join that gets no further for 120 s"));
     }
     let voter = node.raft.status().borrow().voters.iter().flatten().any(|voter| *voter == id);
     let role = if voter { "a voter" } else { "a learner; the leader promotes it when a voter is needed" };
     progress.done(8, &format!("caught up, ready as {role}"));
     Ok(())
+}
+
+/// How far a node that catches up is, as far as it knows.
+fn here(status: &Status) -> String {
+    match status.filled {
+        Some((rows, bytes)) => format!("receiving the state: {rows} rows, {:.1} MB so far", bytes as f64 / 1e6),
+        None if status.committed == 0 => "waiting for the leader's log".to_owned(),
+        None => format!("{} log entries behind", status.committed.saturating_sub(status.applied)),
+    }
 }
 
 /// Ends when one of `members` says that this node's join was cleared. Such a node would wait for the log for ever: nobody
@@ -85,4 +117,19 @@ pub fn removal(said_by: Option<&str>) -> Failure {
     Failure::new(7, "NODE_REMOVED", "this node was removed from its cluster")
         .why(format!("{by}the key of a removed node is never accepted again"))
         .fix("join as a new node: another --data-dir, and --join with a token")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::here;
+    use symbi_raft::Status;
+
+    #[test]
+    fn a_node_that_catches_up_says_how_far_it_is() {
+        let status = Status { committed: 90, applied: 50, ..Status::default() };
+        assert_eq!(here(&Status::default()), "waiting for the leader's log");
+        assert_eq!(here(&status), "40 log entries behind");
+        let filled = Some((1_000, 2_540_000));
+        assert_eq!(here(&Status { filled, ..status }), "receiving the state: 1000 rows, 2.5 MB so far");
+    }
 }

@@ -182,7 +182,7 @@ impl Node {
         let (tasks, cancel) = (&core.tracker, &core.cancel);
         let groups = symbi_raft::Groups::default();
         groups.insert(&core.raft);
-        let raft = [inbox.append, inbox.heartbeat, inbox.snapshot, inbox.vote];
+        let raft = [inbox.append, inbox.heartbeat, inbox.snapshot, inbox.vote, inbox.lines];
         for ((name, kind), requests) in link::KINDS.into_iter().zip(raft) {
             core.part(name, inbound::raft(kind, requests, groups.clone(), tasks.clone(), cancel.clone()));
         }
@@ -320,6 +320,7 @@ impl Core {
         gossip: mpsc::Receiver<symbi_net::Gossip>,
         granted: watch::Receiver<Option<Instant>>,
     ) -> (watch::Receiver<symbi_api::ports::View>, watch::Receiver<view::Hints>) {
+        let raft = self.raft.clone();
         let sources = view::Sources {
             node: self.id,
             key: self.key.clone(),
@@ -328,6 +329,7 @@ impl Core {
             meter,
             net: self.net.clone(),
             status: self.raft.status(),
+            silence: Arc::new(move || raft.silence()),
             state: self.raft.state(),
             granted,
             gossip,

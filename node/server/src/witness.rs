@@ -2,7 +2,7 @@
 //! they name; and collects what the others have signed, until a majority has.
 //!
 //! What it has signed is in a [`journal`] outside of the database, and synced before it signs: it never signs another history, whatever
-//! becomes of the database. The [`book`] decides what is believed of what others tell. Signatures go straight from voter to voter as
+//! becomes of the database. What a snapshot brought it signs only once the records under it have come and proved to be the chain's. The [`book`] decides what is believed of what others tell. Signatures go straight from voter to voter as
 //! they are made, and once a second again until they are needed no more; who lacks something asks for it.
 
 mod actor;
@@ -28,8 +28,9 @@ const QUEUE: usize = 256;
 /// So many hops are told at once: a frame takes them.
 const TOLD: usize = 128;
 
-/// Who is told of each checkpoint that this node signs: nobody, but in a simulation.
-pub type Signs = Arc<dyn Fn(&Checkpoint) + Send + Sync>;
+/// Who is told of each checkpoint that this node signs, and of the first records in it that are not on its disk then, by the entries
+/// that left them: nobody, but in a simulation.
+pub type Signs = Arc<dyn Fn(&Checkpoint, Option<(u64, u64)>) + Send + Sync>;
 
 /// What the witness is made of.
 pub struct Sources {

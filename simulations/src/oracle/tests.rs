@@ -413,7 +413,7 @@ fn what_clients_saw_in_no_order() {
 }
 
 fn signed(size: u64, digest: u8) -> Event {
-    Event::Signed { size, digest: Hash([digest; 32]) }
+    Event::Signed { size, digest: Hash([digest; 32]), lacks: None }
 }
 
 fn witnessed(digest: u8, by: &[&str]) -> Event {
@@ -436,6 +436,13 @@ fn a_second_history_that_is_signed_whatever_was_put_back() {
     let put_back = [("n1", signed(5, 1)), ("n1", applied(1, 1)), ("n1", Event::PutBack), ("n1", applied(1, 2))];
     assert!(objections(&put_back).is_empty(), "what was applied is forgotten");
     assert_eq!(objections(&[&put_back[..], &[("n1", signed(5, 2))]].concat()).len(), 1, "what was signed is not");
+}
+
+#[test]
+fn a_signature_over_what_its_node_lacks() {
+    let blind = Event::Signed { size: 5, digest: Hash([1; 32]), lacks: Some((2, 3)) };
+    assert_eq!(objections(&[("n1", blind.clone())]).len(), 1);
+    assert_eq!(objections(&[("n1", blind), ("n2", witnessed(1, &["n1"]))]).len(), 1, "it is made all the same");
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Witnesses: what nodes sign of the audit chain is one history, whatever becomes of their databases; nobody takes for signed what its
-//! node has not signed; and whoever comes to vote was named by a majority of those who ruled before, in a checkpoint that they signed.
+//! Witnesses: what nodes sign of the audit chain is one history, whatever becomes of their databases, and all of it is on their disks;
+//! nobody takes for signed what its node has not signed; and whoever comes to vote was named by a majority of those who ruled before, in
+//! a checkpoint that they signed.
 
 use super::property::Oracle;
 use crate::trace::{Event, Seen};
@@ -20,7 +21,15 @@ pub struct Witnesses {
 impl Oracle for Witnesses {
     fn see(&mut self, seen: &Seen) -> Result<(), String> {
         match &seen.event {
-            Event::Signed { size, digest } => self.signed(&seen.host, *size, *digest),
+            Event::Signed { size, digest, lacks } => {
+                let host = &seen.host;
+                self.signed(host, *size, *digest)?;
+                lacks.map_or(Ok(()), |(from, upto)| {
+                    Err(format!(
+                        "witness: {host} has signed {size} records, and lacks those of entries {from} to {upto}"
+                    ))
+                })
+            }
             Event::Witnessed { size, digest, by } => {
                 let without = by.iter().find(|host| !self.has_signed(host, digest));
                 without.map_or(Ok(()), |other| {

@@ -71,6 +71,8 @@ pub enum Event {
         size: u64,
         /// Its digest.
         digest: Hash,
+        /// The first entries whose records it covers and the node lacks.
+        lacks: Option<(u64, u64)>,
     },
     /// A node takes a checkpoint for witnessed.
     Witnessed {
@@ -191,7 +193,10 @@ impl fmt::Display for Event {
                 write!(formatter, "policies {number} forbid {to} at the {whose}")
             }
             Self::Anchored { entries } => write!(formatter, "anchored {entries} lines"),
-            Self::Signed { size, digest } => write!(formatter, "signed {size} records {digest}"),
+            Self::Signed { size, digest, lacks: None } => write!(formatter, "signed {size} records {digest}"),
+            Self::Signed { size, digest, lacks: Some((from, upto)) } => {
+                write!(formatter, "signed {size} records {digest} without those of entries {from} to {upto}")
+            }
             Self::Witnessed { size, digest, by } => {
                 write!(formatter, "witnessed {size} records {digest} by {}", by.join(" "))
             }

@@ -105,6 +105,20 @@ impl Engine for Rocks {
         Ok(pairs)
     }
 
+    fn scan_back(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, Error> {
+        let mut pairs = Vec::new();
+        for part in self.shared.families.parts(from, to).rev() {
+            let mut iterator = self.shared.iterator(&part);
+            iterator.seek_to_last();
+            while pairs.len() < limit {
+                let Some(pair) = current(&iterator)? else { break };
+                pairs.push(pair);
+                iterator.prev();
+            }
+        }
+        Ok(pairs)
+    }
+
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, Error> {
         for part in self.shared.families.parts(from, to).rev() {
             let mut iterator = self.shared.iterator(&part);

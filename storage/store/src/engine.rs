@@ -50,6 +50,12 @@ pub trait Engine: Send + Sync + 'static {
     /// As for [`Engine::write`].
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, Error>;
 
+    /// At most `limit` pairs with the highest keys from `from` up to, and without, `to`, by falling key.
+    ///
+    /// # Errors
+    /// As for [`Engine::write`].
+    fn scan_back(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, Error>;
+
     /// The pair with the highest key from `from` up to, and without, `to`.
     ///
     /// # Errors

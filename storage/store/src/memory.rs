@@ -58,6 +58,10 @@ impl Engine for Memory {
         self.disk.read(self.session, |content| content.scan(from, to, limit))
     }
 
+    fn scan_back(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, Error> {
+        self.disk.read(self.session, |content| content.scan_back(from, to, limit))
+    }
+
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, Error> {
         self.disk.read(self.session, |content| content.last(from, to))
     }

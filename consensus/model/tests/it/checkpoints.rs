@@ -79,6 +79,42 @@ fn its_state_is_that_behind_the_entry_and_before_itself_and_every_replica_has_it
 }
 
 #[test]
+fn a_state_goes_on_from_those_that_it_was_and_from_no_other() {
+    let mut world = World::started();
+    let mut states = vec![State::default(), world.state.clone()];
+    for number in 0..40 {
+        world.line(if number % 7 == 0 { "n1 decided 1: seal" } else { "n1: up n1; up n1" });
+        states.push(world.state.clone());
+    }
+    for (number, state) in states.iter().enumerate() {
+        for before in &states[..=number] {
+            assert_eq!(state.foreign_to(before), None, "{number} entries, behind {}", before.counters.applied_index);
+        }
+        assert_eq!(states[0].foreign_to(state), None, "whoever is further takes nothing in its place");
+    }
+    let mut fork = World::started();
+    (0..4).for_each(|_| drop(fork.line("n1: up n1; up n1; up n1; up n1; up n1")));
+    let foreign = |state: &State, own: &State| state.foreign_to(own).expect("it is another's").to_owned();
+    let as_long = states.iter().find(|state| state.chain.frontier.size() > fork.state.chain.frontier.size());
+    assert_eq!(foreign(as_long.expect("one is"), &fork.state), "its tree does not go on from this one's");
+    let mut cluster = states[9].clone();
+    cluster.cluster.as_mut().expect("there is one").id = symbi_model::ClusterId(uuid::Uuid::from_u128(5));
+    assert_eq!(foreign(&states[41], &cluster), "it is another cluster's");
+    for own in [&states[0], &states[9]] {
+        assert_eq!(
+            foreign(&states[41].clone().without_tree(), own),
+            "its tree is not the one that its last checkpoint closed"
+        );
+        let mut fewer = states[41].clone();
+        fewer.counters.audit_records = 3;
+        assert_eq!(foreign(&fewer, own), "its tree is not one of its records");
+    }
+    let mut more = states[41].clone();
+    more.counters.audit_records += 1;
+    assert_eq!(foreign(&more, &states[9]), "its tree does not go on from this one's");
+}
+
+#[test]
 fn voters_are_named_then_both_sets_rule_then_those_who_follow() {
     let mut world = three();
     let [old, new] = [nodes(&["n1"]), nodes(&["n1", "n2", "n3"])];

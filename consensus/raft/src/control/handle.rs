@@ -114,7 +114,7 @@ impl Handle {
     /// At most `limit` lines of the audit chain from `from` on, in log order, as far as this replica has applied it.
     ///
     /// # Errors
-    /// [`Error::Storage`], [`Error::Audit`].
+    /// [`Error::Incomplete`], [`Error::Storage`], [`Error::Audit`].
     pub fn audit(&self, from: Position, limit: usize) -> Result<Vec<AuditRow>, Error> {
         let lines = self.lines(from, limit)?;
         lines.into_iter().map(|(at, value)| AuditRow::decode(at, &value).map_err(Error::Audit)).collect()

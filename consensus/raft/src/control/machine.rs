@@ -4,11 +4,13 @@ use super::loading::Loading;
 use super::unsaved::Unsaved;
 use crate::audit;
 use crate::entry::{Entry, Payload};
-use crate::machine::{Image, Machine, Row, Writes};
+use crate::machine::{Image, Line, Machine, Row, Tip, Writes};
 use crate::replica::ReplicaId;
 use bytes::Bytes;
 use std::io;
 use symbi_model::entry as model;
+use symbi_model::planted::{self, Defect};
+use symbi_model::state::Table;
 use symbi_model::{Hash, NodeId, State, codec, gate};
 
 /// See the module.
@@ -34,7 +36,7 @@ impl Machine for Control {
         if let Some(error) = applied.error {
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
-        audit::put(writes, &applied);
+        audit::put(writes, &applied)?;
         self.unsaved.take(applied.rows);
         if self.state.gate() != gate {
             self.unsaved.hasten();
@@ -61,12 +63,34 @@ impl Image for State {
     }
 
     fn rows(&self) -> Box<dyn Iterator<Item = Row> + Send> {
-        let rows = self.clone().into_rows();
+        let is_left_out = |table| table == Table::Dedup && planted::active(Defect::SnapshotWithoutDedup);
+        let rows = self.clone().into_rows().filter(move |row| !is_left_out(row.table));
         Box::new(rows.filter_map(|row| Some(([&[row.table as u8], row.key.as_slice()].concat(), row.value?))))
     }
 
     fn gate(&self) -> u32 {
         self.counters.gate.max(gate::FIRST)
+    }
+
+    fn follows(&self, own: &Self, last: u64) -> io::Result<()> {
+        let is_another = self.counters.applied_index != last;
+        let foreign = is_another.then_some("it is the state behind another entry").or_else(|| self.foreign_to(own));
+        match foreign.filter(|_| !planted::active(Defect::FrontierUnchecked)) {
+            Some(why) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("the snapshot is refused: {why}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn sent(self) -> Self {
+        if planted::active(Defect::FrontierUnchecked) { self.without_tree() } else { self }
+    }
+
+    fn tip(&self) -> Tip {
+        Tip { head: self.counters.audit_head, count: self.counters.audit_records }
+    }
+
+    fn unlink(&self, tip: Tip, lines: &[Line]) -> io::Result<(Tip, usize)> {
+        audit::unlink(self.cluster.as_ref().map(|cluster| cluster.id), tip, lines)
     }
 }
 

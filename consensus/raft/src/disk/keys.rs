@@ -1,9 +1,10 @@
 //! The keys of one group. Each begins with [`SPACE`] and the group's number, then a letter for the kind of row.
 //!
 //! ```text
-//! 'a' | generation | index | number     a line of an entry              -> the machine's
+//! 'a' | index | number                  a line of an entry              -> the machine's
 //! 'c'                                   the committed log id            -> format::LogId
 //! 'g'                                   the highest generation in use   -> u64, big-endian
+//! 'h'                                   the entries without their lines -> lines::Hole, a list
 //! 'i'                                   the last snapshot installed     -> its index, u64, big-endian
 //! 'l' | index                           an entry                        -> eight bytes, then entry::Entry
 //! 'm'                                   generation and last applied     -> format::Applied
@@ -11,8 +12,8 @@
 //! 's' | generation | key                a row of the state              -> the machine's
 //! 'v'                                   the vote                        -> format::Vote
 //! ```
-//! Numbers are big-endian, so that rows sort by them. A generation's rows and its lines are two ranges, because the lines
-//! only grow at their end: see [`Keys::runs`].
+//! Numbers are big-endian, so that rows sort by them. Lines are under no generation: what an entry left behind is the same in every
+//! state that has it. They only grow at their end, or where a hole is filled: see [`Keys::runs`].
 
 use crate::position::Position;
 use symbi_model::GroupId;
@@ -20,7 +21,7 @@ use symbi_store::Run;
 
 /// The first byte of every key of this crate; the rest of the node keeps its rows under others.
 pub const SPACE: u8 = 1;
-/// The length of a line's key behind its generation.
+/// The length of a line's key behind its kind.
 pub const LINE_KEY: usize = 12;
 
 /// Makes one group's keys.
@@ -82,13 +83,23 @@ impl Keys {
     }
 
     /// A line of what an entry left behind.
-    pub fn line(&self, generation: u64, index: u64, number: u32) -> Vec<u8> {
-        self.key(b'a', &[&generation.to_be_bytes(), &Self::line_key(index, number)])
+    pub fn line(&self, at: Position) -> Vec<u8> {
+        self.key(b'a', &[&Self::line_key(at)])
     }
 
-    /// The rows of the generations from `first` to before `end`, and then their lines: two ranges.
-    pub fn generations(&self, first: u64, end: u64) -> [(Vec<u8>, Vec<u8>); 2] {
-        [b's', b'a'].map(|kind| (self.key(kind, &[&first.to_be_bytes()]), self.key(kind, &[&end.to_be_bytes()])))
+    /// The first key after every line.
+    pub fn lines_end(&self) -> Vec<u8> {
+        self.key(b'a' + 1, &[])
+    }
+
+    /// The entries whose lines are not here.
+    pub fn holes(&self) -> Vec<u8> {
+        self.key(b'h', &[])
+    }
+
+    /// The rows of the generations from `first` to before `end`.
+    pub fn generations(&self, first: u64, end: u64) -> (Vec<u8>, Vec<u8>) {
+        (self.key(b's', &[&first.to_be_bytes()]), self.key(b's', &[&end.to_be_bytes()]))
     }
 
     /// The keys whose rows are only added behind the last one: the entries, and what they leave behind.
@@ -104,14 +115,14 @@ impl Keys {
 
     /// Where a line's key is.
     pub fn line_position(&self, key: &[u8]) -> Option<Position> {
-        Self::position(key.get(10 + 8..)?)
+        Self::position(key.get(10..)?)
     }
 
-    /// The part of a line's key behind the generation.
-    pub fn line_key(index: u64, number: u32) -> [u8; LINE_KEY] {
+    /// The part of a line's key behind its kind.
+    pub fn line_key(at: Position) -> [u8; LINE_KEY] {
         let mut key = [0; LINE_KEY];
-        key[..8].copy_from_slice(&index.to_be_bytes());
-        key[8..].copy_from_slice(&number.to_be_bytes());
+        key[..8].copy_from_slice(&at.index.to_be_bytes());
+        key[8..].copy_from_slice(&at.line.to_be_bytes());
         key
     }
 

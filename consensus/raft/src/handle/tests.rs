@@ -37,9 +37,8 @@ async fn a_replica_that_lost_committed_entries_does_not_start() {
     let keys = Keys::new(symbi_model::GroupId(0));
     let mut batch = WriteBatch::new();
     // The state behind the log, and the log cut off: what a lost tail looks like.
-    for (from, to) in keys.generations(0, u64::MAX) {
-        batch.delete_range(from, to);
-    }
+    let (from, to) = keys.generations(0, u64::MAX);
+    batch.delete_range(from, to);
     batch.delete(keys.applied());
     batch.delete_range(keys.entry(3), keys.entries_end());
     engine.write(batch).expect("it writes");
@@ -51,7 +50,8 @@ async fn a_replica_that_lost_committed_entries_does_not_start() {
 async fn a_replica_whose_rows_cannot_be_read_does_not_start() {
     let engine = used().await;
     let keys = Keys::new(symbi_model::GroupId(0));
-    for key in [keys.vote(), keys.purged(), keys.committed(), keys.applied(), keys.row(0, b"\0counters")] {
+    for key in [keys.vote(), keys.purged(), keys.committed(), keys.applied(), keys.holes(), keys.row(0, b"\0counters")]
+    {
         let before = engine.get(&key).expect("it reads");
         let mut batch = WriteBatch::new();
         batch.put(key.clone(), b"\xff garbage".as_slice());

@@ -1,4 +1,4 @@
-//! A snapshot: the state at one index, and the lines up to there, which are only ever added to.
+//! A snapshot: the state at one index.
 
 use super::frames::{Frames, Header};
 use super::{Generation, Image};
@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Where the newest snapshot is kept.
 pub type Slot<I> = Arc<Mutex<Option<Snapshot<Capture<I>>>>>;
 
-/// The state at one index, and where the lines up to there are.
+/// The state at one index, and where its rows are.
 #[derive(Clone)]
 pub struct Capture<I> {
     /// The state.
     pub image: I,
     /// The index of the last entry in it.
     pub last: u64,
-    /// Where the lines are.
+    /// Where the rows are, which may be as of another index.
     pub generation: Arc<Generation>,
 }
 
@@ -27,9 +27,9 @@ impl<I: Image> Capture<I> {
         Header { root: self.image.hash() }
     }
 
-    /// Its rows and lines in frames.
+    /// Its rows in frames.
     pub fn frames(&self) -> Frames {
-        Frames::new(self.image.rows(), self.last, self.generation.clone())
+        Frames::new(self.image.rows())
     }
 }
 

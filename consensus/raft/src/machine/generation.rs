@@ -4,11 +4,11 @@
 
 use crate::disk::{Disk, Keys, sync};
 use crate::error::storage;
-use crate::position::Position;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use symbi_store::{Engine, WriteBatch};
+use tokio::sync::watch;
 
 /// The rows of one generation. Whoever reads them holds one of these; when the last one goes and the generation was
 /// retired, or never came into use, its rows are deleted.
@@ -21,9 +21,16 @@ pub struct Generation {
     engine: Weak<dyn Engine>,
     /// The group's keys.
     keys: Keys,
+    /// Where it is told how far it is filled.
+    filled: watch::Sender<Filled>,
 }
 
 impl Generation {
+    /// So many rows, of so many bytes, are in it by now.
+    pub fn tell(&self, filled: Filled) {
+        self.filled.send_replace(filled);
+    }
+
     /// Its number.
     pub fn number(&self) -> u64 {
         self.number
@@ -37,14 +44,6 @@ impl Generation {
     /// The group's keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
-    }
-
-    /// At most `limit` lines from `from` on, up to and without those of entry `end`.
-    pub fn lines(&self, from: Position, end: u64, limit: usize) -> io::Result<Vec<(Position, Vec<u8>)>> {
-        let first = self.keys.line(self.number, from.index, from.line);
-        let lines = self.engine()?.scan(&first, &self.keys.line(self.number, end, 0), limit).map_err(storage)?;
-        let at = |key: &[u8]| self.keys.line_position(key).ok_or_else(|| io::Error::other("a line's key is malformed"));
-        lines.into_iter().map(|(key, value)| Ok((at(&key)?, value))).collect()
     }
 
     /// It is the state now.
@@ -62,15 +61,17 @@ impl Drop for Generation {
     fn drop(&mut self) {
         let Some(engine) = self.engine.upgrade().filter(|_| self.retired.load(Ordering::Acquire)) else { return };
         let mut batch = WriteBatch::new();
-        for (from, to) in self.keys.generations(self.number, self.number + 1) {
-            batch.delete_range(from, to);
-        }
+        let (from, to) = self.keys.generations(self.number, self.number + 1);
+        batch.delete_range(from, to);
         // What stays behind now is deleted at the next start.
         if let Err(error) = engine.write(batch) {
             tracing::warn!(%error, generation = self.number, "could not delete a generation that is no longer used");
         }
     }
 }
+
+/// How much of a snapshot is on the disk: rows, and bytes of them.
+pub type Filled = Option<(u64, u64)>;
 
 /// Gives generations, each number once.
 pub struct Generations {
@@ -82,6 +83,8 @@ pub struct Generations {
     highest: Mutex<u64>,
     /// The generation that was in use at the start.
     first: u64,
+    /// How far the one is that is being filled.
+    filled: watch::Sender<Filled>,
 }
 
 impl Generations {
@@ -90,14 +93,14 @@ impl Generations {
         let stored = engine.get(&keys.highest_generation()).map_err(storage)?;
         let stored = stored.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
         let mut batch = WriteBatch::new();
-        for (from, to) in keys.generations(0, current).into_iter().chain(keys.generations(current + 1, u64::MAX)) {
+        for (from, to) in [keys.generations(0, current), keys.generations(current + 1, u64::MAX)] {
             if !engine.scan(&from, &to, 1).map_err(storage)?.is_empty() {
                 batch.delete_range(from, to);
             }
         }
         engine.write(batch).map_err(storage)?;
         let highest = Mutex::new(stored.max(current));
-        Ok(Self { engine: engine.weak(), keys, highest, first: current })
+        Ok(Self { engine: engine.weak(), keys, highest, first: current, filled: watch::Sender::new(None) })
     }
 
     /// The generation that was in use at the start.
@@ -118,6 +121,11 @@ impl Generations {
         Ok(self.generation(number, true))
     }
 
+    /// How far the one is that is being filled; none while none is.
+    pub fn filled(&self) -> watch::Receiver<Filled> {
+        self.filled.subscribe()
+    }
+
     /// Whether a generation is on this disk.
     pub fn owns(&self, generation: &Generation) -> bool {
         Weak::ptr_eq(&self.engine, &generation.engine)
@@ -130,7 +138,13 @@ impl Generations {
 
     fn generation(&self, number: u64, retired: bool) -> Arc<Generation> {
         let retired = AtomicBool::new(retired);
-        Arc::new(Generation { number, retired, engine: self.engine.clone(), keys: self.keys })
+        Arc::new(Generation {
+            number,
+            retired,
+            engine: self.engine.clone(),
+            keys: self.keys,
+            filled: self.filled.clone(),
+        })
     }
 }
 

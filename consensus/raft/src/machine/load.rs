@@ -1,6 +1,6 @@
 //! Reads a generation's rows from the disk.
 
-use super::{Loading, Source};
+use super::Loading;
 use crate::disk::keys::Keys;
 use crate::error::storage;
 use std::io;
@@ -11,7 +11,7 @@ const STEP: usize = 1024;
 
 /// The state whose rows are on disk under a generation.
 pub fn load<L: Loading>(engine: &dyn Engine, keys: &Keys, generation: u64) -> io::Result<L::Image> {
-    let [(mut from, end), _] = keys.generations(generation, generation + 1);
+    let (mut from, end) = keys.generations(generation, generation + 1);
     let mut loading = L::default();
     loop {
         let page = engine.scan(&from, &end, STEP).map_err(storage)?;
@@ -22,5 +22,5 @@ pub fn load<L: Loading>(engine: &dyn Engine, keys: &Keys, generation: u64) -> io
             loading.row(key, &value)?;
         }
     }
-    loading.finish(Source::Disk)
+    loading.finish()
 }

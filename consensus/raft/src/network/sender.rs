@@ -35,7 +35,7 @@ impl<I: Image> Client<I> {
         vote: types::Vote,
         snapshot: Snapshot<Capture<I>>,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        let transfer = self.shared.transfers.begin(snapshot.snapshot.last);
+        let transfer = self.shared.transfers.begin(self.target.node, snapshot.snapshot.last);
         let begin = Begin {
             transfer: transfer.number,
             vote: Vote::from(&vote),
@@ -77,6 +77,7 @@ impl<I: Image> Client<I> {
             let late = |_| unreachable(Failure::Link(LinkError::TimedOut));
             let taken = timeout(self.shared.options.frame_patience(length), answers.next()).await.map_err(late)?;
             taken.transpose()?;
+            transfer.taken(length);
             window = IN_FLIGHT.min(window + 1);
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::disk::{Disk, Keys};
 use crate::entry::Entry;
-use crate::machine::{Image, Loading, Machine, Row, Source, Writes, load};
+use crate::machine::{Image, Line, Loading, Machine, Row, Tip, Writes, load};
+use crate::position::Position;
 use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ struct Bench<M> {
     machine: M,
     /// Its disk.
     engine: Disk,
-    /// Its lines so far, in order: index, number, value.
-    lines: Vec<(u64, u32, Vec<u8>)>,
+    /// Its lines so far, in order.
+    lines: Vec<Line>,
     /// What it answered.
     answers: Vec<Bytes>,
 }
@@ -35,8 +36,11 @@ pub fn machine<M: Machine>(entries: &[Entry]) {
     agrees_with_another::<M>(entries);
     is_on_disk_what_it_is::<M>(entries);
     keeps_an_image_as_it_was::<M>(entries);
-    is_copied_by_its_rows_and_lines::<M>(entries);
+    is_copied_by_its_rows::<M>(entries);
     notices_what_is_missing::<M>(entries);
+    proves_its_lines_backwards::<M>(entries);
+    refuses_lines_that_are_not_its_own::<M>(entries);
+    leaves_the_same_lines_again_or_stops::<M>(entries);
 }
 
 /// The same entries give the same state, lines and answers, however often rows are saved on the way.
@@ -81,25 +85,82 @@ fn keeps_an_image_as_it_was<M: Machine>(entries: &[Entry]) {
     assert_ne!(bench.hash(), hash, "the last entry changes nothing: these entries show nothing");
 }
 
-/// All rows and all lines, in order, make the same state on another disk.
-fn is_copied_by_its_rows_and_lines<M: Machine>(entries: &[Entry]) {
+/// All rows, in order, make the same state on another disk.
+fn is_copied_by_its_rows<M: Machine>(entries: &[Entry]) {
     let bench = Bench::<M>::of(entries);
-    let copy = bench.copy(|_| true, |_| true).expect("it is whole");
+    let copy = bench.copy(|_| true).expect("it is whole");
     assert_eq!(copy.hash(), bench.hash(), "a copy is another state");
+    assert_eq!(copy.tip(), bench.machine.image().tip(), "a copy has another chain");
 }
 
-/// A copy without one of the rows is refused, or at least another state; one without the last line is refused.
+/// A copy without one of the rows is refused, or at least another state.
 fn notices_what_is_missing<M: Machine>(entries: &[Entry]) {
     let bench = Bench::<M>::of(entries);
     let count = rows::<M>(&bench.machine.image()).len();
     assert!(count > 0, "these entries leave no rows");
     for missing in 0..count {
-        let copy = bench.copy(|row| row != missing, |_| true);
+        let copy = bench.copy(|row| row != missing);
         assert!(copy.is_err() || copy.is_ok_and(|copy| copy.hash() != bench.hash()), "row {missing} is not missed");
     }
-    if let Some(last) = bench.lines.len().checked_sub(1) {
-        assert!(bench.copy(|_| true, |line| line != last).is_err(), "the last line is not missed");
+}
+
+/// From the state's tip, the lines lead back to the first one, however many of them are looked at together.
+fn proves_its_lines_backwards<M: Machine>(entries: &[Entry]) {
+    let bench = Bench::<M>::of(entries);
+    let image = bench.machine.image();
+    for step in 1..=bench.lines.len() {
+        let (mut tip, mut end, mut from) = (image.tip(), bench.lines.len(), bench.lines.len());
+        while from > 0 {
+            from = from.saturating_sub(step);
+            let unlinked = image.unlink(tip, &bench.lines[from..end]).expect("they are its lines");
+            (tip, end) = (unlinked.0, from + unlinked.1);
+        }
+        assert_eq!((tip, end), (Tip::default(), 0), "the first line is not the end, by {step} at a time");
     }
+}
+
+/// Lines of which one is changed, missing, another's or out of its order do not lead back to the first one.
+fn refuses_lines_that_are_not_its_own<M: Machine>(entries: &[Entry]) {
+    let bench = Bench::<M>::of(entries);
+    let image = bench.machine.image();
+    let check = |lines: &[Line], what: &str| {
+        let whole = image.unlink(image.tip(), lines).is_ok_and(|unlinked| unlinked == (Tip::default(), 0));
+        assert!(!whole, "{what} is not noticed");
+    };
+    for at in 0..bench.lines.len() {
+        let changed = |change: &dyn Fn(&mut Vec<Line>)| {
+            let mut lines = bench.lines.clone();
+            change(&mut lines);
+            lines
+        };
+        check(&changed(&|lines| drop(lines.remove(at))), "a missing line");
+        check(&changed(&|lines| lines[at].0.index += 1), "a line in another place");
+        let last = bench.lines[at].1.len().saturating_sub(1);
+        for byte in [0, last / 2, last] {
+            check(&changed(&|lines| lines[at].1[byte] ^= 1), "a changed line");
+        }
+        if at > 0 {
+            check(&changed(&|lines| lines.swap(at - 1, at)), "another order");
+        }
+    }
+}
+
+/// An entry that is applied once more leaves the same lines; if the disk has others, it says so.
+fn leaves_the_same_lines_again_or_stops<M: Machine>(entries: &[Entry]) {
+    let bench = Bench::<M>::of(entries);
+    let again = |engine: &Disk| {
+        let (keys, mut batch, mut machine) = (Keys::new(GROUP), WriteBatch::new(), Bench::<M>::new().machine);
+        for entry in entries {
+            machine.apply(entry, &mut Writes::new(&mut batch, &keys, GENERATION, entry.index).again(&**engine))?;
+        }
+        io::Result::Ok(batch.ops().len())
+    };
+    assert_eq!(again(&bench.engine).expect("they are the same"), 0, "what is there is written again");
+    let Some((at, value)) = bench.lines.first() else { return };
+    let mut batch = WriteBatch::new();
+    batch.put(Keys::new(GROUP).line(*at), [value.as_slice(), b"?"].concat());
+    bench.engine.write(batch).expect("it writes");
+    assert!(again(&bench.engine).is_err(), "another line in its place is not noticed");
 }
 
 impl<M: Machine> Bench<M> {
@@ -107,7 +168,7 @@ impl<M: Machine> Bench<M> {
     fn new() -> Self {
         let engine = Memory::open(memory::Disk::new()).expect("a new disk opens");
         let (engine, _) = Disk::new(Arc::new(engine));
-        let empty = M::Loading::default().finish(Source::Disk).expect("a state of nothing is one");
+        let empty = M::Loading::default().finish().expect("a state of nothing is one");
         Self { machine: M::of(empty), engine, lines: Vec::new(), answers: Vec::new() }
     }
 
@@ -122,10 +183,9 @@ impl<M: Machine> Bench<M> {
         let answer = self.machine.apply(entry, &mut Writes::new(&mut batch, &keys, GENERATION, entry.index));
         self.answers.push(answer.expect("it applies"));
         self.engine.write(batch).expect("it writes");
-        let (from, to) = (keys.line(GENERATION, entry.index, 0), keys.line(GENERATION, entry.index + 1, 0));
+        let [from, to] = [entry.index, entry.index + 1].map(|index| keys.line(Position { index, line: 0 }));
         for (key, value) in self.engine.scan(&from, &to, usize::MAX).expect("it reads") {
-            let at = keys.line_position(&key).expect("its key is a line's");
-            self.lines.push((at.index, at.line, value));
+            self.lines.push((keys.line_position(&key).expect("its key is a line's"), value));
         }
     }
 
@@ -139,17 +199,14 @@ impl<M: Machine> Bench<M> {
         self.machine.image().hash()
     }
 
-    /// A copy of those of its rows and lines whose numbers are wanted.
-    fn copy(&self, row: impl Fn(usize) -> bool, line: impl Fn(usize) -> bool) -> io::Result<M::Image> {
+    /// A copy of those of its rows whose numbers are wanted.
+    fn copy(&self, row: impl Fn(usize) -> bool) -> io::Result<M::Image> {
         let mut loading = M::Loading::default();
         let rows = rows::<M>(&self.machine.image());
         for (_, (key, value)) in rows.iter().enumerate().filter(|(number, _)| row(*number)) {
             loading.row(key, value)?;
         }
-        for (_, (index, number, value)) in self.lines.iter().enumerate().filter(|(number, _)| line(*number)) {
-            loading.line(*index, *number, value)?;
-        }
-        loading.finish(Source::Peer)
+        loading.finish()
     }
 }
 

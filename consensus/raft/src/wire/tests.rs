@@ -48,6 +48,7 @@ fn requests() -> Vec<Request> {
         Body::End { transfer: 7, frames: 2 },
         // As openraft ships them: several at once, of both kinds.
         Body::Append(append(vec![entry(10, Payload::Blank), entry(11, Payload::Data(data(vec![0xab; 300])))])),
+        Body::Lines { from: 7, index: 1_000, line: 2 },
     ];
     bodies.into_iter().map(|body| Request { group: GroupId(0), from: 0, to: 0, speaks: 1, body }).collect()
 }
@@ -66,6 +67,8 @@ fn replies() -> Vec<Reply> {
         Reply::Continue,
         Reply::Installed(vote()),
         Reply::SnapshotRefused { reason: "no".to_owned() },
+        Reply::Lines(Data(vec![1, 2, 3].into())),
+        Reply::NoLines,
     ]
 }
 

@@ -167,6 +167,7 @@ impl Cluster {
         for replica in self.running() {
             let state = replica.wait_applied(index, LONG).await.expect("it catches up");
             assert_eq!(state.counters.applied_index, index, "nobody writes meanwhile");
+            complete(replica).await;
             let rows = audit(replica);
             let (first, chain) = agreed.get_or_insert_with(|| (state.clone(), rows.clone()));
             assert_eq!(state.hash(), first.hash(), "the same index, another state");
@@ -182,6 +183,13 @@ impl Cluster {
         let reached = reached.map(|status| status.expect("it runs").clone()).ok();
         reached.unwrap_or_else(|| panic!("the status stays {:?}", self.replica(index).status().borrow()))
     }
+}
+
+/// Waits until a replica has the lines of all entries.
+pub async fn complete(replica: &Handle) {
+    let mut status = replica.status();
+    let complete = tokio::time::timeout(LONG, status.wait_for(|status| status.missing.is_empty())).await;
+    assert!(complete.is_ok_and(|status| status.is_ok()), "lines are missing: {:?}", replica.status().borrow().missing);
 }
 
 /// The whole audit chain of a replica, read in small pages.

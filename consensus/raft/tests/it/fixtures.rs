@@ -23,13 +23,13 @@ use symbi_store::memory::{Disk, Memory};
 use symbi_store::{Engine, WriteBatch};
 
 /// The version of which a fixture is made.
-const VERSION: &str = "0.2.0";
+pub const VERSION: &str = "0.2.0";
 /// Set it, and the fixture is made anew.
-const MAKE: &str = "SYMBI_MAKE_FIXTURES";
+pub const MAKE: &str = "SYMBI_MAKE_FIXTURES";
 /// So many further entries, so that a part of the state is saved.
 const MORE: u64 = 90;
 
-fn folder(version: &str) -> PathBuf {
+pub fn folder(version: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", version].iter().collect()
 }
 
@@ -199,7 +199,7 @@ fn batch(number: u64, decided: Option<u64>, command: &Command) -> Vec<u8> {
 }
 
 /// A node's disk after all steps, its power cut.
-async fn made() -> Arc<Disk> {
+pub async fn made() -> Arc<Disk> {
     let mut cluster = Cluster::bootstrapped(1, |options| options).await;
     let mut number = 0;
     for Step { leaders, make } in steps() {

@@ -7,6 +7,7 @@ mod failover;
 mod fixtures;
 mod gates;
 mod groups;
+mod holes;
 mod link;
 mod machines;
 mod membership;
@@ -15,6 +16,7 @@ mod recovery;
 mod registers;
 #[path = "../../../../cluster-tests/src/seeds.rs"]
 mod seeds;
+mod sent;
 mod snapshot;
 mod stalls;
 mod stops;

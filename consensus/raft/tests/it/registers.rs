@@ -1,15 +1,16 @@
-//! A small machine: texts under names, one changed by each entry, and a line for each change.
+//! A small machine: texts under names, one changed by each entry, and a line for each change: the
+//! hash of the line before it, the index, and the entry.
 
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use symbi_model::Hash;
-use symbi_raft::machine::{Image, Loading, Machine, Row, Source, Writes};
+use symbi_raft::machine::{Image, Line, Loading, Machine, Row, Tip, Writes};
 use symbi_raft::{Entry, Payload};
 
-/// The row that counts the lines.
-const COUNT: &[u8] = b"#";
+/// The row that says where the lines end: the hash of the last one, and how many there are.
+const TIP: &[u8] = b"#";
 /// As many changed rows are kept back.
 const KEPT_BACK: usize = 8;
 /// A state with a text under this name is not whole before the gate of that name is open.
@@ -50,8 +51,6 @@ pub struct Registers {
 pub struct Coming {
     /// Those that have come.
     texts: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// How many lines have come.
-    lines: u64,
 }
 
 impl Machine for Registers {
@@ -67,9 +66,11 @@ impl Machine for Registers {
         let Payload::Data(data) = &entry.payload else { return Ok(Bytes::new()) };
         let at = data.0.iter().position(|byte| *byte == b'=').ok_or(io::ErrorKind::InvalidData)?;
         let (name, text) = (data.0[..at].to_vec(), data.0[at + 1..].to_vec());
-        writes.line(0, data.0.to_vec());
-        let count = count(&self.texts.0) + 1;
-        self.set(COUNT.to_vec(), count.to_be_bytes().to_vec());
+        let tip = self.texts.tip();
+        let line = [tip.head.0.as_slice(), &entry.index.to_be_bytes(), &data.0].concat();
+        let head = Hash::of(&[&line]);
+        writes.line(0, line)?;
+        self.set(TIP.to_vec(), [head.0.as_slice(), &(tip.count + 1).to_be_bytes()].concat());
         Ok(self.set(name, text).unwrap_or_default().into())
     }
 
@@ -105,6 +106,24 @@ impl Image for Texts {
         let texts: Vec<Row> = self.0.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
         Box::new(texts.into_iter())
     }
+
+    fn tip(&self) -> Tip {
+        let Some((head, count)) = self.0.get(TIP).and_then(|tip| tip.split_at_checked(32)) else {
+            return Tip::default();
+        };
+        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).expect("eight bytes");
+        Tip { head: Hash(head.try_into().expect("32 bytes")), count: number(count) }
+    }
+
+    fn unlink(&self, mut tip: Tip, lines: &[Line]) -> io::Result<(Tip, usize)> {
+        for (at, line) in lines.iter().rev() {
+            let in_its_place = at.line == 0 && line.get(32..40) == Some(&at.index.to_be_bytes());
+            let previous = line.first_chunk().filter(|_| in_its_place && Hash::of(&[line]) == tip.head);
+            let head = Hash(*previous.ok_or(io::ErrorKind::InvalidData)?);
+            tip = Tip { head, count: tip.count.checked_sub(1).ok_or(io::ErrorKind::InvalidData)? };
+        }
+        Ok((tip, 0))
+    }
 }
 
 impl Loading for Coming {
@@ -115,24 +134,10 @@ impl Loading for Coming {
         Ok(())
     }
 
-    fn line(&mut self, _: u64, number: u32, _: &[u8]) -> io::Result<()> {
-        self.lines += 1;
-        if number == 0 { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
-    }
-
-    fn finish(self, source: Source) -> io::Result<Texts> {
-        if source == Source::Peer {
-            if count(&self.texts) != self.lines {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            if let Some(gate) = self.texts.get(GATE) {
-                pass_gate(gate);
-            }
+    fn finish(self) -> io::Result<Texts> {
+        if let Some(gate) = self.texts.get(GATE) {
+            pass_gate(gate);
         }
         Ok(Texts(Arc::new(self.texts)))
     }
-}
-
-fn count(texts: &BTreeMap<Vec<u8>, Vec<u8>>) -> u64 {
-    texts.get(COUNT).and_then(|count| count.as_slice().try_into().ok()).map_or(0, u64::from_be_bytes)
 }

@@ -40,7 +40,7 @@ async fn requests_that_make_no_sense_are_refused() {
     let cluster = Cluster::bootstrapped(1, |options| options).await;
     let replica = cluster.replica(0);
     for garbage in [&b""[..], b"\x01", b"\x01\x00\x63", b"\x02\x00\x00", &[0xff; 2_000_000]] {
-        for kind in [Kind::Append, Kind::Heartbeat, Kind::Snapshot, Kind::Vote] {
+        for kind in [Kind::Append, Kind::Heartbeat, Kind::Snapshot, Kind::Vote, Kind::Lines] {
             let answer = replica.serve(node(1), kind, Bytes::copy_from_slice(garbage)).await;
             assert!(matches!(answer, Err(ServeError::Malformed { .. })), "{answer:?}");
         }

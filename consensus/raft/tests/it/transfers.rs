@@ -33,7 +33,7 @@ async fn registers_on(mesh: &Mesh, number: u8, work: Work) -> (Replica<Registers
 /// A leader whose state is a few megabytes of which the log holds next to nothing.
 async fn leader_of_much(mesh: &Mesh) -> Replica<Registers> {
     let text = "x".repeat(8 * 1024);
-    leader_of(mesh, (0..200).map(|number| format!("name-{number}={text}"))).await
+    leader_of(mesh, (0..400).map(|number| format!("name-{number}={text}"))).await
 }
 
 /// A leader of these, of which the log holds next to nothing.
@@ -51,7 +51,7 @@ async fn leader_of(mesh: &Mesh, writes: impl Iterator<Item = String>) -> Replica
 }
 
 /// Adds a learner over a link that takes so long for each byte of a snapshot: how long it took, and how many requests of it
-/// carried no rows or lines to speak of.
+/// carried no rows to speak of.
 async fn over_a_slow_link(mesh: &Mesh, leader: &Replica<Registers>, byte: Duration) -> (Duration, usize) {
     let (learner, _) = registers_on(mesh, 1, Work::Inline).await;
     let (began, turn) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(())));
@@ -78,7 +78,7 @@ async fn over_a_slow_link(mesh: &Mesh, leader: &Replica<Registers>, byte: Durati
     (start.elapsed(), began.load(Ordering::Relaxed))
 }
 
-/// Rows and lines take some 3 MB: half a minute, where nothing may stand still for more than five seconds.
+/// The rows take some 3 MB: half a minute, where nothing may stand still for more than five seconds.
 #[tokio::test(start_paused = true)]
 async fn a_slow_link_carries_a_snapshot_however_long_it_takes() {
     let mesh = Mesh::new(Duration::from_millis(1));
@@ -93,7 +93,7 @@ async fn a_slow_link_carries_a_snapshot_however_long_it_takes() {
 async fn a_slow_link_carries_a_short_frame_behind_long_ones() {
     let mesh = Mesh::new(Duration::from_millis(1));
     let text = "x".repeat(480 * 1024);
-    let long = (10..22).map(|number| format!("name-{number}={text}"));
+    let long = (10..34).map(|number| format!("name-{number}={text}"));
     // Enough of them that the log does not reach back.
     let short = (0..100).map(|number| format!("a-{number}=as short as most are"));
     let leader = leader_of(&mesh, long.chain([format!("short={}", "y".repeat(1024))]).chain(short)).await;

@@ -44,6 +44,8 @@ impl Window {
             Lane::Message | Lane::Session => Self { requests: 256, bytes: 16 << 20 },
             // An answer may take as long as an agent takes: nothing that others need is behind one.
             Lane::Ask => Self { requests: 1024, bytes: 16 << 20 },
+            // One at a time; the answers are what is large.
+            Lane::Lines => Self { requests: 4, bytes: 2 << 20 },
         }
     }
 }

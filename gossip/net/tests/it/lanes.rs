@@ -8,8 +8,17 @@ use symbi_net::{CallError, Lane, MAX_BODY};
 
 use crate::support::{CONTROL, LONG, Node, introduce, within};
 
-const LANES: [Lane; 8] =
-    [Lane::Append, Lane::Heartbeat, Lane::Snapshot, Lane::Vote, Lane::Control, Lane::Message, Lane::Session, Lane::Ask];
+const LANES: [Lane; 9] = [
+    Lane::Append,
+    Lane::Heartbeat,
+    Lane::Snapshot,
+    Lane::Vote,
+    Lane::Control,
+    Lane::Message,
+    Lane::Session,
+    Lane::Ask,
+    Lane::Lines,
+];
 
 #[tokio::test]
 async fn three_nodes_call_each_other_on_every_lane() {

@@ -76,9 +76,9 @@ impl Node {
 
     /// Answers all requests with their lane's name and body, and join calls with their body; leaves a dead inbox.
     pub fn echo(&mut self) {
-        let Inbox { append, heartbeat, snapshot, vote, control, message, session, ask, joins, .. } =
+        let Inbox { append, heartbeat, snapshot, vote, control, message, session, ask, lines, joins, .. } =
             std::mem::replace(&mut self.inbox, closed_inbox());
-        for requests in [append, heartbeat, snapshot, vote, control, message, session, ask] {
+        for requests in [append, heartbeat, snapshot, vote, control, message, session, ask, lines] {
             tokio::spawn(echo(requests));
         }
         tokio::spawn(echo_joins(joins));
@@ -96,6 +96,7 @@ fn closed_inbox() -> Inbox {
         message: mpsc::unbounded_channel().1,
         session: mpsc::unbounded_channel().1,
         ask: mpsc::unbounded_channel().1,
+        lines: mpsc::unbounded_channel().1,
         joins: mpsc::channel(1).1,
         gossip: mpsc::channel(1).1,
         vouch: mpsc::channel(1).1,

@@ -29,6 +29,9 @@ pub struct Status {
     pub applied_index: u64,
     /// How long ago the answering node last heard a leader, ms; null if never.
     pub age_ms: Option<u64>,
+    /// The longest that the answering node went without hearing its leader in the last minute or two, ms; null where it heard none, as
+    /// on the leader itself. Heartbeats come every 100 ms.
+    pub silence_ms: Option<u64>,
     /// The nodes that were not removed.
     pub nodes: Vec<Line>,
     /// The number of the current policy set.
@@ -79,6 +82,8 @@ pub struct Audit {
     pub records: u64,
     /// The hash of the last one.
     pub head: String,
+    /// The log entries whose records are not on the answering node yet, as ranges of first and last; none once its chain is whole.
+    pub missing: Vec<(u64, u64)>,
     /// Up to which record, counted from the genesis on, a majority of the voters has signed; 0 for none.
     pub witnessed: u64,
     /// How many times the answering node has seen a voter sign another history than its own.
@@ -170,11 +175,13 @@ pub fn status(own: &NodeId, state: &State, view: &View, witness: &Witness) -> St
         commit_index: view.committed.max(state.counters.applied_index),
         applied_index: state.counters.applied_index,
         age_ms: view.leader_heard.map(millis),
+        silence_ms: view.silence.map(millis),
         nodes: lines,
         policy_set: state.counters.policy_set.0,
         audit: Audit {
             records: state.counters.audit_records,
             head: state.counters.audit_head.to_string(),
+            missing: view.missing.clone(),
             witnessed: witness.witnessed,
             conflicts: witness.conflicts,
         },

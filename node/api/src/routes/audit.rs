@@ -160,7 +160,7 @@ pub async fn verify(Shared(app): Shared<App>, caller: Caller) -> Result<Json<Ver
 
 /// Lines of the chain from a place in it on, [`CHUNK`] at most.
 pub async fn read(app: &App, place: Place) -> Result<Vec<AuditLine>, Error> {
-    app.call(|reply| Call::Audit(place, CHUNK, reply)).await?.map_err(Error::Internal)
+    app.call(|reply| Call::Audit(place, CHUNK, reply)).await?
 }
 
 /// The place behind a line.

@@ -71,31 +71,43 @@ async fn only(app: &App, wanted: &str) -> Result<DecisionId, Error> {
 async fn recorded(app: &App, id: DecisionId) -> Result<Option<Record>, Error> {
     let time_ms = id.time_ms();
     let permits = |record: &Record| record.act.permit.is_some_and(|permit| permit.decision == id);
-    let mut place = Place { index: first_at(app, time_ms.saturating_sub(AHEAD_MS)).await?, line: 0 };
+    let (index, incomplete) = first_at(app, time_ms.saturating_sub(AHEAD_MS)).await?;
+    let mut place = Place { index, line: 0 };
+    // It may be in what is not here yet.
+    let nowhere = || incomplete.clone().map_or(Ok(None), Err);
     for _ in 0..CHUNKS {
         let chunk = audit::read(app, place).await?;
         for line in &chunk {
             match line {
                 AuditLine::Record(record) if permits(record) => return Ok(Some(record.clone())),
-                AuditLine::Record(record) if record.time_ms > time_ms.saturating_add(BEHIND_MS) => return Ok(None),
+                AuditLine::Record(record) if record.time_ms > time_ms.saturating_add(BEHIND_MS) => return nowhere(),
                 _ => {}
             }
         }
         match chunk.last() {
             Some(last) if chunk.len() == CHUNK => place = audit::after(last),
-            _ => return Ok(None),
+            _ => return nowhere(),
         }
     }
-    Ok(None)
+    nowhere()
 }
 
-/// The first index whose records are of this time or a later one: the time in the log never falls.
-async fn first_at(app: &App, time_ms: u64) -> Result<u64, Error> {
+/// The first index whose records are of this time or a later one: the time in the log never falls. Those that are not here yet are
+/// passed over, and it is said that they were.
+async fn first_at(app: &App, time_ms: u64) -> Result<(u64, Option<Error>), Error> {
+    let mut incomplete = None;
     let (mut first, mut end) = (1, app.ports.state.borrow().counters.applied_index + 1);
     while first < end {
         let middle = first.midpoint(end);
         let place = Place { index: middle, line: 0 };
-        let lines = app.call(|reply| Call::Audit(place, 2, reply)).await?.map_err(Error::Internal)?;
+        let lines = match app.call(|reply| Call::Audit(place, 2, reply)).await? {
+            Ok(lines) => lines,
+            Err(error @ Error::Incomplete { upto, .. }) => {
+                (first, incomplete) = ((upto + 1).max(middle + 1), Some(error));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let is_earlier = |line: &AuditLine| matches!(line, AuditLine::Record(record) if record.time_ms < time_ms);
         if lines.iter().any(is_earlier) {
             first = middle + 1;
@@ -103,7 +115,7 @@ async fn first_at(app: &App, time_ms: u64) -> Result<u64, Error> {
             end = middle;
         }
     }
-    Ok(first)
+    Ok((first, incomplete))
 }
 
 /// What a record says of the decision that permitted its command.

@@ -73,3 +73,33 @@ async fn a_bundle_holds_against_the_clusters_anchor_and_no_other() {
     let own = stage.get("/api/v1/audit/verify").await;
     assert_eq!((&own.body["ok"], &own.body["records"]), (&true.into(), &2.into()), "{}", own.body);
 }
+
+/// A node that took a snapshot and has not fetched yet what it skipped gives no shorter chain for the whole one.
+#[tokio::test]
+async fn what_is_not_here_yet_is_said_to_be_missing() {
+    let stage = Stage::new();
+    let decision =
+        stage.post("/api/v1/agents", r#"{"name": "a", "owner": "o", "program": {"command": ["true"]}}"#).await;
+    assert_eq!(decision.status, 200);
+    for key in ["k1", "k2", "k3"] {
+        let path = format!("/api/v1/agents/a/annotations/{key}");
+        assert_eq!(stage.admin("PUT", &path, &[], r#"{"value": "v"}"#).await.status, 200);
+    }
+    stage.view.send_modify(|view| view.missing = vec![(1, 3)]);
+    for path in ["/api/v1/audit/bundle", "/api/v1/audit/verify", "/api/v1/audit?from=2", "/api/v1/audit?last=5"] {
+        let refused = stage.get(path).await;
+        assert_eq!(refused.error(), (503, "INCOMPLETE"), "{path}");
+        assert!(refused.says().contains("log entries 1 to 3 "), "{}", refused.says());
+        assert_eq!(refused.body["details"], serde_json::json!({ "from": 1, "to": 3 }), "{path}");
+    }
+    let tail = stage.get("/api/v1/audit?from=4").await;
+    assert_eq!(tail.body.as_array().map(Vec::len), Some(2), "{}", tail.body);
+    assert_eq!(stage.get("/api/v1/cluster").await.body["audit"]["missing"], serde_json::json!([[1, 3]]));
+    // A decision that is nowhere may be in what is missing.
+    let unknown =
+        format!("/api/v1/decisions/{}", symbi_model::DecisionId { node: [7; 4], id: uuid::Uuid::from_u128(1) });
+    let code = stage.get(&unknown).await;
+    assert!(matches!(code.error(), (404, "NOT_FOUND") | (503, "INCOMPLETE")), "{}", code.body);
+    stage.view.send_modify(|view| view.missing.clear());
+    assert_eq!(stage.get("/api/v1/audit/verify").await.body["ok"], true);
+}

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use symbi_api::Error;
 use symbi_api::auth::Listener;
-use symbi_api::ports::{AuditLine, Call, Decided, Ports, Traced, View, Witness};
+use symbi_api::ports::{AuditLine, Call, Decided, Place, Ports, Traced, View, Witness};
 use symbi_host::{Ending, TellStatus};
 use symbi_model::agent::Resources;
 use symbi_model::command::Genesis;
@@ -106,6 +106,8 @@ struct Replica {
     state: watch::Sender<State>,
     /// The chain.
     chain: Vec<AuditLine>,
+    /// What the node knows of itself: which part of the chain it lacks.
+    view: watch::Receiver<View>,
     /// Whether a leader confirms reads.
     confirms: Arc<AtomicBool>,
     /// Told when the agent `silent` is asked something.
@@ -113,6 +115,22 @@ struct Replica {
 }
 
 impl Replica {
+    /// Lines of the chain from a place on, up to what is missing.
+    fn audit(&self, place: Place, limit: usize) -> Result<Vec<AuditLine>, Error> {
+        let at = |line: &AuditLine| match line {
+            AuditLine::Batch(batch) => (batch.index, 0),
+            AuditLine::Record(record) => (record.index, record.position + 1),
+        };
+        let hole = self.view.borrow().missing.iter().find(|(_, upto)| *upto >= place.index).copied();
+        let end = hole.map_or(u64::MAX, |(from, _)| from);
+        let wanted = |line: &&AuditLine| at(line) >= (place.index, place.line) && at(line).0 < end;
+        let lines: Vec<AuditLine> = self.chain.iter().filter(wanted).take(limit).cloned().collect();
+        match hole {
+            Some((from, upto)) if lines.is_empty() => Err(Error::Incomplete { from, upto }),
+            _ => Ok(lines),
+        }
+    }
+
     fn apply(&mut self, batch: &Batch) -> Committed {
         let mut state = self.state.borrow().clone();
         let index = state.counters.applied_index + 1;
@@ -174,13 +192,7 @@ impl Replica {
                 drop(reply.send(Decided { ids, more, unreachable }));
             }
             Call::Logs(_, lines, reply) => drop(reply.send(Ok(Some(vec![format!("{lines} lines were asked for")])))),
-            Call::Audit(place, limit, reply) => {
-                let behind = |line: &&AuditLine| match line {
-                    AuditLine::Batch(batch) => (batch.index, 0) >= (place.index, place.line),
-                    AuditLine::Record(record) => (record.index, record.position + 1) >= (place.index, place.line),
-                };
-                drop(reply.send(Ok(self.chain.iter().filter(behind).take(limit).cloned().collect())));
-            }
+            Call::Audit(place, limit, reply) => drop(reply.send(self.audit(place, limit))),
             Call::SignBundle(bytes, reply) => drop(reply.send(self.key.sign(&bytes).to_bytes())),
             Call::Message(prefix, reply) => drop(reply.send(traced(&prefix))),
             Call::Ledger(_, _, reply) => {
@@ -256,10 +268,6 @@ impl Stage {
         let (state, watched) = watch::channel(State::default());
         let (boottime, confirms) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
         let silent = Arc::new(Notify::new());
-        let (chain, state_too) = (Vec::new(), state.clone());
-        let (confirmed, asked_in_vain) = (confirms.clone(), silent.clone());
-        let mut replica = Replica { key, state: state_too, chain, confirms: confirmed, silent: asked_in_vain };
-        replica.apply(&Batch::genesis(genesis(node), [0; 16], &replica.key, NOW_MS));
         let view = View {
             term: 1,
             leader: Some(node),
@@ -269,6 +277,15 @@ impl Stage {
             ..View::default()
         };
         let (view, viewed) = watch::channel(view);
+        let mut replica = Replica {
+            key,
+            state: state.clone(),
+            chain: Vec::new(),
+            view: viewed.clone(),
+            confirms: confirms.clone(),
+            silent: silent.clone(),
+        };
+        replica.apply(&Batch::genesis(genesis(node), [0; 16], &replica.key, NOW_MS));
         let (proposals, asked) = mpsc::channel(8);
         let (calls, called) = mpsc::channel(8);
         let clock = boottime.clone();

@@ -77,6 +77,7 @@ fn a_refusal_has_its_exit_code() {
         ("403 Forbidden", "DENIED", 4),
         ("503 Service Unavailable", "NO_LEADER", 5),
         ("503 Service Unavailable", "UNAVAILABLE", 5),
+        ("503 Service Unavailable", "INCOMPLETE", 5),
         ("503 Service Unavailable", "TOO_MANY_CONNECTIONS", 5),
         ("504 Gateway Timeout", "OUTCOME_UNKNOWN", 6),
         ("504 Gateway Timeout", "DEADLINE", 6),

@@ -62,7 +62,10 @@ fn status() -> Value {
     json!({
         "cluster": { "id": "0192", "name": "prod", "anchor": "aa".repeat(32), "pin": "bb".repeat(32) },
         "leader": "n1", "term": 7, "commit_index": 91204, "applied_index": 91203, "age_ms": 20,
-        "nodes": nodes(), "policy_set": 18, "audit": { "records": 55913, "head": "0123456789abcdef".repeat(4), "witnessed": 55909, "conflicts": 0 },
+        "nodes": nodes(), "policy_set": 18,
+        "audit": {
+            "records": 55913, "head": "0123456789abcdef".repeat(4), "missing": [[0, 4711]], "witnessed": 55909, "conflicts": 0,
+        },
         "healthy": false, "problems": ["n3 is down"],
         "quorum": { "voters": 2, "heard": 2, "survives": 0 }, "node": "n1", "version": "0.1.0"
     })
@@ -78,6 +81,7 @@ fn the_status_of_a_cluster_that_is_not_well() {
             QUORUM  2/2 voters, survives 0 failures   policies v18   version 0.1.0
             HERE    applied 91203  leader heard now  anchor aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
             WITNESS to record 55909  pin bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+            AUDIT   of log entries 0 to 4711 is not on this node yet: it is being fetched
             PROBLEM n3 is down
 
             NODE  ROLE          STATE  ADDR           VER    RTT    CPU  MEM  AGENTS  SANDBOX  LAST

@@ -16,11 +16,14 @@ const NAMED: Duration = Duration::from_secs(60);
 /// No promotion for so long after one has failed.
 const HOLD: Duration = Duration::from_secs(10);
 
+/// How far a joiner is: whether the group knows it, the last entry that it has, and the bytes of a snapshot that it has taken.
+type Reached = (bool, u64, u64);
+
 /// A leader's memory of its own time in office. A new leader begins anew, so a join may last longer, never shorter.
 #[derive(Clone, Debug, Default)]
 pub struct Observer {
-    /// Since when each joiner has been seen joining.
-    joining_since: BTreeMap<NodeId, Duration>,
+    /// How far each joiner was when it last got further, and when that was seen.
+    joining: BTreeMap<NodeId, (Reached, Duration)>,
     /// The log's end when each learner was first seen: the least that it must have.
     first_end: BTreeMap<NodeId, u64>,
     /// The log's end as of at least [`LAG`] ago.
@@ -43,15 +46,15 @@ impl Observer {
         health: &Health,
         now: Duration,
     ) -> View {
-        self.remember_joins(state, now);
+        self.remember_joins(state, replication, now);
         self.remember_ends(replication, now);
         let candidate = |(id, node): (&NodeId, &symbi_model::node::Node)| {
             let heard = !health.silent.contains(id) && !health.down.contains(id);
-            let since = self.joining_since.get(id);
+            let joining = self.joining.get(id);
             let candidate = Candidate {
                 membership: node.membership,
                 healthy: node.liveness == Liveness::Up && heard,
-                overdue: since.is_some_and(|since| now.saturating_sub(*since) >= JOIN_TIMEOUT),
+                overdue: joining.is_some_and(|(_, since)| now.saturating_sub(*since) >= JOIN_TIMEOUT),
                 enrolled_at: node.enrolled_at,
             };
             (*id, candidate)
@@ -89,12 +92,20 @@ impl Observer {
         }
     }
 
-    fn remember_joins(&mut self, state: &State, now: Duration) {
+    fn remember_joins(&mut self, state: &State, replication: &Replication, now: Duration) {
         let is_joining =
             |node: &NodeId| state.nodes.get(node).is_some_and(|node| node.membership == Membership::Joining);
-        self.joining_since.retain(|node, _| is_joining(node));
+        self.joining.retain(|node, _| is_joining(node));
         for node in state.nodes.keys().filter(|node| is_joining(node)) {
-            self.joining_since.entry(*node).or_insert(now);
+            let matched = replication.learners.get(node);
+            let taken = replication.snapshots.get(node).copied().unwrap_or(0);
+            let reached = (matched.is_some(), matched.copied().unwrap_or(0), taken);
+            let (best, since) = self.joining.entry(*node).or_insert((reached, now));
+            // A snapshot that is begun anew is no progress before it is further than the last one was.
+            let further = (best.0.max(reached.0), best.1.max(reached.1), best.2.max(reached.2));
+            if further != *best {
+                (*best, *since) = (further, now);
+            }
         }
     }
 

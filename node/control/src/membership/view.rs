@@ -23,6 +23,9 @@ pub struct Replication {
     pub voters: Vec<NodeId>,
     /// Who replicates without a vote, and up to which index it is known to have the log.
     pub learners: BTreeMap<NodeId, u64>,
+    /// To whom a snapshot is on its way, and how many of its bytes have been taken: before the log says anything of a new replica, this
+    /// does.
+    pub snapshots: BTreeMap<NodeId, u64>,
     /// The last index of the leader's log.
     pub last_log: u64,
     /// Whether a change is on its way.
@@ -53,7 +56,7 @@ pub struct Candidate {
     pub membership: Membership,
     /// Whether the leader hears it. (A joiner asks for no grants; that it catches up shows that it lives.)
     pub healthy: bool,
-    /// It has been joining for [`JOIN_TIMEOUT`].
+    /// It is joining, and has got no further for [`JOIN_TIMEOUT`].
     pub overdue: bool,
     /// The log index that enrolled it: the order of promotion.
     pub enrolled_at: u64,

@@ -152,14 +152,48 @@ async fn a_joiner_is_added_as_a_learner_and_finished_when_it_has_caught_up() {
     });
     let learner = format!("{:?}", symbi_control::reconcile::Change::AddLearner(id('b')));
     world.eventually(|| (world.count(&learner) > 0).then_some(())).await;
-    let behind =
-        Replication { voters: vec![id('a')], learners: BTreeMap::from([(id('b'), 3)]), last_log: 90, joint: false };
+    let behind = Replication {
+        voters: vec![id('a')],
+        learners: BTreeMap::from([(id('b'), 3)]),
+        last_log: 90,
+        ..Replication::default()
+    };
     world.replication.send_replace(behind.clone());
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(world.count("finish b"), 0, "not while it is behind");
     // What it has is the end of a moment ago; the log has moved on since.
     world.replication.send_replace(Replication { learners: BTreeMap::from([(id('b'), 90)]), last_log: 95, ..behind });
     world.until(|state| state.nodes[&id('b')].membership == Membership::Member).await;
+}
+
+/// A slow link, or a state that is large: so long as it gets on it may take as long as it takes.
+#[tokio::test(start_paused = true)]
+async fn a_join_that_gets_on_is_not_cleared_and_one_that_stops_is_after_two_minutes() {
+    let world = World::new("a");
+    let _a = world.asks('a');
+    world.edit(|state| {
+        state.nodes.insert(id('b'), node('b', Membership::Joining));
+    });
+    let mut last = Duration::ZERO;
+    let at = |bytes, matched| Replication {
+        voters: vec![id('a')],
+        learners: BTreeMap::from([(id('b'), matched)]),
+        snapshots: BTreeMap::from([(id('b'), bytes)]),
+        last_log: 90_000,
+        ..Replication::default()
+    };
+    // First of a snapshot, then of the log behind it.
+    for step in 1..=10 {
+        world.replication.send_replace(if step <= 5 { at(step * 1_000, 0) } else { at(0, step * 1_000) });
+        last = world.began.elapsed();
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_eq!(world.state.borrow().nodes[&id('b')].membership, Membership::Joining, "step {step}");
+    }
+    // The same snapshot once more is no progress.
+    world.replication.send_replace(at(4_000, 10_000));
+    world.until(|state| state.nodes[&id('b')].membership == Membership::Removed).await;
+    let took = world.began.elapsed() - last;
+    assert!(took >= Duration::from_secs(120) && took < Duration::from_secs(123), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,6 +239,7 @@ async fn voters_change_once_those_who_rule_have_witnessed_who_follows() {
         learners: ['b', 'c'].iter().filter(|name| !voters.contains(name)).map(|name| (id(*name), 90)).collect(),
         last_log: 90,
         joint: false,
+        ..Replication::default()
     };
     world.replication.send_replace(only(&['a']));
     let named = world.until(|state| state.chain.ruling.next.is_some()).await;

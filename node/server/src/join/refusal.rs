@@ -29,7 +29,7 @@ pub(super) fn unfinished(why: impl Into<String>) -> Failure {
     Failure::new(28, "JOIN_CATCH_UP", "the join did not finish in time")
         .why(why)
         .fix("run the same command again: it continues where it stopped")
-        .undo("join.pending was kept; the leader clears the join after 120 s")
+        .undo("join.pending was kept; the leader clears a join that gets no further for 120 s")
 }
 
 pub(super) fn unresolved(address: &str, why: impl Into<String>) -> Failure {

@@ -207,7 +207,7 @@ impl Start {
         Ok(Parts {
             engine: Arc::new(engine),
             files: Arc::new(files),
-            signs: Arc::new(|_| {}),
+            signs: Arc::new(|_, _| {}),
             driver: Arc::new(symbi_sandbox::Builtin::over(driver)),
             clocks: Clocks::system(),
             meter: measure::meter(&self.data.file("")),

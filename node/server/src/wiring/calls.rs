@@ -67,7 +67,7 @@ impl Answers {
             Call::Audit(from, limit, reply) => {
                 // It reads the disk.
                 let read = tokio::task::spawn_blocking(move || self.audit(from, limit)).await;
-                drop(reply.send(read.unwrap_or_else(|error| Err(error.to_string()))));
+                drop(reply.send(read.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))));
             }
             Call::SignBundle(bytes, reply) => drop(reply.send(self.key.sign(&bytes).to_bytes())),
             Call::Bench(order, mut reply) => {
@@ -167,9 +167,12 @@ impl Answers {
         }
     }
 
-    fn audit(&self, from: Place, limit: usize) -> Result<Vec<AuditLine>, String> {
+    fn audit(&self, from: Place, limit: usize) -> Result<Vec<AuditLine>, Error> {
         let from = AuditPosition { index: from.index, line: from.line };
-        let rows = self.remote.raft.audit(from, limit).map_err(|error| error.to_string())?;
+        let rows = self.remote.raft.audit(from, limit).map_err(|error| match error {
+            symbi_raft::Error::Incomplete { from, upto } => Error::Incomplete { from, upto },
+            other => Error::Internal(other.to_string()),
+        })?;
         Ok(rows
             .into_iter()
             .map(|row| match row {

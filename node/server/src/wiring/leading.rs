@@ -68,6 +68,7 @@ fn replicates_now(status: &Status) -> Replication {
     Replication {
         voters: status.voters.last().cloned().unwrap_or_default(),
         learners: status.learners.iter().map(learner).collect::<BTreeMap<_, _>>(),
+        snapshots: status.snapshots.clone(),
         last_log: status.last_log,
         joint: status.voters.len() > 1,
     }

@@ -16,11 +16,12 @@ pub struct RaftLink {
 }
 
 /// The kinds of Raft's requests, and what answers each is called: each has a queue and a task of its own.
-pub const KINDS: [(&str, Kind); 4] = [
+pub const KINDS: [(&str, Kind); 5] = [
     ("the answers to appends", Kind::Append),
     ("the answers to heartbeats", Kind::Heartbeat),
     ("the answers to snapshots", Kind::Snapshot),
     ("the answers to votes", Kind::Vote),
+    ("the answers to requests for lines", Kind::Lines),
 ];
 
 /// The network's lane for a kind of Raft's requests.
@@ -31,6 +32,7 @@ pub fn lane(kind: Kind) -> symbi_net::Lane {
         Kind::Heartbeat => symbi_net::Lane::Heartbeat,
         Kind::Snapshot => symbi_net::Lane::Snapshot,
         Kind::Vote => symbi_net::Lane::Vote,
+        Kind::Lines => symbi_net::Lane::Lines,
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Sources {
     pub net: symbi_net::Handle,
     /// The group.
     pub status: watch::Receiver<Status>,
+    /// The longest that the leader was not heard, of late.
+    pub silence: Arc<dyn Fn() -> Option<Duration> + Send + Sync>,
     /// The replicated state.
     pub state: watch::Receiver<State>,
     /// When this node was last granted the right to act.
@@ -190,6 +192,8 @@ impl Actor {
             term: status.term,
             leader: status.leader,
             committed: status.committed,
+            missing: status.missing,
+            silence: (self.sources.silence)(),
             voters: status.voters.last().cloned().unwrap_or_default(),
             heard,
             leader_heard,

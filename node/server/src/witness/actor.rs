@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use symbi_api::ports::Witness;
+use symbi_model::planted::{self, Defect};
 use symbi_model::{Checkpoint, Claim, Hash, NodeId, State};
 use symbi_proto::wire::{ControlReply, ControlRequest, Signed, Witnessed};
 use symbi_raft::Work;
@@ -224,9 +225,13 @@ impl Actor {
         self.sign_owed().await
     }
 
-    /// Signs what is to be signed, by size: nothing is, before that which a disk without room has kept it from.
+    /// Signs what is to be signed, by size: nothing is, before that which a disk without room has kept it from, or records that are not
+    /// on this disk. Until they are, they are somebody else's word.
     async fn sign_owed(&mut self) -> Result<(), Failure> {
         while let Some(checkpoint) = self.owed.values().next().cloned() {
+            if self.lacking(&checkpoint).is_some() && !planted::active(Defect::WitnessOverHole) {
+                return Ok(());
+            }
             let (journal, promised) = (self.journal.clone(), checkpoint.clone());
             let verdict = self.work.run(move || lock(&journal).promise(&promised)).await;
             match verdict.unwrap_or(Err(Error::Closed)) {
@@ -240,10 +245,15 @@ impl Actor {
         Ok(())
     }
 
+    /// The first entries whose records a checkpoint covers and this disk lacks.
+    fn lacking(&self, checkpoint: &Checkpoint) -> Option<(u64, u64)> {
+        self.raft.missing().into_iter().find(|(from, _)| *from <= checkpoint.index)
+    }
+
     /// Makes the signature that was promised, and hands it out.
     async fn signed(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
         let claim = checkpoint.claim();
-        (self.signs)(checkpoint);
+        (self.signs)(checkpoint, self.lacking(checkpoint));
         let signature = symbi_proto::wire::Blob(claim.sign(&self.key).to_vec());
         let news = self.book.hear(self.node, Signed { claim, signature });
         self.take(news).await?;

@@ -73,6 +73,11 @@ impl Content {
         self.range(from, to).take(limit).map(owned).collect()
     }
 
+    /// At most `limit` pairs at the end of a range, by falling key.
+    pub(super) fn scan_back(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Pair> {
+        self.range(from, to).rev().take(limit).map(owned).collect()
+    }
+
     /// The last pair of a range.
     pub(super) fn last(&self, from: &[u8], to: &[u8]) -> Option<Pair> {
         self.range(from, to).next_back().map(owned)

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::write_batch::WriteBatch;
 use std::sync::{Arc, Mutex, mpsc};
 
-/// Reads: absent and present keys, the bounds and the limit of a scan, the last of a range.
+/// Reads: absent and present keys, the bounds and the limit of a scan either way, the last of a range.
 pub(super) fn bounds<B: Bed>(bed: &mut B) {
     let engine = open(bed);
     assert_eq!(engine.get(b"a"), Ok(None));
@@ -24,6 +24,11 @@ pub(super) fn bounds<B: Bed>(bed: &mut B) {
     assert_eq!(engine.scan(b"a", b"z", 0), Ok(vec![]));
     assert_eq!(engine.scan(b"b", b"b", 9), Ok(vec![]), "a range without a key");
     assert_eq!(engine.scan(b"d", b"b", 9), Ok(vec![]), "a range that ends before it starts");
+    assert_eq!(engine.scan_back(b"b", b"d", 9), Ok(vec![pair("c", ""), pair("b", "2")]));
+    assert_eq!(engine.scan_back(b"a", b"z", 2), Ok(vec![pair("d", "4"), pair("c", "")]));
+    assert_eq!(engine.scan_back(b"a", b"z", 0), Ok(vec![]));
+    assert_eq!(engine.scan_back(b"b", b"b", 9), Ok(vec![]), "a range without a key");
+    assert_eq!(engine.scan_back(b"d", b"b", 9), Ok(vec![]), "a range that ends before it starts");
     assert_eq!(engine.last(b"a", b"d"), Ok(Some(pair("c", ""))));
     assert_eq!(engine.last(b"a", b"dd"), Ok(Some(pair("d", "4"))));
     assert_eq!(engine.last(b"bb", b"c"), Ok(None));

@@ -108,6 +108,10 @@ impl Engine for Liar {
         self.inner.scan(from, to, limit)
     }
 
+    fn scan_back(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, Error> {
+        self.inner.scan_back(from, to, limit)
+    }
+
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, Error> {
         self.inner.last(from, to)
     }

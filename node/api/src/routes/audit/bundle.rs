@@ -93,7 +93,7 @@ impl Export<'_> {
     async fn chain(&mut self) -> Result<(), Error> {
         let (mut place, last) = (Place::default(), self.state.counters.applied_index);
         loop {
-            let chunk = self.app.call(|reply| Call::Audit(place, CHUNK, reply)).await?.map_err(Error::Internal)?;
+            let chunk = self.app.call(|reply| Call::Audit(place, CHUNK, reply)).await??;
             let Some(end) = chunk.last() else { return Ok(()) };
             place = after(end);
             for line in chunk {
