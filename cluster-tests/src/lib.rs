@@ -19,7 +19,7 @@ mod wait;
 pub mod writers;
 
 pub use binary::binary;
-pub use cli::{Ran, symbi, symbi_after};
+pub use cli::{Ran, Verb, symbi, symbi_after};
 pub use cluster::Cluster;
 pub use node::Node;
 pub use ports::free_port;

@@ -1,7 +1,7 @@
 //! One node: a process, its data directory, its ports, and what it wrote on standard error.
 
 use crate::cli::VARIABLES;
-use crate::{Ran, SOON, binary, eventually, free_port, symbi};
+use crate::{Ran, SOON, Verb, binary, eventually, free_port, symbi};
 use anyhow::{Context, bail, ensure};
 use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process};
@@ -168,6 +168,16 @@ impl Node {
         let (http, token) = (self.http.to_string(), self.token.to_str().expect("a path in UTF-8"));
         let words: Vec<&str> = verb.iter().copied().chain(["--addr", &http, "--api-token-file", token]).collect();
         symbi(&words).await
+    }
+
+    /// Begins a verb of the command line against it that goes on until it is ended.
+    ///
+    /// # Panics
+    /// When the system cannot.
+    #[must_use]
+    pub fn begin(&self, verb: &[&str]) -> Verb {
+        let (http, token) = (self.http.to_string(), self.token.to_str().expect("a path in UTF-8"));
+        Verb::begin(&[verb, &["--addr", &http, "--api-token-file", token]].concat())
     }
 
     /// `GET path` of its HTTP interface.

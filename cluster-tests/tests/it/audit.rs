@@ -3,9 +3,11 @@
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use rustix::process::Signal;
+use serde_json::Value;
 use symbi_cluster_tests::seeds::seeds;
 use symbi_cluster_tests::writers::Writers;
-use symbi_cluster_tests::{Cluster, symbi};
+use symbi_cluster_tests::{Cluster, Node, SOON, Verb, eventually, symbi};
 
 use crate::durability::ledger;
 
@@ -100,4 +102,59 @@ async fn a_bundle_verifies_offline_and_1000_changed_copies_are_refused() {
             let _ = ran.says("AUDIT_BROKEN").says("line ");
         }
     }
+}
+
+/// Has a node make a join token, which is a record; answers the record's id.
+async fn record(node: &Node) -> String {
+    let made = eventually("a token is made", SOON, async || {
+        Ok(node.post("/api/v1/tokens", &serde_json::json!({ "uses": 1, "ttl_ms": 60_000 })).await?)
+    })
+    .await;
+    let index = made["index"].as_u64().expect("an index");
+    let from = node.get(&format!("/api/v1/audit?from={index}")).await.unwrap();
+    let found = from.as_array().unwrap().iter().find(|line| line["kind"] == "token.create");
+    found.unwrap_or_else(|| panic!("no token in {from:#}"))["id"].as_str().unwrap().to_owned()
+}
+
+/// The ids that a follower has printed, once `wanted` is among them.
+async fn followed(follower: &Verb, wanted: &str) -> Vec<String> {
+    eventually("the record is printed", SOON, async || {
+        let text = follower.out();
+        // The last line may be under way.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let records: Vec<Value> = whole.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        let ids: Vec<String> = records.iter().map(|record| record["id"].as_str().unwrap().to_owned()).collect();
+        anyhow::ensure!(ids.iter().any(|id| id == wanted), "{wanted} is not in {ids:?}; {}", follower.err());
+        Ok(ids)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_tail_is_followed_across_a_restart_of_the_node_that_is_asked() {
+    let mut cluster = Cluster::one().await;
+    let node = &mut cluster.nodes[0];
+    let before = record(node).await;
+    let follower = node.begin(&["audit", "tail", "--records", "1000", "--follow", "-o", "json"]);
+    followed(&follower, &before).await;
+    let next = record(node).await;
+    followed(&follower, &next).await;
+
+    assert_eq!(node.stop().await, 0);
+    eventually("it is said that the node does not answer", SOON, async || {
+        anyhow::ensure!(follower.err().contains("asking again until it answers"), "{}", follower.err());
+        Ok(())
+    })
+    .await;
+    node.start(&[]);
+    node.ready().await;
+    let behind = record(node).await;
+    let ids = followed(&follower, &behind).await;
+    assert!(follower.err().contains("the node answers again"), "{}", follower.err());
+
+    // All that there is, each once, in its order.
+    let kept = node.get("/api/v1/audit?from=0").await.unwrap();
+    let kept = kept.as_array().unwrap().iter().map(|line| line["id"].as_str().unwrap().to_owned());
+    assert_eq!(ids, kept.take(ids.len()).collect::<Vec<_>>());
+    assert_eq!(follower.end(Signal::INT).await.code, 0);
 }

@@ -105,6 +105,20 @@ pub async fn bind(options: Options) -> io::Result<Bound> {
     Ok(Bound { options, tcp, unix, addr })
 }
 
+/// Told to handlers that wait for something: the node stops, and they are to answer with what they have.
+#[derive(Clone)]
+pub struct Stopping(CancellationToken);
+
+impl Stopping {
+    /// Returns when the node stops, if that is told at all.
+    pub async fn wait(told: Option<&Self>) {
+        match told {
+            Some(Self(cancel)) => cancel.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// What every connection is served with.
 #[derive(Clone)]
 struct Service {
@@ -191,7 +205,9 @@ impl Service {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let until = Instant::now() + self.options.anonymous;
+        let stopping = axum::Extension(Stopping(self.cancel.clone()));
         let routes = self.router.clone().layer(axum::Extension(listener)).layer(axum::Extension(place.clone()));
+        let routes = routes.layer(stopping);
         let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.options.headers)

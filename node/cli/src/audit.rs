@@ -1,5 +1,7 @@
 //! `audit`: the chain and the ledgers, read, exported and verified. Verifying a file needs no node.
 
+mod follow;
+
 use crate::atomic_file::AtomicFile;
 use crate::context::{Context, failure, unreadable};
 use crate::output::{Output, pairs, table, time};
@@ -26,12 +28,17 @@ const PIECES: usize = 4;
 /// The verbs of `audit`.
 #[derive(Subcommand)]
 pub enum Verb {
-    /// Print the last records
-    #[command(after_help = "Examples:\n  symbi-node audit tail --records 20")]
+    /// Print the last records, and with --follow what comes after them
+    #[command(
+        after_help = "Examples:\n  symbi-node audit tail --records 20\n  symbi-node audit tail --follow -o json\n\nWith --follow, JSON is one record a line, and the end is an interrupt (Ctrl-C), with exit code 0. While\nthe node does not answer, as when it restarts, it is asked again; no record is printed twice or left out."
+    )]
     Tail {
         /// How many
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000))]
         records: u64,
+        /// Go on with each record that comes, until interrupted
+        #[arg(long)]
+        follow: bool,
         /// The node.
         #[command(flatten)]
         context: Context,
@@ -91,7 +98,8 @@ impl Verify {
 /// Does it.
 pub async fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
-        Verb::Tail { records, context, output } => {
+        Verb::Tail { records, follow: true, context, output } => follow::follow(records, &context, output).await,
+        Verb::Tail { records, follow: false, context, output } => {
             let path = format!("/api/v1/audit?last={records}");
             let lines = context.client()?.get(&path).await.map_err(|error| failure(&error))?;
             output.print(&lines, tail);
@@ -204,13 +212,19 @@ fn named(text: &str, names: &Value) -> String {
     name.map_or_else(|| text.to_owned(), |name| format!("node:{name}"))
 }
 
+/// The columns of a record in a table.
+const COLUMNS: [&str; 6] = ["id", "time", "kind", "actor", "subject", "outcome"];
+
 fn tail(lines: &Value) -> String {
     let mut rows = lines.clone();
-    for row in rows.as_array_mut().into_iter().flatten() {
-        row["time"] = Value::String(time(&row["time_ms"]));
-        for said in ["actor", "subject"] {
-            row[said] = Value::String(named(row[said].as_str().unwrap_or_default(), &row["names"]));
-        }
+    rows.as_array_mut().into_iter().flatten().for_each(readable);
+    table(&rows, &COLUMNS)
+}
+
+/// Gives a record its time, and the nodes that it speaks of their names, as people read them.
+fn readable(record: &mut Value) {
+    record["time"] = Value::String(time(&record["time_ms"]));
+    for said in ["actor", "subject"] {
+        record[said] = Value::String(named(record[said].as_str().unwrap_or_default(), &record["names"]));
     }
-    table(&rows, &["id", "time", "kind", "actor", "subject", "outcome"])
 }

@@ -22,6 +22,11 @@ enum Format {
 }
 
 impl Output {
+    /// Whether JSON is wanted.
+    pub fn is_json(self) -> bool {
+        self.format == Format::Json
+    }
+
     /// Prints `value` as JSON, or the lines that `table` makes of it.
     pub fn print(self, value: &Value, table: impl FnOnce(&Value) -> String) {
         match self.format {

@@ -1,7 +1,7 @@
 //! The audit chain: tailed, exported, verified.
 
-use super::{App, Caller, Query};
-use crate::dto::audit::{self, Line, Verified};
+use super::{App, Caller};
+use crate::dto::audit::Verified;
 use crate::error::Error;
 use crate::pieces::Reader;
 use crate::ports::{AuditLine, Call, Place};
@@ -9,8 +9,6 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State as Shared;
 use futures::{StreamExt, stream};
-use serde::Deserialize;
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use symbi_policy::ExportAudit;
@@ -20,59 +18,16 @@ use tokio::task::JoinHandle;
 mod bundle;
 mod checkpoints;
 mod entries;
+mod tail;
+
+pub use tail::tail;
 
 use bundle::Ledgers;
 
-/// The most records that one answer tails.
-const TAIL: usize = 1_000;
 /// Pieces of a bundle that wait for whoever takes them.
 const PIECES: usize = 4;
 /// Lines of the chain that are read at once.
 pub const CHUNK: usize = 1_024;
-
-/// Which records are wanted.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tail {
-    /// The last so many. Default: 20; at most 1,000.
-    last: Option<usize>,
-    /// From this log index on, instead of the last.
-    from: Option<u64>,
-}
-
-/// `GET /api/v1/audit?last=N` or `?from=INDEX`.
-pub async fn tail(
-    Shared(app): Shared<App>,
-    caller: Caller,
-    Query(tail): Query<Tail>,
-) -> Result<Json<Vec<Line>>, Error> {
-    let wanted = tail.last.unwrap_or(20).min(TAIL);
-    let state = app.ports.state.borrow().clone();
-    caller.may_read_audit(&app.ports.gate, &state)?;
-    let applied = state.counters.applied_index;
-    // An index has at least one record: so many indices back there are enough.
-    let from = tail.from.unwrap_or_else(|| applied.saturating_sub(wanted as u64));
-    let mut kept = VecDeque::new();
-    let mut place = Place { index: from, line: 0 };
-    loop {
-        let chunk = read(&app, place).await?;
-        for line in &chunk {
-            if let AuditLine::Record(record) = line {
-                kept.push_back(audit::line(record, &state));
-            }
-            if tail.from.is_none() && kept.len() > wanted {
-                kept.pop_front();
-            }
-        }
-        match chunk.last() {
-            // The last records are at the end: only a reader from an index on has enough before it.
-            Some(last) if chunk.len() == CHUNK && (tail.from.is_none() || kept.len() < TAIL) => place = after(last),
-            _ => break,
-        }
-    }
-    kept.truncate(TAIL);
-    Ok(Json(kept.into()))
-}
 
 /// `GET /api/v1/audit/bundle`: the whole chain of the answering node, the ledgers of all nodes that answer it, and what is
 /// needed to verify them. Should it fail on the way, the answer is cut off, and what came has no manifest.

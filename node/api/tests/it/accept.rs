@@ -21,8 +21,10 @@ struct Served {
     dir: TempDir,
     /// Ends it.
     cancel: CancellationToken,
+    /// It, to its end.
+    serving: tokio::task::JoinHandle<()>,
     /// The node behind it.
-    _stage: Stage,
+    stage: Stage,
 }
 
 async fn serve(change: impl FnOnce(&mut Options)) -> Served {
@@ -32,8 +34,8 @@ async fn serve(change: impl FnOnce(&mut Options)) -> Served {
     change(&mut options);
     let bound = bind(options).await.unwrap();
     let (addr, cancel) = (bound.addr, CancellationToken::new());
-    tokio::spawn(bound.serve(stage.router(), cancel.clone()));
-    Served { addr, dir, cancel, _stage: stage }
+    let serving = tokio::spawn(bound.serve(stage.router(), cancel.clone()));
+    Served { addr, dir, cancel, serving, stage }
 }
 
 impl Served {
@@ -194,6 +196,25 @@ async fn what_follows_a_body_with_a_length_and_chunks_is_nobodys_request() {
         let said = served.says(&[head.as_bytes(), &again].concat()).await;
         assert_eq!(answers(said), 1, "{lengths}");
     }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_record_is_answered_when_the_node_stops() {
+    let mut served = serve(|_| {}).await;
+    let mut stream = served.connect().await;
+    let request = format!(
+        "GET /api/v1/audit?after=1.0&wait=10 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {ADMIN}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    served.stage.chain_reads.wait_for(|reads| *reads > 0).await.unwrap();
+    served.cancel.cancel();
+    served.serving.await.unwrap();
+    let mut answer = Vec::new();
+    // Whatever was said is there by now.
+    let mut stream = stream.into_std().unwrap();
+    let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\n[]"), "{text:?}");
 }
 
 #[tokio::test]

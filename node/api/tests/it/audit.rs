@@ -1,17 +1,83 @@
 //! The chain as it is tailed, exported and verified.
 
-use crate::stage::Stage;
+use crate::stage::{Answer, Stage};
+use std::sync::Arc;
+
+/// The ids of the records in an answer.
+fn ids(answer: &Answer) -> Vec<&str> {
+    let lines = answer.body.as_array().unwrap_or_else(|| panic!("{answer:?}"));
+    lines.iter().map(|line| line["id"].as_str().unwrap()).collect()
+}
+
+/// Records one change more.
+async fn record(stage: &Stage, name: &str) {
+    let spec = format!(r#"{{"name": "{name}", "owner": "o", "program": {{"command": ["true"]}}}}"#);
+    assert_eq!(stage.post("/api/v1/agents", &spec).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_comes_behind_a_record_is_answered_as_soon_as_it_is_there() {
+    let stage = Arc::new(Stage::new());
+    record(&stage, "a").await;
+    record(&stage, "b").await;
+    assert_eq!(ids(&stage.get("/api/v1/audit?after=1.0").await), ["2.0", "3.0"]);
+    assert_eq!(ids(&stage.get("/api/v1/audit?after=2.0&wait=10").await), ["3.0"], "it does not wait for more");
+    assert_eq!(ids(&stage.get("/api/v1/audit?after=0.0").await), ["1.0", "2.0", "3.0"]);
+    assert!(ids(&stage.get("/api/v1/audit?after=3.0").await).is_empty(), "nothing is awaited unless that is said");
+    assert!(ids(&stage.get("/api/v1/audit?after=3.0&wait=0").await).is_empty());
+
+    let (asker, mut reads) = (Arc::clone(&stage), stage.chain_reads.clone());
+    let before = *reads.borrow();
+    let waiting = tokio::spawn(async move { asker.get("/api/v1/audit?after=3.0&wait=10").await });
+    reads.wait_for(|reads| *reads > before).await.unwrap();
+    record(&stage, "c").await;
+    assert_eq!(ids(&waiting.await.unwrap()), ["4.0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_record_that_does_not_come_hears_so() {
+    let stage = Stage::new();
+    let began = tokio::time::Instant::now();
+    let answer = stage.get("/api/v1/audit?after=1.0&wait=7").await;
+    assert!(ids(&answer).is_empty());
+    assert_eq!(began.elapsed().as_secs(), 7, "of the stage's own time");
+}
+
+#[tokio::test]
+async fn what_cannot_be_tailed_is_refused_with_what_would_be() {
+    let stage = Stage::new();
+    for after in ["", "1", "a.b", "1.", ".1", "1.0.0", "-1.0", "+1.0", "1.4294967295", "99999999999999999999.0"] {
+        let answer = stage.get(&format!("/api/v1/audit?after={}", symbi_api::client::segment(after))).await;
+        assert_eq!(answer.error(), (400, "BAD_REQUEST"), "{after:?}");
+        assert!(answer.says().contains("an id is INDEX.POSITION"), "{after:?}: {}", answer.says());
+    }
+    for wait in ["", "11", "-1", "1.5", "long", "10s"] {
+        let answer = stage.get(&format!("/api/v1/audit?after=1.0&wait={wait}")).await;
+        assert_eq!(answer.error(), (400, "BAD_REQUEST"), "{wait:?}");
+        assert!(answer.says().contains("whole seconds, 10 at most; ask again"), "{wait:?}: {}", answer.says());
+    }
+    for (query, says) in [
+        ("wait=1", "name that record too"),
+        ("last=2&wait=1", "name that record too"),
+        ("after=1.0&last=2", "give one of the three"),
+        ("after=1.0&from=2", "give one of the three"),
+    ] {
+        let answer = stage.get(&format!("/api/v1/audit?{query}")).await;
+        assert_eq!(answer.error(), (400, "BAD_REQUEST"), "{query}");
+        assert!(answer.says().contains(says), "{query}: {}", answer.says());
+    }
+    // Who shows no token is not told how to ask.
+    let request = axum::http::Request::builder().uri("/api/v1/audit?after=x").header("host", "127.0.0.1:8080");
+    let answer = stage.send(symbi_api::auth::Listener::Tcp, request.body(axum::body::Body::empty()).unwrap()).await;
+    assert_eq!(answer.error(), (401, "UNAUTHENTICATED"));
+}
 
 #[tokio::test]
 async fn the_tail_is_the_end_of_the_chain() {
     let stage = Stage::new();
     for name in ["a", "b", "c"] {
-        let spec = format!(r#"{{"name": "{name}", "owner": "o", "program": {{"command": ["true"]}}}}"#);
-        assert_eq!(stage.post("/api/v1/agents", &spec).await.status, 200);
+        record(&stage, name).await;
     }
-    let ids = |answer: &crate::stage::Answer| -> Vec<String> {
-        answer.body.as_array().unwrap().iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect()
-    };
     assert_eq!(ids(&stage.get("/api/v1/audit").await), ["1.0", "2.0", "3.0", "4.0"]);
     assert_eq!(ids(&stage.get("/api/v1/audit?last=2").await), ["3.0", "4.0"]);
     assert_eq!(ids(&stage.get("/api/v1/audit?from=2").await), ["2.0", "3.0", "4.0"]);

@@ -60,6 +60,8 @@ pub struct Stage {
     pub confirms: Arc<AtomicBool>,
     /// Told when the agent `silent` is asked something, which it never answers.
     pub silent: Arc<Notify>,
+    /// How many times the chain was read.
+    pub chain_reads: watch::Receiver<u64>,
 }
 
 /// A proposal as it came.
@@ -112,6 +114,8 @@ struct Replica {
     confirms: Arc<AtomicBool>,
     /// Told when the agent `silent` is asked something.
     silent: Arc<Notify>,
+    /// How many times the chain was read.
+    chain_reads: watch::Sender<u64>,
 }
 
 impl Replica {
@@ -192,7 +196,10 @@ impl Replica {
                 drop(reply.send(Decided { ids, more, unreachable }));
             }
             Call::Logs(_, lines, reply) => drop(reply.send(Ok(Some(vec![format!("{lines} lines were asked for")])))),
-            Call::Audit(place, limit, reply) => drop(reply.send(self.audit(place, limit))),
+            Call::Audit(place, limit, reply) => {
+                drop(reply.send(self.audit(place, limit)));
+                self.chain_reads.send_modify(|reads| *reads += 1);
+            }
             Call::SignBundle(bytes, reply) => drop(reply.send(self.key.sign(&bytes).to_bytes())),
             Call::Message(prefix, reply) => drop(reply.send(traced(&prefix))),
             Call::Ledger(_, _, reply) => {
@@ -268,6 +275,7 @@ impl Stage {
         let (state, watched) = watch::channel(State::default());
         let (boottime, confirms) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
         let silent = Arc::new(Notify::new());
+        let (counted, chain_reads) = watch::channel(0);
         let view = View {
             term: 1,
             leader: Some(node),
@@ -284,6 +292,7 @@ impl Stage {
             view: viewed.clone(),
             confirms: confirms.clone(),
             silent: silent.clone(),
+            chain_reads: counted,
         };
         replica.apply(&Batch::genesis(genesis(node), [0; 16], &replica.key, NOW_MS));
         let (proposals, asked) = mpsc::channel(8);
@@ -315,7 +324,19 @@ impl Stage {
         let writes = Arc::new(AtomicU64::new(0));
         tokio::spawn(play(replica, gate, asked, called, tell, (refusals, policies), writes.clone()));
         let router = symbi_api::router(ports, vec!["n1".to_owned()]);
-        Self { router, view, state, proposed, refuse_next, policies_next, writes, boottime, confirms, silent }
+        Self {
+            router,
+            view,
+            state,
+            proposed,
+            refuse_next,
+            policies_next,
+            writes,
+            boottime,
+            confirms,
+            silent,
+            chain_reads,
+        }
     }
 
     /// The routes, as the accept loop serves them.

@@ -80,6 +80,14 @@ fn values_out_of_range_or_of_another_kind() {
         "#]],
     );
     check(
+        &["audit", "tail", "--follow=soon"],
+        expect![[r#"
+            error[USAGE]: unexpected value 'soon' for '--follow' found; no more were expected
+              fix: see 'symbi-node audit tail --help'
+            exit 2
+        "#]],
+    );
+    check(
         &["audit", "export"],
         expect![[r#"
         error[USAGE]: 'symbi-node audit export' needs --bundle <FILE>
