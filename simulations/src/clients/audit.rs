@@ -1,7 +1,6 @@
 //! Reads the replica's whole audit chain, has the independent verifier judge it, and judges the permits in it.
 
-use symbi_audit::{Batch, Cluster, Hex, Line, Origin, Record};
-use symbi_model::{NodeId, record};
+use symbi_audit::{Cluster, Line};
 use symbi_raft::{AuditPosition, AuditRow};
 
 /// The policy set of the first entry.
@@ -64,50 +63,11 @@ fn read(raft: &symbi_raft::Handle, last: u64) -> Result<Vec<Line>, String> {
         from = end.next();
         for row in rows.into_iter().filter(|row| row.position().index <= last) {
             lines.push(match row {
-                AuditRow::Batch(line) => Line::Batch(batch(line)?),
-                AuditRow::Record(line) => Line::Record(record(line)),
+                AuditRow::Batch(line) => {
+                    Line::Batch(symbi_audit_lines::batch(line).map_err(|error| error.to_string())?)
+                }
+                AuditRow::Record(line) => Line::Record(symbi_audit_lines::record(line)),
             });
         }
     }
-}
-
-fn batch(line: record::BatchLine) -> Result<Batch, String> {
-    let signature = line.signature.try_into().map(Hex);
-    Ok(Batch {
-        index: line.index,
-        origin: node(&line.origin),
-        time_ms: line.time_ms,
-        decided_term: line.decided_term,
-        count: line.count,
-        acts: u32::from(line.acts),
-        root: Hex(line.root.0),
-        signature: signature.map_err(|_| format!("batch {} has no signature", line.index))?,
-    })
-}
-
-fn record(record: record::Record) -> Record {
-    let (act, result) = (record.act, record.result);
-    Record {
-        index: record.index,
-        position: record.position,
-        term: record.term,
-        time_ms: record.time_ms,
-        origin: record.origin.as_ref().map_or(Origin::Raft, |origin| Origin::Node(node(origin))),
-        kind: act.kind.to_string(),
-        actor: act.actor.to_string(),
-        subject: act.subject.to_string(),
-        details: act.details.texts().collect(),
-        request: act.request.map(|request| request.to_string()).unwrap_or_default(),
-        decision: act.permit.map(|permit| permit.decision.to_string()).unwrap_or_default(),
-        policy_set: act.permit.map_or(0, |permit| permit.policy_set.0),
-        command: Hex(act.command.0),
-        code: result.code.to_string(),
-        values: result.values.texts().collect(),
-        previous: Hex(record.previous.0),
-        hash: Hex(record.hash.0),
-    }
-}
-
-fn node(id: &NodeId) -> Hex<32> {
-    Hex(id.0)
 }

@@ -17,7 +17,6 @@ use tokio::task::JoinHandle;
 
 mod bundle;
 mod checkpoints;
-mod entries;
 mod tail;
 
 pub use tail::tail;

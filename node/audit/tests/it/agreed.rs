@@ -5,14 +5,14 @@ use crate::bytes;
 use crate::chain::{credential_key, key, node};
 use ed25519_dalek::Signer;
 use std::sync::Arc;
-use symbi_audit::{About, Batch, Checkpoint, Cluster, Encoder, Hex, Key, Origin, Record, Report, What, verify_pinned};
+use symbi_audit::{About, Batch, Checkpoint, Cluster, Encoder, Hex, Key, Record, Report, What, verify_pinned};
 use symbi_model::agent::Resources;
 use symbi_model::command::{CreateToken, Enrol, Genesis, Phase};
 use symbi_model::entry::{Entry, Item, Payload};
 use symbi_model::node::Profile;
 use symbi_model::policy::{NO_ENTITIES, PermitRef};
 use symbi_model::{
-    ClusterId, Command, DecisionId, GroupId, Hash, NodeId, PolicyNumber, State, TokenId, apply, codec, gate, record,
+    ClusterId, Command, DecisionId, GroupId, Hash, NodeId, PolicyNumber, State, TokenId, apply, codec, gate,
 };
 use uuid::Uuid;
 
@@ -36,10 +36,6 @@ enum Line {
     Record(Record),
 }
 
-fn id(node: &NodeId) -> Hex<32> {
-    Hex(node.0)
-}
-
 fn set(numbers: &[u8]) -> Vec<NodeId> {
     let mut set: Vec<NodeId> = numbers.iter().map(|number| node(*number)).collect();
     set.sort_unstable();
@@ -57,8 +53,8 @@ impl Replica {
         let index = self.state.counters.applied_index + 1;
         let applied = apply(&mut self.state, &Entry { term: 1, index, payload });
         assert_eq!(applied.error, None);
-        self.lines.extend(applied.batch_line.map(|line| Line::Batch(batch(line))));
-        self.lines.extend(applied.records.into_iter().map(|line| Line::Record(record(line))));
+        self.lines.extend(applied.batch_line.map(|line| Line::Batch(symbi_audit_lines::batch(line).expect("signed"))));
+        self.lines.extend(applied.records.into_iter().map(|line| Line::Record(symbi_audit_lines::record(line))));
         self.checkpoints.extend(applied.checkpoint.map(|checkpoint| (checkpoint, signers.to_vec())));
     }
 
@@ -135,7 +131,7 @@ impl Replica {
             cluster_name: "symbi",
             group: 0,
             generation: 0,
-            exporter: id(&node(2)),
+            exporter: symbi_audit_lines::node(&node(2)),
             time_ms: START_MS,
         };
         let mut encoder = Encoder::new(Vec::new(), about).expect("memory takes all");
@@ -151,11 +147,14 @@ impl Replica {
         }
         for (node, record) in &self.state.nodes {
             let p256 = Hex(record.profile.credential_key.clone().try_into().expect("65 bytes"));
-            encoder.key(Key { node: id(node), name: record.name.clone(), p256 }).expect("memory takes all");
+            encoder
+                .key(Key { node: symbi_audit_lines::node(node), name: record.name.clone(), p256 })
+                .expect("memory takes all");
         }
         encoder.policy(1, POLICIES.to_owned(), NO_ENTITIES.to_owned()).expect("memory takes all");
         for node in self.state.nodes.keys() {
-            let missing = symbi_audit::entry::Missing { node: id(node), entries: 0, head: Hex([0; 32]) };
+            let missing =
+                symbi_audit::entry::Missing { node: symbi_audit_lines::node(node), entries: 0, head: Hex([0; 32]) };
             encoder.missing(missing).expect("memory takes all");
         }
         let unsigned = encoder.finish();
@@ -171,64 +170,9 @@ impl Replica {
 
 /// A checkpoint's line, signed with these keys.
 fn told(checkpoint: &symbi_model::Checkpoint, signers: &[u8]) -> Checkpoint {
-    let sets = |set: &Vec<NodeId>| set.iter().map(id).collect::<Vec<_>>();
     let claim = checkpoint.claim();
-    let mut witnesses: Vec<_> =
-        signers.iter().map(|number| (id(&node(*number)), Hex(claim.sign(&key(*number))))).collect();
-    witnesses.sort_by_key(|(node, _)| *node);
-    Checkpoint {
-        generation: checkpoint.generation,
-        group: checkpoint.group.0,
-        gate: u64::from(checkpoint.gate),
-        size: checkpoint.size,
-        root: Hex(checkpoint.root.0),
-        head: Hex(checkpoint.head.0),
-        index: checkpoint.index,
-        term: checkpoint.term,
-        time_ms: checkpoint.time_ms,
-        state: Hex(checkpoint.state.0),
-        voters: checkpoint.voters.iter().map(sets).collect(),
-        next: checkpoint.next.as_ref().map(sets),
-        hop: Hex(checkpoint.hop.0),
-        hops: checkpoint.hops,
-        witnesses,
-    }
-}
-
-fn batch(line: record::BatchLine) -> Batch {
-    Batch {
-        index: line.index,
-        origin: id(&line.origin),
-        time_ms: line.time_ms,
-        decided_term: line.decided_term,
-        count: line.count,
-        acts: u32::from(line.acts),
-        root: Hex(line.root.0),
-        signature: Hex(line.signature.try_into().expect("64 bytes")),
-    }
-}
-
-fn record(record: record::Record) -> Record {
-    let (act, result) = (record.act, record.result);
-    Record {
-        index: record.index,
-        position: record.position,
-        term: record.term,
-        time_ms: record.time_ms,
-        origin: record.origin.as_ref().map_or(Origin::Raft, |origin| Origin::Node(id(origin))),
-        kind: act.kind.to_string(),
-        actor: act.actor.to_string(),
-        subject: act.subject.to_string(),
-        details: act.details.texts().collect(),
-        request: act.request.map(|request| request.to_string()).unwrap_or_default(),
-        decision: act.permit.map(|permit| permit.decision.to_string()).unwrap_or_default(),
-        policy_set: act.permit.map_or(0, |permit| permit.policy_set.0),
-        command: Hex(act.command.0),
-        code: result.code.to_string(),
-        values: result.values.texts().collect(),
-        previous: Hex(record.previous.0),
-        hash: Hex(record.hash.0),
-    }
+    let signatures = signers.iter().map(|number| (node(*number), claim.sign(&key(*number))));
+    symbi_audit_lines::checkpoint(checkpoint, signatures)
 }
 
 #[test]

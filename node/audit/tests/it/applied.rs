@@ -3,13 +3,13 @@
 
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
-use symbi_audit::{Batch, Cluster, Hex, Line, Origin, Record, verify_chain};
+use symbi_audit::{Cluster, Line, verify_chain};
 use symbi_model::agent::Resources;
 use symbi_model::command::Genesis;
 use symbi_model::entry::{Entry, Payload, STRIDE_MS};
 use symbi_model::node::Profile;
 use symbi_model::secret::Secret;
-use symbi_model::{ClusterId, GroupId, Hash, NodeId, State, apply, codec, gate, record};
+use symbi_model::{ClusterId, GroupId, Hash, NodeId, State, apply, codec, gate};
 use uuid::Uuid;
 
 const CLUSTER: ClusterId = ClusterId(Uuid::from_u128(0xc1));
@@ -85,46 +85,10 @@ fn chain(steps: impl IntoIterator<Item = Step>) -> (State, Vec<Line>) {
         assert_eq!(applied.error, None);
         let rise_ms = state.counters.log_time_ms.checked_sub(before_ms).expect("it never falls");
         assert!(!is_made || rise_ms <= STRIDE_MS, "{rise_ms} ms at once");
-        lines.extend(applied.batch_line.map(|line| Line::Batch(batch(line))));
-        lines.extend(applied.records.into_iter().map(|line| Line::Record(record(line))));
+        lines.extend(applied.batch_line.map(|line| Line::Batch(symbi_audit_lines::batch(line).expect("signed"))));
+        lines.extend(applied.records.into_iter().map(|line| Line::Record(symbi_audit_lines::record(line))));
     }
     (state, lines)
-}
-
-fn batch(line: record::BatchLine) -> Batch {
-    Batch {
-        index: line.index,
-        origin: Hex(line.origin.0),
-        time_ms: line.time_ms,
-        decided_term: line.decided_term,
-        count: line.count,
-        acts: u32::from(line.acts),
-        root: Hex(line.root.0),
-        signature: Hex(line.signature.try_into().expect("64 bytes")),
-    }
-}
-
-fn record(record: record::Record) -> Record {
-    let (act, result) = (record.act, record.result);
-    Record {
-        index: record.index,
-        position: record.position,
-        term: record.term,
-        time_ms: record.time_ms,
-        origin: record.origin.map_or(Origin::Raft, |origin| Origin::Node(Hex(origin.0))),
-        kind: act.kind.to_string(),
-        actor: act.actor.to_string(),
-        subject: act.subject.to_string(),
-        details: act.details.texts().collect(),
-        request: act.request.map(|request| request.to_string()).unwrap_or_default(),
-        decision: act.permit.map(|permit| permit.decision.to_string()).unwrap_or_default(),
-        policy_set: act.permit.map_or(0, |permit| permit.policy_set.0),
-        command: Hex(act.command.0),
-        code: result.code.to_string(),
-        values: result.values.texts().collect(),
-        previous: Hex(record.previous.0),
-        hash: Hex(record.hash.0),
-    }
 }
 
 /// Around the cluster's making, days before and after, and at the ends of time.

@@ -2,7 +2,6 @@
 
 use crate::bytes;
 use crate::chain::{ChainLine, POLICIES, World, credential_key, key, node};
-use crate::entries::entry;
 use ed25519_dalek::Signer;
 use std::collections::BTreeMap;
 use symbi_audit::entry::{LedgerHeader, Missing};
@@ -141,7 +140,7 @@ impl World {
         };
         let after = self.let_go.get(id).copied().unwrap_or_default();
         encoder.ledger(LedgerHeader { node: Hex(id.0), after, previous: Hex([0; 32]) })?;
-        lines.iter().try_for_each(|line| encoder.entry(entry(line)))
+        lines.iter().try_for_each(|line| encoder.entry(symbi_audit_lines::entry(line.clone()).expect("signed")))
     }
 }
 

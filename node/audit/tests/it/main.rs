@@ -7,7 +7,6 @@ mod bytes;
 mod chain;
 mod checkpoints;
 mod corpus;
-mod entries;
 mod export;
 mod forged;
 mod forgeries;

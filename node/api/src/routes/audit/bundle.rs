@@ -4,16 +4,16 @@
 //! The ledgers are asked for a moment after the index is taken: what an anchor of the chain covers on one side was taken in on
 //! the other side before, and has been recorded there since. So the verifier may want it there.
 
-use super::{App, CHUNK, after, checkpoints, entries};
+use super::{App, CHUNK, after, checkpoints};
 use crate::error::Error;
 use crate::ports::{AuditLine, Call, Place};
 use axum::body::Bytes;
 use std::io;
 use std::time::Duration;
 use symbi_audit::entry::{LedgerHeader, Missing};
-use symbi_audit::{About, Batch, Cluster, Encoder, Hex, Key, Origin, Record};
+use symbi_audit::{About, Cluster, Encoder, Hex, Key};
+use symbi_audit_lines::node;
 use symbi_model::node::Membership;
-use symbi_model::record;
 use symbi_model::{NodeId, State};
 use symbi_proto::wire::ledger::Chunk;
 use tokio::sync::mpsc;
@@ -98,9 +98,12 @@ impl Export<'_> {
             place = after(end);
             for line in chunk {
                 match line {
-                    AuditLine::Batch(line) if line.index <= last => self.encoder.batch(batch(line)?).map_err(broken)?,
+                    AuditLine::Batch(line) if line.index <= last => {
+                        let batch = symbi_audit_lines::batch(line).map_err(unsigned)?;
+                        self.encoder.batch(batch).map_err(broken)?;
+                    }
                     AuditLine::Record(line) if line.index <= last => {
-                        self.encoder.record(record(line)).map_err(broken)?;
+                        self.encoder.record(symbi_audit_lines::record(line)).map_err(broken)?;
                     }
                     _ => return Ok(()),
                 }
@@ -135,7 +138,8 @@ impl Export<'_> {
                     return Err(cut_off(self.state, id));
                 }
                 next += 1;
-                self.encoder.entry(entries::entry(line)?).map_err(broken)?;
+                let entry = symbi_audit_lines::entry(line).map_err(unsigned)?;
+                self.encoder.entry(entry).map_err(broken)?;
             }
             self.send().await?;
             if next > last {
@@ -183,45 +187,8 @@ fn gone() -> Error {
     Error::Unavailable("the client went away".to_owned())
 }
 
-fn batch(line: record::BatchLine) -> Result<Batch, Error> {
-    let signature = line.signature.try_into().map(Hex);
-    Ok(Batch {
-        index: line.index,
-        origin: node(&line.origin),
-        time_ms: line.time_ms,
-        decided_term: line.decided_term,
-        count: line.count,
-        acts: u32::from(line.acts),
-        root: Hex(line.root.0),
-        signature: signature.map_err(|_| Error::Internal(format!("batch {} has no signature", line.index)))?,
-    })
-}
-
-fn record(record: record::Record) -> Record {
-    let (act, result) = (record.act, record.result);
-    Record {
-        index: record.index,
-        position: record.position,
-        term: record.term,
-        time_ms: record.time_ms,
-        origin: record.origin.as_ref().map_or(Origin::Raft, |origin| Origin::Node(node(origin))),
-        kind: act.kind.to_string(),
-        actor: act.actor.to_string(),
-        subject: act.subject.to_string(),
-        details: act.details.texts().collect(),
-        request: act.request.map(|request| request.to_string()).unwrap_or_default(),
-        decision: act.permit.map(|permit| permit.decision.to_string()).unwrap_or_default(),
-        policy_set: act.permit.map_or(0, |permit| permit.policy_set.0),
-        command: Hex(act.command.0),
-        code: result.code.to_string(),
-        values: result.values.texts().collect(),
-        previous: Hex(record.previous.0),
-        hash: Hex(record.hash.0),
-    }
-}
-
-fn node(id: &NodeId) -> Hex<32> {
-    Hex(id.0)
+fn unsigned(error: symbi_audit_lines::Error) -> Error {
+    Error::Internal(error.to_string())
 }
 
 fn broken(error: io::Error) -> Error {

@@ -3,9 +3,9 @@
 use crate::error::Error;
 use crate::ports::Witness;
 use std::time::Duration;
-use symbi_audit::{Checkpoint, Hex};
+use symbi_audit::Checkpoint;
 use symbi_model::{Hash, NodeId, State};
-use symbi_proto::wire::Witnessed;
+use symbi_proto::wire::{Blob, Witnessed};
 use tokio::sync::watch;
 
 /// How long an export waits for signatures on the last checkpoint that it reaches: they are mostly on their way.
@@ -53,28 +53,6 @@ fn is_unbroken(hops: &[&Witnessed]) -> bool {
 }
 
 fn line(known: &Witnessed) -> Checkpoint {
-    let checkpoint = &known.checkpoint;
-    let set = |set: &Vec<NodeId>| set.iter().map(|node| Hex(node.0)).collect::<Vec<_>>();
-    let signatures = known.signatures.iter();
-    let witnesses = signatures.filter_map(|(node, signature)| {
-        let signature: [u8; 64] = signature.0.as_slice().try_into().ok()?;
-        Some((Hex(node.0), Hex(signature)))
-    });
-    Checkpoint {
-        generation: checkpoint.generation,
-        group: checkpoint.group.0,
-        gate: u64::from(checkpoint.gate),
-        size: checkpoint.size,
-        root: Hex(checkpoint.root.0),
-        head: Hex(checkpoint.head.0),
-        index: checkpoint.index,
-        term: checkpoint.term,
-        time_ms: checkpoint.time_ms,
-        state: Hex(checkpoint.state.0),
-        voters: checkpoint.voters.iter().map(set).collect(),
-        next: checkpoint.next.as_ref().map(set),
-        hop: Hex(checkpoint.hop.0),
-        hops: checkpoint.hops,
-        witnesses: witnesses.collect(),
-    }
+    let signature = |(node, signature): &(NodeId, Blob)| Some((*node, signature.0.as_slice().try_into().ok()?));
+    symbi_audit_lines::checkpoint(&known.checkpoint, known.signatures.iter().filter_map(signature))
 }

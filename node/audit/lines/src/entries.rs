@@ -1,5 +1,6 @@
-//! The model's lines of a ledger, as a bundle has them.
+//! Lines of a node's ledger.
 
+use crate::Error;
 use symbi_audit::entry::{
     Attestation, Denied, End, Ended, Entry, Event, Fate, Gap, Kind, Local, Message, MessageBatch, OnBehalf, Session,
     Started,
@@ -7,14 +8,16 @@ use symbi_audit::entry::{
 use symbi_audit::{Bytes, Hex, Uuid};
 use symbi_model::{DecisionId, MessageId, ledger};
 
-/// A line.
-pub fn entry(line: &ledger::Line) -> Entry {
-    let line = line.clone();
+/// A line of a ledger.
+///
+/// # Errors
+/// [`Error::Entry`].
+pub fn entry(line: ledger::Line) -> Result<Entry, Error> {
     let event = match line.entry {
         ledger::Entry::Started { boot } => Event::Started(Started { boot }),
         ledger::Entry::Session(session) => Event::Session(self::session(session)),
-        ledger::Entry::Sent(batch) => Event::Sent(self::batch(batch)),
-        ledger::Entry::Received(batch) => Event::Received(self::batch(batch)),
+        ledger::Entry::Sent(batch) => Event::Sent(self::batch(line.number, batch)?),
+        ledger::Entry::Received(batch) => Event::Received(self::batch(line.number, batch)?),
         ledger::Entry::Ended(ended) => Event::Ended(self::ended(&ended)),
         ledger::Entry::Local(local) => Event::Local(self::local(local)),
         ledger::Entry::Denied(denied) => Event::Denied(Denied {
@@ -24,7 +27,7 @@ pub fn entry(line: &ledger::Line) -> Entry {
         }),
         ledger::Entry::Gap { lost } => Event::Gap(Gap { lost }),
     };
-    Entry { number: line.number, time_ms: line.time_ms, event, hash: Hex(line.hash.0) }
+    Ok(Entry { number: line.number, time_ms: line.time_ms, event, hash: Hex(line.hash.0) })
 }
 
 fn session(session: ledger::Session) -> Session {
@@ -41,13 +44,15 @@ fn session(session: ledger::Session) -> Session {
     }
 }
 
-fn batch(batch: ledger::MessageBatch) -> MessageBatch {
+fn batch(number: u64, batch: ledger::MessageBatch) -> Result<MessageBatch, Error> {
+    let attestation = batch.attestation.map(|attestation| self::attestation(number, attestation)).transpose()?;
     let messages = batch.messages.into_iter().map(message).collect();
-    MessageBatch { session: Hex(batch.session), attestation: batch.attestation.map(attestation), messages }
+    Ok(MessageBatch { session: Hex(batch.session), attestation, messages })
 }
 
-fn attestation(attestation: ledger::Attestation) -> Attestation {
-    Attestation {
+fn attestation(number: u64, attestation: ledger::Attestation) -> Result<Attestation, Error> {
+    let signature = attestation.signature.try_into().map(Hex);
+    Ok(Attestation {
         epoch: attestation.epoch.0,
         batch: attestation.batch,
         first: attestation.first,
@@ -56,8 +61,8 @@ fn attestation(attestation: ledger::Attestation) -> Attestation {
         previous: Hex(attestation.previous.0),
         policy_set: attestation.policy_set.0,
         time_ms: attestation.time_ms,
-        signature: Hex(attestation.signature.try_into().expect("64 bytes")),
-    }
+        signature: signature.map_err(|_| Error::Entry(number))?,
+    })
 }
 
 fn message(message: ledger::Message) -> Message {
