@@ -96,6 +96,42 @@ async fn three_voters_sign_what_there_is_and_an_idle_cluster_adds_nothing() {
     .await;
 }
 
+/// Every record behind one, as a node has them.
+async fn behind(node: &Node, mut id: String) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let some = node.get(&format!("/api/v1/audit?after={id}")).await.unwrap();
+        let some = some.as_array().expect("records").clone();
+        let Some(last) = some.last() else { return all };
+        last["id"].as_str().expect("an id").clone_into(&mut id);
+        all.extend(some);
+    }
+}
+
+#[tokio::test]
+async fn under_load_the_chain_grows_by_the_writes_and_three_records_a_second() {
+    let cluster = Cluster::three().await;
+    ledger(&cluster).await;
+    comes_to_rest(&cluster).await;
+    let last = cluster.nodes[0].get("/api/v1/audit?last=1").await.unwrap();
+    let last = last[0]["id"].as_str().expect("a last record").to_owned();
+    let clients: Vec<_> = cluster.nodes.iter().map(Node::client).collect();
+    let writers = Writers::start(64, "ledger", &clients);
+    writers.go_on(3_000).await;
+    let written = writers.end().await;
+    comes_to_rest(&cluster).await;
+
+    let records = behind(&cluster.nodes[0], last).await;
+    let is_write = |record: &&Value| record["kind"] == "agent.annotate";
+    let done = records.iter().filter(is_write).filter(|record| record["values"]["repeated"].is_null()).count();
+    assert_eq!(done as u64, written.writes);
+    let others: Vec<&str> =
+        records.iter().filter(|record| !is_write(record)).map(|record| record["kind"].as_str().unwrap()).collect();
+    let ms = |record: Option<&Value>| record.and_then(|record| record["time_ms"].as_u64()).expect("records");
+    let seconds = (ms(records.last()) - ms(records.first())).div_ceil(1_000);
+    assert!(others.len() as u64 <= 3 * seconds, "beside {done} writes in {seconds} s: {others:?}");
+}
+
 #[tokio::test]
 async fn a_bundle_that_a_member_edited_rehashed_and_signed_anew_is_refused() {
     let cluster = Cluster::three().await;

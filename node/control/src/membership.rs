@@ -13,7 +13,7 @@ mod tests;
 mod view;
 
 pub use observer::Observer;
-pub use view::{Candidate, Change, Naming, Replication, Step, View};
+pub use view::{Agreed, Candidate, Change, Naming, Replication, Step, View};
 
 use std::time::Duration;
 use symbi_model::NodeId;
@@ -83,9 +83,10 @@ fn promote(view: &View) -> Option<Step> {
     (chosen.len() == missing).then_some(Step::Change(Change::Promote(chosen)))
 }
 
-/// The learners that may vote, the one that was enrolled first first.
+/// The learners that may vote, the one that was enrolled first first. Having the log is not enough: what a learner was given as the
+/// state could be anything, until a checkpoint that it closed itself is the one that was witnessed.
 fn ready(view: &View) -> Vec<NodeId> {
-    let caught_up = view.learners.iter().filter(|(_, caught_up)| **caught_up);
+    let caught_up = view.learners.iter().filter(|(node, caught_up)| **caught_up && view.matched.contains(node));
     let candidates = caught_up.filter_map(|(node, _)| view.nodes.get(node).map(|candidate| (candidate, *node)));
     let mut ready: Vec<_> = candidates.filter(|(candidate, _)| candidate.is_ready()).collect();
     ready.sort_by_key(|(candidate, node)| (candidate.enrolled_at, *node));

@@ -9,14 +9,14 @@ mod actor;
 mod task;
 mod term;
 
-pub use crate::membership::{Change, Replication};
+pub use crate::membership::{Agreed, Change, Replication};
 
 use crate::placement::{self, Explanation, Health, Hints};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::agent::{AgentName, Resources};
-use symbi_model::{Committed, Hash, NodeId, Proposal, ProposeError, State};
+use symbi_model::{Committed, NodeId, Proposal, ProposeError, State};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -44,8 +44,8 @@ pub struct Ports {
     pub confirm: mpsc::Sender<ConfirmLead>,
     /// Who replicates; looked at only while this node leads.
     pub replication: watch::Receiver<Replication>,
-    /// The digest of the last hop of the audit chain that its voters have witnessed.
-    pub witnessed: watch::Receiver<Option<Hash>>,
+    /// What of the audit chain its voters have witnessed, and who is with them.
+    pub agreed: watch::Receiver<Agreed>,
     /// Where changes of the group are asked for.
     pub changes: mpsc::Sender<ChangeRequest>,
     /// What nodes last said of their resources.

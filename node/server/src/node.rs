@@ -359,7 +359,7 @@ impl Core {
             proposals: proposals.clone(),
             confirm,
             replication: leading.replication,
-            witnessed: witness.hop(),
+            agreed: witness.agreed(),
             changes,
             views,
             boottime: self.clocks.boottime.clone(),

@@ -2,22 +2,26 @@
 //! they name; and collects what the others have signed, until a majority has.
 //!
 //! What it has signed is in a [`journal`] outside of the database, and synced before it signs: it never signs another history, whatever
-//! becomes of the database. What a snapshot brought it signs only once the records under it have come and proved to be the chain's. The [`book`] decides what is believed of what others tell. Signatures go straight from voter to voter as
-//! they are made, and once a second again until they are needed no more; who lacks something asks for it.
+//! becomes of the database. What a snapshot brought it signs only once the records under it have come and proved to be the chain's. The
+//! [`book`] decides what is believed of what others tell. Signatures go straight from voter to voter as they are made, and once a second
+//! again until they are needed no more; who lacks something asks for it. Those who do not vote tell the leader what their own replicas
+//! have closed, and get a vote only once that is what was witnessed ([`learners`]).
 
 mod actor;
 mod archive;
 mod book;
 mod entry;
 mod journal;
+mod learners;
 mod log;
 
 use crate::failure::{self, Failure};
 use ed25519_dalek::SigningKey;
 use std::sync::Arc;
 use symbi_api::ports::Witness;
+use symbi_control::reconcile::Agreed;
 use symbi_model::entry::CONTROL;
-use symbi_model::{Checkpoint, Hash, NodeId};
+use symbi_model::{Checkpoint, Claim, NodeId};
 use symbi_proto::wire::{Signed, Witnessed};
 use symbi_raft::Work;
 use symbi_store::{Engine, Error, Files};
@@ -54,18 +58,32 @@ pub struct Sources {
 #[derive(Clone)]
 pub struct Handle {
     /// To the actor.
-    heard: mpsc::Sender<(NodeId, Vec<Signed>)>,
+    heard: mpsc::Sender<Heard>,
     /// What is known.
     known: watch::Receiver<Witness>,
-    /// The digest of the last hop that was witnessed.
-    hop: watch::Receiver<Option<Hash>>,
+    /// The last hop that was witnessed, and who is with it.
+    agreed: watch::Receiver<Agreed>,
+}
+
+/// What another node says.
+enum Heard {
+    /// A voter has signed these.
+    Signed(NodeId, Vec<Signed>),
+    /// One that does not vote has closed this.
+    Closed(NodeId, Claim),
 }
 
 impl Handle {
     /// Takes what another voter has signed.
     pub fn hear(&self, from: NodeId, signed: Vec<Signed>) {
         // With too many waiting these are dropped: they come again.
-        let _ = self.heard.try_send((from, signed));
+        let _ = self.heard.try_send(Heard::Signed(from, signed));
+    }
+
+    /// Takes what another node has closed that does not vote.
+    pub fn closed(&self, from: NodeId, claim: Claim) {
+        // As with signatures.
+        let _ = self.heard.try_send(Heard::Closed(from, claim));
     }
 
     /// What another node is told that asks for hops of fewer than `before` records.
@@ -82,10 +100,10 @@ impl Handle {
         self.known.clone()
     }
 
-    /// The digest of the last hop that was witnessed.
+    /// The last hop that was witnessed, and who is with it of those who do not vote.
     #[must_use]
-    pub fn hop(&self) -> watch::Receiver<Option<Hash>> {
-        self.hop.clone()
+    pub fn agreed(&self) -> watch::Receiver<Agreed> {
+        self.agreed.clone()
     }
 }
 
@@ -121,9 +139,9 @@ impl Folder {
 pub fn new(sources: Sources) -> Result<(Handle, actor::Actor), Failure> {
     let (heard, inbox) = mpsc::channel(QUEUE);
     let (known, watched) = watch::channel(Witness::default());
-    let (hop, hops) = watch::channel(None);
-    let actor = actor::Actor::open(sources, inbox, known, hop).map_err(|error| unreadable(&error))?;
-    Ok((Handle { heard, known: watched, hop: hops }, actor))
+    let (agreed, agreements) = watch::channel(Agreed::default());
+    let actor = actor::Actor::open(sources, inbox, known, agreed).map_err(|error| unreadable(&error))?;
+    Ok((Handle { heard, known: watched, agreed: agreements }, actor))
 }
 
 /// What to do without what was signed.

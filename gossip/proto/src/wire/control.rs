@@ -10,7 +10,7 @@ use std::fmt;
 use symbi_model::agent::AgentName;
 use symbi_model::codec::blob;
 use symbi_model::policy::PermitRef;
-use symbi_model::{DecisionId, GroupId, MessageId, NodeId, Outcome};
+use symbi_model::{Claim, DecisionId, GroupId, MessageId, NodeId, Outcome};
 
 /// What a reply takes beside the lines of a log.
 const LOG_AROUND: usize = 64;
@@ -109,6 +109,11 @@ pub enum ControlRequest {
         /// How many records.
         before: u64,
     },
+    /// To the leader: I do not vote, and my own replica has closed this checkpoint.
+    Closed {
+        /// What a voter would sign of it.
+        claim: Claim,
+    },
 }
 
 /// What a member replies.
@@ -191,7 +196,7 @@ pub enum ControlReply {
     },
     /// The node does not know such a request: its version is older, or the bytes are none. Nothing was done.
     Unsupported,
-    /// The signatures were looked at.
+    /// The signatures, or the claim, were looked at.
     Heard,
     /// Hops, the latest first, as many as a frame takes, and behind them the last checkpoint that was witnessed.
     Witnessed(Vec<Witnessed>),

@@ -83,7 +83,11 @@ fn control_requests() -> Vec<ControlRequest> {
     .into_iter()
     .chain(bench_requests())
     .chain([ControlRequest::Decisions { low: decision(), high: decision() }])
-    .chain([ControlRequest::Witness(vec![signed()]), ControlRequest::Witnessed { before: 300 }])
+    .chain([
+        ControlRequest::Witness(vec![signed()]),
+        ControlRequest::Witnessed { before: 300 },
+        ControlRequest::Closed { claim: signed().claim },
+    ])
     .collect()
 }
 

@@ -1,7 +1,7 @@
 //! What a plan needs beside the state: how long joins have lasted, and what the log's end was a moment ago.
 
 use super::JOIN_TIMEOUT;
-use super::view::{Candidate, Naming, Replication, View};
+use super::view::{Agreed, Candidate, Naming, Replication, View};
 use crate::placement::Health;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl Observer {
         &mut self,
         state: &State,
         replication: &Replication,
-        witnessed: Option<Hash>,
+        agreed: &Agreed,
         health: &Health,
         now: Duration,
     ) -> View {
@@ -67,8 +67,9 @@ impl Observer {
                 .iter()
                 .map(|(node, matched)| (*node, self.caught_up(*node, *matched, replication.last_log)))
                 .collect(),
+            matched: agreed.matched.clone(),
             joint: replication.joint,
-            naming: self.naming(state, witnessed, now),
+            naming: self.naming(state, agreed.hop, now),
             hold_promotions: now < self.hold_until,
         }
     }

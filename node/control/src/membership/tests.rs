@@ -20,6 +20,7 @@ fn cluster(nodes: u8, voters: u8) -> View {
         nodes: (1..=nodes).map(|number| (node(number), candidate(Membership::Member, number.into()))).collect(),
         voters: (1..=voters).map(node).collect(),
         learners: (voters + 1..=nodes).map(|number| (node(number), true)).collect(),
+        matched: (1..=nodes).map(node).collect(),
         ..View::default()
     }
 }
@@ -28,6 +29,7 @@ fn cluster(nodes: u8, voters: u8) -> View {
 fn plan(view: &View) -> Option<Step> {
     let ruling = view.seats();
     let mut view = View { naming: Naming { ruling, ..Naming::default() }, ..view.clone() };
+    view.matched.extend(view.learners.keys());
     match super::plan(&view) {
         Some(Step::Voters(Phase::Next, next)) => {
             view.naming.next = Some(next);
@@ -96,6 +98,25 @@ fn who_is_not_heard_or_has_not_caught_up_is_not_promoted() {
     let mut view = cluster(3, 1);
     view.learners.insert(node(2), false);
     assert_eq!(plan(&view), None);
+}
+
+#[test]
+fn who_has_not_closed_a_checkpoint_as_it_was_witnessed_is_not_promoted() {
+    let mut view = named(None, false);
+    view.matched.remove(&node(3));
+    assert_eq!(super::plan(&view), None, "nor named to follow");
+    set(&mut view, 3, Membership::Joining);
+    assert_eq!(super::plan(&view), Some(Step::FinishJoin(node(3))), "its join does not wait for a vote");
+    set(&mut view, 4, Membership::Member);
+    view.learners.insert(node(4), true);
+    view.matched.insert(node(4));
+    set(&mut view, 3, Membership::Member);
+    assert_eq!(super::plan(&view), Some(Step::Voters(Phase::Next, vec![node(1), node(2), node(4)])));
+    let mut view = named(Some(&[1, 2, 3]), true);
+    view.matched.clear();
+    assert_eq!(super::plan(&view), None, "a new leader has heard of nobody yet");
+    view.matched.extend([node(2), node(3)]);
+    assert_eq!(super::plan(&view), Some(Step::Change(Change::Promote(vec![node(2), node(3)]))));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What a membership plan is made from, and what it may ask for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use symbi_model::NodeId;
 use symbi_model::command::Phase;
 use symbi_model::node::Membership;
+use symbi_model::{Hash, NodeId};
 
 /// A change of the group that the leader's Raft is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,15 @@ pub struct Replication {
     pub joint: bool,
 }
 
+/// What the voters have agreed on by signing the audit chain's checkpoints, and who with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agreed {
+    /// The digest of the last hop that was witnessed.
+    pub hop: Option<Hash>,
+    /// The nodes without a vote that have closed a checkpoint themselves as it was witnessed.
+    pub matched: BTreeSet<NodeId>,
+}
+
 /// What a plan is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
@@ -41,6 +50,8 @@ pub struct View {
     pub voters: BTreeSet<NodeId>,
     /// Who replicates without a vote, and whether it has caught up.
     pub learners: BTreeMap<NodeId, bool>,
+    /// Who has closed a checkpoint itself as those who rule have witnessed it: others get no vote.
+    pub matched: BTreeSet<NodeId>,
     /// Whether a change is on its way.
     pub joint: bool,
     /// Who rules by the audit chain, and who is to follow.

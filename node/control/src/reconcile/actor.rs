@@ -65,7 +65,7 @@ impl Actor {
                 Ok(()) = self.ports.leadership.changed() => self.look(),
                 Ok(()) = self.ports.state.changed(), if !self.dirty => self.dirty = true,
                 Ok(()) = self.ports.replication.changed(), if !self.dirty => self.dirty = true,
-                Ok(()) = self.ports.witnessed.changed(), if !self.dirty => self.dirty = true,
+                Ok(()) = self.ports.agreed.changed(), if !self.dirty => self.dirty = true,
             }
         }
     }
@@ -105,8 +105,8 @@ impl Actor {
         let hints = hints(&self.ports.views.borrow(), now);
         let placements = term.plan_placements(&state, &hints, &self.options, now);
         term.planned_by(now, (self.ports.boottime)());
-        let witnessed = *self.ports.witnessed.borrow();
-        let step = term.plan_membership(&state, &self.ports.replication.borrow(), witnessed, now);
+        let agreed = self.ports.agreed.borrow().clone();
+        let step = term.plan_membership(&state, &self.ports.replication.borrow(), &agreed, now);
         let seals = term.plan_seal(&state, now);
         let health = term.health(now);
         self.health.send_if_modified(|seen| std::mem::replace(seen, health) != *seen);

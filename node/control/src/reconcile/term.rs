@@ -1,13 +1,13 @@
 //! What the reconciler has only while its node leads: one term's grants, memory, and what is on its way.
 
 use super::task::{Done, End};
-use super::{Grant, GrantRefused, Leadership, Options, Replication};
+use super::{Agreed, Grant, GrantRefused, Leadership, Options, Replication};
 use crate::grants::{self, Answer, Effect, Event};
 use crate::membership::{self, Observer, Step};
 use crate::placement::{self, Health, Hints};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use symbi_model::{Command, Hash, NodeId, State};
+use symbi_model::{Command, NodeId, State};
 use tokio::sync::oneshot;
 
 /// Between a membership step that was done and the next.
@@ -197,11 +197,11 @@ impl Term {
         &mut self,
         state: &State,
         replication: &Replication,
-        witnessed: Option<Hash>,
+        agreed: &Agreed,
         now: Duration,
     ) -> Option<Step> {
         let health = self.health(now);
-        let view = self.observer.look(state, replication, witnessed, &health, now);
+        let view = self.observer.look(state, replication, agreed, &health, now);
         if self.stepping || now < self.step_after {
             return None;
         }

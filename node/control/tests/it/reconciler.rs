@@ -5,7 +5,7 @@ use crate::world::{TERM, World, agent, id, node};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use symbi_control::GrantRefused;
-use symbi_control::reconcile::{Leadership, Replication};
+use symbi_control::reconcile::{Agreed, Leadership, Replication};
 use symbi_model::agent::Hold;
 use symbi_model::node::{Liveness, Membership};
 use symbi_model::{Epoch, NodeId, State};
@@ -245,12 +245,15 @@ async fn voters_change_once_those_who_rule_have_witnessed_who_follows() {
     let named = world.until(|state| state.chain.ruling.next.is_some()).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(world.count("Promote"), 0, "nobody has witnessed it");
-    world.witness.send_replace(Some(symbi_model::Hash([9; 32])));
+    world.agreed.send_modify(|agreed| agreed.hop = Some(symbi_model::Hash([9; 32])));
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(world.count("Promote"), 0, "another hop was");
     let hop = named.hop.as_ref().expect("a hop").digest();
+    world.agreed.send_replace(Agreed { hop: Some(hop), matched: [id('b')].into() });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.count("Promote"), 0, "c has not come to what was witnessed");
     let began = world.began.elapsed();
-    world.witness.send_replace(Some(hop));
+    world.agreed.send_modify(|agreed| agreed.matched.extend([id('c')]));
     world.eventually(|| (world.count("Promote") > 0).then_some(())).await;
     assert!(world.began.elapsed() - began < Duration::from_millis(200), "no period is waited for");
 

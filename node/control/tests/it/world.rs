@@ -5,7 +5,7 @@ use ed25519_dalek::SigningKey;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use symbi_control::reconcile::{ChangeRequest, ConfirmLead, Leadership, Replication};
+use symbi_control::reconcile::{Agreed, ChangeRequest, ConfirmLead, Leadership, Replication};
 use symbi_control::{Handle, Options, Ports, spawn};
 use symbi_model::agent::{Agent, Resources, Spec};
 use symbi_model::command::Genesis;
@@ -52,8 +52,8 @@ pub struct World {
     pub leadership: watch::Sender<Option<Leadership>>,
     /// Who replicates.
     pub replication: watch::Sender<Replication>,
-    /// Which hop was witnessed last.
-    pub witness: watch::Sender<Option<Hash>>,
+    /// Which hop was witnessed last, and who is with it.
+    pub agreed: watch::Sender<Agreed>,
     /// The reconciler.
     pub handle: Handle,
     /// When the world began.
@@ -75,7 +75,9 @@ impl World {
         let (confirm, confirms) = mpsc::channel(64);
         let (changes, change_requests) = mpsc::channel(64);
         let (_, views) = watch::channel(BTreeMap::new());
-        let (witness, witnessed) = watch::channel(None);
+        // Who is there at the beginning has been at one with the others.
+        let matched = nodes.chars().map(id).collect();
+        let (agreed, agreements) = watch::channel(Agreed { hop: None, matched });
         let began = Instant::now();
         let ports = Ports {
             state: state_receiver,
@@ -84,14 +86,14 @@ impl World {
             confirm,
             replication: replication_receiver,
             changes,
-            witnessed,
+            agreed: agreements,
             views,
             boottime: Arc::new(move || began.elapsed()),
         };
         let cancel = CancellationToken::new();
         let (handle, _) = spawn(ports, Options::default(), cancel.clone());
         tokio::spawn(serve(Arc::clone(&inner), state.clone(), asked, confirms, change_requests));
-        Self { inner, state, leadership, replication, witness, handle, began, _cancel: cancel.drop_guard() }
+        Self { inner, state, leadership, replication, agreed, handle, began, _cancel: cancel.drop_guard() }
     }
 
     /// What is shared.

@@ -172,6 +172,10 @@ impl Server {
                 self.witness.hear(from, signed);
                 ControlReply::Heard
             }
+            ControlRequest::Closed { claim } => {
+                self.witness.closed(from, claim);
+                ControlReply::Heard
+            }
             ControlRequest::Witnessed { before } => ControlReply::Witnessed(self.witness.tell(before)),
             ControlRequest::WhyAgent { agent } => ControlReply::WhyAgent(self.remote.why_here(&agent)),
         }

@@ -4,7 +4,8 @@ use super::archive::{Archive, Evidence};
 use super::book::{Book, News, said};
 use super::entry::Entry;
 use super::journal::{Journal, Promise, Verdict, Watched};
-use super::{Folder, Signs, Sources};
+use super::learners::{Learners, Teller};
+use super::{Folder, Heard, Signs, Sources};
 use crate::failure::{self, Failure};
 use crate::wiring::call;
 use ed25519_dalek::SigningKey;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use symbi_api::ports::Witness;
+use symbi_control::reconcile::Agreed;
 use symbi_model::planted::{self, Defect};
 use symbi_model::{Checkpoint, Claim, Hash, NodeId, State};
 use symbi_proto::wire::{ControlReply, ControlRequest, Signed, Witnessed};
@@ -33,6 +35,8 @@ const LINGER: u32 = 60;
 enum Done {
     /// It was told of signatures.
     Told(NodeId),
+    /// The leader was told what was closed here, in its term; none if it has not heard it.
+    Closed(Option<(u64, Claim)>),
     /// It was asked for what is lacked here.
     Asked(Option<Vec<Witnessed>>),
 }
@@ -54,17 +58,21 @@ pub struct Actor {
     /// Where it waits for the disk.
     work: Work,
     /// What others have signed.
-    inbox: mpsc::Receiver<(NodeId, Vec<Signed>)>,
+    inbox: mpsc::Receiver<Heard>,
     /// Where goes what is known.
     known: watch::Sender<Witness>,
-    /// Where goes which hop was witnessed last.
-    hop: watch::Sender<Option<Hash>>,
+    /// Where goes which hop was witnessed last, and who is with it.
+    agreed: watch::Sender<Agreed>,
     /// What this node has signed.
     journal: Arc<Mutex<Journal>>,
     /// What is kept of the book.
     archive: Arc<Mutex<Archive>>,
     /// What is known.
     book: Book,
+    /// What those have closed who do not vote.
+    learners: Learners,
+    /// What of this was told to the leader, while this node does not vote.
+    teller: Teller,
     /// What is to be signed, by size.
     owed: BTreeMap<u64, Arc<Checkpoint>>,
     /// How many records the last checkpoint covers that was looked at.
@@ -91,13 +99,13 @@ impl Actor {
     /// Opens the files.
     pub(super) fn open(
         sources: Sources,
-        inbox: mpsc::Receiver<(NodeId, Vec<Signed>)>,
+        inbox: mpsc::Receiver<Heard>,
         known: watch::Sender<Witness>,
-        hop: watch::Sender<Option<Hash>>,
+        agreed: watch::Sender<Agreed>,
     ) -> Result<Self, Error> {
         let Sources { node, key, raft, net, folder: Folder { files, journal }, signs, work } = sources;
         let (archive, kept) = Archive::open(&files)?;
-        let actor = Self {
+        let mut actor = Self {
             node,
             key,
             state: raft.state(),
@@ -107,10 +115,12 @@ impl Actor {
             work,
             inbox,
             known,
-            hop,
+            agreed,
             journal: Arc::new(Mutex::new(journal)),
             archive: Arc::new(Mutex::new(archive)),
             book: Book::of(kept),
+            learners: Learners::default(),
+            teller: Teller::default(),
             owed: BTreeMap::new(),
             seen: 0,
             calls: JoinSet::new(),
@@ -142,7 +152,7 @@ impl Actor {
                     Ok(()) => self.look().await?,
                     Err(_) => return Ok(()),
                 },
-                Some((from, signed)) = self.inbox.recv() => self.hear(from, signed).await?,
+                Some(heard) = self.inbox.recv() => self.hear(heard).await?,
                 Some(done) = self.calls.join_next() => self.finished(done).await?,
                 _ = tick.tick() => self.tick().await?,
             }
@@ -261,7 +271,15 @@ impl Actor {
         Ok(())
     }
 
-    async fn hear(&mut self, from: NodeId, signed: Vec<Signed>) -> Result<(), Failure> {
+    async fn hear(&mut self, heard: Heard) -> Result<(), Failure> {
+        let (from, signed) = match heard {
+            Heard::Signed(from, signed) => (from, signed),
+            Heard::Closed(node, claim) => {
+                self.learners.hear(node, claim);
+                self.agree();
+                return Ok(());
+            }
+        };
         let news: Vec<News> = signed.into_iter().flat_map(|signed| self.book.hear(from, signed)).collect();
         self.take(news).await
     }
@@ -273,6 +291,10 @@ impl Actor {
                 if self.again.remove(&node) {
                     self.hand_out_to(node);
                 }
+                Ok(())
+            }
+            Done::Closed(told) => {
+                self.teller.told(told);
                 Ok(())
             }
             Done::Asked(told) => {
@@ -294,6 +316,7 @@ impl Actor {
         self.since_hop = self.since_hop.saturating_add(1);
         self.since_last = self.since_last.saturating_add(1);
         self.hand_out();
+        self.tell_closed();
         let closed = self.state.borrow().checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
         // The first hop that three have signed is the pin: who does not vote is not told of the third unless it asks.
         let is_growing = self.since_hop < LINGER && self.book.last_hop().is_some_and(|hop| !hop.is_complete());
@@ -338,15 +361,22 @@ impl Actor {
         is_long.then(|| self.book.hops().chain(self.book.last()).cloned().collect())
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let hops: Vec<Witnessed> = self.book.hops().map(Entry::tell).collect();
         let last = self.book.last().map(Entry::tell).collect();
         let pin = self.book.hops().find(|entry| entry.signers() >= 3 && entry.is_witnessed());
         let (pin, witnessed) = (pin.map(|entry| entry.claim), self.book.witnessed());
         let conflicts = lock(&self.archive).blamed();
         self.known.send_replace(Witness { hops: hops.into(), last, pin, witnessed, conflicts });
+        self.agree();
+    }
+
+    /// Says which hop was witnessed last, and who of those that do not vote is with it.
+    fn agree(&mut self) {
         let hop = self.book.hops().rev().find(|entry| entry.is_witnessed()).map(|entry| entry.claim.digest);
-        self.hop.send_if_modified(|old| std::mem::replace(old, hop) != hop);
+        let matched = self.learners.look(&self.book, &self.state.borrow());
+        let agreed = Agreed { hop, matched };
+        self.agreed.send_if_modified(|old| std::mem::replace(old, agreed.clone()) != agreed);
     }
 
     /// The entries of which the others may need this node's signature: the last hop, the newest that is not witnessed, and the last that
@@ -385,6 +415,20 @@ impl Actor {
             // Whoever cannot be told now is told again.
             let _ = call::control(&net, node, &ControlRequest::Witness(signed), PATIENCE).await;
             Done::Told(node)
+        });
+    }
+
+    /// Tells the leader what this replica has closed, while this node does not vote and the leader has not heard it.
+    fn tell_closed(&mut self) {
+        let status = self.raft.status().borrow().clone();
+        let Some((leader, claim)) = self.teller.next(&self.node, &status, &self.state.borrow(), self.raft.installed())
+        else {
+            return;
+        };
+        let (net, term) = (self.net.clone(), status.term);
+        self.calls.spawn(async move {
+            let told = call::control(&net, leader, &ControlRequest::Closed { claim }, PATIENCE).await;
+            Done::Closed(matches!(told, Ok(ControlReply::Heard)).then_some((term, claim)))
         });
     }
 

@@ -178,6 +178,14 @@ impl Book {
         self.last.values().next_back().into_iter().chain(hop).map(|entry| entry.claim.size).max().unwrap_or(0)
     }
 
+    /// Whether this is what a majority has signed at that size: one of the last that were witnessed, or a hop; none if nothing of that
+    /// size was witnessed as far as is known here.
+    #[must_use]
+    pub fn verdict(&self, claim: &Claim) -> Option<bool> {
+        let entry = self.hops.get(&claim.size).or_else(|| self.last.get(&claim.size))?;
+        entry.is_witnessed().then_some(entry.claim == *claim)
+    }
+
     /// The newest entry that this node has signed and that is not witnessed yet.
     #[must_use]
     pub fn unwitnessed(&self, node: &NodeId) -> Option<&Entry> {
