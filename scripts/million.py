@@ -122,7 +122,9 @@ def fill(node, what, count):
 def loaded(node):
     """How long the node took to read its state, by its own word."""
     found = re.findall(r"the state was read from the disk.*?\bms=(\d+)", re.sub(r"\x1b\[\d*m", "", open(node.log).read()))
-    return int(found[-1]) / 1000 if found else 0.0
+    if not found:
+        sys.exit(f"error: {node.log} does not say how long the state took to read")
+    return int(found[-1]) / 1000
 
 
 def join(base, first, name, options):
@@ -150,7 +152,7 @@ def directories(base, first, options):
         second.complete()
         note("  and so long later its audit is complete", time.monotonic() - began, "s")
         checked = json.loads(second.run("audit", "verify", "-o", "json")) if options.verify else None
-        if checked is not None and not checked.get("ok", True):
+        if checked is not None and not checked["ok"]:
             broken.append("the joiner's chain verifies")
         second.stop()
         first.remove("long")
@@ -193,8 +195,10 @@ def wiped(base, nodes, options):
     fourth, took = join(base, first, "n4", options)
     note("join of a wiped node while others write", took, "s")
     note("elections meanwhile", first.status()["term"] - term, "", 0)
-    silence = max(node.status()["silence_ms"] or 0 for node in (nodes[1], fourth))
-    note("longest silence of the leader, heard by the others", silence, "ms", SILENCE_MS)
+    silences = [node.status()["silence_ms"] for node in (nodes[1], fourth)]
+    if None in silences:
+        sys.exit("error: a node has never heard the leader")
+    note("longest silence of the leader, heard by the others", max(silences), "ms", SILENCE_MS)
     note("sender's growth", first.memory("VmHWM") - before, "MB", GROWTH_MB)
     fourth.complete()
     note("receiver's peak beyond what it needs", fourth.memory("VmHWM") - nodes[1].memory(), "MB", GROWTH_MB)
@@ -202,8 +206,7 @@ def wiped(base, nodes, options):
     while not lines:
         time.sleep(0.1)
     said = lines[0][0].decode()
-    rate = re.search(r'"(?:rate|per_second|writes_per_second)":\s*([\d.]+)', said)
-    note("writes a second meanwhile", float(rate[1]) if rate else 0.0, "")
+    note("writes a second meanwhile", json.loads(said)["rate"], "")
     for node in (first, nodes[1], fourth):
         node.stop()
 

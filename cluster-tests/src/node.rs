@@ -156,6 +156,18 @@ impl Node {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Waits until it has written this on standard error.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn logs(&self, text: &str) {
+        eventually(&format!("{} says: {text}", self.name), SOON, async || {
+            ensure!(self.stderr().contains(text));
+            Ok(())
+        })
+        .await;
+    }
+
     /// A client of its HTTP interface with the cluster's token.
     #[must_use]
     pub fn client(&self) -> Client {

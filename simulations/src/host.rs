@@ -18,8 +18,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use symbi_model::agent::Resources;
 use symbi_model::entry::CONTROL;
-use symbi_model::node::Profile;
-use symbi_model::{Checkpoint, NodeId};
+use symbi_model::node::{Membership, Profile};
+use symbi_model::{Checkpoint, NodeId, State};
 use symbi_net::Member;
 use symbi_policy::credential::IssuerKey;
 use symbi_proto::wire::Usage;
@@ -38,6 +38,8 @@ const PORT: u16 = 7400;
 const REGISTER_CLIENTS: usize = 2;
 /// How long a join may take, as `--join-timeout`.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// In calm the cluster agrees so soon on what a node's ledger has.
+const ANCHORED: Duration = Duration::from_secs(3);
 /// How long a sync may take, ms.
 const SYNC_MS: u64 = 3;
 /// How long one in [`SLOW_SYNC`] may take, ms.
@@ -83,7 +85,11 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
             if status.wait_for(|status| status.missing.is_empty()).await.is_err() {
                 return;
             }
-            let audited = audit::verify(&node.raft);
+            let unanchored = unanchored(&node).await;
+            let audited = audit::verify(&node.raft, &node.id).map(|audited| {
+                setup.recorder.tell(&setup.name, Event::Audited { anchors: audited.anchors, unanchored });
+                audited.records
+            });
             setup.view(|view| view.audited = Some(audited));
         }
     });
@@ -92,6 +98,18 @@ async fn serve(node: Arc<Node>, setup: &Arc<Setup>) {
         failure = node.stopped() => stopped(setup, failure),
         failure = membership::removed(&node) => setup.failed(failure),
     }
+}
+
+/// How many lines of the node's ledger the cluster has not agreed on, although it has had the time.
+async fn unanchored(node: &Node) -> Option<u64> {
+    let mut states = node.raft.state();
+    let lines = node.host.ledger().anchor(&states.borrow())?.entries;
+    let is_agreed = |state: &State| {
+        let is_member = state.nodes.get(&node.id).is_some_and(|record| record.membership == Membership::Member);
+        !is_member || state.ledgers.get(&node.id).is_some_and(|agreed| agreed.anchor.entries >= lines)
+    };
+    let agreed = tokio::time::timeout(ANCHORED, states.wait_for(is_agreed)).await;
+    agreed.is_err().then_some(lines)
 }
 
 /// A node that cannot go on says so. Without a failure of its disk there is nothing here that could have stopped it, unless that was put

@@ -47,7 +47,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::<nonces::Nonces>::default(),
         Box::<linearizable::Linearizable>::default(),
         Box::<witnesses::Witnesses>::default(),
-        Box::new(ledgers::Ledgers),
+        Box::<ledgers::Ledgers>::default(),
         Box::new(wrong::Wrong),
     ]
 }

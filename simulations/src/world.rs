@@ -10,8 +10,10 @@ use crate::host;
 use crate::scenario::millis;
 use crate::setup::{Action, AdminCommand, Files, Keys, Setup, Shared};
 use crate::trace::{Event, Recorder};
+use durability::Votes;
 use rand::Rng;
 use rand::rngs::StdRng;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,6 +68,8 @@ pub struct World {
     failed: Vec<bool>,
     /// The longest way of a segment between hosts.
     latency: Duration,
+    /// Who votes, as each host has it.
+    voters: BTreeMap<String, Votes>,
 }
 
 impl World {
@@ -102,7 +106,7 @@ impl World {
             sim.host(host.name.as_str(), move || host::run(Arc::clone(&software)));
         }
         let [down, removed, failed] = [(); 3].map(|()| vec![false; size]);
-        Self { sim, hosts, shared, recorder, down, removed, one_way: None, failed, latency }
+        Self { sim, hosts, shared, recorder, down, removed, one_way: None, failed, latency, voters: BTreeMap::new() }
     }
 
     /// How many hosts it has.

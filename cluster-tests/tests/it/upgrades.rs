@@ -1,5 +1,5 @@
-//! Two versions in one cluster: this one, and one that speaks the next gate, with a command, a table and an act version that this
-//! one does not know.
+//! Two versions in one cluster: this one, and one that speaks the next gate, with a command, a table, an act version and a kind of
+//! request that this one does not know.
 
 use crate::durability::ledger;
 use anyhow::ensure;
@@ -9,6 +9,8 @@ use symbi_cluster_tests::{Cluster, Node, SOON, eventually};
 
 /// So many writes are acknowledged between two steps.
 const MORE: u64 = 40;
+/// What such a node logs once each member has understood its request.
+const ALL_HEARD: &str = "each member has heard the next gate's request";
 /// Lets a build for tests speak the next gate.
 const NEXT: &[(&str, &str)] = &[("SYMBI_TEST_NEXT_GATE", "1")];
 
@@ -54,6 +56,10 @@ async fn two_versions_live_together_until_and_after_finalize_under_load() {
     let refused = cluster.nodes[0].post("/api/v1/upgrade/finalize", &json!({ "gate": 2 })).await;
     assert!(refused.is_err_and(|error| error.to_string().contains("speaks no higher gate than 1")));
     let _ = cluster.nodes[1].cli(&["upgrade", "check"]).await.exits(7).says("n1, n2");
+    for node in &cluster.nodes[..2] {
+        node.logs("a control request of a later version").await;
+    }
+    assert!(!cluster.nodes[2].stderr().contains(ALL_HEARD), "by programs that do not know it");
     restart(&mut cluster.nodes[2], &[]).await;
     speaks(&cluster, "n3", 1).await;
     writers.go_on(MORE).await;
@@ -81,6 +87,9 @@ async fn two_versions_live_together_until_and_after_finalize_under_load() {
         Ok(())
     })
     .await;
+    for node in &cluster.nodes {
+        node.logs(ALL_HEARD).await;
+    }
     writers.go_on(MORE).await;
     let written = writers.end().await;
     for at in 0..3 {

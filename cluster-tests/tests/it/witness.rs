@@ -3,7 +3,7 @@
 
 use anyhow::{Context, ensure};
 use ed25519_dalek::{Signer, SigningKey};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 use symbi_audit::{Encoder, Hex, Line, Origin, Record};
 use symbi_cluster_tests::writers::Writers;
@@ -15,6 +15,8 @@ use crate::durability::ledger;
 
 /// An idle cluster is looked at for so long: some seals would have come.
 const IDLE: Duration = Duration::from_secs(5);
+/// So many messages from each node.
+const MESSAGES: usize = 500;
 
 async fn audit(node: &Node) -> anyhow::Result<(u64, u64, Value)> {
     let status = node.status().await?;
@@ -116,7 +118,7 @@ async fn under_load_the_chain_grows_by_the_writes_and_three_records_a_second() {
     let last = cluster.nodes[0].get("/api/v1/audit?last=1").await.unwrap();
     let last = last[0]["id"].as_str().expect("a last record").to_owned();
     let clients: Vec<_> = cluster.nodes.iter().map(Node::client).collect();
-    let writers = Writers::start(64, "ledger", &clients);
+    let writers = Writers::start(16, "ledger", &clients);
     writers.go_on(3_000).await;
     let written = writers.end().await;
     comes_to_rest(&cluster).await;
@@ -130,6 +132,34 @@ async fn under_load_the_chain_grows_by_the_writes_and_three_records_a_second() {
     let ms = |record: Option<&Value>| record.and_then(|record| record["time_ms"].as_u64()).expect("records");
     let seconds = (ms(records.last()) - ms(records.first())).div_ceil(1_000);
     assert!(others.len() as u64 <= 3 * seconds, "beside {done} writes in {seconds} s: {others:?}");
+}
+
+#[tokio::test]
+async fn messages_add_their_ledgers_anchors_and_no_more_than_three_records_a_second() {
+    let cluster = Cluster::three().await;
+    cluster.run_echo("echo", "demo").await;
+    comes_to_rest(&cluster).await;
+    let last = cluster.nodes[0].get("/api/v1/audit?last=1").await.unwrap();
+    let last = last[0]["id"].as_str().expect("a last record").to_owned();
+    let tells = async |node: &Node| {
+        for _ in 0..MESSAGES {
+            let told =
+                node.post("/api/v1/agents/echo/messages", &json!({ "kind": "tell", "payload": 1 })).await.unwrap();
+            assert_eq!(told["status"], "delivered", "{told:#}");
+        }
+    };
+    tokio::join!(tells(&cluster.nodes[0]), tells(&cluster.nodes[1]), tells(&cluster.nodes[2]));
+    comes_to_rest(&cluster).await;
+
+    let records = behind(&cluster.nodes[0], last).await;
+    let (first, end) = (&records[0], records.last().expect("records"));
+    let ms = |record: &Value| record["time_ms"].as_u64().expect("a time");
+    let seconds = (ms(end) - ms(first)).div_ceil(1_000).max(1);
+    let kinds: Vec<&str> = records.iter().map(|record| record["kind"].as_str().unwrap()).collect();
+    let anchors = kinds.iter().filter(|kind| **kind == "ledger.anchor").count();
+    assert!(anchors > 0 && kinds.len() as u64 <= 3 * seconds, "in {seconds} s: {kinds:?}");
+    let bundle = exported(&cluster, 0, &[]).await;
+    assert_eq!(bundle["ledgers"]["unanchored_entries"], 0, "all of them are agreed on: {bundle:#}");
 }
 
 #[tokio::test]

@@ -120,12 +120,10 @@ pub enum Command {
         /// For the audit: who asked.
         actor: String,
     },
-    /// A node's own: how far its ledger has come, once that is synced.
+    /// Leader: how far ledgers have come, each in the words of its node; 1 to [`crate::ledger::ANCHORS`].
     Anchor {
-        /// The node.
-        node: NodeId,
-        /// How far.
-        anchor: Anchor,
+        /// One for each ledger that has something new.
+        anchors: Vec<Anchor>,
     },
     /// Removes for good a member that is down.
     RemoveNode {
@@ -270,9 +268,10 @@ impl Command {
             | Self::NodeDown { .. }
             | Self::NodeUp { .. }
             | Self::Place { .. }
+            | Self::Anchor { .. }
             | Self::Seal
             | Self::Voters { .. } => Class::Leaders,
-            Self::Introduce { .. } | Self::Report(_) | Self::Anchor { .. } | Self::Leave { .. } => Class::NodesOwn,
+            Self::Introduce { .. } | Self::Report(_) | Self::Leave { .. } => Class::NodesOwn,
         }
     }
 
@@ -333,7 +332,7 @@ impl Command {
     #[must_use]
     pub fn said_of(&self) -> Option<NodeId> {
         match self {
-            Self::Introduce { node, .. } | Self::Anchor { node, .. } | Self::Leave { node } => Some(*node),
+            Self::Introduce { node, .. } | Self::Leave { node } => Some(*node),
             _ => None,
         }
     }

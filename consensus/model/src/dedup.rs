@@ -22,7 +22,8 @@ pub const WINDOW_MS: u64 = 10 * 60 * 1000;
 /// The most rows at a time.
 pub const ROWS: usize = 100_000;
 
-/// The most rows of one asker, so that whoever uses a fresh key for each write locks nobody out but themselves.
+/// The most rows of one asker, and no more than are left free for all others: so those who use a fresh key for each write lock nobody out
+/// but themselves.
 pub const SHARE: usize = ROWS / 4;
 
 /// Who asks, as shares are counted: the first eight bytes of the SHA-256 of the actor's text, or of the proposing node's id where a

@@ -3,7 +3,8 @@
 use crate::codec::blob;
 use crate::hash::{Hash, put_bytes, put_u64};
 use crate::ids::{AgentId, NodeId, TokenId};
-use crate::names::Field;
+use crate::ledger::Anchor;
+use crate::names::{Code, Field};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -31,6 +32,10 @@ pub enum Value {
     Hash(Hash),
     /// Bytes, shown in hex.
     Bytes(#[serde(with = "blob")] Vec<u8>),
+    /// Anchors of ledgers, shown with commas between them.
+    Anchors(Vec<Anchor>),
+    /// What became of each of several things, in their order: shown with commas.
+    Codes(Vec<Code>),
 }
 
 impl Value {
@@ -75,12 +80,14 @@ impl fmt::Display for Value {
             Self::Token(token) => token.fmt(formatter),
             Self::Hash(hash) => hash.fmt(formatter),
             Self::Bytes(bytes) => formatter.write_str(&hex::encode(bytes)),
+            Self::Anchors(anchors) => formatter.write_str(&joined(anchors)),
+            Self::Codes(codes) => formatter.write_str(&joined(codes)),
         }
     }
 }
 
-fn joined(set: &[NodeId]) -> String {
-    set.iter().map(NodeId::to_string).collect::<Vec<_>>().join(",")
+fn joined(all: &[impl ToString]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 macro_rules! from {

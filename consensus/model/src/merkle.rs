@@ -48,6 +48,12 @@ impl Frontier {
         self.size
     }
 
+    /// The roots of its whole subtrees, the largest first.
+    #[must_use]
+    pub fn whole(&self) -> &[Hash] {
+        &self.whole
+    }
+
     /// Appends a leaf.
     pub fn append(&mut self, leaf: Hash) {
         let mut last = leaf;

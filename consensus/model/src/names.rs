@@ -107,7 +107,7 @@ names! {
         AGENT_ROLLBACK = 49, "agent.rollback";
         /// A policy set is made the current one.
         POLICY_APPLY = 60, "policy.apply";
-        /// How far a node's ledger has come.
+        /// How far nodes' ledgers have come.
         LEDGER_ANCHOR = 70, "ledger.anchor";
         /// The chain so far is closed, to be witnessed.
         AUDIT_SEAL = 75, "audit.seal";
@@ -185,7 +185,7 @@ names! {
         FOREIGN_NODE = 25, "FOREIGN_NODE";
         /// The node lacks what the spec asks for.
         UNSUITABLE = 26, "UNSUITABLE";
-        /// Anchored before.
+        /// Anchored as far before.
         STALE_ANCHOR = 27, "STALE_ANCHOR";
         /// The node is up, or holds agents.
         NODE_IN_USE = 28, "NODE_IN_USE";
@@ -193,6 +193,8 @@ names! {
         GATE_CLOSED = 29, "GATE_CLOSED";
         /// A member does not speak the gate.
         GATE_UNSPOKEN = 30, "GATE_UNSPOKEN";
+        /// Of another generation of the cluster.
+        OTHER_GENERATION = 37, "OTHER_GENERATION";
         /// The user or the token was removed.
         CREDENTIAL_REVOKED = 31, "CREDENTIAL_REVOKED";
         /// Nobody could administer the cluster afterwards.
@@ -327,5 +329,9 @@ names! {
         VERSION = 61, "version";
         /// How far a change of voters is.
         PHASE = 70, "phase";
+        /// Anchors of ledgers.
+        ANCHORS = 71, "anchors";
+        /// What became of each.
+        ANSWERS = 72, "answers";
     }
 }

@@ -33,6 +33,11 @@ pub enum Outcome {
         /// Its number.
         number: PolicyNumber,
     },
+    /// Anchors of ledgers were looked at.
+    Anchored {
+        /// What became of each, in their order: [`Code::DONE`], or why it is none.
+        answers: Vec<Code>,
+    },
     /// It was not done, and changed nothing.
     Refused(Refusal),
     /// What a later version of this program made of it.
@@ -140,9 +145,6 @@ pub enum Refusal {
         /// What it lacks.
         lacks: Lack,
     },
-    /// The anchor is not beyond the one before.
-    #[error("the ledger was anchored as far as this before")]
-    StaleAnchor,
     /// The node is up, or holds agents.
     #[error("the node is still in use: only a node that is down and holds no agent is removed")]
     NodeInUse,
@@ -220,7 +222,11 @@ impl Outcome {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Done | Self::Created { .. } | Self::Placed { .. } | Self::PoliciesApplied { .. } => Code::DONE,
+            Self::Done
+            | Self::Created { .. }
+            | Self::Placed { .. }
+            | Self::PoliciesApplied { .. }
+            | Self::Anchored { .. } => Code::DONE,
             Self::Refused(refusal) => refusal.code(),
             Self::Unknown(coded) => coded.code,
         }
@@ -260,7 +266,6 @@ impl Refusal {
             Self::InvariantBroken { .. } => Code::INVARIANT_BROKEN,
             Self::ForeignNode => Code::FOREIGN_NODE,
             Self::Unsuitable { .. } => Code::UNSUITABLE,
-            Self::StaleAnchor => Code::STALE_ANCHOR,
             Self::NodeInUse => Code::NODE_IN_USE,
             Self::VersionMoved { .. } => Code::VERSION_MOVED,
             Self::Fixed => Code::FIXED,

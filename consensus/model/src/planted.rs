@@ -19,7 +19,7 @@ pub enum Defect {
     SignatureUnchecked = 5,
     /// The hash by which a batch of messages names the one before it is not checked.
     BatchLinkUnchecked = 6,
-    /// A ledger's anchor is proposed before the ledger is synced.
+    /// How far a ledger has come is said before the ledger is synced.
     AnchorBeforeSync = 7,
     /// A permit of an older policy set is accepted.
     OldPermitAccepted = 8,
@@ -53,11 +53,15 @@ pub enum Defect {
     FrontierUnchecked = 22,
     /// A voter signs a checkpoint over records that are not on its disk.
     WitnessOverHole = 23,
+    /// A ledger goes on as if anchored once it is synced, whether or not the cluster has an anchor.
+    AnchorAssumed = 24,
+    /// The leader leaves out what the last of the members says of its ledger.
+    AnchorSkipped = 25,
 }
 
 impl Defect {
     /// Every one.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::EpochCheck,
         Self::GrantReadIndex,
         Self::CondemnBeforePlace,
@@ -81,6 +85,8 @@ impl Defect {
         Self::SnapshotCut,
         Self::FrontierUnchecked,
         Self::WitnessOverHole,
+        Self::AnchorAssumed,
+        Self::AnchorSkipped,
     ];
 
     /// Its name on a command line.
@@ -110,6 +116,8 @@ impl Defect {
             Self::SnapshotCut => "snapshot-cut",
             Self::FrontierUnchecked => "frontier-unchecked",
             Self::WitnessOverHole => "witness-over-hole",
+            Self::AnchorAssumed => "anchor-assumed",
+            Self::AnchorSkipped => "anchor-skipped",
         }
     }
 }

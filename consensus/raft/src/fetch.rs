@@ -105,6 +105,10 @@ impl<M: Machine> Actor<M> {
                     tracing::warn!(from = %peer, %error, "lines of the audit are not taken: another node is asked");
                     self.next(peers.len()).await;
                 }
+                Err(Failure::Own(error)) => {
+                    tracing::error!(%error, "lines of the audit have come, and cannot be taken in here");
+                    self.pause().await;
+                }
             }
         }
     }
@@ -158,7 +162,7 @@ impl<M: Machine> Actor<M> {
             lines = held;
             if begun < lines.len() {
                 lines.drain(..begun);
-                return self.lines.fill(hole, lines, tip).await.map_err(Failure::Broken);
+                return self.lines.fill(hole, lines, tip).await.map_err(Failure::Own);
             }
         }
     }
@@ -181,8 +185,10 @@ impl<M: Machine> Actor<M> {
 enum Failure {
     /// The peer has none, or does not answer.
     Without,
-    /// What it sent is not what is missing; or this disk did not take it.
+    /// What it sent is not what is missing.
     Broken(io::Error),
+    /// What it sent proves to be the chain's, and this disk does not take it, or what it has before it is another chain's.
+    Own(io::Error),
 }
 
 fn broken(what: &str) -> Failure {

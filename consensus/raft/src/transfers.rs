@@ -15,7 +15,7 @@ const AFTERWARDS: Duration = Duration::from_secs(5);
 pub struct Transfers {
     /// Those on their way, and those that have just arrived.
     held: Arc<Mutex<Held>>,
-    /// How many bytes have been taken by each to whom one is on its way.
+    /// How many bytes of the newest one have been taken by each to whom one is on its way.
     taken: watch::Sender<BTreeMap<NodeId, u64>>,
 }
 
@@ -26,6 +26,8 @@ struct Held {
     next: u64,
     /// By number: the index of its last entry, and since when it needs no more than [`AFTERWARDS`].
     transfers: BTreeMap<u64, (u64, Option<Instant>)>,
+    /// The number of the newest one to each.
+    newest: BTreeMap<NodeId, u64>,
 }
 
 /// A snapshot on its way. Dropped before it has arrived, it holds back nothing any more.
@@ -56,6 +58,7 @@ impl Transfers {
         let number = held.next;
         held.next += 1;
         held.transfers.insert(number, (last, None));
+        held.newest.insert(to, number);
         drop(held);
         self.taken.send_modify(|taken| {
             taken.insert(to, 0);
@@ -78,7 +81,10 @@ impl Transfers {
 impl Transfer {
     /// So many bytes more have been taken.
     pub fn taken(&self, bytes: usize) {
-        self.all.taken.send_modify(|taken| *taken.entry(self.to).or_default() += bytes as u64);
+        // One that another has followed says nothing of that one.
+        if self.is_newest(&self.all.held()) {
+            self.all.taken.send_modify(|taken| *taken.entry(self.to).or_default() += bytes as u64);
+        }
     }
 
     /// It has arrived.
@@ -87,14 +93,21 @@ impl Transfer {
             *arrived = Some(Instant::now());
         }
     }
+
+    fn is_newest(&self, held: &Held) -> bool {
+        held.newest.get(&self.to) == Some(&self.number)
+    }
 }
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        self.all.taken.send_modify(|taken| {
-            taken.remove(&self.to);
-        });
         let mut held = self.all.held();
+        if self.is_newest(&held) {
+            held.newest.remove(&self.to);
+            self.all.taken.send_modify(|taken| {
+                taken.remove(&self.to);
+            });
+        }
         if held.transfers.get(&self.number).is_some_and(|(_, arrived)| arrived.is_none()) {
             held.transfers.remove(&self.number);
         }
@@ -134,7 +147,13 @@ mod tests {
         transfer.taken(5);
         transfer.taken(6);
         assert_eq!(*taken.borrow(), BTreeMap::from([(node, 11)]));
+        // One that was given up ends after the next has begun, and says nothing of it.
+        let next = transfers.begin(node, 3);
+        next.taken(2);
+        transfer.taken(7);
         drop(transfer);
+        assert_eq!(*taken.borrow(), BTreeMap::from([(node, 2)]));
+        drop(next);
         assert_eq!(*taken.borrow(), BTreeMap::new());
     }
 }

@@ -41,7 +41,7 @@ pub fn verify_pinned(reader: impl BufRead, anchor: Option<&str>, pin: Option<&st
     let (checkpoints, after) = read_checkpoints(&mut lines)?;
     let count = checkpoints.len() as u64;
     let trust = Trust::new(checkpoints, (header.group, header.generation), pin);
-    let mut chain = Chain::with(header.cluster, header.group, trust);
+    let mut chain = Chain::with(header.cluster, header.group, Some(header.generation), trust);
     let after = read_chain(&mut lines, &mut chain, after)?;
     // What is missing at the end of the chain is missing where the next line stands.
     let mut report = chain.end()?;

@@ -2,6 +2,7 @@
 
 mod ledger;
 
+use crate::chain::Signed;
 use crate::hash::sha256;
 use crate::hex::Hex;
 use crate::line::{Batch, Checkpoint, Cluster, Header, Manifest, Origin, Policy, Record};
@@ -15,6 +16,7 @@ const ANCHOR: &[u8] = b"symbi-anchor-v1\0";
 const BUNDLE: &[u8] = b"symbi-bundle-v3\0";
 const CHECKPOINT: &[u8] = b"symbi-checkpoint-v1\0";
 const WITNESS: &[u8] = b"symbi-witness-v1\0";
+const LEDGER_ANCHOR: &[u8] = b"symbi-ledger-anchor-v1\0";
 
 fn number(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&value.to_be_bytes());
@@ -101,6 +103,20 @@ impl Checkpoint {
         number(&mut out, self.size);
         out.extend_from_slice(&digest.0);
         is_signed(node, &out, signature)
+    }
+}
+
+impl Signed {
+    /// Whether its node has signed it, of its ledger in this cluster.
+    pub(crate) fn is_signed(&self, cluster: Cluster) -> bool {
+        let mut out = LEDGER_ANCHOR.to_vec();
+        out.extend_from_slice(&cluster.0);
+        number(&mut out, self.generation);
+        out.extend_from_slice(&self.node.0);
+        number(&mut out, self.anchor.entries);
+        out.extend_from_slice(&self.anchor.head.0);
+        out.extend_from_slice(&self.anchor.root.0);
+        is_signed(&self.node, &out, &self.signature)
     }
 }
 

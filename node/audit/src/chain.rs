@@ -5,6 +5,7 @@
 //! introduce itself. What should have been a batch and could not be read has one record, and nothing else. Hashes, indices, positions, terms and times leave no room for a record more or less.
 //! What became of the commands, and what comes last, is held against the checkpoints that voters have signed.
 
+mod anchors;
 mod batch;
 mod facts;
 mod members;
@@ -16,8 +17,9 @@ use crate::report::Report;
 use crate::summary::Summary;
 use crate::tree::{Frontier, leaf};
 use crate::trust::{Place, Trust, Voting};
+use anchors::Anchors;
+pub(crate) use anchors::{Anchor, Signed};
 use batch::Open;
-pub(crate) use facts::Anchor;
 use facts::Facts;
 use members::{Members, Membership};
 use std::collections::{BTreeMap, VecDeque};
@@ -39,6 +41,8 @@ pub struct Chain {
     cluster: Cluster,
     /// The group whose chain it should be.
     group: u64,
+    /// The cluster's generation; none of a chain alone.
+    generation: Option<u64>,
     /// How many lines were given, the bundle's own included.
     pub(crate) line: u64,
     /// The batch whose records are not all there.
@@ -53,6 +57,8 @@ pub struct Chain {
     genesis: Option<Genesis>,
     /// Who was a member.
     members: Members,
+    /// How far ledgers had come.
+    anchors: Anchors,
     /// What else the ledgers are held against.
     facts: Facts,
     /// The tree over the records from the genesis on.
@@ -119,14 +125,15 @@ impl Chain {
     /// The check of the chain of `group` (0 for the control group) of `cluster`, from its first line on.
     #[must_use]
     pub fn new(cluster: Cluster, group: u64) -> Self {
-        Self::with(cluster, group, Trust::new(VecDeque::new(), (group, 0), None))
+        Self::with(cluster, group, None, Trust::new(VecDeque::new(), (group, 0), None))
     }
 
-    /// The same, held against checkpoints.
-    pub(crate) fn with(cluster: Cluster, group: u64, trust: Trust) -> Self {
+    /// The same, of this generation of the cluster, held against checkpoints.
+    pub(crate) fn with(cluster: Cluster, group: u64, generation: Option<u64>, trust: Trust) -> Self {
         Self {
             cluster,
             group,
+            generation,
             line: 0,
             open: None,
             last: None,
@@ -134,6 +141,7 @@ impl Chain {
             time_ms: 0,
             genesis: None,
             members: Members::default(),
+            anchors: Anchors::default(),
             facts: Facts::default(),
             tree: Frontier::default(),
             voting: Voting::default(),
@@ -237,7 +245,12 @@ impl Chain {
         self.genesis.as_ref().map_or("", |genesis| &genesis.domain)
     }
 
-    /// What the chain says beside its members.
+    /// How far ledgers had come.
+    pub(crate) fn anchors(&self) -> &Anchors {
+        &self.anchors
+    }
+
+    /// What the chain says beside its members and anchors.
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
     }

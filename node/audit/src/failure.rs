@@ -115,6 +115,18 @@ pub enum What {
         /// What follows from the chain.
         wanted: &'static str,
     },
+    /// An anchor of a ledger was taken although something was wrong with it, or the other way round.
+    #[error(
+        "the anchor of the ledger of node {node} was answered {found}, but its signature and the chain so far say {wanted}"
+    )]
+    Answer {
+        /// The node.
+        node: Hex<32>,
+        /// The answer found.
+        found: String,
+        /// What follows.
+        wanted: &'static str,
+    },
     /// A leader's command took effect in another term than that of its decision.
     #[error("a leader's command took effect in term {term}, decided in term {decided}")]
     DecidedTerm {

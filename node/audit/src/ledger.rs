@@ -10,7 +10,7 @@ use crate::failure::What;
 use crate::hex::Hex;
 use crate::line::ledger::{Attestation, Entry, Event, Fate, LedgerHeader, MessageBatch, Missing, Session};
 use crate::summary::MissingLedger;
-use crate::tree::root;
+use crate::tree::{Frontier, leaf, root};
 use sides::{Key, Sides, Standing};
 use std::collections::BTreeMap;
 
@@ -43,8 +43,8 @@ pub(crate) struct Check<'c> {
     anchors: &'c [Anchor],
     /// How many entries are anchored in all.
     anchored: u64,
-    /// The hashes of the entries since the last anchor.
-    hashes: Vec<Hex<32>>,
+    /// The tree over all entries, those that were let go too.
+    tree: Frontier,
     /// The sessions in it.
     sessions: BTreeMap<Hex<16>, Open>,
 }
@@ -94,18 +94,19 @@ struct Link {
 impl<'c> Check<'c> {
     /// Begins with a ledger's line.
     pub(crate) fn new(chain: &'c Chain, ledger: &LedgerHeader) -> Result<Self, What> {
-        let all = chain.facts().anchors(&ledger.node);
+        let all = chain.anchors().of(&ledger.node);
         let anchored = all.last().map_or(0, |anchor| anchor.entries);
         let from = all.partition_point(|anchor| anchor.entries <= ledger.after);
+        let not_let_go = What::LetGo { after: ledger.after };
+        let Some(tree) = Frontier::of(ledger.after, ledger.whole.clone()) else { return Err(not_let_go) };
         if ledger.after > 0 {
-            let known = from
-                .checked_sub(1)
-                .is_some_and(|at| (all[at].entries, all[at].head) == (ledger.after, ledger.previous));
-            if !known || anchored.saturating_sub(ledger.after) < KEPT {
-                return Err(What::LetGo { after: ledger.after });
+            let gone = Anchor { entries: ledger.after, head: ledger.previous, root: tree.root() };
+            let is_known = from.checked_sub(1).is_some_and(|at| all[at] == gone);
+            if !is_known || anchored.saturating_sub(ledger.after) < KEPT {
+                return Err(not_let_go);
             }
         } else if ledger.previous != Hex([0; 32]) {
-            return Err(What::LetGo { after: 0 });
+            return Err(not_let_go);
         }
         Ok(Self {
             chain,
@@ -118,7 +119,7 @@ impl<'c> Check<'c> {
             silences: Vec::new(),
             anchors: &all[from..],
             anchored,
-            hashes: Vec::new(),
+            tree,
             sessions: BTreeMap::new(),
         })
     }
@@ -140,12 +141,11 @@ impl<'c> Check<'c> {
         }
         self.event(entry, line, sides)?;
         (self.number, self.head, self.time_ms) = (entry.number, entry.hash, entry.time_ms);
-        self.hashes.push(entry.hash);
+        self.tree.append(leaf(&entry.hash.0));
         if let Some((anchor, rest)) = self.anchors.split_first().filter(|(anchor, _)| anchor.entries == entry.number) {
-            if anchor.head != entry.hash || anchor.root != root(&self.hashes) {
+            if anchor.head != entry.hash || anchor.root != self.tree.root() {
                 return Err(What::NotAnchored { entries: anchor.entries });
             }
-            self.hashes.clear();
             self.anchors = rest;
         }
         Ok(())
@@ -337,7 +337,7 @@ impl Direction {
 
 /// Checks that a missing ledger is said to have what the chain has anchored of it.
 pub(crate) fn missing(chain: &Chain, missing: &Missing, sides: &mut Sides) -> Result<(), What> {
-    let last = chain.facts().anchors(&missing.node).last();
+    let last = chain.anchors().of(&missing.node).last();
     let anchored = last.map_or((0, Hex([0; 32])), |anchor| (anchor.entries, anchor.head));
     if (missing.entries, missing.head) != anchored {
         return Err(What::NotAnchored { entries: anchored.0 });

@@ -165,7 +165,11 @@ impl Report {
         );
         lines.extend(found.missing.iter().map(|ledger| {
             let (node, entries, head) = (&ledger.node, ledger.entries, &ledger.head);
-            ("missing", format!("the ledger of {node}, of which {entries} entries are anchored, the last one {head}"))
+            let anchored = match entries {
+                0 => "nothing is anchored".to_owned(),
+                _ => format!("{entries} entries are anchored, the last one {head}"),
+            };
+            ("missing", format!("the ledger of {node}, of which {anchored}"))
         }));
         lines
     }

@@ -46,6 +46,12 @@ impl Frontier {
         self.size
     }
 
+    /// The one of a tree of so many leaves, if these can be the roots of its whole subtrees.
+    #[must_use]
+    pub fn of(size: u64, whole: Vec<Node>) -> Option<Self> {
+        (whole.len() == size.count_ones() as usize).then_some(Self { size, whole })
+    }
+
     /// Appends a leaf.
     pub fn append(&mut self, leaf: Node) {
         let mut node = leaf;

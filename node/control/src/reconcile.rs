@@ -1,11 +1,12 @@
-//! The reconciler: the actor that, while its node leads, answers requests for grants and brings placements and membership
-//! to what the planners say.
+//! The reconciler: the actor that, while its node leads, answers requests for grants, brings placements and membership
+//! to what the planners say, and has the cluster agree on how far the nodes' ledgers have come.
 //!
 //! It takes no orders. Woken by changes and by a period it looks at the state, plans, and proposes; so doing it twice does no
 //! harm, and a new leader goes on where the last one stopped. One placement plan and one membership step are on their way
-//! at a time. On a node that does not lead it refuses grants and does nothing else.
+//! at a time, and one command of anchors. On a node that does not lead it refuses grants and does nothing else.
 
 mod actor;
+mod anchors;
 mod task;
 mod term;
 
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::agent::{AgentName, Resources};
+use symbi_model::ledger::Anchor;
 use symbi_model::{Committed, NodeId, Proposal, ProposeError, State};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -146,6 +148,8 @@ enum Message {
         node: NodeId,
         /// How often that node has booted.
         boot: u64,
+        /// How far its ledger has come; none if it has nothing new.
+        anchor: Option<Anchor>,
         /// The answer.
         reply: oneshot::Sender<Result<Grant, GrantRefused>>,
     },
@@ -167,13 +171,14 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Asks for a grant on behalf of `node`, which has booted `boot` times. Every node asks alike, the leader's own too.
+    /// Asks for a grant on behalf of `node`, which has booted `boot` times, and says how far its ledger has come, if that is something
+    /// new. Every node asks alike, the leader's own too.
     ///
     /// # Errors
     /// [`GrantRefused`], also when the actor has ended.
-    pub async fn request_grant(&self, node: NodeId, boot: u64) -> Result<Grant, GrantRefused> {
+    pub async fn request_grant(&self, node: NodeId, boot: u64, anchor: Option<Anchor>) -> Result<Grant, GrantRefused> {
         let (reply, answer) = oneshot::channel();
-        let message = Message::Ask { node, boot, reply };
+        let message = Message::Ask { node, boot, anchor, reply };
         self.messages.send(message).await.map_err(|_| GrantRefused::NotLeading)?;
         answer.await.unwrap_or(Err(GrantRefused::NotLeading))
     }

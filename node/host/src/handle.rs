@@ -86,20 +86,21 @@ pub fn spawn(ports: Ports, options: Options, engine: Arc<dyn Engine>, cancel: Ca
     let (granted_told, granted) = watch::channel(0);
     let (running_told, running) = watch::channel(Running::default());
     let (leaving, leaves) = watch::channel(false);
+    let releases = Arc::new(releases(&engine, &cancel));
+    let (checked, written) = (CancellationToken::new(), CancellationToken::new());
+    let (ledger, write) = ledger::new(ledger_ports(&ports, &options, engine), written.clone());
     let renewal = Renewal {
         guard: guard.clone(),
         policies: ports.gate.clone(),
         boot: options.boot,
         calls: ports.grants.clone(),
+        ledger: ledger.clone(),
         state: ports.state.clone(),
         standing: standing_told,
         granted: granted_told,
         boottime: Arc::clone(&ports.boottime),
         cancel: cancel.clone(),
     };
-    let releases = Arc::new(releases(&engine, &cancel));
-    let (checked, written) = (CancellationToken::new(), CancellationToken::new());
-    let (ledger, write) = ledger::new(ledger_ports(&ports, &options, engine), written.clone());
     let writer = TaskTracker::new();
     writer.spawn(or_stop(tokio::spawn(write_or_stop(write, cancel.clone())), cancel.clone()));
     writer.close();
@@ -128,11 +129,10 @@ fn releases(engine: &Arc<dyn Engine>, cancel: &CancellationToken) -> Releases {
 
 fn ledger_ports(ports: &Ports, options: &Options, engine: Arc<dyn Engine>) -> ledger::Ports {
     ledger::Ports {
-        node: options.node,
+        key: Arc::clone(&options.key),
         boot: options.boot,
         engine,
         state: ports.state.clone(),
-        proposals: ports.proposals.clone(),
         wall_ms: Arc::clone(&ports.wall_ms),
         observer: Arc::clone(&ports.observer),
     }

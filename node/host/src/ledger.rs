@@ -1,17 +1,18 @@
 //! The ledger: this node's own record of what it has carried and refused, hash-chained, synced, and anchored in the audit
 //! chain. What an entry is, is the model's (`symbi_model::ledger`).
 //!
-//! [`Ledger::record`] never waits. A writer chains the entries, hands them to the storage, and has the cluster agree on the
-//! head: each second while there is something new or every [`anchor::BATCH`] entries, and never before the storage has
-//! synced what is anchored. A cut can take what was recorded in the last moment; the line that the next start writes says so.
+//! [`Ledger::record`] never waits. A writer chains the entries and hands them to the storage. How far that is synced,
+//! [`Ledger::anchor`] says under the node's signature; with each request for a grant, once a second, the leader is told, and has the
+//! cluster agree on it. A cut can take what was recorded in the last moment; the line that the next start writes says so.
 //!
 //! *When it is full.* [`QUEUE`] entries may wait for the writer, and [`anchor::UNANCHORED`] lines for an anchor. Beyond that
 //! [`Ledger::has_room`] says no, and no message is sent or taken in here until there is room: a node that cannot record does
 //! not act. What was under way by then is still taken, up to twice as many; what comes beyond is counted, and the count is a
 //! line of the ledger. Nothing is lost in silence.
 //!
-//! *Retention.* The last [`disk::KEPT`] lines stay, and what is not anchored stays in any case. Older ones go up to an anchored
-//! head, so that what is left follows from an anchor of the audit chain.
+//! *Retention.* The last [`disk::KEPT`] lines stay, and what is not anchored stays in any case: what counts is an anchor that the
+//! replicated state has. Older ones go up to an anchored head, so that what is left follows from an anchor of the audit chain. Of the
+//! tree over the lines that are gone its whole subtrees stay, so that later roots can still be checked.
 
 mod actor;
 mod anchor;
@@ -31,15 +32,16 @@ pub use ports::Ports;
 
 use actor::Actor;
 use decisions::Wanted;
+use ed25519_dalek::SigningKey;
 use queue::{Counts, Message};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use symbi_model::DecisionId;
-use symbi_model::ledger::Entry;
 use symbi_model::ledger::entry::VERDICT_BYTES;
+use symbi_model::ledger::{Anchor, Entry, Tip};
+use symbi_model::{DecisionId, NodeId, State};
 use symbi_proto::wire::ledger::{Chunk, Sightings};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 /// So many entries may wait for the writer before nothing more is sent or taken in.
@@ -56,6 +58,10 @@ pub struct Ledger {
     queue: mpsc::UnboundedSender<Message>,
     /// What handles and writer both count.
     counts: Arc<Counts>,
+    /// Where what is synced ends.
+    synced: watch::Receiver<Option<Tip>>,
+    /// The node's key.
+    key: Arc<SigningKey>,
 }
 
 /// Makes a ledger, and the future that writes it until `stop` or until nobody holds a handle.
@@ -65,8 +71,9 @@ pub fn new(
 ) -> (Ledger, impl Future<Output = Result<(), Error>> + Send + 'static) {
     let (queue, messages) = mpsc::unbounded_channel();
     let counts = Arc::new(Counts::default());
-    let ledger = Ledger { queue, counts: Arc::clone(&counts) };
-    (ledger, async move { Actor::open(ports, messages, counts, stop)?.run().await })
+    let (say, synced) = watch::channel(None);
+    let ledger = Ledger { queue, counts: Arc::clone(&counts), synced, key: Arc::clone(&ports.key) };
+    (ledger, async move { Actor::open(ports, messages, counts, say, stop)?.run().await })
 }
 
 impl Ledger {
@@ -93,6 +100,15 @@ impl Ledger {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.counts.waiting.load(Ordering::Relaxed) < QUEUE && !self.counts.held.load(Ordering::Relaxed)
+    }
+
+    /// How far it has come and is synced, signed; none if that is nothing that `state` does not have, or there is no cluster yet.
+    #[must_use]
+    pub fn anchor(&self, state: &State) -> Option<Anchor> {
+        let (tip, cluster) = ((*self.synced.borrow())?, state.cluster.as_ref()?);
+        let known = state.ledgers.get(&NodeId(self.key.verifying_key().to_bytes()));
+        let is_new = known.is_none_or(|anchored| anchored.anchor.entries < tip.entries);
+        is_new.then(|| Anchor::sign(cluster.id, cluster.generation, &tip, &self.key))
     }
 
     /// What this ledger knows of the messages whose ids begin with `prefix`, a UUID as it is written or its beginning.

@@ -52,6 +52,11 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// This node's ledger goes on from its first so many lines being anchored in the audit chain.
+    LedgerAnchored {
+        /// How many.
+        entries: u64,
+    },
     /// The audit chain has an anchor of lines that this node's ledger does not have: the node stops.
     LedgerLost {
         /// How many lines are anchored.

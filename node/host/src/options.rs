@@ -1,5 +1,6 @@
 //! What is fixed for one life of the host. Every default is documented where it is.
 
+use ed25519_dalek::SigningKey;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::NodeId;
@@ -10,6 +11,8 @@ use symbi_policy::credential::IssuerKey;
 pub struct Options {
     /// This node.
     pub node: NodeId,
+    /// Its key.
+    pub key: Arc<SigningKey>,
     /// How often this node has started, this time included; synced to disk before the host is spawned. The high half of
     /// every incarnation, so below 2^32.
     pub boot: u64,
@@ -40,10 +43,11 @@ impl Options {
     /// The defaults: mailbox 1,024 messages and 16 MiB; 64 MiB on their way; sessions 1,024, received ones 16,384; 32 starts at once;
     /// initialize 10 s; stop 10 s.
     #[must_use]
-    pub fn new(node: NodeId, boot: u64, issuer: Arc<IssuerKey>, seed: [u8; 32]) -> Self {
+    pub fn new(key: Arc<SigningKey>, boot: u64, issuer: Arc<IssuerKey>, seed: [u8; 32]) -> Self {
         let ten_seconds = Duration::from_secs(10);
         Self {
-            node,
+            node: NodeId(key.verifying_key().to_bytes()),
+            key,
             boot,
             issuer,
             seed,

@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_control::Proposals;
+use symbi_model::ledger::Anchor;
 use symbi_model::{NodeId, State};
 use symbi_sandbox::Driver;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -51,6 +52,8 @@ pub struct Ports {
 pub struct GrantCall {
     /// The node's boot count.
     pub boot: u64,
+    /// How far the ledger has come, if the cluster does not know it yet.
+    pub anchor: Option<Anchor>,
     /// `(term, read index)` of the grant; none if it was refused. Dropped counts as refused.
     pub reply: oneshot::Sender<Option<(u64, u64)>>,
 }

@@ -4,6 +4,7 @@
 
 mod endings;
 mod introduce;
+mod next_gate;
 mod open_gate;
 mod stop;
 
@@ -202,7 +203,7 @@ impl Node {
         let advertise = profile.addr;
         let introduced = cancel.child_token();
         tasks.spawn(introduce::introduce(core.id, profile, core.raft.state(), proposals.clone(), introduced.clone()));
-        tasks.spawn(introduce::use_next_gate(core.id, proposals.clone(), cancel.clone()));
+        tasks.spawn(next_gate::run(core.id, core.raft.state(), core.net.clone(), proposals.clone(), cancel.clone()));
         let calls = core.calls(remote, host.clone(), &proposals, &engine);
         let api = symbi_api::Ports {
             node: core.id,
@@ -399,7 +400,7 @@ impl Core {
             observer,
         };
         let issuer = Arc::new(IssuerKey::from_bytes(&config.issuer).expect("checked when the profile was made"));
-        let options = symbi_host::Options::new(self.id, config.boot, issuer, config.host_seed);
+        let options = symbi_host::Options::new(self.key.clone(), config.boot, issuer, config.host_seed);
         // A token of its own: the host ends it when a part of its own fails, and that must not look like a stop of the node.
         let own = self.cancel.child_token();
         let ended = own.clone();

@@ -14,6 +14,7 @@ mod entry;
 mod journal;
 mod learners;
 mod log;
+mod stop;
 
 use crate::failure::{self, Failure};
 use ed25519_dalek::SigningKey;
@@ -27,7 +28,7 @@ use symbi_raft::Work;
 use symbi_store::{Engine, Error, Files};
 use tokio::sync::{mpsc, watch};
 
-/// Signatures of others that wait; with more, they are dropped: they come again.
+/// So much of what others say waits; with more, it is not heard: it comes again.
 const QUEUE: usize = 256;
 /// So many hops are told at once: a frame takes them.
 const TOLD: usize = 128;
@@ -69,8 +70,8 @@ pub struct Handle {
 enum Heard {
     /// A voter has signed these.
     Signed(NodeId, Vec<Signed>),
-    /// One that does not vote has closed this.
-    Closed(NodeId, Claim),
+    /// One that does not vote has closed this, or nothing.
+    Closed(NodeId, Option<Claim>),
 }
 
 impl Handle {
@@ -80,10 +81,10 @@ impl Handle {
         let _ = self.heard.try_send(Heard::Signed(from, signed));
     }
 
-    /// Takes what another node has closed that does not vote.
-    pub fn closed(&self, from: NodeId, claim: Claim) {
-        // As with signatures.
-        let _ = self.heard.try_send(Heard::Closed(from, claim));
+    /// Takes what another node has closed that does not vote; false if too much waits, and it is to say so again.
+    #[must_use]
+    pub fn closed(&self, from: NodeId, claim: Option<Claim>) -> bool {
+        self.heard.try_send(Heard::Closed(from, claim)).is_ok()
     }
 
     /// What another node is told that asks for hops of fewer than `before` records.

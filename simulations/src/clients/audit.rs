@@ -1,6 +1,9 @@
-//! Reads the replica's whole audit chain, has the independent verifier judge it, and judges the permits in it.
+//! Reads the replica's whole audit chain, has the independent verifier judge it, judges the permits in it, and tells which anchors of
+//! ledgers are in it.
 
+use std::collections::BTreeSet;
 use symbi_audit::{Cluster, Line};
+use symbi_model::NodeId;
 use symbi_raft::{AuditPosition, AuditRow};
 
 /// The policy set of the first entry.
@@ -10,15 +13,24 @@ const DONE: &str = "DONE";
 /// Lines read at once.
 const CHUNK: usize = 512;
 
-/// Verifies the chain, its anchor and its head; answers how many records it has.
+/// What is in a chain.
+pub struct Audited {
+    /// How many records it has.
+    pub records: u64,
+    /// How many lines of the ledger of the node whose replica it is were anchored, each time.
+    pub anchors: BTreeSet<u64>,
+}
+
+/// Verifies the chain of a node's replica, its anchor and its head; answers what is in it.
 ///
 /// # Errors
 /// What does not hold.
-pub fn verify(raft: &symbi_raft::Handle) -> Result<u64, String> {
+pub fn verify(raft: &symbi_raft::Handle, node: &NodeId) -> Result<Audited, String> {
     let state = raft.state().borrow().clone();
     let cluster = state.cluster.as_ref().ok_or("there is no cluster")?;
     let lines = read(raft, state.counters.applied_index)?;
     check_permits(&lines)?;
+    let anchors = anchors(&lines, node);
     let id = Cluster(*cluster.id.0.as_bytes());
     let report = symbi_audit::verify_chain(id, 0, lines).map_err(|failure| failure.to_string())?;
     let (head, records) = (state.counters.audit_head.to_string(), state.counters.audit_records);
@@ -31,7 +43,23 @@ pub fn verify(raft: &symbi_raft::Handle) -> Result<u64, String> {
             report.head, report.records
         ));
     }
-    Ok(records)
+    Ok(Audited { records, anchors })
+}
+
+/// How many lines of a node's ledger were anchored, each time.
+fn anchors(lines: &[Line], node: &NodeId) -> BTreeSet<u64> {
+    let records = lines.iter().filter_map(|line| match line {
+        Line::Record(record) if record.kind == "ledger.anchor" => Some(record),
+        _ => None,
+    });
+    let said = records.filter_map(|record| record.details.get("anchors").zip(record.values.get("answers")));
+    let each = said.flat_map(|(anchors, answers)| anchors.split(',').zip(answers.split(',')));
+    let own = each.filter(|(_, answer)| *answer == DONE).filter_map(|(anchor, _)| {
+        let mut parts = anchor.split(':');
+        parts.next().filter(|of| *of == node.to_string())?;
+        parts.nth(1)?.parse().ok()
+    });
+    own.collect()
 }
 
 /// Nothing was done under a permit of another policy set than the one that was current.

@@ -381,6 +381,22 @@ fn a_ledger_that_has_less_than_is_anchored() {
 }
 
 #[test]
+fn a_ledger_that_is_taken_for_anchored_and_is_not() {
+    let taken = |entries| Event::Effect(Told::LedgerAnchored { entries });
+    let audited = |anchors: &[u64]| Event::Audited { anchors: anchors.iter().copied().collect(), unanchored: None };
+    assert!(objections(&here(&[taken(4), taken(9), audited(&[4, 7, 9])])).is_empty());
+    assert!(objections(&[("n1", taken(4)), ("n2", audited(&[5]))]).is_empty(), "another node's ledger");
+    assert_eq!(objections(&here(&[taken(4), taken(9), audited(&[4, 10])])).len(), 1);
+}
+
+#[test]
+fn a_ledger_on_which_nobody_agrees() {
+    let audited = |unanchored| Event::Audited { anchors: [4].into(), unanchored };
+    assert!(objections(&here(&[audited(None)])).is_empty());
+    assert_eq!(objections(&here(&[audited(Some(9))])).len(), 1);
+}
+
+#[test]
 fn what_clients_saw_in_no_order() {
     let call = |client: &str, writes: Option<&str>| Event::Called {
         client: client.to_owned(),

@@ -1,6 +1,7 @@
 //! What is seen, and how it is written down.
 
 use crate::history::{Ban, Given, How, Key, Kind, Sent};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 use symbi_model::agent::AgentName;
@@ -64,6 +65,13 @@ pub enum Event {
     Anchored {
         /// How many lines it is over, in all.
         entries: u64,
+    },
+    /// A replica's audit chain was read to its end.
+    Audited {
+        /// How many lines of its own node's ledger were anchored, each time.
+        anchors: BTreeSet<u64>,
+        /// How many of its lines were synced some time before, if the state did not come to know of them.
+        unanchored: Option<u64>,
     },
     /// A node signs a checkpoint of the audit chain.
     Signed {
@@ -193,6 +201,10 @@ impl fmt::Display for Event {
                 write!(formatter, "policies {number} forbid {to} at the {whose}")
             }
             Self::Anchored { entries } => write!(formatter, "anchored {entries} lines"),
+            Self::Audited { anchors, unanchored } => {
+                write!(formatter, "audited, with {} anchors of its ledger", anchors.len())?;
+                unanchored.map_or(Ok(()), |lines| write!(formatter, ", and none over its {lines} lines"))
+            }
             Self::Signed { size, digest, lacks: None } => write!(formatter, "signed {size} records {digest}"),
             Self::Signed { size, digest, lacks: Some((from, upto)) } => {
                 write!(formatter, "signed {size} records {digest} without those of entries {from} to {upto}")
@@ -258,6 +270,7 @@ fn fmt_effect(effect: &symbi_host::Event, formatter: &mut fmt::Formatter<'_>) ->
         Effect::SessionUnattested { node, sender, why } => {
             write!(formatter, "session of {sender} on {} closed: {why}", node.short())
         }
+        Effect::LedgerAnchored { entries } => write!(formatter, "ledger goes on from {entries} anchored lines"),
         Effect::LedgerLost { anchored, kept } => {
             write!(formatter, "ledger lost: {anchored} lines are anchored, {kept} kept")
         }

@@ -32,6 +32,16 @@ fn an_anchor_before_its_sync_is_found_by_the_start_after_a_crash() {
 }
 
 #[test]
+fn a_ledger_that_goes_on_without_its_anchor_is_found_by_the_audit_chain() {
+    found("--seeds 0..2 --scenario crash --planted anchor-assumed", "and the audit chain has no such anchor");
+}
+
+#[test]
+fn a_leader_that_leaves_out_a_nodes_ledger_is_found_by_the_audit_chain() {
+    found("--seeds 0..2 --scenario crash --planted anchor-skipped", "and the cluster has not agreed on them");
+}
+
+#[test]
 fn a_permit_of_older_policies_is_found_in_the_audit_chain() {
     found("--seeds 0..3 --scenario policy --planted old-permit-accepted", "permits:");
 }

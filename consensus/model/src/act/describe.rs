@@ -6,6 +6,7 @@ use crate::command::{Aimed, Command, CreateApiToken, Enrol, Genesis, Report, Upd
 use crate::field::{Fields, Value};
 use crate::gate::ACTS;
 use crate::ids::{GroupId, NodeId};
+use crate::ledger::{ANCHORS, Anchor};
 use crate::names::Field;
 use crate::node::Profile;
 use crate::policy::{NO_ENTITIES, PolicySet};
@@ -54,10 +55,7 @@ pub fn describe(command: &Command, origin: NodeId, acts: u16) -> (Actor, Subject
             let details = Fields::new().with(Field::POLICY_HASH, PolicySet::hash_of(text, entities));
             (Subject::Policies, details.with(Field::KEEPER, keeper.as_str()))
         }
-        Command::Anchor { node, anchor } => {
-            let details = Fields::new().with(Field::ENTRIES, anchor.entries).with(Field::HEAD, anchor.head);
-            (Subject::Node(*node), details.with(Field::ROOT, anchor.root))
-        }
+        Command::Anchor { anchors } => (Subject::Group(CONTROL), of_anchors(anchors)),
         Command::Finalize { gate, .. } => (Subject::Group(CONTROL), Fields::new().with(Field::GATE, *gate)),
         Command::UpdateAgent(update) => of_update(update),
         Command::StartAgent(aimed) | Command::RestartAgent(aimed) => of_aimed(aimed, Fields::new()),
@@ -145,6 +143,12 @@ fn of_spec(spec: &Recorded) -> Fields {
         .with(Field::TIER, spec.tier.to_string().as_str())
         .with(Field::MEMORY_MB, spec.resources.memory_mb)
         .with(Field::CPU_MILLIS, spec.resources.cpu_millis)
+}
+
+/// Not more than a command that is carried out has: refused ones may have any number.
+fn of_anchors(anchors: &[Anchor]) -> Fields {
+    let anchors = anchors.iter().take(ANCHORS).copied().collect();
+    Fields::new().with(Field::ANCHORS, Value::Anchors(anchors))
 }
 
 fn of_api_token(create: &CreateApiToken) -> (Subject, Fields) {

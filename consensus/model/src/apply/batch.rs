@@ -226,9 +226,11 @@ fn carry_out(
     touched: &mut BTreeSet<Key>,
 ) -> Ending {
     let (item, command) = (&opened.batch.items[position], &opened.commands[position]);
+    let at = u32::try_from(position).unwrap_or(u32::MAX);
     // Only a request is compared with earlier ones.
     let hash = item.request.map(|_| Hash::of(&[&item.command])).unwrap_or_default();
-    let context = Context { state, index: entry.index, origin: opened.batch.origin, batch: &opened.batch };
+    let context =
+        Context { state, index: entry.index, position: at, origin: opened.batch.origin, batch: &opened.batch };
     if let Err(refusal) = may_say(&context, command, now.leaders) {
         return Ending::refused(refusal);
     }
@@ -249,7 +251,8 @@ fn carry_out(
         // No row: the origin judges again and proposes under the same key.
         return Ending::refused(refusal);
     }
-    let context = Context { state, index: entry.index, origin: opened.batch.origin, batch: &opened.batch };
+    let context =
+        Context { state, index: entry.index, position: at, origin: opened.batch.origin, batch: &opened.batch };
     let outcome = match decide(&context, command) {
         Ok((outcome, change)) => {
             state.take(change, touched);
@@ -323,7 +326,7 @@ fn decide(context: &Context<'_>, command: &Command) -> Result<(Outcome, Change),
         Command::ApplyPolicies { text, entities, keeper, actor } => {
             policies::apply(context, &policies::Wanted { text, entities, actor }, keeper, &mut change)
         }
-        Command::Anchor { node, anchor } => ledgers::anchor(context, *node, anchor, &mut change),
+        Command::Anchor { anchors } => ledgers::anchor(context, anchors, &mut change),
         Command::RemoveNode { node, .. } => nodes::remove(context, *node, &mut change),
         Command::Leave { node } => nodes::leave(context, *node, &mut change),
         Command::Finalize { gate, .. } => gates::finalize(context, *gate, &mut change),

@@ -12,6 +12,8 @@ pub(super) struct Context<'a> {
     pub(super) state: &'a State,
     /// The log index of its entry.
     pub(super) index: u64,
+    /// Its position in its batch.
+    pub(super) position: u32,
     /// The node that proposed it.
     pub(super) origin: NodeId,
     /// Its batch.

@@ -17,7 +17,8 @@ pub(super) struct Wanted<'a> {
     pub(super) actor: &'a str,
 }
 
-/// Makes a set the current one, if `keeper`, whom it permits to make another, can ask for that.
+/// Makes a set the current one, if `keeper`, whom it permits to make another, can ask for that. One that is the current set already
+/// stays it, under its number.
 pub(super) fn apply(
     context: &Context<'_>,
     wanted: &Wanted<'_>,
@@ -29,6 +30,11 @@ pub(super) fn apply(
     }
     if !users::gets_in(context.state, keeper, None) {
         return Err(Refusal::Lockout);
+    }
+    // Whoever applies the same every few minutes makes no set each time.
+    let current = context.state.policy_sets.get(&context.state.counters.policy_set);
+    if let Some(current) = current.filter(|set| set.hash == PolicySet::hash_of(wanted.text, wanted.entities)) {
+        return Ok(Outcome::PoliciesApplied { number: current.number });
     }
     let last = context.state.policy_sets.get_max().map_or(0, |(number, _)| number.0);
     let number = PolicyNumber(last.max(context.state.counters.policy_set.0) + 1);

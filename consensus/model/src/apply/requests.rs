@@ -36,8 +36,10 @@ pub(super) fn is_full(state: &State, asker: Asker) -> bool {
     has_spent_share(state, asker) || state.dedup.len() >= ROWS
 }
 
+/// Nobody has more rows than are left free for all: so however many askers take what they can, one that has none still finds room.
 fn has_spent_share(state: &State, asker: Asker) -> bool {
-    state.index.dedup_shares.get(&asker).is_some_and(|rows| *rows >= SHARE)
+    let free = ROWS.saturating_sub(state.dedup.len());
+    state.index.dedup_shares.get(&asker).is_some_and(|rows| *rows >= SHARE.min(free))
 }
 
 fn unknown_client(state: &State, client_ms: u64, entry_ms: u64, asker: Asker) -> Known {

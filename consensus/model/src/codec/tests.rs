@@ -79,7 +79,10 @@ fn profile() -> Profile {
 }
 
 fn anchor() -> Anchor {
-    Anchor { entries: 300, head: Hash([0x88; 32]), root: Hash([0x99; 32]) }
+    let mut signature = [0xaa; 64];
+    signature[32..].fill(0xbb);
+    let (head, root, signature) = (Hash([0x88; 32]), Hash([0x99; 32]), signature.into());
+    Anchor { node: node(), generation: 1, entries: 300, head, root, signature }
 }
 
 fn spec() -> Spec {
@@ -170,7 +173,7 @@ fn commands() -> Vec<Command> {
             keeper: "admin".to_owned(),
             actor: actor(),
         },
-        Command::Anchor { node: node(), anchor: anchor() },
+        Command::Anchor { anchors: vec![anchor()] },
         Command::RemoveNode { node: node(), actor: actor() },
         Command::Finalize { gate: 2, actor: actor() },
         Command::UpdateAgent(UpdateAgent {
@@ -226,7 +229,7 @@ fn commands_keep_their_bytes() {
         agent.place: 010d02613110[00*15]a101fb2c01[11*32]
         agent.report: 010e02613101fd0100000002000000060304000001011f7b2276657273696f6e223a312c2265786974223a7b22636f6465223a317d7d
         policy.apply: 010f067065726d6974025b5d0561646d696e0a757365723a61646d696e
-        ledger.anchor: 0110[11*32]fb2c01[88*32][99*32]
+        ledger.anchor: 011001[11*32]01fb2c01[88*32][99*32][aa*32][bb*32]
         node.remove: 01[11*33]0a757365723a61646d696e
         upgrade.finalize: 0112020a757365723a61646d696e
         agent.update: 011302613110[00*15]a101030a757365723a61646d696e0261310464656d6f80fa0001067465616d3d78010367707501fb2c0101fb09017b2276657273696f6e223a312c226e616d65223a226131222c226f776e6572223a2264656d6f222c22636f6d6d616e64223a5b22707974686f6e33222c22612e7079225d2c22656e76223a7b224b223a2256227d2c226d61785f696e5f666c69676874223a332c227265736f7572636573223a7b226d656d6f72795f6d62223a3132382c226370755f6d696c6c6973223a3235307d2c2274696572223a2270726f63657373222c2272657374617274223a226f6e2d6661696c757265222c226c6162656c73223a5b227465616d3d78225d2c2272657175697265223a5b22677075225d2c227374726174656779223a22626573742d666974222c227072696f72697479223a3330307d[ac*32]0103656e76
@@ -276,7 +279,6 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::GateClosed { gate: 2 },
         Refusal::GateUnspoken { node: node(), speaks: 1 },
         Refusal::ClientShare,
-        Refusal::StaleAnchor,
         Refusal::NodeInUse,
         Refusal::VersionMoved { current: 4 },
         Refusal::Fixed,
@@ -289,7 +291,8 @@ fn outcomes() -> Vec<Outcome> {
     ];
     let done = [Outcome::Done, Outcome::Created { id: agent_id() }, Outcome::Placed { epoch: Epoch(1) }];
     let applied = Outcome::PoliciesApplied { number: PolicyNumber(2) };
-    done.into_iter().chain(refusals.map(Outcome::Refused)).chain([applied]).collect()
+    let anchored = Outcome::Anchored { answers: vec![Code::DONE, Code::STALE_ANCHOR] };
+    done.into_iter().chain(refusals.map(Outcome::Refused)).chain([applied, anchored]).collect()
 }
 
 #[test]
@@ -333,7 +336,6 @@ fn outcomes_keep_their_bytes_and_codes() {
         GATE_CLOSED: 011d010e0002
         GATE_UNSPOKEN: 011e021c03[11*32]2f0001
         CLIENT_SHARE: 012200
-        STALE_ANCHOR: 011b00
         NODE_IN_USE: 011c00
         VERSION_MOVED: 012801080004
         FIXED: 012300
@@ -344,6 +346,7 @@ fn outcomes_keep_their_bytes_and_codes() {
         CREDENTIAL_REVOKED: 011f00
         LOCKOUT: 012000
         DONE: 0100011f0002
+        DONE: 010001480a02001b
     "#]]
     .assert_eq(&out);
     assert_eq!(decode_outcomes(&encode_outcomes(&outcomes())), Ok(outcomes()));

@@ -1,6 +1,7 @@
 //! Log time, epochs, the policy set, the audit count, the versions of records and what is anchored of ledgers never fall.
 
 use super::Invariant;
+use crate::ledger::Anchored;
 use crate::state::{Change, State};
 
 pub(super) const INVARIANT: Invariant = Invariant { name: "rising", after, holds };
@@ -14,7 +15,8 @@ fn after(before: &State, change: &Change) -> bool {
         && new.applied_index >= old.applied_index;
     counters
         && change.ledgers.iter().all(|(node, new)| {
-            before.ledgers.get(node).is_none_or(|old| new.anchor.entries > old.anchor.entries && new.index > old.index)
+            let is_later = |old: &Anchored| (new.index, new.position) > (old.index, old.position);
+            before.ledgers.get(node).is_none_or(|old| new.anchor.entries > old.anchor.entries && is_later(old))
         })
         && change.agents.iter().all(|(name, agent)| {
             let old = before.agents.get(name);

@@ -16,7 +16,7 @@ pub struct Coded {
 }
 
 /// The refusals that are nothing but their code.
-const PLAIN: [Refusal; 32] = [
+const PLAIN: [Refusal; 31] = [
     Refusal::OriginNotMember,
     Refusal::BadSignature,
     Refusal::StaleTerm,
@@ -41,7 +41,6 @@ const PLAIN: [Refusal; 32] = [
     Refusal::NodeLeaving,
     Refusal::NoRoom,
     Refusal::ForeignNode,
-    Refusal::StaleAnchor,
     Refusal::Fixed,
     Refusal::NoPrevious,
     Refusal::SpecHash,
@@ -59,6 +58,7 @@ impl From<Outcome> for Coded {
             Outcome::Created { id } => Fields::new().with(Field::AGENT, id),
             Outcome::Placed { epoch } => Fields::new().with(Field::EPOCH, epoch.0),
             Outcome::PoliciesApplied { number } => Fields::new().with(Field::POLICY_SET, number.0),
+            Outcome::Anchored { answers } => Fields::new().with(Field::ANSWERS, Value::Codes(answers)),
             Outcome::Refused(refusal) => refusal.values(),
             Outcome::Unknown(coded) => return coded,
         };
@@ -89,6 +89,7 @@ fn done(values: &Fields) -> Option<Outcome> {
         Some((Field::POLICY_SET, Value::Number(number))) => {
             Some(Outcome::PoliciesApplied { number: PolicyNumber(*number) })
         }
+        Some((Field::ANSWERS, Value::Codes(answers))) => Some(Outcome::Anchored { answers: answers.clone() }),
         Some(_) => None,
     }
 }

@@ -66,6 +66,8 @@ limits! {
     Policies = "policy.text", "policies, and their entities, have at most {max} bytes";
     /// A join token's uses.
     TokenUses = "token.uses", "a join token has 1 to {max} uses";
+    /// Anchors in one command.
+    Anchors = "ledger.anchors", "one command has 1 to {max} anchors";
     /// Users.
     Users = "users", "a cluster has at most {max} users";
     /// A user's name.

@@ -171,6 +171,36 @@ fn whoever_uses_a_fresh_key_for_each_write_locks_nobody_else_out() {
 }
 
 #[test]
+fn many_who_use_fresh_keys_leave_room_for_whoever_has_used_none() {
+    let mut world = World::started();
+    world.line("n1: create a1; user u0");
+    // Each takes what it can, one after the other.
+    let mut clients = 1_000;
+    for actor in 0..8 {
+        for _ in 0..SHARE.min((ROWS - world.state.dedup.len()) / 2) {
+            world.state.dedup.insert(client_id(clients, START_MS), row(&format!("user:u{actor}")));
+            clients += 1;
+        }
+    }
+    world.edited();
+    let free = ROWS - world.state.dedup.len();
+    assert!(free > 100, "{free}");
+    let annotate = |actor: &str| Command::Annotate {
+        name: "a1".parse().expect("a name"),
+        key: "k".to_owned(),
+        value: "v".to_owned(),
+        actor: actor.to_owned(),
+    };
+    let mut write = |client, actor: &str| {
+        let request = Some(RequestId { client: client_id(client, START_MS), sequence: 1 });
+        let proposed = Proposed { request, set: Some(1), shown: None, command: annotate(actor) };
+        world.propose(1, None, vec![proposed]).outcomes
+    };
+    assert_eq!(write(2, "user:u0"), [Outcome::Refused(Refusal::ClientShare)], "it has more than is left");
+    assert_eq!(write(3, "user:admin"), [Outcome::Done]);
+}
+
+#[test]
 fn a_client_too_many_is_refused() {
     let mut world = World::started();
     world.line("n1: create a1");

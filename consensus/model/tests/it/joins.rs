@@ -137,7 +137,7 @@ fn a_member_is_removed_once_it_is_down_and_for_good() {
          n1 decided 1: down n2
          n1: expel n2; expel n2
          n1 decided 1: up n2; place a1 on n2 expecting 1; place a1 on n1 expecting 1
-         n2: introduce n2 memory 5; anchor n2 1
+         n2: introduce n2 memory 5
          n1: enrol n2 with t1; enrol n3 as n2 with t1",
         &expect![[r#"
             > n1: token t1 uses 9 until 60; enrol n2 with t1; enrol n3 with t1
@@ -175,8 +175,7 @@ fn a_member_is_removed_once_it_is_down_and_for_good() {
               NODE_UNAVAILABLE: the node is not a member that is up
               placed, epoch 2
                 Agents/a1: wanted Running, Held by n1 at epoch 2, no word, version 1
-            > n2: introduce n2 memory 5; anchor n2 1
-              ORIGIN_NOT_MEMBER: the proposing node is not a member
+            > n2: introduce n2 memory 5
               ORIGIN_NOT_MEMBER: the proposing node is not a member
             > n1: enrol n2 with t1; enrol n3 as n2 with t1
               JOIN_EXPIRED: this join was cleared because it did not finish in time

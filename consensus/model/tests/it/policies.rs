@@ -31,6 +31,25 @@ fn a_set_is_numbered_and_current_and_older_permits_end_with_it() {
 }
 
 #[test]
+fn the_current_set_once_more_is_no_other_set() {
+    check(
+        "n1: apply one; apply one set=2
+         n1: apply two set=2; apply one set=3",
+        &expect![[r#"
+            > n1: apply one; apply one set=2
+              policy set 2
+              policy set 2
+                PolicySets/2: 62 bytes
+            > n1: apply two set=2; apply one set=3
+              policy set 3
+              policy set 4
+                PolicySets/3: 62 bytes
+                PolicySets/4: 62 bytes
+        "#]],
+    );
+}
+
+#[test]
 fn a_set_too_long_is_refused() {
     let mut world = World::started();
     let long = "x".repeat(symbi_model::policy::TEXT_BYTES + 1);

@@ -81,6 +81,7 @@ fn leaders() -> BoxedStrategy<String> {
         1 => node().prop_map(|node| format!("down {node}")),
         3 => node().prop_map(|node| format!("up {node}")),
         1 => Just("seal".to_owned()),
+        2 => (1..=3u8, node(), 1..=9u8).prop_map(|(one, other, entries)| format!("anchor n{one} {entries} {other} 5")),
         2 => (phase, voters).prop_map(|(phase, voters)| format!("{phase} {voters}")),
     ]
     .boxed()
@@ -181,7 +182,7 @@ fn random_histories_reach_what_they_are_to_test() {
     }
     let done: Vec<_> = seen.iter().filter_map(|seen| seen.strip_suffix(" DONE")).collect();
     let refused: BTreeSet<_> = seen.iter().filter_map(|seen| seen.split(' ').nth(1)).collect();
-    expect![[r#"["agent.annotate", "agent.create", "agent.place", "agent.remove", "agent.report", "agent.restart", "agent.start", "agent.stop", "agent.update", "audit.seal", "audit.voters", "node.clear", "node.down", "node.enrol", "node.introduce", "node.join", "node.leaving", "node.up", "raft.blank", "raft.membership", "token.create", "token.revoke"]"#]].assert_eq(&format!("{done:?}"));
+    expect![[r#"["agent.annotate", "agent.create", "agent.place", "agent.remove", "agent.report", "agent.restart", "agent.start", "agent.stop", "agent.update", "audit.seal", "audit.voters", "ledger.anchor", "node.clear", "node.down", "node.enrol", "node.introduce", "node.join", "node.leaving", "node.up", "raft.blank", "raft.membership", "token.create", "token.revoke"]"#]].assert_eq(&format!("{done:?}"));
     expect![[r#"{"BAD_SIGNATURE", "CLUSTER_EXISTS", "DONE", "FOREIGN_NODE", "JOIN_EXPIRED", "KEY_FROM_FUTURE", "KEY_REUSED", "KEY_TOO_OLD", "NAME_TAKEN", "NODE_LEAVING", "NODE_UNAVAILABLE", "NOT_FOUND", "NOT_WANTED", "NO_PREVIOUS", "NO_ROOM", "ORIGIN_NOT_MEMBER", "SPEC_HASH", "STALE_EPOCH", "STALE_TERM", "STILL_HELD", "TOKEN_EXPIRED", "TOKEN_REVOKED", "TOKEN_UNKNOWN", "VERSION_MOVED", "VOTERS_NAMED", "VOTERS_OTHER"}"#]].assert_eq(&format!("{refused:?}"));
 }
 

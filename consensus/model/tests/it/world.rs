@@ -111,6 +111,11 @@ impl World {
         self.propose(1, None, vec![Proposed { request: None, set: Some(1), shown: None, command }]).outcomes
     }
 
+    /// Applies a command that the leader, node 1, has decided in the present term.
+    pub fn decided(&mut self, command: Command) -> Applied {
+        self.propose(1, Some(self.term), vec![Proposed { request: None, set: None, shown: None, command }])
+    }
+
     /// A signed batch.
     pub fn batch(&self, origin: u8, decided: Option<u64>, commands: Vec<Proposed>) -> Batch {
         let items = (0..).zip(commands).map(|(salt, proposed)| proposed.into_item(salt)).collect();

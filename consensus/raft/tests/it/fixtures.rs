@@ -11,7 +11,7 @@ use std::sync::Arc;
 use symbi_model::agent::{Account, AgentName, AgentState, Exit, Recorded, Resources, Spec};
 use symbi_model::codec::encode_batch;
 use symbi_model::command::{Aimed, CreateApiToken, CreateToken, Enrol, Report, UpdateAgent};
-use symbi_model::ledger::Anchor;
+use symbi_model::ledger::{Anchor, Tip};
 use symbi_model::node::Profile;
 use symbi_model::policy::PermitRef;
 use symbi_model::token::Scope;
@@ -174,16 +174,16 @@ fn people_come_and_go() -> Vec<Step> {
 
 fn the_rest() -> Vec<Step> {
     vec![
-        step(|_| {
-            let anchor = Anchor { entries: 3, head: Hash([1; 32]), root: Hash([2; 32]) };
-            Command::Anchor { node: node(0), anchor }
+        decided(|_| {
+            let tip = Tip { entries: 3, head: Hash([1; 32]), root: Hash([2; 32]) };
+            Command::Anchor { anchors: vec![Anchor::sign(cluster_id(), 0, &tip, &key(0))] }
         }),
         decided(|_| Command::NodeDown { node: node(1) }),
         step(|_| Command::RemoveNode { node: node(1), actor: actor() }),
         step(|_| Command::RevokeToken { token: TOKEN, actor: actor() }),
         step(|_| Command::Finalize { gate: 1, actor: actor() }),
         step(|_| {
-            let (text, entities) = ("permit(principal, action, resource);".to_owned(), "[]".to_owned());
+            let (text, entities) = ("permit(principal, action, resource) when { true };".to_owned(), "[]".to_owned());
             Command::ApplyPolicies { text, entities, keeper: ADMIN.to_owned(), actor: actor() }
         }),
     ]

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use symbi_model::agent::AgentName;
 use symbi_model::codec::blob;
+use symbi_model::ledger::Anchor;
 use symbi_model::policy::PermitRef;
-use symbi_model::{Claim, DecisionId, GroupId, MessageId, NodeId, Outcome};
+use symbi_model::{Claim, DecisionId, GroupId, MessageId, NodeId, Outcome, gate};
 
 /// What a reply takes beside the lines of a log.
 const LOG_AROUND: usize = 64;
@@ -37,6 +38,8 @@ pub enum ControlRequest {
     Grant {
         /// The asking node's boot count.
         boot: u64,
+        /// How far its ledger has come; none if nothing is new since the last anchor that it knows to be agreed on.
+        anchor: Option<Anchor>,
     },
     /// What does your clock show?
     Clock,
@@ -111,9 +114,37 @@ pub enum ControlRequest {
     },
     /// To the leader: I do not vote, and my own replica has closed this checkpoint.
     Closed {
-        /// What a voter would sign of it.
-        claim: Claim,
+        /// What a voter would sign of it; none if it has closed none since its last snapshot, or lacks records of it.
+        claim: Option<Claim>,
     },
+    /// The next gate's: do you speak it? Sent by builds for tests only.
+    Hail,
+}
+
+impl ControlRequest {
+    /// The gate that brought it: a program that does not speak it cannot read the request.
+    #[must_use]
+    pub fn gate(&self) -> u32 {
+        match self {
+            Self::Hail => gate::NEXT,
+            Self::Forward { .. }
+            | Self::ReadIndex { .. }
+            | Self::Grant { .. }
+            | Self::Clock
+            | Self::Decision { .. }
+            | Self::Logs { .. }
+            | Self::AskFrom { .. }
+            | Self::Vouched { .. }
+            | Self::WhyAgent { .. }
+            | Self::Ledger { .. }
+            | Self::Message { .. }
+            | Self::Bench(_)
+            | Self::Decisions { .. }
+            | Self::Witness(_)
+            | Self::Witnessed { .. }
+            | Self::Closed { .. } => gate::FIRST,
+        }
+    }
 }
 
 /// What a member replies.
@@ -196,7 +227,7 @@ pub enum ControlReply {
     },
     /// The node does not know such a request: its version is older, or the bytes are none. Nothing was done.
     Unsupported,
-    /// The signatures, or the claim, were looked at.
+    /// The signatures, or the claim, came to whoever looks at them.
     Heard,
     /// Hops, the latest first, as many as a frame takes, and behind them the last checkpoint that was witnessed.
     Witnessed(Vec<Witnessed>),

@@ -11,6 +11,8 @@ pub struct Chunk {
     pub first: u64,
     /// The hash of the line before it; zeros where it is the first of all.
     pub before: Hash,
+    /// The whole subtrees of the ledger's tree up to that line, the largest first: with them the roots of later anchors can be checked.
+    pub whole: Vec<Hash>,
     /// The number of the last line there is.
     pub last: u64,
     /// Lines from the one asked for on, as many as a frame takes.
@@ -80,6 +82,6 @@ pub struct Anchored {
     pub entries: u64,
     /// The log index of its audit record.
     pub index: u64,
-    /// The record's position at that index, where the node knows it.
-    pub position: Option<u32>,
+    /// The record's position at that index.
+    pub position: u32,
 }

@@ -5,11 +5,11 @@ use crate::fixture::{
 };
 use expect_test::expect_file;
 use std::fmt::{Debug, Write};
-use symbi_model::ledger::{Entry as LedgerEntry, Fate, Kind as LedgerKind, Line, OnBehalf};
+use symbi_model::ledger::{Anchor, Entry as LedgerEntry, Fate, Kind as LedgerKind, Line, OnBehalf};
 use symbi_model::node::Membership;
 use symbi_model::outcome::Limit;
 use symbi_model::policy::PermitRef;
-use symbi_model::{Checkpoint, Epoch, GroupId, Hash, Outcome, PolicyNumber, Refusal};
+use symbi_model::{Checkpoint, Epoch, GroupId, Hash, NodeId, Outcome, PolicyNumber, Refusal};
 use symbi_proto::Error;
 use symbi_proto::join::{Joiner, Member, welcome};
 use symbi_proto::session::{Id, Initiator, Kind, respond};
@@ -58,11 +58,17 @@ pub fn visit(visitor: &mut impl Visit) {
     visitor.visit(replies());
 }
 
+fn anchor() -> Anchor {
+    let (node, signature) = (NodeId([3; 32]), [6; 64].into());
+    Anchor { node, generation: 1, entries: 7, head: Hash([4; 32]), root: Hash([5; 32]), signature }
+}
+
 fn control_requests() -> Vec<ControlRequest> {
     vec![
         ControlRequest::Forward { group: GroupId(0), batch: vec![1, 2, 3] },
         ControlRequest::ReadIndex { group: GroupId(7) },
-        ControlRequest::Grant { boot: 3 },
+        ControlRequest::Grant { boot: 3, anchor: Some(anchor()) },
+        ControlRequest::Grant { boot: 3, anchor: None },
         ControlRequest::Clock,
         ControlRequest::Decision { id: decision() },
         ControlRequest::Logs { agent: agent("a"), lines: 300 },
@@ -86,7 +92,9 @@ fn control_requests() -> Vec<ControlRequest> {
     .chain([
         ControlRequest::Witness(vec![signed()]),
         ControlRequest::Witnessed { before: 300 },
-        ControlRequest::Closed { claim: signed().claim },
+        ControlRequest::Closed { claim: Some(signed().claim) },
+        ControlRequest::Closed { claim: None },
+        ControlRequest::Hail,
     ])
     .collect()
 }
@@ -136,7 +144,7 @@ fn bench_replies() -> [ControlReply; 3] {
 /// A chunk of a ledger, and what it says of a message.
 fn ledger_replies() -> [ControlReply; 2] {
     let line = Line::chained(7, 1_763_700_000_000, LedgerEntry::Gap { lost: 2 }, Hash([1; 32]));
-    let chunk = Chunk { first: 7, before: Hash([1; 32]), last: 9, lines: vec![line] };
+    let chunk = Chunk { first: 7, before: Hash([1; 32]), whole: vec![Hash([2; 32])], last: 9, lines: vec![line] };
     let sighting = Sighting {
         message: message(1),
         node: node(1),
@@ -163,7 +171,7 @@ fn ledger_replies() -> [ControlReply; 2] {
         sent_by: Some(decision()),
         received_by: None,
         fate: Some(Fate::Sent),
-        anchor: Some(Anchored { entries: 9, index: 70, position: Some(1) }),
+        anchor: Some(Anchored { entries: 9, index: 70, position: 1 }),
     };
     [ControlReply::Ledger(Box::new(chunk)), ControlReply::Message(Sightings { seen: vec![sighting], more: true })]
 }

@@ -74,7 +74,7 @@ pub struct Line {
     pub what: String,
     /// What became of it.
     pub fate: String,
-    /// The audit record whose anchor covers the line: `index.position`, or the index alone; empty while there is none.
+    /// The audit record whose anchor covers the line: `index.position`; empty while there is none.
     pub record: String,
 }
 
@@ -178,10 +178,7 @@ fn line(state: &State, seen: &Sighting) -> Line {
         Some(Kind::Answer) => format!("answer {}", seen.what),
         _ => seen.what.clone(),
     };
-    let record = seen.anchor.map(|anchor| match anchor.position {
-        Some(position) => format!("{}.{position}", anchor.index),
-        None => anchor.index.to_string(),
-    });
+    let record = seen.anchor.map(|anchor| format!("{}.{}", anchor.index, anchor.position));
     Line {
         node: name(state, &seen.node),
         line: seen.line,

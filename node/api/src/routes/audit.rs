@@ -112,7 +112,8 @@ pub async fn verify(Shared(app): Shared<App>, caller: Caller) -> Result<Json<Ver
     Ok(Json(verified))
 }
 
-/// Lines of the chain from a place in it on, [`CHUNK`] at most.
+/// Lines of the chain from a place in it on, [`CHUNK`] at most. There are fewer at the end, and before lines that are not here yet: it
+/// ends where there is none.
 pub async fn read(app: &App, place: Place) -> Result<Vec<AuditLine>, Error> {
     app.call(|reply| Call::Audit(place, CHUNK, reply)).await?
 }

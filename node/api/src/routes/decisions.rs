@@ -1,6 +1,6 @@
 //! Why a decision was made: as the node that judged accounts for it, or as far as the audit chain has it.
 
-use super::audit::{self, CHUNK};
+use super::audit;
 use super::{App, Caller, Path};
 use crate::dto::policy::{self, Verdict};
 use crate::error::Error;
@@ -85,8 +85,8 @@ async fn recorded(app: &App, id: DecisionId) -> Result<Option<Record>, Error> {
             }
         }
         match chunk.last() {
-            Some(last) if chunk.len() == CHUNK => place = audit::after(last),
-            _ => return nowhere(),
+            Some(last) => place = audit::after(last),
+            None => return nowhere(),
         }
     }
     nowhere()

@@ -166,6 +166,13 @@ async fn what_is_not_here_yet_is_said_to_be_missing() {
         format!("/api/v1/decisions/{}", symbi_model::DecisionId { node: [7; 4], id: uuid::Uuid::from_u128(1) });
     let code = stage.get(&unknown).await;
     assert!(matches!(code.error(), (404, "NOT_FOUND") | (503, "INCOMPLETE")), "{}", code.body);
+    // Nor is what lies before it the end.
+    stage.view.send_modify(|view| view.missing = vec![(3, 3)]);
+    for query in ["/bundle", "/verify", "?from=2", "?last=5", "?after=2.0"] {
+        assert_eq!(stage.get(&format!("/api/v1/audit{query}")).await.error(), (503, "INCOMPLETE"), "{query}");
+    }
+    let before = stage.get("/api/v1/audit?after=1.0").await;
+    assert_eq!(before.body.as_array().map(Vec::len), Some(1), "whoever goes on is told what is here: {}", before.body);
     stage.view.send_modify(|view| view.missing.clear());
     assert_eq!(stage.get("/api/v1/audit/verify").await.body["ok"], true);
 }

@@ -203,7 +203,7 @@ impl Replica {
             Call::SignBundle(bytes, reply) => drop(reply.send(self.key.sign(&bytes).to_bytes())),
             Call::Message(prefix, reply) => drop(reply.send(traced(&prefix))),
             Call::Ledger(_, _, reply) => {
-                let empty = Chunk { first: 1, before: Hash::default(), last: 0, lines: Vec::new() };
+                let empty = Chunk { first: 1, before: Hash::default(), whole: Vec::new(), last: 0, lines: Vec::new() };
                 drop(reply.send(Ok(empty)));
             }
             Call::Bench(_, reply) => drop(reply),

@@ -1,5 +1,6 @@
 //! A batch and its records, judged together.
 
+use super::anchors;
 use super::members::subject;
 use super::{Chain, DONE, Genesis, Last, Membership, STRIDE_MS};
 use crate::failure::{Failure, What};
@@ -22,9 +23,10 @@ const UNOPENED: &str = "batch.unopened";
 /// The kind of what changes voters.
 const VOTERS: &str = "audit.voters";
 /// The kinds of commands that only a leader decides.
-const LEADERS: [&str; 7] = ["node.join", "node.clear", "node.down", "node.up", "agent.place", "audit.seal", VOTERS];
-/// The kinds of what a node says of itself only.
-const OWN: [&str; 2] = ["ledger.anchor", "node.leaving"];
+const LEADERS: [&str; 8] =
+    ["node.join", "node.clear", "node.down", "node.up", "agent.place", "audit.seal", VOTERS, anchors::KIND];
+/// The kind of what a node says of itself only.
+const OWN: &str = "node.leaving";
 
 /// A batch whose records are still coming.
 pub(super) struct Open {
@@ -203,10 +205,11 @@ impl Chain {
         if record.kind == "cluster.genesis" {
             return self.found(open, record);
         }
-        if let Some(kind) = OWN.into_iter().find(|kind| *kind == record.kind)
-            && subject(record, kind)? != open.batch.origin
-        {
-            return Err(What::Field { kind, field: "subject" });
+        if record.kind == OWN && subject(record, OWN)? != open.batch.origin {
+            return Err(What::Field { kind: OWN, field: "subject" });
+        }
+        if record.kind == anchors::KIND {
+            self.anchors.follow((self.cluster, self.generation), &self.members, record)?;
         }
         if record.kind == VOTERS {
             self.voting.changes.push(change(record)?);

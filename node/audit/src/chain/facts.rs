@@ -1,30 +1,13 @@
-//! What the chain says that ledgers and policy lines are held against: anchors, placements, policy sets.
+//! What the chain says that sessions and policy lines are held against: placements, policy sets.
 
-use super::members::subject;
 use crate::failure::What;
 use crate::hex::Hex;
 use crate::line::Record;
 use std::collections::BTreeMap;
 
-/// An anchor of a node's ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Anchor {
-    /// How many entries the ledger had.
-    pub(crate) entries: u64,
-    /// The hash of the last of them.
-    pub(crate) head: Hex<32>,
-    /// The root over the hashes of the entries since the anchor before.
-    pub(crate) root: Hex<32>,
-}
-
-/// What the chain says beside its members.
-///
-/// Invariants:
-/// - a node's anchors rise.
+/// What the chain says beside its members and anchors.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// The anchors of each node's ledger, in order.
-    anchors: BTreeMap<Hex<32>, Vec<Anchor>>,
     /// Where each agent was placed under each epoch.
     placements: BTreeMap<(String, u64), Hex<32>>,
     /// SHA-256 of each policy set that was applied, by number.
@@ -32,11 +15,6 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// The anchors of a node's ledger, in order.
-    pub(crate) fn anchors(&self, node: &Hex<32>) -> &[Anchor] {
-        self.anchors.get(node).map_or(&[], Vec::as_slice)
-    }
-
     /// The node on which an agent was placed under an epoch.
     pub(crate) fn placed(&self, agent: &str, epoch: u64) -> Option<Hex<32>> {
         self.placements.get(&(agent.to_owned(), epoch)).copied()
@@ -50,7 +28,6 @@ impl Facts {
     /// Follows a record that took effect.
     pub(super) fn follow(&mut self, record: &Record) -> Result<(), What> {
         match record.kind.as_str() {
-            "ledger.anchor" => self.anchor(record),
             "agent.place" => self.place(record),
             "policy.apply" => {
                 let number = value(record, "policy.apply", "policy_set", |text| text.parse().ok())?;
@@ -60,22 +37,6 @@ impl Facts {
             }
             _ => Ok(()),
         }
-    }
-
-    fn anchor(&mut self, record: &Record) -> Result<(), What> {
-        const KIND: &str = "ledger.anchor";
-        let node = subject(record, KIND)?;
-        let anchor = Anchor {
-            entries: detail(record, KIND, "entries", |text| text.parse().ok())?,
-            head: detail(record, KIND, "head", Hex::parse)?,
-            root: detail(record, KIND, "root", Hex::parse)?,
-        };
-        let anchors = self.anchors.entry(node).or_default();
-        if anchors.last().map_or(0, |last| last.entries) >= anchor.entries {
-            return Err(What::Field { kind: KIND, field: "entries" });
-        }
-        anchors.push(anchor);
-        Ok(())
     }
 
     fn place(&mut self, record: &Record) -> Result<(), What> {

@@ -21,6 +21,9 @@ pub struct LedgerHeader {
     pub after: u64,
     /// The hash of that entry; zeros if there is none.
     pub previous: Hex<32>,
+    /// The roots of the whole subtrees of the tree over the entries up to that one, the largest first: one for each bit that is set in
+    /// their number.
+    pub whole: Vec<Hex<32>>,
 }
 
 /// A ledger that could not be had.

@@ -35,7 +35,7 @@ fn the_whole_of_it_is_exercised() {
         cluster.genesis CLUSTER_EXISTS
         cluster.genesis DONE
         ledger.anchor DONE
-        ledger.anchor STALE_ANCHOR
+        ledger.anchor STALE_TERM
         node.clear DONE
         node.down DONE
         node.enrol DONE

@@ -72,6 +72,25 @@ pub fn anchor(batch: &Batch, cluster: [u8; 16]) -> Hash {
     Hash::of(&[b"symbi-anchor-v1\0", &signed(batch, cluster), &batch.signature.0])
 }
 
+/// How far a ledger had come, as its node signs it and a record says it.
+pub fn ledger(
+    cluster: [u8; 16],
+    generation: u64,
+    (entries, head, root): (u64, Hash, Hash),
+    key: &SigningKey,
+) -> String {
+    let node = key.verifying_key().to_bytes();
+    let mut out = b"symbi-ledger-anchor-v1\0".to_vec();
+    out.extend_from_slice(&cluster);
+    put_u64(&mut out, generation);
+    out.extend_from_slice(&node);
+    put_u64(&mut out, entries);
+    out.extend_from_slice(&head.0);
+    out.extend_from_slice(&root.0);
+    let signature = Hex(key.sign(&out).to_bytes());
+    format!("{}:{generation}:{entries}:{head}:{root}:{signature}", Hex(node))
+}
+
 /// The digest of a checkpoint.
 pub fn digest(checkpoint: &Checkpoint, cluster: [u8; 16]) -> Hash {
     let set = |out: &mut Vec<u8>, set: &Vec<Hex<32>>| {

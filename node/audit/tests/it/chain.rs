@@ -52,8 +52,8 @@ pub struct World {
     pub checkpoints: Vec<Checkpoint>,
     /// The ledgers, by node.
     pub ledgers: BTreeMap<NodeId, Vec<ledger::Line>>,
-    /// After which line ledgers are said to begin.
-    pub let_go: BTreeMap<NodeId, u64>,
+    /// After which line ledgers are said to begin: its number, its hash, and the whole subtrees up to it.
+    pub let_go: BTreeMap<NodeId, (u64, Hash, Vec<Hash>)>,
     /// Who rules: one set, or two.
     pub voters: Vec<Vec<u8>>,
     /// Who is named to follow.
@@ -392,6 +392,7 @@ impl World {
         world.seal(&[1, 4]);
         world.voters("settled", &[1, 2, 4], &[1, 2, 4]);
         world.talk();
+        world.refused_anchors();
         world.seal(&[2, 4]);
         world.batch(2, 0, vec![asked(9, "token.create", "token:0505050505aa", &[])]);
         world
@@ -420,19 +421,48 @@ impl World {
         usize::try_from(self.anchors[&node(number)].0).expect("lines in memory")
     }
 
-    /// Anchors every line of a node's ledger.
-    pub fn anchor_ledger(&mut self, number: u8) {
-        let id = node(number);
-        let before = self.anchors.get(&id).map_or(0, |anchor| anchor.0);
-        let hashes: Vec<_> = self.ledgers[&id].iter().map(|line| line.hash).collect();
-        let since = &hashes[usize::try_from(before).expect("lines in memory")..];
-        let head = *hashes.last().expect("there is a line");
-        let (entries, root) = (hashes.len() as u64, merkle::root(since));
-        let details = [("entries", &*entries.to_string()), ("head", &head.to_string()), ("root", &root.to_string())];
-        let anchor = own("ledger.anchor", number, &format!("node:{id}"), &details);
-        let is_new = entries > before;
-        self.batch(number, 0, vec![if is_new { anchor } else { anchor.refused("STALE_ANCHOR") }]);
-        self.anchors.insert(id, (entries, head));
+    /// How far a node's ledger has come after so many lines, in its own words.
+    pub fn said(&self, number: u8, lines: usize) -> String {
+        let lines = &self.ledgers[&node(number)][..lines];
+        let leaves: Vec<_> = lines.iter().map(|line| ledger::anchor::leaf(&line.hash)).collect();
+        let head = lines.last().expect("there is a line").hash;
+        bytes::ledger(self.id(), 1, (lines.len() as u64, head, merkle::root(&leaves)), &key(number))
+    }
+
+    /// Records anchors, by node 1 that leads, and what became of each.
+    pub fn record_anchors(&mut self, anchors: &[(String, &str)]) {
+        let (said, answers): (Vec<_>, Vec<_>) = anchors.iter().map(|(said, answer)| (said.as_str(), *answer)).unzip();
+        let anchor = own("ledger.anchor", 1, "group:0", &[("anchors", &*said.join(","))]);
+        self.batch(1, self.term, vec![anchor.gave(&[("answers", &*answers.join(","))])]);
+    }
+
+    /// Anchors every line of these nodes' ledgers.
+    pub fn anchor_ledgers(&mut self, numbers: &[u8]) {
+        let mut anchors = Vec::new();
+        for number in numbers {
+            let lines = &self.ledgers[&node(*number)];
+            let (entries, head) = (lines.len(), lines.last().expect("there is a line").hash);
+            let before = self.anchors.insert(node(*number), (entries as u64, head));
+            let is_new = before.is_none_or(|(before, _)| before < entries as u64);
+            anchors.push((self.said(*number, entries), if is_new { "DONE" } else { "STALE_ANCHOR" }));
+        }
+        self.record_anchors(&anchors);
+    }
+
+    /// Anchors that are none, each for another reason.
+    fn refused_anchors(&mut self) {
+        let tip = (999, Hash([1; 32]), Hash([2; 32]));
+        let others = bytes::ledger([9; 16], 1, tip, &key(2));
+        let anchors = [
+            (bytes::ledger(self.id(), 1, tip, &key(3)), "ORIGIN_NOT_MEMBER"),
+            (bytes::ledger(self.id(), 1, tip, &key(7)), "ORIGIN_NOT_MEMBER"),
+            (bytes::ledger(self.id(), 2, tip, &key(2)), "OTHER_GENERATION"),
+            (self.said(1, 1), "STALE_ANCHOR"),
+            (others, "BAD_SIGNATURE"),
+        ];
+        self.record_anchors(&anchors);
+        let asked = own("ledger.anchor", 2, "group:0", &[("anchors", &*self.said(2, 1))]);
+        self.batch(2, self.term + 9, vec![asked.refused("STALE_TERM")]);
     }
 
     /// The cluster's anchor.

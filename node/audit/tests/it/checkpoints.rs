@@ -27,7 +27,7 @@ fn the_verdict_says_on_whose_word_what_rests() {
     let (records, time_ms) = (last.size, last.time_ms);
     assert_eq!(report.witnessed, Some(Witnessed { records, time_ms, by: 2, of: 3 }));
     assert_eq!(report.after, world.records() - 2 - records, "two records of Raft's come before the genesis");
-    expect!["witnessed to record 35 at 2027-01-15T08:00:30Z by 2 of 3 voters; weakest hop: rests on n1's key alone until record 30; after that 1 record on n2's word"]
+    expect!["witnessed to record 37 at 2027-01-15T08:00:32Z by 2 of 3 voters; weakest hop: rests on n1's key alone until record 30; after that 1 record on n2's word"]
     .assert_eq(&report.verdict());
 }
 

@@ -138,8 +138,9 @@ impl World {
             let (entries, head) = self.anchors.get(id).copied().unwrap_or_default();
             return encoder.missing(Missing { node: Hex(id.0), entries, head: Hex(head.0) });
         };
-        let after = self.let_go.get(id).copied().unwrap_or_default();
-        encoder.ledger(LedgerHeader { node: Hex(id.0), after, previous: Hex([0; 32]) })?;
+        let (after, previous, whole) = self.let_go.get(id).cloned().unwrap_or_default();
+        let whole = whole.into_iter().map(|root| Hex(root.0)).collect();
+        encoder.ledger(LedgerHeader { node: Hex(id.0), after, previous: Hex(previous.0), whole })?;
         lines.iter().try_for_each(|line| encoder.entry(symbi_audit_lines::entry(line.clone()).expect("signed")))
     }
 }

@@ -197,22 +197,22 @@ impl World {
         self.record(1, Entry::Sent(tells.clone()));
         self.record(2, Entry::Received(received(&tells)));
         self.record(1, ended(&tells, Fate::Taken));
-        self.anchor_ledger(1);
+        self.anchor_ledgers(&[1]);
         let ask = there.batch(self, Kind::Ask, &[4]);
         self.record(1, Entry::Sent(ask.clone()));
         self.record(2, Entry::Received(received(&ask)));
         let answer = back.batch(self, Kind::Answer, &[4]);
         self.record(2, Entry::Sent(answer.clone()));
         self.record(1, Entry::Received(received(&answer)));
-        self.anchor_ledger(2);
+        self.anchor_ledgers(&[2]);
         let lost = there.batch(self, Kind::Tell, &[5]);
         self.record(1, Entry::Sent(lost.clone()));
         self.record(1, ended(&lost, Fate::Unknown));
         self.record(1, local());
         let denied = Denied { decision: decision(80), message: Some(message(6)), verdict: vec![1, 2, 3] };
         self.record(1, Entry::Denied(denied));
-        self.anchor_ledger(1);
-        self.anchor_ledger(2);
+        self.anchor_ledgers(&[2, 1]);
+        self.anchor_ledgers(&[2, 1]);
         self.record(1, Entry::Gap { lost: 2 });
         self.record(2, Entry::Started { boot: 5 });
     }
@@ -233,7 +233,7 @@ impl World {
         }
     }
 
-    fn lines_of(&mut self, number: u8) -> &mut Vec<Line> {
+    pub fn lines_of(&mut self, number: u8) -> &mut Vec<Line> {
         self.ledgers.get_mut(&node(number)).expect("it has one")
     }
 }
@@ -373,7 +373,7 @@ fn a_ledger_that_begins_late_must_have_let_go_enough() {
     world.lines_of(2).remove(0);
     let failure = verify(world.bundle().as_slice(), None).expect_err("its first line is missing");
     assert!(matches!(failure.what, What::Number { found: 2, wanted: 1 }), "{failure}");
-    world.let_go.insert(node(2), 1);
+    world.let_go.insert(node(2), (1, Hash::default(), vec![Hash([1; 32])]));
     let failure =
         verify(world.bundle().as_slice(), None).expect_err("nothing was anchored there, and too little is kept");
     assert_eq!(failure.what, What::LetGo { after: 1 });
@@ -392,8 +392,7 @@ fn lost_by_node_2(next: Entry) -> World {
     world.record(1, Entry::Sent(told.clone()));
     world.record(1, ended(&told, Fate::Taken));
     world.record(2, next);
-    world.anchor_ledger(1);
-    world.anchor_ledger(2);
+    world.anchor_ledgers(&[1, 2]);
     world
 }
 
@@ -417,8 +416,7 @@ fn in_order(count: u64, order: &[usize]) -> World {
     let batches: Vec<_> = (1..=count).map(|id| there.batch(&world, Kind::Tell, &[id])).collect();
     batches.iter().for_each(|batch| world.record(1, Entry::Sent(batch.clone())));
     order.iter().for_each(|at| world.record(2, Entry::Received(received(&batches[*at]))));
-    world.anchor_ledger(1);
-    world.anchor_ledger(2);
+    world.anchor_ledgers(&[1, 2]);
     world
 }
 
@@ -444,8 +442,7 @@ fn a_message_of_which_no_signature_came_is_there_without_one() {
     world.record(1, Entry::Sent(told.clone()));
     world.record(1, ended(&told, Fate::Taken));
     world.record(2, Entry::Received(MessageBatch { attestation: None, ..received(&told) }));
-    world.anchor_ledger(1);
-    world.anchor_ledger(2);
+    world.anchor_ledgers(&[1, 2]);
     let found = verify(world.bundle().as_slice(), None).expect("authenticated, and no more").ledgers;
     assert_eq!((found.unattested, found.unconfirmed, found.two_sided), (1, 1, 0));
 }

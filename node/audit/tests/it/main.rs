@@ -1,6 +1,7 @@
 //! Bundles, whole and damaged, and what damaged bundles can still show.
 
 mod agreed;
+mod anchors;
 mod applied;
 mod bundle;
 mod bytes;

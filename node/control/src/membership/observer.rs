@@ -16,14 +16,47 @@ const NAMED: Duration = Duration::from_secs(60);
 /// No promotion for so long after one has failed.
 const HOLD: Duration = Duration::from_secs(10);
 
+/// A snapshot may begin anew so often, and what it takes count as progress, without ever getting further than before.
+const BEGUN_ANEW: u32 = 8;
+
 /// How far a joiner is: whether the group knows it, the last entry that it has, and the bytes of a snapshot that it has taken.
 type Reached = (bool, u64, u64);
+
+/// What is remembered of a joiner.
+#[derive(Clone, Copy, Debug)]
+struct Joining {
+    /// How far it was when it was last seen.
+    last: Reached,
+    /// The furthest it has been.
+    best: Reached,
+    /// How often a snapshot has begun anew since it was there.
+    anew: u32,
+    /// When it was last seen to have got further.
+    since: Duration,
+}
+
+impl Joining {
+    /// It is seen to be so far. A link that breaks has a snapshot begin anew: that is progress too, so long as it is not for ever.
+    fn see(&mut self, reached: Reached, now: Duration) {
+        let is_further = |than: Reached| (reached.0 && !than.0) || reached.1 > than.1 || reached.2 > than.2;
+        if is_further(self.best) {
+            self.best = (self.best.0.max(reached.0), self.best.1.max(reached.1), self.best.2.max(reached.2));
+            (self.anew, self.since) = (0, now);
+        } else if reached != self.last {
+            self.anew += u32::from(reached.2 < self.last.2);
+            if self.anew <= BEGUN_ANEW {
+                self.since = now;
+            }
+        }
+        self.last = reached;
+    }
+}
 
 /// A leader's memory of its own time in office. A new leader begins anew, so a join may last longer, never shorter.
 #[derive(Clone, Debug, Default)]
 pub struct Observer {
-    /// How far each joiner was when it last got further, and when that was seen.
-    joining: BTreeMap<NodeId, (Reached, Duration)>,
+    /// How far each joiner has come.
+    joining: BTreeMap<NodeId, Joining>,
     /// The log's end when each learner was first seen: the least that it must have.
     first_end: BTreeMap<NodeId, u64>,
     /// The log's end as of at least [`LAG`] ago.
@@ -54,7 +87,7 @@ impl Observer {
             let candidate = Candidate {
                 membership: node.membership,
                 healthy: node.liveness == Liveness::Up && heard,
-                overdue: joining.is_some_and(|(_, since)| now.saturating_sub(*since) >= JOIN_TIMEOUT),
+                overdue: joining.is_some_and(|joining| now.saturating_sub(joining.since) >= JOIN_TIMEOUT),
                 enrolled_at: node.enrolled_at,
             };
             (*id, candidate)
@@ -101,12 +134,8 @@ impl Observer {
             let matched = replication.learners.get(node);
             let taken = replication.snapshots.get(node).copied().unwrap_or(0);
             let reached = (matched.is_some(), matched.copied().unwrap_or(0), taken);
-            let (best, since) = self.joining.entry(*node).or_insert((reached, now));
-            // A snapshot that is begun anew is no progress before it is further than the last one was.
-            let further = (best.0.max(reached.0), best.1.max(reached.1), best.2.max(reached.2));
-            if further != *best {
-                (*best, *since) = (further, now);
-            }
+            let new = Joining { last: reached, best: reached, anew: 0, since: now };
+            self.joining.entry(*node).or_insert(new).see(reached, now);
         }
     }
 

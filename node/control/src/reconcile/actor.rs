@@ -73,13 +73,16 @@ impl Actor {
     fn asked(&mut self, message: Message) {
         // Leadership may have changed since the last look.
         let now = self.enter_term();
-        let Message::Ask { node, boot, reply } = message;
+        let Message::Ask { node, boot, anchor, reply } = message;
         tracing::trace!(node = %node.short(), boot, "a node asks for a grant");
         let Some(term) = self.term.as_mut().filter(|_| self.leading) else {
             // An asker that has gone needs no answer.
             let _ = reply.send(Err(GrantRefused::NotLeading));
             return;
         };
+        if let Some(anchor) = anchor {
+            term.hear_anchor(node, anchor, &self.ports.state.borrow());
+        }
         let effects = term.ask(node, reply, now);
         self.carry_out(effects);
     }
@@ -108,6 +111,7 @@ impl Actor {
         let agreed = self.ports.agreed.borrow().clone();
         let step = term.plan_membership(&state, &self.ports.replication.borrow(), &agreed, now);
         let seals = term.plan_seal(&state, now);
+        let anchors = term.plan_anchors(&state, now);
         let health = term.health(now);
         self.health.send_if_modified(|seen| std::mem::replace(seen, health) != *seen);
         self.carry_out(effects);
@@ -119,6 +123,9 @@ impl Actor {
         }
         if seals {
             self.task(task::seal(self.proposer()));
+        }
+        if !anchors.is_empty() {
+            self.task(task::anchor(self.proposer(), anchors));
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{Change, ChangeRequest, ConfirmLead, Proposals};
 use crate::grants::{Event, Verdict};
 use std::time::Duration;
+use symbi_model::ledger::Anchor;
 use symbi_model::{Command, Committed, NodeId, Outcome, Proposal, ProposeError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -21,6 +22,8 @@ pub(super) enum Done {
     },
     /// A seal of the audit chain, whatever came of it.
     Sealed,
+    /// A command of anchors, whatever came of it.
+    Anchored,
     /// A change of the group, or what was proposed of joins and voters.
     Stepped {
         /// How.
@@ -132,6 +135,13 @@ pub(super) async fn seal(proposer: Proposer) -> Done {
     let result = proposer.propose(Command::Seal).await;
     tracing::debug!(?result, "a seal of the audit chain was proposed");
     Done::Sealed
+}
+
+/// How far ledgers have come.
+pub(super) async fn anchor(proposer: Proposer, anchors: Vec<Anchor>) -> Done {
+    let result = proposer.propose(Command::Anchor { anchors }).await;
+    tracing::debug!(?result, "anchors of ledgers were proposed");
+    Done::Anchored
 }
 
 /// The end of a join, or what the audit chain is to say of voters.

@@ -1,5 +1,6 @@
 //! What the reconciler has only while its node leads: one term's grants, memory, and what is on its way.
 
+use super::anchors::Anchors;
 use super::task::{Done, End};
 use super::{Agreed, Grant, GrantRefused, Leadership, Options, Replication};
 use crate::grants::{self, Answer, Effect, Event};
@@ -7,6 +8,7 @@ use crate::membership::{self, Observer, Step};
 use crate::placement::{self, Health, Hints};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
+use symbi_model::ledger::Anchor;
 use symbi_model::{Command, NodeId, State};
 use tokio::sync::oneshot;
 
@@ -29,7 +31,7 @@ pub(super) type Reply = oneshot::Sender<Result<Grant, GrantRefused>>;
 /// One term in office.
 ///
 /// Invariants:
-/// - at most one portion of a placement plan, one membership step, and one seal is on its way;
+/// - at most one portion of a placement plan, one membership step, one seal, and one command of anchors is on its way;
 /// - each request that was not answered has its reply here.
 pub(super) struct Term {
     /// The core of the grants.
@@ -51,6 +53,8 @@ pub(super) struct Term {
     left_over: bool,
     /// A seal is on its way.
     sealing: bool,
+    /// What nodes say of their ledgers.
+    anchors: Anchors,
     /// The size of the last checkpoint, and since when there is something behind it.
     unsealed: Option<(u64, Duration)>,
     /// The state when placements were last planned, and when that was.
@@ -76,6 +80,7 @@ impl Term {
             step_after: Duration::ZERO,
             left_over: false,
             sealing: false,
+            anchors: Anchors::default(),
             unsealed: None,
             planned: None,
             planning: Duration::ZERO,
@@ -120,6 +125,7 @@ impl Term {
                 self.left_over = true;
             }
             Done::Sealed => self.sealing = false,
+            Done::Anchored => self.anchors.ended(),
             Done::Stepped { end } => {
                 self.stepping = false;
                 self.step_after = now + if end == End::Done { AFTER_STEP } else { AFTER_FAILURE };
@@ -223,6 +229,16 @@ impl Term {
         let is_due = !self.sealing && now.saturating_sub(since) >= SEAL_AFTER;
         self.sealing |= is_due;
         is_due
+    }
+
+    /// A node says how far its ledger has come.
+    pub(super) fn hear_anchor(&mut self, node: NodeId, anchor: Anchor, state: &State) {
+        self.anchors.hear(node, anchor, state);
+    }
+
+    /// The anchors to propose; none while some are on their way, or were a moment ago, or there is nothing new.
+    pub(super) fn plan_anchors(&mut self, state: &State, now: Duration) -> Vec<Anchor> {
+        self.anchors.plan(state, now)
     }
 
     /// Feeds the grants, and answers who is to be answered; the other effects are the caller's.

@@ -1,14 +1,15 @@
 //! What the reconciler does in the face of agents, deaths, joins and changes of leadership. Time is tokio's, paused: it
 //! runs only while everything waits.
 
-use crate::world::{TERM, World, agent, id, node};
+use crate::world::{TERM, World, agent, id, key, node};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use symbi_control::GrantRefused;
 use symbi_control::reconcile::{Agreed, Leadership, Replication};
 use symbi_model::agent::Hold;
+use symbi_model::ledger::{Anchor, Tip};
 use symbi_model::node::{Liveness, Membership};
-use symbi_model::{Epoch, NodeId, State};
+use symbi_model::{Epoch, Hash, NodeId, State};
 
 fn add_agents(world: &World, numbers: std::ops::RangeInclusive<u8>, memory_mb: u64) {
     world.edit(|state| {
@@ -62,9 +63,9 @@ async fn a_dead_nodes_agents_move_after_it_is_declared_down_and_it_returns_witho
     let moved = log.iter().rposition(|line| line.starts_with("place")).expect("placed");
     assert!(down < moved);
 
-    assert_eq!(world.handle.request_grant(id('c'), 2).await, Err(GrantRefused::Down));
+    assert_eq!(world.handle.request_grant(id('c'), 2, None).await, Err(GrantRefused::Down));
     let up = world.until(|state| state.nodes[&id('c')].liveness == Liveness::Up).await;
-    let grant = world.handle.request_grant(id('c'), 2).await.expect("it is in again");
+    let grant = world.handle.request_grant(id('c'), 2, None).await.expect("it is in again");
     assert!(grant.read_index >= up.counters.applied_index && grant.term == TERM);
 }
 
@@ -72,15 +73,15 @@ async fn a_dead_nodes_agents_move_after_it_is_declared_down_and_it_returns_witho
 async fn nothing_is_granted_between_a_fall_and_its_outcome_not_even_across_a_blink_of_leadership() {
     let world = World::new("ab");
     let _a = world.asks('a');
-    world.handle.request_grant(id('b'), 1).await.expect("granted at first");
+    world.handle.request_grant(id('b'), 1, None).await.expect("granted at first");
     world.lock().held = Some(Default::default());
     world.eventually(|| world.lock().held.as_ref().is_none_or(|held| !held.is_empty()).then_some(())).await;
-    assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::Down));
+    assert_eq!(world.handle.request_grant(id('b'), 1, None).await, Err(GrantRefused::Down));
     let leadership = world.leadership.send_replace(None);
-    assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::NotLeading));
+    assert_eq!(world.handle.request_grant(id('b'), 1, None).await, Err(GrantRefused::NotLeading));
     world.leadership.send_replace(leadership);
-    assert_eq!(world.handle.request_grant(id('b'), 1).await, Err(GrantRefused::Down));
-    assert!(world.handle.request_grant(id('a'), 1).await.is_ok());
+    assert_eq!(world.handle.request_grant(id('b'), 1, None).await, Err(GrantRefused::Down));
+    assert!(world.handle.request_grant(id('a'), 1, None).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,12 +90,12 @@ async fn who_does_not_lead_grants_and_proposes_nothing() {
     world.leadership.send_replace(None);
     add_agents(&world, 1..=2, 100);
     tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(world.handle.request_grant(id('a'), 1).await, Err(GrantRefused::NotLeading));
+    assert_eq!(world.handle.request_grant(id('a'), 1, None).await, Err(GrantRefused::NotLeading));
     assert_eq!(world.lock().log, Vec::<String>::new());
 
     let first_index = world.state.borrow().counters.applied_index;
     world.leadership.send_replace(Some(Leadership { term: TERM, first_index: first_index + 1 }));
-    let refused = world.handle.request_grant(id('a'), 1).await;
+    let refused = world.handle.request_grant(id('a'), 1, None).await;
     assert_eq!(refused, Err(GrantRefused::NotLeading), "the first entry of its term is not applied yet");
     world.edit(|state| state.counters.applied_index = first_index + 1);
     world.until(|state| held(state).len() == 2).await;
@@ -104,10 +105,10 @@ async fn who_does_not_lead_grants_and_proposes_nothing() {
 async fn a_leader_without_a_quorum_refuses_and_one_that_is_deposed_refuses_at_once() {
     let world = World::new("abc");
     world.lock().cut_off = true;
-    assert_eq!(world.handle.request_grant(id('a'), 1).await, Err(GrantRefused::NotLeading));
+    assert_eq!(world.handle.request_grant(id('a'), 1, None).await, Err(GrantRefused::NotLeading));
     world.lock().cut_off = false;
     world.lock().term = TERM + 1;
-    assert_eq!(world.handle.request_grant(id('a'), 1).await, Err(GrantRefused::NotLeading));
+    assert_eq!(world.handle.request_grant(id('a'), 1, None).await, Err(GrantRefused::NotLeading));
     add_agents(&world, 1..=1, 100);
     let stale = |line: &String| line.starts_with("place a1 ") && line.ends_with(": STALE_TERM");
     world.eventually(|| world.lock().log.iter().any(stale).then_some(())).await;
@@ -189,8 +190,15 @@ async fn a_join_that_gets_on_is_not_cleared_and_one_that_stops_is_after_two_minu
         tokio::time::sleep(Duration::from_secs(100)).await;
         assert_eq!(world.state.borrow().nodes[&id('b')].membership, Membership::Joining, "step {step}");
     }
-    // The same snapshot once more is no progress.
-    world.replication.send_replace(at(4_000, 10_000));
+    // Its link breaks, and the snapshot begins anew: that is slow, and gets on.
+    for bytes in [1_000, 3_000, 4_500, 500, 2_000] {
+        world.replication.send_replace(at(bytes, 10_000));
+        last = world.began.elapsed();
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_eq!(world.state.borrow().nodes[&id('b')].membership, Membership::Joining, "{bytes} bytes");
+    }
+    // It stands still.
+    world.replication.send_replace(at(2_000, 10_000));
     world.until(|state| state.nodes[&id('b')].membership == Membership::Removed).await;
     let took = world.began.elapsed() - last;
     assert!(took >= Duration::from_secs(120) && took < Duration::from_secs(123), "{took:?}");
@@ -262,4 +270,23 @@ async fn voters_change_once_those_who_rule_have_witnessed_who_follows() {
     let settled = world.until(|state| state.chain.ruling.next.is_none()).await;
     assert_eq!(settled.chain.ruling.voters.len(), 3);
     assert_eq!(world.count("audit.voters: DONE"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ledgers_are_anchored_once_a_second_while_they_have_something_new_and_not_otherwise() {
+    let world = World::new("a");
+    let cluster = world.state.borrow().cluster.as_ref().expect("a cluster").id;
+    let began = world.began.elapsed();
+    for entries in 1..=40 {
+        let tip = Tip { entries, head: Hash([1; 32]), root: Hash([2; 32]) };
+        let anchor = Anchor::sign(cluster, 0, &tip, &key());
+        world.handle.request_grant(id('a'), 1, Some(anchor)).await.expect("granted");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let seconds = usize::try_from((world.began.elapsed() - began).as_secs()).expect("few");
+    world.until(|state| state.ledgers.get(&id('a')).is_some_and(|anchored| anchored.anchor.entries == 40)).await;
+    let anchored = world.count("ledger.anchor: DONE");
+    assert!((seconds - 1..=seconds + 2).contains(&anchored), "{anchored} in {seconds} s");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.count("ledger.anchor"), anchored);
 }

@@ -144,7 +144,7 @@ impl World {
         let handle = self.handle.clone();
         tokio::spawn(async move {
             loop {
-                let _ = handle.request_grant(id(node), 1).await;
+                let _ = handle.request_grant(id(node), 1, None).await;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         })
@@ -236,7 +236,8 @@ fn said(command: &Command) -> String {
     }
 }
 
-fn key() -> SigningKey {
+/// The key of `a`.
+pub fn key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 

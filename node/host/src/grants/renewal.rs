@@ -4,6 +4,7 @@
 //! worthless (older than a grant lives) is no longer waited for.
 
 use super::{GRANT_LIFE, Grant, GrantGuard, RENEW_EVERY, Standing};
+use crate::ledger::Ledger;
 use crate::ports::GrantCall;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -25,6 +26,8 @@ pub(crate) struct Renewal {
     pub(crate) boot: u64,
     /// Where grants are asked for.
     pub(crate) calls: mpsc::Sender<GrantCall>,
+    /// What says how far it has come, with each request.
+    pub(crate) ledger: Ledger,
     /// What is applied.
     pub(crate) state: watch::Receiver<State>,
     /// How the node stands.
@@ -61,7 +64,8 @@ impl Renewal {
         let requested_at = (self.boottime)();
         let (reply, answer) = oneshot::channel();
         // Full means that earlier requests still wait to be sent: this one would say no more than they do.
-        self.calls.try_send(GrantCall { boot: self.boot, reply }).ok()?;
+        let anchor = self.ledger.anchor(&self.state.borrow());
+        self.calls.try_send(GrantCall { boot: self.boot, anchor, reply }).ok()?;
         let grant = async move {
             let (term, read_index) = timeout(GRANT_LIFE, answer).await.ok()?.ok()??;
             Some(Grant { requested_at, term, read_index })
@@ -87,14 +91,30 @@ impl Renewal {
 
 #[cfg(test)]
 mod tests {
-    use super::{GrantGuard, Renewal};
+    use super::{GrantGuard, Ledger, Renewal};
     use crate::grants::Standing;
+    use crate::ledger;
+    use ed25519_dalek::SigningKey;
     use std::sync::Arc;
     use std::time::Duration;
     use symbi_model::State;
+    use symbi_store::memory::{Disk, Memory};
     use tokio::sync::{mpsc, watch};
     use tokio::time::{Instant, sleep};
     use tokio_util::sync::CancellationToken;
+
+    /// A ledger that nobody writes.
+    fn ledger(state: &watch::Receiver<State>) -> Ledger {
+        let ports = ledger::Ports {
+            key: Arc::new(SigningKey::from_bytes(&[1; 32])),
+            boot: 7,
+            engine: Arc::new(Memory::open(Disk::new()).unwrap()),
+            state: state.clone(),
+            wall_ms: Arc::new(|| 0),
+            observer: Arc::new(|_| {}),
+        };
+        ledger::new(ports, CancellationToken::new()).0
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_comes_late_counts_from_when_it_was_asked_for() {
@@ -109,8 +129,19 @@ mod tests {
         let clocks = symbi_policy::Clocks { wall_ms: Arc::new(|| 0), boottime: Arc::clone(&boottime) };
         let policies = symbi_policy::Gate::new(symbi_policy::Options::new(symbi_model::NodeId([1; 32])), clocks);
         let (guard_, cancel_) = (guard.clone(), cancel.clone());
-        let renewal =
-            Renewal { guard: guard_, policies, boot: 7, calls, state, standing, granted, boottime, cancel: cancel_ };
+        let ledger = ledger(&state);
+        let renewal = Renewal {
+            guard: guard_,
+            policies,
+            boot: 7,
+            calls,
+            ledger,
+            state,
+            standing,
+            granted,
+            boottime,
+            cancel: cancel_,
+        };
         let task = tokio::spawn(renewal.run());
         let first = asked.recv().await.unwrap();
         assert_eq!((first.boot, guard.check(0).is_ok()), (7, false));

@@ -1,67 +1,68 @@
-//! When a ledger is anchored, and with what: the part that decides. It knows neither disk nor cluster, and time comes in as an
-//! argument.
+//! How far a ledger is: what of it the storage has, so that it may be said to the cluster, and what of it the cluster has. It knows
+//! neither disk nor cluster.
 //!
-//! One anchor is under way at a time, and it is proposed again, the same, until the cluster has it: two of them at once
-//! could be applied in either order, and a root is over the lines since the anchor before. For the same reason it is on disk
-//! before it is proposed: the next start goes on with it.
+//! An anchor is over every line that there ever was, so one that is lost, or comes late, is made up for by the next.
 
-use std::time::Duration;
-use symbi_model::ledger::Anchor;
-use symbi_model::{Hash, merkle};
-use tokio::time::Instant;
+use std::collections::VecDeque;
+use symbi_model::Hash;
+use symbi_model::ledger::{Tip, anchor};
+use symbi_model::merkle::Frontier;
+use tokio::sync::watch;
 
-/// So many new lines are anchored at once.
-pub const BATCH: u64 = 256;
-/// There are no two anchors within this time.
-pub const PAUSE: Duration = Duration::from_millis(40);
-/// What is new is anchored at the latest after this time.
-pub const PERIOD: Duration = Duration::from_secs(1);
-/// How long to wait before the same anchor is proposed again.
-pub const AGAIN: Duration = Duration::from_millis(500);
 /// With so many lines that are not anchored the ledger is full.
-pub const UNANCHORED: usize = 1 << 20;
+pub const UNANCHORED: u64 = 1 << 20;
 
-/// What is not anchored yet.
+/// See the module.
 ///
 /// Invariants:
-/// - `hashes` are those of the lines after `anchored`, in order;
-/// - an anchor that was begun is the only one until it is done.
+/// - the tree is over every line so far;
+/// - what is said to be synced is, and only rises;
+/// - of the tree there are no more hashes than its size has bits.
 #[derive(Debug)]
 pub struct Anchoring {
+    /// The tree over the hashes of all lines.
+    tree: Frontier,
+    /// The hash of the last one.
+    head: Hash,
+    /// Where the batches end that the storage was given and has not synced, by their numbers.
+    given: VecDeque<(u64, Tip)>,
+    /// Where what is synced ends; none if that is nothing.
+    synced: watch::Sender<Option<Tip>>,
     /// The last line of the last anchor that the cluster has.
     anchored: u64,
-    /// The hashes of the lines after it.
-    hashes: Vec<Hash>,
-    /// The anchor under way.
-    under_way: Option<Anchor>,
-    /// When an anchor was begun last.
-    begun: Option<Instant>,
-    /// Since when there is something new.
-    since: Option<Instant>,
 }
 
 impl Anchoring {
-    /// After a start: the last anchor that the cluster is known to have, and the hashes of the lines after it; the anchor
-    /// that was proposed last, if the cluster may not have it.
-    pub fn new(anchored: u64, hashes: Vec<Hash>, under_way: Option<Anchor>, now: Instant) -> Self {
-        let since = (!hashes.is_empty()).then_some(now);
-        Self { anchored, hashes, under_way, begun: None, since }
+    /// After a start: the tree over the lines that there are, and the hash of the last; the last line of the last anchor that the
+    /// cluster is known to have.
+    pub fn new(tree: Frontier, head: Hash, anchored: u64, synced: watch::Sender<Option<Tip>>) -> Self {
+        Self { tree, head, given: VecDeque::new(), synced, anchored }
     }
 
     /// Takes the hash of the next line.
-    pub fn push(&mut self, hash: Hash, now: Instant) {
-        self.hashes.push(hash);
-        self.since.get_or_insert(now);
+    pub fn push(&mut self, hash: Hash) {
+        self.tree.append(anchor::leaf(&hash));
+        self.head = hash;
     }
 
     /// Whether nothing more should be recorded until there is an anchor.
     pub fn is_full(&self) -> bool {
-        self.hashes.len() >= UNANCHORED
+        self.last().saturating_sub(self.anchored) >= UNANCHORED
     }
 
-    /// The last line of which it has the hash.
+    /// The tree over every line.
+    pub fn tree(&self) -> &Frontier {
+        &self.tree
+    }
+
+    /// The last line.
     pub fn last(&self) -> u64 {
-        self.anchored + self.hashes.len() as u64
+        self.tree.size()
+    }
+
+    /// The hash of the last line; zeros if there is none.
+    pub fn head(&self) -> Hash {
+        self.head
     }
 
     /// The last line of the last anchor that the cluster has.
@@ -69,36 +70,47 @@ impl Anchoring {
         self.anchored
     }
 
-    /// The anchor under way.
-    pub fn under_way(&self) -> Option<Anchor> {
-        self.under_way
+    /// The storage was given a batch, and with it every line so far.
+    pub fn given(&mut self, batch: u64) {
+        if self.last() > 0 {
+            self.given.push_back((batch, self.tip()));
+        }
     }
 
-    /// When the next anchor is due; none while there is nothing new, or one is under way. What comes first waits a moment for
-    /// what comes with it.
-    pub fn due(&self) -> Option<Instant> {
-        let since = self.since.filter(|_| self.under_way.is_none())?;
-        let wait = if self.hashes.len() as u64 >= BATCH { PAUSE } else { PERIOD };
-        Some(self.begun.map_or(since + PAUSE, |begun| (begun + wait).max(since + PAUSE)))
+    /// The storage has synced so many batches: where that ends, if it says something new.
+    pub fn synced(&mut self, batches: u64) -> Option<Tip> {
+        let mut last = None;
+        while let Some((_, tip)) = self.given.pop_front_if(|(batch, _)| *batch <= batches) {
+            last = Some(tip);
+        }
+        last.filter(|tip| self.say(*tip))
     }
 
-    /// Begins the anchor over every line so far, if it is due.
-    pub fn begin(&mut self, now: Instant) -> Option<Anchor> {
-        self.due().filter(|due| *due <= now)?;
-        let head = *self.hashes.last()?;
-        let entries = self.anchored + self.hashes.len() as u64;
-        let anchor = Anchor { entries, head, root: merkle::root(&self.hashes) };
-        (self.under_way, self.begun) = (Some(anchor), Some(now));
-        Some(anchor)
+    /// Says that every line so far is synced, although it is not: what a defect does.
+    pub fn say_unsynced(&mut self) {
+        if self.last() > 0 {
+            let _ = self.say(self.tip());
+        }
     }
 
-    /// The cluster has the anchor under way.
-    pub fn done(&mut self, now: Instant) -> Option<Anchor> {
-        let anchor = self.under_way.take()?;
-        let count = usize::try_from(anchor.entries - self.anchored).expect("lines in memory");
-        self.hashes.drain(..count);
-        self.anchored = anchor.entries;
-        self.since = (!self.hashes.is_empty()).then_some(now);
-        Some(anchor)
+    /// The cluster has an anchor of so many lines.
+    pub fn done(&mut self, entries: u64) {
+        assert!(entries > self.anchored && entries <= self.last(), "anchors rise, and are of lines that there are");
+        self.anchored = entries;
+    }
+
+    fn tip(&self) -> Tip {
+        Tip::of(&self.tree, self.head)
+    }
+
+    /// Whether it says something new.
+    fn say(&self, tip: Tip) -> bool {
+        self.synced.send_if_modified(|said| {
+            let is_new = said.is_none_or(|said| said.entries < tip.entries);
+            if is_new {
+                *said = Some(tip);
+            }
+            is_new
+        })
     }
 }

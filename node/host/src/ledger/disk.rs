@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use symbi_model::ledger::entry::LINE_MAX;
-use symbi_model::ledger::{Anchor, Entry, Line};
+use symbi_model::ledger::{Entry, Line, anchor};
+use symbi_model::merkle::Frontier;
 use symbi_model::{DecisionId, Hash, codec};
 use symbi_proto::wire::ledger::Chunk;
 use symbi_store::{Engine, WriteBatch};
 
-/// So many lines stay; a line is a message of this node's own or a batch of up to 64, at most some 9 KiB.
-pub const KEPT: u64 = 1 << 20;
+/// So many lines stay. A verifier asks for half as many, by the anchors that its bundle has: while one is made, newer ones come, and lines
+/// go by those. A line is a message of this node's own or a batch of up to 64, at most some 9 KiB.
+pub const KEPT: u64 = 1 << 21;
 /// So many lines at most are let go in one step. Steps come with the batches that the storage is given, and one of them has
 /// fewer lines, so that what is let go keeps pace with what is added.
 const LET_GO: u64 = 2_048;
@@ -21,8 +23,8 @@ const READ: usize = 64;
 const AT_ONCE: usize = 8;
 /// A chunk ends at the line that makes it longer than this.
 const CHUNK_BYTES: usize = 512 * 1024;
-/// The longest small row.
-const SMALL: usize = 1_024;
+/// The longest small row: a tree has a hash for each bit of its size.
+const SMALL: usize = 4_096;
 
 /// Why the ledger cannot go on, or cannot answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,32 +66,36 @@ pub struct Head {
     pub hash: Hash,
     /// The log index of the anchor.
     pub index: u64,
-    /// Its position there, where it is known.
-    pub position: Option<u32>,
+    /// The position of its record there.
+    pub position: u32,
 }
 
 /// The line before the first that is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
     /// Its number; 0 if none was let go.
     pub number: u64,
     /// Its hash; zeros if none was let go.
     pub hash: Hash,
+    /// The tree over the lines up to it.
+    pub tree: Frontier,
 }
 
 /// How far the oldest lines were let go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retired {
     /// The line before the first that is kept.
     pub before: Before,
     /// The line up to which the rows that lead to lines are gone; not less. Begun anew after a start.
     rows: u64,
+    /// The tree over the lines up to that one.
+    tree: Frontier,
 }
 
 impl Retired {
     /// Nothing after `before` yet.
     pub fn new(before: Before) -> Self {
-        Self { before, rows: before.number }
+        Self { rows: before.number, tree: before.tree.clone(), before }
     }
 }
 
@@ -109,9 +115,29 @@ impl Disk {
         }
     }
 
-    /// The anchor that was proposed last.
-    pub fn proposed(&self) -> Result<Option<Anchor>, Error> {
-        self.small(&keys::proposed())
+    /// The tree over all lines, of which the last has this number. It is written with the lines; those that came after it would be
+    /// read.
+    pub fn tree(&self, before: &Before, last: u64) -> Result<Frontier, Error> {
+        let damaged = |number| Error::Damaged { number, reason: "the tree over the lines is not theirs".to_owned() };
+        let mut tree = self.small(&keys::tree())?.unwrap_or_else(|| before.tree.clone());
+        if !Frontier::is_sound(&tree) || tree.size() > last {
+            return Err(damaged(last));
+        }
+        while tree.size() < last {
+            let lines = self.lines(tree.size() + 1, READ)?;
+            if lines.first().is_none_or(|line| line.number != tree.size() + 1) {
+                return Err(damaged(tree.size() + 1));
+            }
+            lines.iter().for_each(|line| tree.append(anchor::leaf(&line.hash)));
+        }
+        Ok(tree)
+    }
+
+    /// The last line of the last anchor that is known; 0 without one.
+    pub fn anchored(&self) -> Result<u64, Error> {
+        let last = self.engine.last(&keys::head(0), &keys::heads_end())?;
+        let known = last.and_then(|(key, _)| keys::number(&key));
+        known.map_or_else(|| self.before().map(|before| before.number), Ok)
     }
 
     /// What was let go.
@@ -131,23 +157,12 @@ impl Disk {
         self.engine.get(&key)?.map(|value| read(&key, &value)).transpose()
     }
 
-    /// The hashes of the lines after `after`.
-    pub fn hashes(&self, after: u64) -> Result<Vec<Hash>, Error> {
-        let mut hashes = Vec::new();
-        loop {
-            let lines = self.lines(after + 1 + hashes.len() as u64, READ)?;
-            hashes.extend(lines.iter().map(|line| line.hash));
-            if lines.len() < READ {
-                return Ok(hashes);
-            }
-        }
-    }
-
     /// Lines from `from` on, as many as one frame takes.
     pub fn chunk(&self, from: u64) -> Result<Chunk, Error> {
         let before = self.before()?;
         let last = self.last()?.map_or(before.number, |line| line.number);
-        let mut chunk = Chunk { first: before.number + 1, before: before.hash, last, lines: Vec::new() };
+        let whole = before.tree.whole().to_vec();
+        let mut chunk = Chunk { first: before.number + 1, before: before.hash, whole, last, lines: Vec::new() };
         let (mut next, mut bytes) = (from.max(chunk.first), 0);
         while next <= last && bytes < CHUNK_BYTES {
             let pairs = self.engine.scan(&keys::line(next), &keys::line(last + 1), AT_ONCE)?;
@@ -193,23 +208,31 @@ impl Disk {
     /// Adds to `batch` the next step that lets the oldest lines go, if there are more than `kept` of them up to an anchored
     /// head. Of an anchor over more lines than go at once, the rows that lead to them go first, step by step, and the lines
     /// with the last of these: what is left always follows from an anchor.
-    pub fn let_go(&self, retired: Retired, anchored: u64, kept: u64, batch: &mut WriteBatch) -> Result<Retired, Error> {
+    pub fn let_go(
+        &self,
+        retired: &Retired,
+        anchored: u64,
+        kept: u64,
+        batch: &mut WriteBatch,
+    ) -> Result<Retired, Error> {
         let (before, end) = (retired.before.number, anchored.saturating_sub(kept));
         let until = end.min(retired.rows + LET_GO);
-        let Some((number, head)) = self.next_head(before, until, end)? else { return Ok(retired) };
+        let Some((number, head)) = self.next_head(before, until, end)? else { return Ok(retired.clone()) };
         let rows_until = number.min(until);
         let lines = usize::try_from(rows_until - retired.rows).unwrap_or(usize::MAX);
+        let mut tree = retired.tree.clone();
         for line in self.lines(retired.rows + 1, lines)? {
+            tree.append(anchor::leaf(&line.hash));
             rows(&line).into_iter().for_each(|key| {
                 batch.delete(key);
             });
         }
         if rows_until < number {
-            return Ok(Retired { rows: rows_until, ..retired });
+            return Ok(Retired { rows: rows_until, tree, before: retired.before.clone() });
         }
         batch.delete_range(keys::line(before + 1), keys::line(number + 1));
         batch.delete_range(keys::head(before + 1), keys::head(number + 1));
-        let before = Before { number, hash: head.hash };
+        let before = Before { number, hash: head.hash, tree };
         batch.put(keys::before(), codec::encode(&before));
         Ok(Retired::new(before))
     }

@@ -1,13 +1,13 @@
 //! The keys of the ledger's rows. Each begins with [`SPACE`], then a letter for the kind of row.
 //!
 //! ```text
-//! 'a'                    the anchor that was proposed last              -> model::ledger::Anchor
 //! 'd' | decision         the line with a verdict that denied            -> its number
 //! 'e' | number           a line                                         -> model::ledger::Line
 //! 'h' | number           an anchored head                               -> disk::Head
 //! 'm' | moment | number  a line with a message whose id is of a moment  -> nothing
 //! 'p'                    the last line that was let go                  -> disk::Before
 //! 's' | session          the line with a session                        -> its number
+//! 't'                    the tree over all lines                        -> model::merkle::Frontier
 //! ```
 //! Numbers are big-endian, so that rows sort by them. Rows go when their line goes.
 
@@ -24,10 +24,6 @@ const MOMENT_MS: u64 = 64;
 pub fn runs() -> [Run; 2] {
     let run = |name, kind| Run { name, from: key(kind, &[]), to: key(kind + 1, &[]) };
     [run("ledger", b'e'), run("messages", b'm')]
-}
-
-pub fn proposed() -> Vec<u8> {
-    key(b'a', &[])
 }
 
 pub fn denied(decision: &DecisionId) -> Vec<u8> {
@@ -62,6 +58,10 @@ pub fn before() -> Vec<u8> {
 
 pub fn session(session: &[u8; 16]) -> Vec<u8> {
     key(b's', &[session])
+}
+
+pub fn tree() -> Vec<u8> {
+    key(b't', &[])
 }
 
 /// The number at the end of a key.

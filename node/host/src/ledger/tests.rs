@@ -9,23 +9,22 @@ use std::time::Duration;
 use symbi_model::agent::Resources;
 use symbi_model::command::Genesis;
 use symbi_model::entry::{CONTROL, Entry as LogEntry, Item, Payload};
-use symbi_model::ledger::{Anchor, Denied, Entry, Fate, Kind, Line, Local};
+use symbi_model::ledger::{Anchor, Denied, Entry, Fate, Kind, Line, Local, anchor};
+use symbi_model::merkle::Frontier;
+use symbi_model::names::Code;
 use symbi_model::node::Profile;
 use symbi_model::{
-    Batch, ClusterId, Command, Committed, DecisionId, Epoch, Hash, MessageId, NodeId, Outcome, Proposal, ProposeError,
-    State, apply, codec, merkle,
+    Batch, ClusterId, Command, DecisionId, Epoch, Hash, MessageId, NodeId, Outcome, State, apply, codec, merkle,
 };
 use symbi_store::memory::{Disk as Plate, Memory};
 use symbi_store::{Engine, WriteBatch};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 const WALL_MS: u64 = 1_790_000_000_000;
-
-type Asked = Proposal<oneshot::Sender<Result<Committed, ProposeError>>>;
 
 /// A node's surroundings.
 struct Bench {
@@ -45,8 +44,8 @@ struct Bench {
 struct Running {
     /// The way to it.
     ledger: Ledger,
-    /// What it proposes.
-    proposals: mpsc::Receiver<Asked>,
+    /// What the cluster agrees on.
+    state: watch::Receiver<State>,
     /// Its writer.
     writer: JoinHandle<Result<(), Error>>,
     /// Ends it.
@@ -84,35 +83,32 @@ impl Bench {
 
     fn start(&mut self) -> Running {
         self.boot += 1;
-        let (proposed, proposals) = mpsc::channel(4);
         let (since, told) = (Instant::now(), Arc::clone(&self.told));
         let ports = Ports {
-            node: self.node(),
+            key: Arc::new(self.key.clone()),
             boot: self.boot,
             engine: Arc::new(Memory::open(Arc::clone(&self.plate)).expect("nobody has it open")),
             state: self.state.subscribe(),
-            proposals: proposed,
             wall_ms: Arc::new(move || WALL_MS + u64::try_from(since.elapsed().as_millis()).expect("not so long")),
             observer: Arc::new(move |event| told.lock().expect("no panic").push(event)),
         };
         let stop = CancellationToken::new();
         let (ledger, writing) = new(ports, stop.clone());
-        Running { ledger, proposals, writer: tokio::spawn(writing), stop }
+        Running { ledger, state: self.state.subscribe(), writer: tokio::spawn(writing), stop }
     }
 
-    /// Applies what was proposed, and answers.
-    fn agree(&self, asked: Asked) -> Outcome {
+    /// Has the cluster agree on an anchor; the log index.
+    fn agree(&self, anchor: Anchor) -> u64 {
         let mut state = self.state.borrow().clone();
         let index = state.counters.applied_index + 1;
-        let items = vec![Item::new(None, None, [0; 16], &asked.command)];
+        let items = vec![Item::new(None, None, [0; 16], &Command::Anchor { anchors: vec![anchor] })];
         let cluster = state.cluster.as_ref().expect("there is one").id;
-        let batch = Batch::sign(cluster, CONTROL, &self.key, WALL_MS, None, items);
+        let batch = Batch::sign(cluster, CONTROL, &self.key, WALL_MS, Some(1), items);
         let payload = Payload::Batch(codec::encode_batch(&batch));
-        let outcome = apply(&mut state, &LogEntry { term: 1, index, payload }).outcomes[0].clone();
+        let outcomes = apply(&mut state, &LogEntry { term: 1, index, payload }).outcomes;
+        assert_eq!(outcomes, [Outcome::Anchored { answers: vec![Code::DONE] }]);
         self.state.send_replace(state);
-        let committed = Committed { index, position: 0, outcome: outcome.clone() };
-        asked.reply.send(Ok(committed)).expect("it waits");
-        outcome
+        index
     }
 
     /// What is on its disk while nothing runs.
@@ -123,9 +119,18 @@ impl Bench {
 }
 
 impl Running {
-    /// The next anchor that is proposed.
-    async fn proposed(&mut self) -> Asked {
-        timeout(Duration::from_secs(60), self.proposals.recv()).await.expect("in time").expect("it runs")
+    /// What it says once there is something to say of so many lines.
+    async fn says(&self, entries: u64) -> Anchor {
+        let says = async {
+            loop {
+                match self.ledger.anchor(&self.state.borrow()) {
+                    Some(anchor) if anchor.entries >= entries => return anchor,
+                    _ => {}
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), says).await.expect("in time")
     }
 
     async fn stop(self) {
@@ -134,11 +139,9 @@ impl Running {
     }
 }
 
-fn anchor(asked: &Asked) -> Anchor {
-    match &asked.command {
-        Command::Anchor { anchor, .. } => *anchor,
-        other => panic!("{other:?}"),
-    }
+/// The root over all of these lines.
+fn root(lines: &[Line]) -> Hash {
+    merkle::root(&lines.iter().map(|line| anchor::leaf(&line.hash)).collect::<Vec<_>>())
 }
 
 fn id(number: u64) -> MessageId {
@@ -174,107 +177,116 @@ fn assert_chained(lines: &[Line]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lines_are_chained_and_synced_and_then_anchored() {
+async fn what_is_said_to_the_cluster_is_signed_synced_and_over_every_line_there_ever_was() {
     let mut bench = Bench::new();
-    let mut running = bench.start();
+    let running = bench.start();
+    assert_eq!(running.ledger.anchor(&bench.state.borrow()), None, "there is nothing yet");
     (1..=3).for_each(|number| running.ledger.record(local(number)));
-    let asked = running.proposed().await;
-    let anchor = anchor(&asked);
-    assert_eq!(bench.agree(asked), Outcome::Done);
-    // A power cut now takes nothing of what is anchored.
+    let first = running.says(4).await;
+    bench.agree(first);
+    assert_eq!(running.ledger.anchor(&bench.state.borrow()), None, "nothing is new");
+    running.ledger.record(local(4));
+    let second = running.says(5).await;
+    // A power cut now takes nothing of what was said.
     running.writer.abort();
     let _ = running.writer.await;
     bench.plate.crash();
     let lines = bench.lines();
     assert_chained(&lines);
     assert_eq!(lines[0].entry, Entry::Started { boot: 1 });
-    let hashes: Vec<_> = lines.iter().map(|line| line.hash).collect();
-    assert_eq!(anchor, Anchor { entries: 4, head: hashes[3], root: merkle::root(&hashes) });
-}
-
-#[tokio::test(start_paused = true)]
-async fn nothing_is_anchored_before_it_is_synced() {
-    let mut bench = Bench::new();
-    let mut running = bench.start();
-    bench.plate.stall();
-    running.ledger.record(local(1));
-    let early = timeout(Duration::from_secs(30), running.proposals.recv()).await;
-    assert!(early.is_err(), "proposed while the disk had not synced");
-    bench.plate.resume();
-    assert_eq!(anchor(&running.proposed().await).entries, 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_lone_line_is_anchored_at_once_and_many_not_more_often_than_is_said() {
-    let mut bench = Bench::new();
-    let (mut running, begun) = (bench.start(), Instant::now());
-    running.ledger.record(local(1));
-    bench.agree(running.proposed().await);
-    assert!(begun.elapsed() <= Duration::from_millis(60), "{:?}", begun.elapsed());
-    let mut times = vec![Instant::now()];
-    for round in 0..6 {
-        (0..300).for_each(|number| running.ledger.record(local(round * 300 + number)));
-        bench.agree(running.proposed().await);
-        times.push(Instant::now());
+    let cluster = bench.state.borrow().cluster.as_ref().expect("there is one").id;
+    for (anchor, lines) in [(first, &lines[..4]), (second, &lines[..5])] {
+        assert!(anchor.is_signed(cluster) && anchor.node == bench.node());
+        assert_eq!(
+            (anchor.entries, anchor.head, anchor.root),
+            (lines.len() as u64, lines[lines.len() - 1].hash, root(lines))
+        );
     }
-    let between: Vec<_> = times.windows(2).map(|two| two[1] - two[0]).collect();
-    assert!(between.iter().all(|pause| *pause >= Duration::from_millis(40)), "{between:?}");
-    assert!(between.iter().all(|pause| *pause <= Duration::from_millis(80)), "256 lines do not wait: {between:?}");
-    // A few wait for a second since the last.
-    running.ledger.record(local(5_000));
-    bench.agree(running.proposed().await);
-    assert!(times[6].elapsed() >= Duration::from_millis(990), "{:?}", times[6].elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_goes_on_with_the_chain_and_with_the_anchor_that_was_under_way() {
+async fn nothing_is_said_of_what_is_not_synced_nor_of_what_an_earlier_start_may_not_have_synced() {
     let mut bench = Bench::new();
-    let mut running = bench.start();
+    let running = bench.start();
     running.ledger.record(local(1));
-    bench.agree(running.proposed().await);
+    assert_eq!(running.says(2).await.entries, 2);
+    bench.plate.stall();
     running.ledger.record(local(2));
-    let unanswered = running.proposed().await;
-    running.ledger.record(local(3));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let said = running.ledger.anchor(&bench.state.borrow());
+    assert_eq!(said.map(|anchor| anchor.entries), Some(2), "the disk has not synced more");
+    bench.plate.resume();
+    assert_eq!(running.says(3).await.entries, 3);
     running.stop().await;
-    let mut running = bench.start();
-    running.ledger.record(local(4));
-    let again = running.proposed().await;
-    assert_eq!(anchor(&again), anchor(&unanswered), "another one could overtake it, and its root is over other lines");
-    bench.agree(again);
-    let next = running.proposed().await;
-    let next_anchor = anchor(&next);
-    bench.agree(next);
-    running.stop().await;
-    let lines = bench.lines();
-    assert_chained(&lines);
-    let kinds: Vec<_> = lines.iter().map(|line| line.entry.name()).collect();
-    assert_eq!(kinds, ["started", "local", "local", "local", "started", "local"]);
-    let hashes: Vec<_> = lines[3..].iter().map(|line| line.hash).collect();
-    assert_eq!((next_anchor.entries, next_anchor.root), (6, merkle::root(&hashes)));
+    bench.plate.stall();
+    let running = bench.start();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(running.ledger.anchor(&bench.state.borrow()), None);
+    bench.plate.resume();
+    assert_eq!(running.says(1).await.entries, 3, "without a new line, too");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_anchor_whose_outcome_is_unknown_is_proposed_again_until_the_state_has_it() {
+async fn a_restart_goes_on_with_the_chain_and_with_the_tree() {
     let mut bench = Bench::new();
-    let mut running = bench.start();
+    for boot in 1..=4 {
+        let running = bench.start();
+        (0..5 * boot).for_each(|number| running.ledger.record(local(boot * 100 + number)));
+        let lines = running.ledger.lines(1).await.expect("it runs").lines;
+        assert_chained(&lines);
+        let said = running.says(lines.len() as u64).await;
+        assert_eq!((said.entries, said.root), (lines.len() as u64, root(&lines)));
+        if boot != 2 {
+            bench.agree(said);
+        }
+        running.stop().await;
+    }
+    // Without its row, the tree is made of the lines.
+    let engine = Memory::open(Arc::clone(&bench.plate)).expect("nobody has it open");
+    let mut write = WriteBatch::new();
+    write.delete(keys::tree());
+    engine.write(write).expect("it takes all");
+    drop(engine);
+    let running = bench.start();
+    running.ledger.record(local(900));
+    let said = running.says(56).await;
+    running.stop().await;
+    assert_eq!((said.entries, said.root), (56, root(&bench.lines())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_counts_as_anchored_by_what_the_cluster_has_and_by_nothing_else() {
+    let mut bench = Bench::new();
+    let running = bench.start();
     running.ledger.record(local(1));
-    let first = running.proposed().await;
-    let wanted = anchor(&first);
-    first.reply.send(Err(ProposeError::Unknown)).expect("it waits");
-    let second = running.proposed().await;
-    assert_eq!(anchor(&second), wanted);
-    // It is applied, and the answer is lost.
-    let command = Command::Anchor { node: bench.node(), anchor: wanted };
-    drop(second);
-    let mut state = bench.state.borrow().clone();
-    let items = vec![Item::new(None, None, [0; 16], &command)];
-    let cluster = state.cluster.as_ref().expect("there is one").id;
-    let batch = Batch::sign(cluster, CONTROL, &bench.key, WALL_MS, None, items);
-    let index = state.counters.applied_index + 1;
-    apply(&mut state, &LogEntry { term: 1, index, payload: Payload::Batch(codec::encode_batch(&batch)) });
-    bench.state.send_replace(state);
+    let first = running.says(2).await;
     running.ledger.record(local(2));
-    assert_eq!(anchor(&running.proposed().await).entries, 3, "it goes on behind what the state shows");
+    let second = running.says(3).await;
+    let seen = async |number| running.ledger.find(&id(number).to_string()).await.expect("it runs").seen[0].anchor;
+    assert_eq!(seen(1).await, None, "it was said, and nobody has agreed");
+    let index = bench.agree(first);
+    assert_eq!(seen(1).await.map(|anchor| (anchor.entries, anchor.index, anchor.position)), Some((2, index, 0)));
+    assert_eq!(seen(2).await, None);
+    let index = bench.agree(second);
+    assert_eq!(seen(2).await.map(|anchor| (anchor.entries, anchor.index)), Some((3, index)));
+    let told = bench.told.lock().expect("no panic").clone();
+    assert_eq!(told, [2, 3].map(|entries| Event::LedgerAnchored { entries }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_is_not_the_anchored_one_ends_and_says_so() {
+    let mut bench = Bench::new();
+    let running = bench.start();
+    running.ledger.record(local(1));
+    let said = running.says(2).await;
+    running.stop().await;
+    bench.plate = Plate::new();
+    let running = bench.start();
+    running.ledger.record(local(7));
+    running.says(2).await;
+    bench.agree(said);
+    let ended = running.writer.await.expect("no panic");
+    assert!(matches!(ended, Err(Error::Damaged { number: 2, .. })), "{ended:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -300,17 +312,17 @@ async fn what_cannot_be_taken_is_counted_in_the_ledger_itself() {
 #[tokio::test(start_paused = true)]
 async fn a_message_is_found_by_the_beginning_of_its_id_and_a_verdict_by_its_own() {
     let mut bench = Bench::new();
-    let mut running = bench.start();
+    let running = bench.start();
     (1..=50).for_each(|number| running.ledger.record(local(number)));
     let decision = DecisionId { node: [9; 4], id: Uuid::from_u128(77) };
     let denied = Denied { decision, message: Some(id(900)), verdict: vec![1, 2, 3] };
     running.ledger.record(Entry::Denied(denied));
-    bench.agree(running.proposed().await);
+    bench.agree(running.says(52).await);
     let found = running.ledger.find(&id(7).to_string()).await.expect("it runs");
     assert_eq!((found.seen.len(), found.more), (1, false));
     let seen = &found.seen[0];
     assert_eq!((seen.message, seen.bytes, seen.sender.as_str(), seen.fate), (id(7), 7, "a", Some(Fate::Taken)));
-    assert_eq!(seen.anchor.map(|anchor| (anchor.entries, anchor.position)), Some((52, Some(0))));
+    assert_eq!(seen.anchor.map(|anchor| (anchor.entries, anchor.position)), Some((52, 0)));
     let alike = running.ledger.find(&id(7).to_string()[..8]).await.expect("it runs");
     assert!(alike.seen.len() == 51, "all were made within a minute: {}", alike.seen.len());
     for unknown in [id(5_000).to_string().as_str(), "zz", "", "0199-", "------"] {
@@ -385,14 +397,22 @@ async fn a_decision_that_denied_is_not_told_as_one_that_allowed() {
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_lacks_what_is_anchored_ends_and_says_so() {
     let mut bench = Bench::new();
-    let mut running = bench.start();
+    let running = bench.start();
     running.ledger.record(local(1));
-    bench.agree(running.proposed().await);
+    bench.agree(running.says(2).await);
     running.stop().await;
     bench.plate = Plate::new();
     let running = bench.start();
     assert_eq!(running.writer.await.expect("no panic"), Err(Error::Lost { anchored: 2, kept: 0 }));
-    assert_eq!(*bench.told.lock().expect("no panic"), [Event::LedgerLost { anchored: 2, kept: 0 }]);
+    let told = bench.told.lock().expect("no panic").clone();
+    assert_eq!(told.last(), Some(&Event::LedgerLost { anchored: 2, kept: 0 }));
+}
+
+/// The tree over these.
+fn tree(hashes: &[Hash]) -> Frontier {
+    let mut tree = Frontier::default();
+    hashes.iter().for_each(|hash| tree.append(anchor::leaf(hash)));
+    tree
 }
 
 #[test]
@@ -406,21 +426,23 @@ fn old_lines_go_up_to_an_anchored_head_with_all_that_leads_to_them() {
         hashes.push(line.hash);
         disk::put(&mut write, &line);
         if number % 5 == 0 {
-            let head = Head { hash: line.hash, index: 100 + number, position: None };
+            let head = Head { hash: line.hash, index: 100 + number, position: 0 };
             write.put(keys::head(number), codec::encode(&head));
         }
     }
     engine.write(write).expect("it takes all");
     let mut write = WriteBatch::new();
     let none = Retired::new(Before::default());
-    assert_eq!(disk.let_go(none, 15, 15, &mut write), Ok(none), "15 are kept");
-    assert_eq!(disk.let_go(none, 15, 11, &mut write), Ok(none), "no head is so early");
+    assert_eq!(disk.let_go(&none, 15, 15, &mut write), Ok(none.clone()), "15 are kept");
+    assert_eq!(disk.let_go(&none, 15, 11, &mut write), Ok(none.clone()), "no head is so early");
     assert!(write.is_empty());
-    let retired = disk.let_go(none, 20, 8, &mut write).expect("it can be read");
-    assert_eq!(retired, Retired::new(Before { number: 10, hash: hashes[9] }));
+    let retired = disk.let_go(&none, 20, 8, &mut write).expect("it can be read");
+    let tree = tree(&hashes[..10]);
+    assert_eq!(retired, Retired::new(Before { number: 10, hash: hashes[9], tree: tree.clone() }));
     engine.write(write).expect("it takes all");
     let chunk = disk.chunk(1).expect("it can be read");
     assert_eq!((chunk.first, chunk.before, chunk.last, chunk.lines.len()), (11, hashes[9], 20, 10));
+    assert_eq!(chunk.whole, tree.whole());
     let rows = engine.scan(&[keys::SPACE, b'm'], &[keys::SPACE, b'm' + 1], 100).expect("it can be read");
     assert_eq!(rows.len(), 10, "what leads to lines that are gone is gone");
     assert_eq!(disk.head(1).expect("it can be read").map(|(number, _)| number), Some(15));
@@ -431,13 +453,14 @@ fn old_lines_go_although_one_anchor_was_over_more_of_them_than_go_at_once() {
     const WIDE: u64 = 5_000;
     let engine = Arc::new(Memory::open(Plate::new()).expect("nobody has it open"));
     let disk = Disk { engine: engine.clone() };
-    let (mut write, mut previous) = (WriteBatch::new(), Hash::default());
+    let (mut write, mut previous, mut hashes) = (WriteBatch::new(), Hash::default(), Vec::new());
     for number in 1..=2 * WIDE {
         let line = Line::chained(number, WALL_MS, local(number * 100), previous);
         previous = line.hash;
+        hashes.push(line.hash);
         disk::put(&mut write, &line);
         if number == WIDE || number > 2 * WIDE - 10 {
-            let head = Head { hash: line.hash, index: 100 + number, position: None };
+            let head = Head { hash: line.hash, index: 100 + number, position: 0 };
             write.put(keys::head(number), codec::encode(&head));
         }
     }
@@ -445,11 +468,12 @@ fn old_lines_go_although_one_anchor_was_over_more_of_them_than_go_at_once() {
     let (mut retired, mut steps) = (Retired::new(Before::default()), 0);
     while retired.before.number < 2 * WIDE - 5 {
         let mut write = WriteBatch::new();
-        retired = disk.let_go(retired, 2 * WIDE, 5, &mut write).expect("it can be read");
+        retired = disk.let_go(&retired, 2 * WIDE, 5, &mut write).expect("it can be read");
         engine.write(write).expect("it takes all");
         steps += 1;
         assert!(steps <= 10, "{steps} steps, and it is at line {}", retired.before.number);
     }
+    assert_eq!(retired.before.tree, tree(&hashes[..hashes.len() - 5]));
     let rows = engine.scan(&[keys::SPACE, b'm'], &[keys::SPACE, b'm' + 1], 20_000).expect("it can be read");
     assert_eq!((rows.len(), disk.chunk(1).expect("it can be read").first), (5, 2 * WIDE - 4));
 }

@@ -411,7 +411,7 @@ fn node(
         observer: Arc::new(move |event| heard.lock().unwrap().push(event)),
     };
     let Room { mailbox, sessions } = *room;
-    let options = Options { mailbox, sessions, ..Options::new(id, boot, issuer, [seed; 32]) };
+    let options = Options { mailbox, sessions, ..Options::new(Arc::new(key.clone()), boot, issuer, [seed; 32]) };
     let engine = Arc::new(Memory::open(Arc::clone(disk)).expect("nobody else has it open"));
     let handle = symbi_host::spawn(ports, options, engine, CancellationToken::new());
     handles.lock().unwrap().insert(id, handle.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use symbi_model::node::{Liveness, Membership, Node, Profile};
-use symbi_model::{Command, Committed, NodeId, Outcome, Proposal, Refusal, gate};
+use symbi_model::{Command, Committed, NodeId, Outcome, Proposal};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -11,30 +11,6 @@ const INTRODUCE_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long a node that stops waits for the cluster to hear of it.
 const SAY_WITHIN: Duration = Duration::from_secs(3);
-
-/// In a build for tests that speaks the next gate: proposes the next gate's command until it is taken, as a program of the next
-/// version might. Nothing else proposes it, and in a release there is none.
-pub(super) async fn use_next_gate(node: NodeId, proposals: symbi_control::Proposals, cancel: CancellationToken) {
-    let Some(command) = Command::of_next_gate(node.0[0]).filter(|command| gate::spoken() >= command.gate()) else {
-        return;
-    };
-    loop {
-        let (reply, answer) = oneshot::channel();
-        let command = command.clone();
-        let proposal = Proposal { command, request: None, permit: None, decided_term: None, deadline_ms: 5_000, reply };
-        if proposals.send(proposal).await.is_err() {
-            return;
-        }
-        let answer = answer.await;
-        if matches!(answer, Ok(Ok(Committed { outcome: Outcome::Done | Outcome::Refused(Refusal::NameTaken), .. }))) {
-            return;
-        }
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            () = tokio::time::sleep(INTRODUCE_AGAIN) => {}
-        }
-    }
-}
 
 /// Says what this node is whenever the record says something else, until it leaves: its address or what it offers has changed, or it is
 /// said to be leaving, because that came late.

@@ -54,6 +54,6 @@ mod tests {
         };
         assert_eq!(lane(&ask), Lane::Ask);
         assert_eq!(lane(&ControlRequest::Forward { group: GroupId(0), batch: Vec::new() }), Lane::Control);
-        assert_eq!(lane(&ControlRequest::Grant { boot: 1 }), Lane::Control);
+        assert_eq!(lane(&ControlRequest::Grant { boot: 1, anchor: None }), Lane::Control);
     }
 }

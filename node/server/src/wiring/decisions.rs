@@ -162,6 +162,7 @@ fn in_force(state: &State, time_ms: u64) -> Vec<PolicyNumber> {
 #[cfg(test)]
 mod tests {
     use super::{account, in_force, tell_account, told};
+    use ed25519_dalek::SigningKey;
     use std::sync::Arc;
     use std::time::Duration;
     use symbi_host::ledger;
@@ -170,7 +171,7 @@ mod tests {
     use symbi_policy::{Clocks, Gate, Options};
     use symbi_proto::wire::ControlReply;
     use symbi_store::memory::{Disk, Memory};
-    use tokio::sync::{mpsc, watch};
+    use tokio::sync::watch;
     use tokio_util::sync::CancellationToken;
 
     #[test]
@@ -192,13 +193,12 @@ mod tests {
         assert_eq!(at(0), [0; 0]);
     }
     /// A ledger whose writer has ended.
-    fn closed(node: NodeId) -> ledger::Ledger {
+    fn closed() -> ledger::Ledger {
         let ports = ledger::Ports {
-            node,
+            key: Arc::new(SigningKey::from_bytes(&[1; 32])),
             boot: 1,
             engine: Arc::new(Memory::open(Disk::new()).unwrap()),
             state: watch::channel(State::default()).1,
-            proposals: mpsc::channel(1).0,
             wall_ms: Arc::new(|| 0),
             observer: Arc::new(|_| {}),
         };
@@ -211,9 +211,9 @@ mod tests {
         let clocks = Clocks { wall_ms: Arc::new(|| 0), boottime: Arc::new(|| Duration::ZERO) };
         let gate = Gate::new(Options::new(node), clocks);
         let id: DecisionId = "01010101-0198a6b2-7c1e-7d3f-8a51-5f0f8a3b6c11".parse().unwrap();
-        let here = account(&state, &gate, &closed(node), id).await;
+        let here = account(&state, &gate, &closed(), id).await;
         assert_eq!(here, Err(ledger::Error::Stopped.to_string()));
-        let reply = tell_account(&state, &gate, &closed(node), id).await;
+        let reply = tell_account(&state, &gate, &closed(), id).await;
         assert_eq!(reply, ControlReply::Failed { reason: ledger::Error::Stopped.to_string() });
         assert_eq!(told::<()>(Ok(reply)), here, "whoever asks learns why");
         assert_eq!(told::<()>(Ok(ControlReply::Decision(None))), Ok(None));

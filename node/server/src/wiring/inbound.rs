@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use symbi_host::{Behalf, Caller};
-use symbi_model::NodeId;
+use symbi_model::{NodeId, gate};
 use symbi_net::{Requests, Vouch};
 use symbi_proto::wire::{ControlReply, ControlRequest, LogTail};
 use symbi_raft::{ServeError, Status, WriteError};
@@ -105,6 +105,11 @@ pub async fn control(mut requests: Requests, server: Server, tasks: TaskTracker,
         let server = server.clone();
         tasks.spawn(async move {
             let answer = match ControlRequest::decode(&request.body) {
+                // A program that does not speak the gate could not have read it.
+                Ok(asked) if asked.gate() > gate::spoken() => {
+                    tracing::warn!(from = %request.from.short(), "a control request of a later version");
+                    ControlReply::Unsupported
+                }
                 Ok(asked) if lane(&asked) == request.lane => server.answer(request.from, asked).await,
                 Ok(_) => {
                     let (from, lane) = (request.from.short(), request.lane);
@@ -135,7 +140,7 @@ impl Server {
                 Ok(confirmed) => ControlReply::ReadIndex { term: confirmed.term, index: confirmed.read_index },
                 Err(_) => self.not_leader(),
             },
-            ControlRequest::Grant { boot } => self.remote.grant_to(from, boot).await,
+            ControlRequest::Grant { boot, anchor } => self.remote.grant_to(from, boot, anchor).await,
             ControlRequest::Bench(asked) => ControlReply::Bench(self.sink.answer(from, asked).await),
             ControlRequest::Clock => ControlReply::Clock { wall_ms: (self.wall_ms)() },
             ControlRequest::Decision { id } => {
@@ -172,12 +177,13 @@ impl Server {
                 self.witness.hear(from, signed);
                 ControlReply::Heard
             }
-            ControlRequest::Closed { claim } => {
-                self.witness.closed(from, claim);
-                ControlReply::Heard
-            }
+            ControlRequest::Closed { claim } => match self.witness.closed(from, claim) {
+                true => ControlReply::Heard,
+                false => ControlReply::Failed { reason: "too much waits".to_owned() },
+            },
             ControlRequest::Witnessed { before } => ControlReply::Witnessed(self.witness.tell(before)),
             ControlRequest::WhyAgent { agent } => ControlReply::WhyAgent(self.remote.why_here(&agent)),
+            ControlRequest::Hail => ControlReply::Heard,
         }
     }
 

@@ -8,6 +8,7 @@ use symbi_control::reconcile::{Change, ChangeRequest, ConfirmLead};
 use symbi_host::GrantCall;
 use symbi_model::NodeId;
 use symbi_model::agent::AgentName;
+use symbi_model::ledger::Anchor;
 use symbi_model::planted::{self, Defect};
 use symbi_proto::wire::{ControlReply, ControlRequest};
 use symbi_raft::MembershipChange;
@@ -64,14 +65,15 @@ impl Remote {
         }
     }
 
-    /// A grant from the leader: its term, and the index before which this node may not act.
-    pub async fn grant(&self, boot: u64) -> Option<(u64, u64)> {
+    /// A grant from the leader: its term, and the index before which this node may not act. The leader is told how far the ledger has
+    /// come.
+    pub async fn grant(&self, boot: u64, anchor: Option<Anchor>) -> Option<(u64, u64)> {
         let leader = self.raft.status().borrow().leader?;
         if leader == self.node {
-            let granted = self.control.request_grant(self.node, boot).await.ok()?;
+            let granted = self.control.request_grant(self.node, boot, anchor).await.ok()?;
             return Some((granted.term, granted.read_index));
         }
-        match call::control(&self.net, leader, &ControlRequest::Grant { boot }, PATIENCE).await {
+        match call::control(&self.net, leader, &ControlRequest::Grant { boot, anchor }, PATIENCE).await {
             Ok(ControlReply::Grant { term, read_index }) => Some((term, read_index)),
             _ => None,
         }
@@ -85,10 +87,10 @@ impl Remote {
         tasks: TaskTracker,
         cancel: CancellationToken,
     ) {
-        while let Some(Some(GrantCall { boot, reply })) = cancel.run_until_cancelled(asked.recv()).await {
+        while let Some(Some(GrantCall { boot, anchor, reply })) = cancel.run_until_cancelled(asked.recv()).await {
             let (remote, granted) = (self.clone(), granted.clone());
             tasks.spawn(async move {
-                let grant = remote.grant(boot).await;
+                let grant = remote.grant(boot, anchor).await;
                 let _ = reply.send(grant);
                 if grant.is_some() {
                     granted.send_replace(Some(Instant::now()));
@@ -98,8 +100,8 @@ impl Remote {
     }
 
     /// Answers another node's request for a grant.
-    pub async fn grant_to(&self, node: NodeId, boot: u64) -> ControlReply {
-        match self.control.request_grant(node, boot).await {
+    pub async fn grant_to(&self, node: NodeId, boot: u64, anchor: Option<Anchor>) -> ControlReply {
+        match self.control.request_grant(node, boot, anchor).await {
             Ok(granted) => ControlReply::Grant { term: granted.term, read_index: granted.read_index },
             Err(GrantRefused::Down) => ControlReply::Condemned,
             Err(GrantRefused::NotLeading) => ControlReply::NotLeader { leader: self.raft.status().borrow().leader },

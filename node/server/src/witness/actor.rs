@@ -3,10 +3,11 @@
 use super::archive::{Archive, Evidence};
 use super::book::{Book, News, said};
 use super::entry::Entry;
-use super::journal::{Journal, Promise, Verdict, Watched};
+use super::journal::{Journal, Verdict, Watched};
 use super::learners::{Learners, Teller};
+use super::stop::{conflict, diverged, of_disk};
 use super::{Folder, Heard, Signs, Sources};
-use crate::failure::{self, Failure};
+use crate::failure::Failure;
 use crate::wiring::call;
 use ed25519_dalek::SigningKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use std::time::Duration;
 use symbi_api::ports::Witness;
 use symbi_control::reconcile::Agreed;
 use symbi_model::planted::{self, Defect};
-use symbi_model::{Checkpoint, Claim, Hash, NodeId, State};
+use symbi_model::{Checkpoint, Claim, NodeId, State};
 use symbi_proto::wire::{ControlReply, ControlRequest, Signed, Witnessed};
 use symbi_raft::Work;
 use symbi_store::Error;
@@ -36,7 +37,7 @@ enum Done {
     /// It was told of signatures.
     Told(NodeId),
     /// The leader was told what was closed here, in its term; none if it has not heard it.
-    Closed(Option<(u64, Claim)>),
+    Closed(Option<(u64, Option<Claim>)>),
     /// It was asked for what is lacked here.
     Asked(Option<Vec<Witnessed>>),
 }
@@ -421,10 +422,9 @@ impl Actor {
     /// Tells the leader what this replica has closed, while this node does not vote and the leader has not heard it.
     fn tell_closed(&mut self) {
         let status = self.raft.status().borrow().clone();
-        let Some((leader, claim)) = self.teller.next(&self.node, &status, &self.state.borrow(), self.raft.installed())
-        else {
-            return;
-        };
+        let (installed, missing) = (self.raft.installed(), self.raft.missing());
+        let next = self.teller.next(&self.node, &status, &self.state.borrow(), installed, &missing);
+        let Some((leader, claim)) = next else { return };
         let (net, term) = (self.net.clone(), status.term);
         self.calls.spawn(async move {
             let told = call::control(&net, leader, &ControlRequest::Closed { claim }, PATIENCE).await;
@@ -470,39 +470,6 @@ fn keep(
         }
     }
     Ok(())
-}
-
-fn conflict(before: &Promise, now: &Checkpoint) -> Failure {
-    let (size, digest) = (before.claim.size, before.claim.digest);
-    Failure::new(10, "WITNESS_CONFLICT", "this node has signed another history than the one that it is to sign now")
-        .why(format!(
-            "it has signed that the chain is {digest} at {size} records, and now there would be {} at {}: this node's database, or \
-             that of the cluster, was put back to an earlier day",
-            now.digest(),
-            now.size
-        ))
-        .fix("keep the directory as evidence; have `audit verify` check an export of each node; start a new node in place of this one")
-}
-
-/// This node applied the same log and came to something else, or they did; it is the one who is alone.
-fn diverged(own: &Checkpoint, claim: Claim) -> Failure {
-    Failure::new(10, "WITNESS_DIVERGED", "this node has another history than the one that a majority of the voters has signed")
-        .why(format!("at {} records this node has {}, and they have signed {}", own.size, own.digest(), claim.digest))
-        .fix("keep the directory as evidence: what they have signed is in witness/evidence; have `audit verify` check an export of each \
-              node; start a new node in place of this one")
-}
-
-/// A disk without room only keeps the witness from signing; a disk that fails stops the node.
-fn of_disk(error: &Error) -> Result<(), Failure> {
-    if let Error::Full | Error::Closed = error {
-        tracing::warn!(%error, "a checkpoint cannot be signed, or its signatures not be kept");
-        return Ok(());
-    }
-    Err(failure::of_disk(error).unwrap_or_else(|| {
-        Failure::new(10, "WITNESS", "what this node has signed cannot be written")
-            .because(error)
-            .fix("look at the disk, then start the node again: nothing that was acknowledged is lost")
-    }))
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -124,7 +124,7 @@ fn rows_of_the_state_keep_their_bytes() {
     golden(&mut out, "counters", &Counters { applied_index: 1, log_time_ms: 5, ..Counters::default() });
     golden(&mut out, "policy set", &set);
     golden(&mut out, "dedup row", &row);
-    golden(&mut out, "ledger", &Anchored { anchor: anchor(), index: 9, time_ms: 5 });
+    golden(&mut out, "ledger", &Anchored { anchor: anchor(), index: 9, position: 1, time_ms: 5 });
     golden(&mut out, "chain", &chain());
     golden(&mut out, "checkpoint", &checkpoint());
     expect![[r#"
@@ -138,7 +138,7 @@ fn rows_of_the_state_keep_their_bytes() {
         counters: 01010005[00*36]
         policy set: 0101067065726d6974025b5d[55*32]0a757365723a61646d696e0205
         dedup row: 0101[66*32]0000fda1406be263da73aa05
-        ledger: 01fb2c01[88*32][99*32]0905
+        ledger: 01[11*32]01fb2c01[88*32][99*32][aa*32][bb*32]090105
         chain: 0103022ad82c3a51e8ed6418cb5bf267c5f9e521b99f7ab4fce657f460a8f1a3e87b2e[02*32]01[11*32]0101[12*32]0101[11*32]
         checkpoint: 0110[00*15]c1010002fb2c01[33*32][44*32]fb22010305[55*32]0201[11*32]02[12*32][13*32]0102[12*32][13*32][66*32]01
     "#]].assert_eq(&out);

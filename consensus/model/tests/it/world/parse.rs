@@ -1,11 +1,11 @@
 //! Lines of a script, read.
 
-use super::{Proposed, SECRET, START_MS, World, node, profile};
+use super::{CLUSTER, Proposed, SECRET, START_MS, World, key, node, profile};
 use std::collections::BTreeSet;
 use symbi_model::agent::{AgentName, AgentState, Recorded, Resources, Spec};
 use symbi_model::command::{Aimed, CreateApiToken, CreateToken, Enrol, Phase, Report, UpdateAgent};
 use symbi_model::entry::Payload;
-use symbi_model::ledger::Anchor;
+use symbi_model::ledger::{Anchor, Tip};
 use symbi_model::token::Scope;
 use symbi_model::{
     AgentId, Applied, ClientId, Command, Epoch, Hash, Incarnation, NodeId, PolicyNumber, RequestId, TokenId, codec,
@@ -145,10 +145,7 @@ fn command(words: &[&str], actor: &str) -> Command {
             let keeper = if let ["kept", "by", keeper] = rest { keeper } else { "admin" }.to_owned();
             Command::ApplyPolicies { text: (*text).to_owned(), entities: "[]".to_owned(), keeper, actor: actor() }
         }
-        ["anchor", id, entries] => {
-            let (head, root) = (Hash([8; 32]), Hash([9; 32]));
-            Command::Anchor { node: node(index(id)), anchor: Anchor { entries: number(entries), head, root } }
-        }
+        ["anchor", ledgers @ ..] => Command::Anchor { anchors: anchors(ledgers) },
         ["expel", id] => Command::RemoveNode { node: node(index(id)), actor: actor() },
         ["place", name, "on", id, "expecting", epoch] => Command::Place {
             name: agent(name),
@@ -298,6 +295,22 @@ pub fn agent_id(name: &str) -> AgentId {
 
 fn agent(name: &str) -> AgentName {
     name.parse().expect("an agent's name")
+}
+
+/// Anchors such as `n2 5`; `forged`, and `elsewhere` for another generation's, before a node say what is wrong with its own.
+fn anchors(words: &[&str]) -> Vec<Anchor> {
+    let (mut anchors, mut rest) = (Vec::new(), words);
+    while !rest.is_empty() {
+        let flags = rest.iter().take_while(|word| ["forged", "elsewhere"].contains(word)).count();
+        let (flags, of) = rest.split_at(flags);
+        let tip = Tip { entries: number(of[1]), head: Hash([8; 32]), root: Hash([9; 32]) };
+        let generation = u16::from(flags.contains(&"elsewhere"));
+        let anchor = Anchor::sign(CLUSTER, generation, &tip, &key(index(of[0])));
+        let root = if flags.contains(&"forged") { Hash([7; 32]) } else { anchor.root };
+        anchors.push(Anchor { root, ..anchor });
+        rest = &of[2..];
+    }
+    anchors
 }
 
 fn words_of(words: &[&str]) -> BTreeSet<String> {

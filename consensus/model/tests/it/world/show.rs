@@ -32,6 +32,7 @@ fn show_outcome(outcome: &Outcome) -> String {
         Outcome::Placed { epoch } => format!("placed, epoch {epoch}"),
         Outcome::Created { .. } => "created".to_owned(),
         Outcome::PoliciesApplied { number } => format!("policy set {number}"),
+        Outcome::Anchored { answers } => answers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         Outcome::Done => "done".to_owned(),
         Outcome::Refused(refusal) => format!("{}: {refusal}", refusal.code()),
         Outcome::Unknown(coded) => format!("unknown {coded:?}"),
@@ -51,7 +52,7 @@ fn show_row(row: &Row) -> String {
         }
         (Table::Ledgers, Some(value)) => {
             let anchored: Anchored = codec::decode(value, value.len()).expect("an anchor");
-            format!("{} entries at {}", anchored.anchor.entries, anchored.index)
+            format!("{} entries at {}.{}", anchored.anchor.entries, anchored.index, anchored.position)
         }
         #[cfg(planted)]
         (Table::Marks, Some(value)) => format!("{value:?}"),

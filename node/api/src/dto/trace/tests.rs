@@ -36,7 +36,7 @@ fn seen(node: u8, what: &str, kind: Option<Kind>, fate: Option<Fate>) -> Sightin
 }
 
 fn anchored(sighting: Sighting) -> Sighting {
-    Sighting { anchor: Some(Anchored { entries: 9, index: 40, position: Some(2) }), ..sighting }
+    Sighting { anchor: Some(Anchored { entries: 9, index: 40, position: 2 }), ..sighting }
 }
 
 fn found(seen: &[Sighting], now_ms: u64) -> (String, String) {

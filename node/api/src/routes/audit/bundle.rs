@@ -130,7 +130,8 @@ impl Export<'_> {
         let first = if is_there { self.lines(id, 1, 1).await.ok() } else { None };
         let Some(mut chunk) = first else { return self.missing(id) };
         let (last, mut next) = (chunk.last, chunk.first);
-        let ledger = LedgerHeader { node: node(id), after: chunk.first - 1, previous: Hex(chunk.before.0) };
+        let whole = chunk.whole.iter().map(|root| Hex(root.0)).collect();
+        let ledger = LedgerHeader { node: node(id), after: chunk.first - 1, previous: Hex(chunk.before.0), whole };
         self.encoder.ledger(ledger).map_err(broken)?;
         loop {
             for line in chunk.lines.drain(..).filter(|line| line.number <= last) {

@@ -1,6 +1,6 @@
 //! The records of the chain, newest last: the last so many, those from an index on, or those behind one as they come.
 
-use super::{CHUNK, after, read};
+use super::{after, read};
 use crate::accept::Stopping;
 use crate::dto::audit::{self, Line};
 use crate::error::Error;
@@ -41,7 +41,8 @@ pub async fn tail(
     stopping: Option<Extension<Stopping>>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Vec<Line>>, Error> {
-    caller.may_read_audit(&app.ports.gate, &app.ports.state.borrow())?;
+    let state = app.ports.state.borrow().clone();
+    caller.may_read_audit(&app.ports.gate, &state)?;
     let records = match (&wanted.after, wanted.last, wanted.from) {
         (Some(id), None, None) => {
             let (place, wait) = (behind(id)?, patience(wanted.wait.as_deref())?);
@@ -55,7 +56,10 @@ pub async fn tail(
             let what = "'wait' is for what comes behind a record: name that record too, as in ?after=912.0&wait=10";
             return Err(Error::BadRequest(what.to_owned()));
         }
-        (None, _, Some(index)) => records(&app, Place { index, line: 0 }).await?,
+        (None, _, Some(index)) => match records(&app, Place { index, line: 0 }).await? {
+            (_, Some(hole)) => return Err(hole),
+            (found, None) => found,
+        },
         (None, last, None) => newest(&app, last.unwrap_or(LAST).min(RECORDS)).await?,
     };
     Ok(Json(records))
@@ -98,32 +102,40 @@ async fn coming(app: &App, place: Place, wait: Duration, stopping: Option<Stoppi
     loop {
         // Before the records are read: what is applied meanwhile is a change.
         states.mark_unchanged();
-        let found = records(app, place).await?;
-        if !found.is_empty() {
-            return Ok(found);
+        // What is here goes out; whoever asks behind that is told what is not.
+        match records(app, place).await? {
+            (found, _) if !found.is_empty() => return Ok(found),
+            (_, Some(hole)) => return Err(hole),
+            (_, None) => {}
         }
         tokio::select! {
             changed = states.changed() => changed.map_err(|_| Error::Unavailable("this node is stopping".to_owned()))?,
-            () = sleep_until(until) => return Ok(found),
-            () = Stopping::wait(stopping.as_ref()) => return Ok(found),
+            () = sleep_until(until) => return Ok(Vec::new()),
+            () = Stopping::wait(stopping.as_ref()) => return Ok(Vec::new()),
         }
     }
 }
 
-/// The records from a place on, [`RECORDS`] at most.
-async fn records(app: &App, mut place: Place) -> Result<Vec<Line>, Error> {
+/// The records from a place on, [`RECORDS`] at most, and what is said of those behind them that are not here yet.
+async fn records(app: &App, mut place: Place) -> Result<(Vec<Line>, Option<Error>), Error> {
     let state = app.ports.state.borrow().clone();
-    let mut found = Vec::new();
+    let (mut found, mut hole) = (Vec::new(), None);
     loop {
-        let chunk = read(app, place).await?;
+        let chunk = match read(app, place).await {
+            Err(error @ Error::Incomplete { .. }) => {
+                hole = Some(error);
+                break;
+            }
+            chunk => chunk?,
+        };
         found.extend(chunk.iter().filter_map(record).map(|record| audit::line(record, &state)));
         match chunk.last() {
-            Some(last) if chunk.len() == CHUNK && found.len() < RECORDS => place = after(last),
+            Some(last) if found.len() < RECORDS => place = after(last),
             _ => break,
         }
     }
     found.truncate(RECORDS);
-    Ok(found)
+    Ok((found, hole))
 }
 
 /// The last records, `wanted` at most.
@@ -137,8 +149,8 @@ async fn newest(app: &App, wanted: usize) -> Result<Vec<Line>, Error> {
         kept.extend(chunk.iter().filter_map(record).map(|record| audit::line(record, &state)));
         kept.drain(..kept.len().saturating_sub(wanted));
         match chunk.last() {
-            Some(last) if chunk.len() == CHUNK => place = after(last),
-            _ => return Ok(kept.into()),
+            Some(last) => place = after(last),
+            None => return Ok(kept.into()),
         }
     }
 }

@@ -32,7 +32,7 @@ fn a_bundle_that_holds_is_said_to_rest_on_those_who_have_signed_it() {
     let (code, out, err) = told(&["verify", file]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.starts_with("verified  the bundle is consistent; give --anchor"), "{out}");
-    assert!(out.contains("\nverdict   witnessed to record 35 at 2027-01-15T08:00:30Z by 2 of 3 voters;"), "{out}");
+    assert!(out.contains("\nverdict   witnessed to record 37 at 2027-01-15T08:00:32Z by 2 of 3 voters;"), "{out}");
     let (code, out, _) = told(&["verify", "--output=json", file]);
     let found: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((code, &found["witnessed_by"], &found["voters"]), (0, &2.into(), &3.into()), "{found:#}");
@@ -50,7 +50,7 @@ fn exit_codes_tell_what_does_not_hold_from_what_is_lacking() {
     assert!(out.contains("verdict"), "what it found is printed all the same: {out}");
     assert_eq!(code, 8);
     assert!(
-        err.starts_with("error[AUDIT_INCOMPLETE]: ") && err.contains("is of 2027-01-15T08:00:30Z, before 2100"),
+        err.starts_with("error[AUDIT_INCOMPLETE]: ") && err.contains("is of 2027-01-15T08:00:32Z, before 2100"),
         "{err}"
     );
     for wrong in [&["--anchor"][..], &["--pin"]] {
