@@ -40,7 +40,7 @@ pub enum Error {
     #[error("{0}")]
     Busy(String),
     /// There are as many connections as this node takes.
-    #[error("this node has too many open connections")]
+    #[error("this node has too many open connections, of this user or of all")]
     TooManyConnections,
     /// The `Host` header names something this node does not serve.
     #[error("this node does not serve the host {0:?}")]

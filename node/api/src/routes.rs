@@ -171,9 +171,9 @@ async fn guard(
     if listener == Listener::Tcp {
         is_for_here(&request, &app.hosts)?;
         if let Some(place) = place.as_ref().filter(|place| place.is_anonymous())
-            && app.identify(listener, &request).is_ok()
+            && let Ok(identity) = app.identify(listener, &request)
         {
-            place.authenticate().map_err(|Full| Error::TooManyConnections)?;
+            place.authenticate(&identity.user).map_err(|Full| Error::TooManyConnections)?;
         }
     }
     if !request.body().is_end_stream() {

@@ -3,7 +3,8 @@
 //! A connection over TCP is anonymous until it has shown a token. Anonymous ones are few and end soon, so that whoever only
 //! connects takes nothing from those who have a token: when all their places are taken, a new one takes the place of the
 //! oldest that is not being answered just then. Those that have shown a token, and those on the unix socket, are many, and are
-//! never closed for another.
+//! never closed for another. A user has no more of them than are left free by all, since what it asks may take an hour: whoever comes
+//! next finds room.
 //!
 //! Invariant: a connection is counted once, as what it is now.
 
@@ -42,6 +43,8 @@ struct Open {
     anonymous: BTreeMap<u64, Anonymous>,
     /// How many have shown one.
     authenticated: usize,
+    /// How many of these are each user's.
+    users: BTreeMap<Arc<str>, usize>,
     /// How many are on the unix socket.
     local: usize,
 }
@@ -56,12 +59,12 @@ struct Anonymous {
 }
 
 /// What a connection is counted as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     /// Over TCP, without a token so far.
     Anonymous,
-    /// Over TCP, with a token.
-    Authenticated,
+    /// Over TCP, with a token of this user.
+    Authenticated(Arc<str>),
     /// On the unix socket.
     Local,
 }
@@ -137,6 +140,16 @@ impl Open {
         self.next += 1;
         self.next
     }
+
+    fn leave(&mut self, user: &Arc<str>) {
+        self.authenticated -= 1;
+        if let Some(own) = self.users.get_mut(user) {
+            *own -= 1;
+            if *own == 0 {
+                self.users.remove(user);
+            }
+        }
+    }
 }
 
 impl Place {
@@ -146,22 +159,26 @@ impl Place {
         *self.kind() == Kind::Anonymous
     }
 
-    /// Takes note that it has shown a token that is known.
+    /// Takes note that it has shown a token of this user.
     ///
     /// # Errors
-    /// When there are too many that have; and when its place was taken a moment ago.
-    pub fn authenticate(&self) -> Result<(), Full> {
+    /// When there are too many that have, or too many of this user; and when its place was taken a moment ago.
+    pub fn authenticate(&self, user: &str) -> Result<(), Full> {
         let mut kind = self.kind();
         if *kind != Kind::Anonymous {
             return Ok(());
         }
         let mut open = self.connections.open();
-        if open.authenticated >= self.connections.limits.authenticated || !open.anonymous.contains_key(&self.number) {
+        let free = self.connections.limits.authenticated.saturating_sub(open.authenticated);
+        let own = open.users.get(user).copied().unwrap_or(0);
+        if own >= free || !open.anonymous.contains_key(&self.number) {
             return Err(Full);
         }
+        let user: Arc<str> = user.into();
         open.anonymous.remove(&self.number);
         open.authenticated += 1;
-        *kind = Kind::Authenticated;
+        *open.users.entry(user.clone()).or_default() += 1;
+        *kind = Kind::Authenticated(user);
         Ok(())
     }
 
@@ -200,11 +217,11 @@ impl Drop for Answering<'_> {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let kind = *self.kind();
+        let kind = self.kind().clone();
         let mut open = self.connections.open();
         match kind {
             Kind::Anonymous => drop(open.anonymous.remove(&self.number)),
-            Kind::Authenticated => open.authenticated -= 1,
+            Kind::Authenticated(user) => open.leave(&user),
             Kind::Local => open.local -= 1,
         }
     }
@@ -225,7 +242,7 @@ mod tests {
         let answering = first.answering();
         let third = connections.anonymous().unwrap();
         second.displaced().await;
-        assert_eq!(second.authenticate(), Err(Full), "its place is another's");
+        assert_eq!(second.authenticate("a"), Err(Full), "its place is another's");
         let _also = third.answering();
         assert_eq!(connections.anonymous().err(), Some(Full), "both are being answered");
         drop(answering);
@@ -237,16 +254,31 @@ mod tests {
     fn what_has_shown_a_token_is_counted_apart_and_keeps_its_place() {
         let connections = two();
         let known: Vec<_> = (0..2).map(|_| connections.anonymous().unwrap()).collect();
-        for place in &known {
+        for (place, user) in known.iter().zip(["a", "b"]) {
             assert!(place.is_anonymous());
-            assert_eq!((place.authenticate(), place.authenticate()), (Ok(()), Ok(())));
+            assert_eq!((place.authenticate(user), place.authenticate(user)), (Ok(()), Ok(())));
             assert!(!place.is_anonymous());
         }
         let others: Vec<_> = (0..3).map(|_| connections.anonymous().unwrap()).collect();
-        assert_eq!(others[2].authenticate(), Err(Full));
+        assert_eq!(others[2].authenticate("c"), Err(Full));
         assert_eq!((known[0].displaced.is_cancelled(), others[0].displaced.is_cancelled()), (false, true));
         drop(known);
-        assert_eq!(others[2].authenticate(), Ok(()));
+        assert_eq!(others[2].authenticate("c"), Ok(()));
+    }
+
+    #[test]
+    fn a_user_has_no_more_places_than_are_left_free() {
+        let connections = Connections::new(Limits { anonymous: 2, authenticated: 6 });
+        let take = |user| {
+            let place = connections.anonymous().unwrap();
+            place.authenticate(user).map(|()| place)
+        };
+        let mut held: Vec<_> = (0..3).map(|_| take("a").expect("half of them")).collect();
+        assert_eq!(take("a").err(), Some(Full));
+        held.extend([take("b").expect("others find room"), take("c").expect("others find room")]);
+        assert_eq!(take("b").err(), Some(Full), "one is left free");
+        held.drain(..2);
+        assert!(take("b").is_ok());
     }
 
     #[test]
@@ -254,7 +286,7 @@ mod tests {
         let connections = two();
         let held: Vec<_> = (0..2).map(|_| connections.local().unwrap()).collect();
         assert_eq!(connections.local().err(), Some(Full));
-        assert!(connections.anonymous().unwrap().authenticate().is_ok());
+        assert!(connections.anonymous().unwrap().authenticate("a").is_ok());
         drop(held);
         assert!(connections.local().is_ok());
     }

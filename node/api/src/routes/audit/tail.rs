@@ -20,6 +20,9 @@ const LAST: usize = 20;
 /// The longest that an answer waits for a record, s.
 const WAIT_S: u64 = 10;
 
+/// How often the chain is read again while nothing changes: the records of an entry can be read a moment after its state is shown.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Which records are wanted.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,11 +109,12 @@ async fn coming(app: &App, place: Place, wait: Duration, stopping: Option<Stoppi
         match records(app, place).await? {
             (found, _) if !found.is_empty() => return Ok(found),
             (_, Some(hole)) => return Err(hole),
+            (_, None) if Instant::now() >= until => return Ok(Vec::new()),
             (_, None) => {}
         }
         tokio::select! {
             changed = states.changed() => changed.map_err(|_| Error::Unavailable("this node is stopping".to_owned()))?,
-            () = sleep_until(until) => return Ok(Vec::new()),
+            () = sleep_until(until.min(Instant::now() + AGAIN)) => {}
             () = Stopping::wait(stopping.as_ref()) => return Ok(Vec::new()),
         }
     }
