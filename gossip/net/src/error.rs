@@ -19,7 +19,7 @@ pub enum Error {
 /// Why a call has no answer. [`CallError::is_unsent`] tells whether the request may have been carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// Not connected, or the lane could not be opened. Try again after a pause.
+    /// Not connected, or the lane could not be opened, or the connection ended before the request left. Try again after a pause.
     #[error("unreachable: {0}")]
     Unreachable(String),
     /// As much as may waits for this peer on this lane and group: it is slower than its callers. [`crate::Handle::reserve`]
@@ -29,7 +29,7 @@ pub enum CallError {
     /// The deadline passed first.
     #[error("timed out")]
     TimedOut,
-    /// The connection or its substream ended, or the peer dropped the request without an answer.
+    /// The connection or its substream ended after the request had left, or the peer dropped it without an answer.
     #[error("the connection ended before the answer")]
     Closed,
     /// The peer is there and does not offer this lane to us, or not for this group: its version lacks it, or it takes us for a

@@ -19,6 +19,7 @@ mod clearance;
 mod credentials;
 pub(crate) mod envelope;
 mod establish;
+mod hold_up;
 pub(crate) mod inbound;
 mod local;
 mod origin;

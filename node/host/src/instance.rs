@@ -126,6 +126,11 @@ impl Instances {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
+    /// Whether the one of that name runs under this epoch, its gates open.
+    pub(crate) fn is_open(&self, name: &AgentName, epoch: Epoch) -> bool {
+        self.get(name).is_some_and(|instance| instance.assignment.epoch == epoch && instance.is_open())
+    }
+
     /// Removes just this incarnation.
     pub(crate) fn remove(&self, instance: &Arc<Instance>) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::frame::{self, BATCH_BYTES, Frame, Kind};
 use super::keepalive::Heard;
-use super::queue::{Place, Queues};
+use super::queue::{Place, Queues, Reply};
 use super::window::Window;
 use super::{Lane, MAX_BODY};
 use crate::CallError;
@@ -130,7 +130,7 @@ impl Caller {
         let room = {
             let mut state = self.lock();
             match &state.over {
-                Some(error) => return std::future::ready(Err(error.clone())).boxed(),
+                Some(error) => return std::future::ready(Err(unsent(error))).boxed(),
                 None => state.queues.room(group),
             }
         };
@@ -138,7 +138,7 @@ impl Caller {
         async move {
             match room.place().await {
                 Some(place) => Ok(Slot { caller, group, place }),
-                None => Err(CallError::Unreachable("the connection has ended".to_owned())),
+                None => Err(unsent(&CallError::Closed)),
             }
         }
         .boxed()
@@ -156,7 +156,7 @@ impl Caller {
         let id = {
             let mut state = self.lock();
             if let Some(error) = &state.over {
-                return std::future::ready(Err(error.clone())).boxed();
+                return std::future::ready(Err(unsent(error))).boxed();
             }
             let place = place.or_else(|| state.queues.room(group).try_place(body.len()));
             let Some(place) = place else {
@@ -229,9 +229,7 @@ impl Caller {
     /// Ends all open requests, and what waits with them, so that none is sent later.
     fn fail(&self, error: &CallError) {
         let waiting = self.lock().queues.fail();
-        for reply in waiting {
-            let _ = reply.send(Err(error.clone()));
-        }
+        end(waiting, error);
     }
 
     /// Ends the lane: open requests and all later ones end in `error`.
@@ -241,10 +239,24 @@ impl Caller {
             state.over = Some(error.clone());
             state.queues.close()
         };
-        for reply in waiting {
-            let _ = reply.send(Err(error.clone()));
-        }
+        end(waiting, error);
         self.shared.wake.notify_one();
+    }
+}
+
+/// Ends requests in `error`.
+fn end(waiting: Vec<(Reply, bool)>, error: &CallError) {
+    for (reply, has_left) in waiting {
+        let error = if has_left { error.clone() } else { unsent(error) };
+        let _ = reply.send(Err(error));
+    }
+}
+
+/// How a request ends that has not left: it certainly did not arrive.
+fn unsent(error: &CallError) -> CallError {
+    match error {
+        CallError::Closed => CallError::Unreachable("the connection has ended".to_owned()),
+        error => error.clone(),
     }
 }
 
@@ -317,4 +329,21 @@ async fn read(caller: &Caller, mut reader: frame::Reader, heard: &Heard) -> io::
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_asked_of_a_lane_that_is_over_certainly_did_not_arrive() {
+        let (caller, group) = (Caller::new(Lane::Message, Arc::default()), GroupId(0));
+        let slot = caller.reserve(group).await.expect("there is room");
+        let waiting = caller.call(group, Bytes::new(), Duration::from_secs(1));
+        caller.close(&CallError::Closed);
+        let late = slot.call(Bytes::new(), Duration::from_secs(1)).await;
+        for ended in [waiting.await, late, caller.reserve(group).await.map(|_| Bytes::new())] {
+            assert!(matches!(&ended, Err(CallError::Unreachable(_))), "{ended:?}");
+        }
+    }
 }

@@ -186,17 +186,18 @@ impl Queues {
         }
     }
 
-    /// Empties everything, because the substream has ended: those who wait.
-    pub(crate) fn fail(&mut self) -> Vec<Reply> {
+    /// Empties everything, because the substream has ended: those who wait, and whether what they asked has left.
+    pub(crate) fn fail(&mut self) -> Vec<(Reply, bool)> {
         for group in self.groups.values_mut() {
             group.frames.clear();
             group.used = Used::default();
         }
-        std::mem::take(&mut self.open).into_values().filter_map(|open| open.reply).collect()
+        let open = std::mem::take(&mut self.open).into_values();
+        open.filter_map(|open| Some((open.reply?, open.sent))).collect()
     }
 
-    /// Ends it: nobody gets a place any more. Those who wait.
-    pub(crate) fn close(&mut self) -> Vec<Reply> {
+    /// Ends it: nobody gets a place any more. Those who wait, and whether what they asked has left.
+    pub(crate) fn close(&mut self) -> Vec<(Reply, bool)> {
         self.groups.values().for_each(|group| group.room.close());
         self.fail()
     }

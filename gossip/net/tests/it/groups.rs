@@ -79,6 +79,35 @@ async fn asks_that_no_agent_answers_delay_nothing_that_a_node_needs() {
 }
 
 #[tokio::test]
+async fn what_has_not_left_when_its_connection_ends_is_known_not_to_have_arrived() {
+    let (a, mut b) = (Node::start(1).await, Node::start(2).await);
+    introduce(&[&a, &b]).await;
+    let large = || Bytes::from(vec![0; 1 << 20]);
+    let ask = |_| a.handle.call(b.id, (Lane::Ask, CONTROL), large(), LONG);
+    // As many as wait at once where they are asked; and once these have left, more than the window takes.
+    let mut calls: Vec<_> = (0..12).map(ask).collect();
+    let mut held = Vec::new();
+    while held.len() < calls.len() {
+        held.push(within(b.inbox.ask.recv()).await.unwrap());
+    }
+    calls.extend((0..8).map(ask));
+    let last = calls.split_off(WINDOW >> 20);
+    while held.len() < calls.len() {
+        held.push(within(b.inbox.ask.recv()).await.unwrap());
+    }
+    let mut without_b = crate::support::roster(&[&a], 9);
+    without_b.removed = std::sync::Arc::new(std::collections::BTreeSet::from([b.id]));
+    a.handle.set_roster(without_b);
+    for call in calls {
+        assert_eq!(within(call).await, Err(CallError::Closed), "it may have arrived");
+    }
+    for call in last {
+        let ended = within(call).await;
+        assert!(matches!(&ended, Err(CallError::Unreachable(_))), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn eight_chunks_of_a_snapshot_are_in_flight_and_no_more() {
     let (a, mut b) = (Node::start(1).await, Node::start(2).await);
     introduce(&[&a, &b]).await;

@@ -5,7 +5,7 @@ use super::sender::Sender;
 use crate::ending::{Ending, not_delivered};
 use crate::host::Host;
 use serde::de::IgnoredAny;
-use symbi_model::agent::{AgentName, Hold};
+use symbi_model::agent::{AgentName, Desired, Hold};
 use symbi_model::ledger::entry::VERDICT_BYTES;
 use symbi_model::ledger::{self, Entry, OnBehalf};
 use symbi_model::{MessageId, State};
@@ -113,6 +113,14 @@ pub(super) fn route_to(state: &State, to: &AgentName) -> Result<Route, Ending> {
             Err(not_delivered(format!("{to} is not placed on any node{said}")))
         }
     }
+}
+
+/// Whether an agent that is nowhere is about to be placed, as far as the cluster knows.
+pub(super) fn is_expected(state: &State, to: &AgentName) -> bool {
+    state
+        .agents
+        .get(to)
+        .is_some_and(|agent| agent.desired == Desired::Running && !agent.is_held() && !agent.has_ended())
 }
 
 #[cfg(test)]

@@ -21,6 +21,20 @@ use symbi_proto::session::{Hello, HelloReply, Id, Initiator, Party};
 use symbi_proto::wire::{MessageFrame, MessageReply};
 use tokio::time::Instant;
 
+/// Why there is no session.
+pub(super) enum NoSession {
+    /// There will be none: what waits for it was not delivered.
+    Refused(Ending),
+    /// The way to the receiver's node was cut meanwhile: there may be one later.
+    HeldUp(PeerError),
+}
+
+impl From<Ending> for NoSession {
+    fn from(ending: Ending) -> Self {
+        Self::Refused(ending)
+    }
+}
+
 /// How long setting up a session may take.
 const HELLO: Duration = Duration::from_secs(5);
 
@@ -30,7 +44,7 @@ pub(super) async fn establish(
     sender: &Sender,
     wanted: Wanted,
     route: Route,
-) -> Result<Arc<OutboundSession>, Ending> {
+) -> Result<Arc<OutboundSession>, NoSession> {
     let Wanted { to, remaining } = wanted;
     let deadline = Instant::now() + remaining;
     let state = host.state();
@@ -54,7 +68,7 @@ pub(super) async fn establish(
     let verified = credentials::verify(host, &reply.credential, &identity.subject, route.node, deadline).await;
     let verified = verified.map_err(|reason| not_delivered(format!("the receiver's credential: {reason}")))?;
     if verified.subject != receiver || verified.epoch != route.epoch {
-        return Err(not_delivered(format!("{to} runs under another epoch by now")));
+        return Err(not_delivered(format!("{to} runs under another epoch by now")).into());
     }
     let no_session = |error: String| not_delivered(format!("no session with {to}: {error}"));
     let session = initiator.finish(&reply, &verified.cnf).map_err(|error| no_session(error.to_string()))?;
@@ -74,15 +88,15 @@ pub(super) async fn establish(
     Ok(OutboundSession::new(Channel::new(session, peer), name, Answerer::new(to, &verified)))
 }
 
-async fn greet(host: &Host, node: NodeId, hello: Hello, within: Duration) -> Result<HelloReply, Ending> {
+async fn greet(host: &Host, node: NodeId, hello: Hello, within: Duration) -> Result<HelloReply, NoSession> {
     let remaining_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
     let frame = MessageFrame::Hello { remaining_ms, hello: Box::new(hello) };
     match (host.ports.peers)(node, frame.encode().into(), within).await.map(|reply| MessageReply::decode(&reply)) {
         Ok(Ok(MessageReply::Hello(reply))) => Ok(*reply),
-        Ok(Ok(MessageReply::Refused { reason })) => Err(not_delivered(reason)),
-        Ok(Ok(_)) => Err(not_delivered("the receiver's node set up no session")),
-        Ok(Err(error)) => Err(not_delivered(format!("no session: {error}"))),
-        Err(PeerError::TimedOut) if within < HELLO => Err(Ending::DeadlineExceeded { delivered: false }),
-        Err(error) => Err(not_delivered(error.to_string())),
+        Ok(Ok(MessageReply::Refused { reason })) => Err(not_delivered(reason).into()),
+        Ok(Ok(_)) => Err(not_delivered("the receiver's node set up no session").into()),
+        Ok(Err(error)) => Err(not_delivered(format!("no session: {error}")).into()),
+        Err(PeerError::TimedOut) if within < HELLO => Err(Ending::DeadlineExceeded { delivered: false }.into()),
+        Err(error) => Err(NoSession::HeldUp(error)),
     }
 }

@@ -4,15 +4,20 @@
 //! state, its age, the receiver's node that no longer knows it, a frame that did not arrive) has another one set up, when
 //! what is under way in the old one was replied to, so that messages arrive in the order in which they came: also when the
 //! receiver runs on this node by then. A batch is whatever waits when it leaves; nothing waits for one to be full.
+//!
+//! A connection that ends takes nothing with it that has not left: what waits, and what certainly did not arrive, waits on for the next
+//! one, or for the receiver to run elsewhere; at its deadline its sender is told what held it up. Of what was under way the
+//! fate is unknown. From the first failure on, until messages leave again, no refusal of a session is the last word: a node
+//! that has just come back has not started its agents yet.
 
-use super::clearance::clear;
+use super::clearance::{clear, is_expected, route_to};
 use super::credentials::Identity;
 use super::envelope::{Cleared, Envelope, GRACE, Route};
-use super::establish::establish;
+use super::establish::{NoSession, establish};
 use super::local;
 use super::outbound_session::{Call, OutboundSession};
 use super::room::Room;
-use super::send_queue::{Next, Outgoing, Pushed, SendQueue};
+use super::send_queue::{Next, Outgoing, Pushed, SendQueue, Wanted};
 use super::sender::Sender;
 use crate::ending::{Ending, not_delivered, told_by};
 use crate::host::Host;
@@ -22,13 +27,13 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use symbi_model::ledger::{Entry, Fate, Message, MessageBatch};
-use symbi_model::{NodeId, PolicyNumber, State, codec};
+use symbi_model::{MessageId, NodeId, PolicyNumber, State, codec};
 use symbi_proto::session::{self, Extensions, Header, Key, Kind, Said};
 use symbi_proto::wire::message::USER_BYTES;
 use symbi_proto::wire::{Blob, Carried, MessageFrame, MessageReply, Word};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::yield_now;
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
 
 /// How often a message is sent when the session is not known where it arrives.
 const ATTEMPTS: u32 = 2;
@@ -45,13 +50,16 @@ pub(super) async fn send(host: &Arc<Host>, sender: &Sender, envelope: Envelope, 
     if must_drive {
         host.spawn(drive(Arc::clone(host), sender.clone(), Arc::clone(&queue)));
     }
-    match timeout_at(deadline, &mut ended).await {
+    if let Ok(ending) = timeout_at(deadline, &mut ended).await {
+        return ending.unwrap_or(Ending::OutcomeUnknown);
+    }
+    if let Some(expired) = queue.withdraw(number) {
+        return expired;
+    }
+    match timeout_at(deadline + GRACE, &mut ended).await {
         Ok(ending) => ending.unwrap_or(Ending::OutcomeUnknown),
-        Err(_) if queue.withdraw(number) => Ending::DeadlineExceeded { delivered: false },
-        Err(_) => match timeout_at(deadline + GRACE, ended).await {
-            Ok(Ok(ending)) => ending,
-            Ok(Err(_)) | Err(_) => Ending::OutcomeUnknown,
-        },
+        // It may have come back.
+        Err(_) => queue.withdraw(number).unwrap_or(Ending::OutcomeUnknown),
     }
 }
 
@@ -64,10 +72,37 @@ async fn drive(host: Arc<Host>, sender: Sender, queue: Arc<SendQueue>) {
         yield_now().await;
         match queue.next() {
             Next::Idle => return,
+            Next::Pause(until) => {
+                reserved = None;
+                sleep_until(until).await;
+                look_again(&host, &queue);
+            }
             Next::Clear(number, outgoing) => clear_again(&host, &sender, &queue, number, outgoing),
-            Next::Send(route) => advance(&host, &sender, &queue, route, &mut reserved).await,
+            Next::Send(route) => {
+                if let Err(reason) = advance(&host, &sender, &queue, route, &mut reserved).await {
+                    queue.hold_up(reason);
+                }
+            }
         }
         queue.rest();
+    }
+}
+
+/// Has what was held up go where its receiver is by now, under the policies of now; while that is nowhere, it is held up on.
+fn look_again(host: &Host, queue: &SendQueue) {
+    let Some(Wanted { to, .. }) = queue.wanted() else { return };
+    let state = host.state();
+    let route = route_to(&state, &to);
+    let not_yet = match &route {
+        Ok(route) if route.node == host.options.node && !host.instances.is_open(&to, route.epoch) => {
+            Some(format!("{to} is not running"))
+        }
+        Err(Ending::NotDelivered { reason }) if is_expected(&state, &to) => Some(reason.clone()),
+        _ => None,
+    };
+    match not_yet {
+        Some(reason) => queue.hold_up(reason),
+        None => queue.unclear(route.ok(), state.counters.policy_set),
     }
 }
 
@@ -84,42 +119,50 @@ fn clear_again(host: &Host, sender: &Sender, queue: &SendQueue, number: u64, mut
 }
 
 /// Does what is next for the first message, which goes to `route`: sends it with those behind it, or what must come before that.
+/// Otherwise everything waits where it was, and this is why.
 async fn advance(
     host: &Arc<Host>,
     sender: &Sender,
     queue: &Arc<SendQueue>,
     route: Route,
     reserved: &mut Option<(NodeId, Place)>,
-) {
+) -> Result<(), String> {
     let is_here = route.node == host.options.node;
     if let Some(open) = queue.open_for(route, host.boot_ms()).filter(|_| !is_here) {
         match Arc::clone(&open.window).try_acquire_owned() {
             Ok(place) => match reserved.take() {
                 Some((node, way)) if node == route.node => post(host, sender, queue, &open, route, (place, way)),
                 // What is to be done may be something else once there is a place.
-                _ => match (host.ports.places)(route.node).await {
-                    Ok(way) => *reserved = Some((route.node, way)),
-                    Err(error) => queue.fail(route, &not_delivered(error.to_string())),
-                },
+                _ => {
+                    let way = (host.ports.places)(route.node).await.map_err(|error| error.to_string())?;
+                    *reserved = Some((route.node, way));
+                }
             },
             // Whether the first message is still the same is looked at again.
             Err(_) => {
                 *reserved = None;
-                drop(open.window.acquire().await);
+                open.room().await;
             }
         }
-        return;
+        return Ok(());
     }
     // A place is held for what can be sent at once. Whoever waits for something else with one in hand keeps it from others, from
     // its own hello too, which needs one.
     *reserved = None;
     if let Some(last) = queue.unsettled() {
         last.settled().await;
-    } else if is_here {
-        enter_here(host, sender, queue, route);
-    } else {
-        reach(host, sender, queue, route).await;
+        return Ok(());
     }
+    let Some(wanted) = queue.wanted() else { return Ok(()) };
+    // It may have waited for long.
+    if route_to(&host.state(), &wanted.to) != Ok(route) {
+        return Err(format!("{} does not run where it ran", wanted.to));
+    }
+    if is_here {
+        enter_here(host, sender, queue, route);
+        return Ok(());
+    }
+    reach(host, sender, queue, wanted, route).await
 }
 
 /// Hands messages to their receiver on this node.
@@ -143,18 +186,26 @@ fn enter_here(host: &Arc<Host>, sender: &Sender, queue: &SendQueue, route: Route
     }
 }
 
-/// Sets up a session for `route`; if there can be none, nothing that waits for it was delivered.
-async fn reach(host: &Arc<Host>, sender: &Sender, queue: &SendQueue, route: Route) {
-    let Some(wanted) = queue.wanted() else { return };
+/// Sets up a session for `route`; if there will be none, nothing that waits for it was delivered.
+async fn reach(
+    host: &Arc<Host>,
+    sender: &Sender,
+    queue: &SendQueue,
+    wanted: Wanted,
+    route: Route,
+) -> Result<(), String> {
     match establish(host, sender, wanted, route).await {
         Ok(open) => {
             host.outbound_sessions.insert(&open);
             queue.set_open(open);
         }
         // The time of the most patient of those who waited is up, and the queue tells each so; who came since has time left.
-        Err(Ending::DeadlineExceeded { .. }) => {}
-        Err(ending) => queue.fail(route, &ending),
+        Err(NoSession::Refused(Ending::DeadlineExceeded { .. })) => {}
+        Err(NoSession::Refused(Ending::NotDelivered { reason })) if queue.is_held_up() => return Err(reason),
+        Err(NoSession::Refused(ending)) => queue.fail(route, &ending),
+        Err(NoSession::HeldUp(error)) => return Err(error.to_string()),
     }
+    Ok(())
 }
 
 /// A message that was sent, until it was replied to.
@@ -325,23 +376,26 @@ async fn settle(
     reply: BoxFuture<'static, Result<Bytes, PeerError>>,
     place: OwnedSemaphorePermit,
 ) {
-    let (words, is_spent) = words(reply.await, sent.len());
-    if is_spent {
-        queue.drop_open(&open);
-    }
-    let (mut back, mut endings) = (Vec::new(), Vec::new());
-    for (flying, word) in sent.into_iter().zip(words) {
-        let (message, kind) = (flying.envelope.message, flying.envelope.kind);
-        match word {
-            Some(Word::NoSession) if flying.attempts + 1 < ATTEMPTS => back.push(flying),
-            // An answer, or word of how it ended, may still come.
-            None | Some(Word::Waiting | Word::OutcomeUnknown | Word::Delivered) if kind == Kind::Ask => {}
-            Some(Word::Waiting) => {}
-            None => endings.push((message, Ending::OutcomeUnknown)),
-            Some(word) => endings.push((message, told_by(word))),
+    let mut held_up = None;
+    let (back, endings) = match reply.await {
+        // What never arrived leaves a gap that no later batch closes.
+        Err(error @ PeerError::Unreachable(_)) => {
+            queue.drop_open(&open);
+            held_up = Some(error.to_string());
+            (sent, Vec::new())
         }
-    }
-    let must_drive = queue.put_back_from(&open, back.into_iter().filter_map(|flying| flying.back(&open)));
+        reply => {
+            let (words, is_spent) = words(reply, sent.len());
+            if is_spent {
+                queue.drop_open(&open);
+            }
+            let arrived = sent.iter().zip(&words).filter(|(_, word)| may_have_arrived(word.as_ref()));
+            queue.replied(arrived.map(|(flying, _)| flying.number).max());
+            sort(sent, words)
+        }
+    };
+    let back = back.into_iter().filter_map(|flying| flying.back(&open));
+    let must_drive = queue.put_back_from(&open, back, held_up);
     drop(place);
     // Last, so that whoever hears that a message has ended finds its queue without it.
     open.end(&host.ledger, endings);
@@ -350,12 +404,36 @@ async fn settle(
     }
 }
 
+/// Those of a batch that come back, and how others have ended.
+fn sort(sent: Vec<Flying>, words: Vec<Option<Word>>) -> (Vec<Flying>, Vec<(MessageId, Ending)>) {
+    let (mut back, mut endings) = (Vec::new(), Vec::new());
+    for (flying, word) in sent.into_iter().zip(words) {
+        let (message, kind) = (flying.envelope.message, flying.envelope.kind);
+        match word {
+            Some(Word::NoSession) if flying.attempts + 1 < ATTEMPTS => {
+                back.push(Flying { attempts: flying.attempts + 1, ..flying });
+            }
+            // An answer, or word of how it ended, may still come.
+            None | Some(Word::Waiting | Word::OutcomeUnknown | Word::Delivered) if kind == Kind::Ask => {}
+            Some(Word::Waiting) => {}
+            None => endings.push((message, Ending::OutcomeUnknown)),
+            Some(word) => endings.push((message, told_by(word))),
+        }
+    }
+    (back, endings)
+}
+
+/// Whether a message of which that was said may be in its receiver's mailbox, or have been there.
+fn may_have_arrived(word: Option<&Word>) -> bool {
+    !matches!(word, Some(Word::NoSession | Word::Denied { .. } | Word::NotDelivered { .. }))
+}
+
 impl Flying {
     /// The message as it waits again; none if it has ended meanwhile.
     fn back(self, open: &OutboundSession) -> Option<(u64, Box<Outgoing>)> {
         let Self { number, envelope, attempts, room } = self;
         let Call { told, .. } = open.take(&envelope.message)?;
-        Some((number, Box::new(Outgoing { envelope, cleared: None, attempts: attempts + 1, room, told })))
+        Some((number, Box::new(Outgoing { envelope, cleared: None, attempts, room, told })))
     }
 }
 
@@ -371,10 +449,6 @@ fn words(reply: Result<Bytes, PeerError>, count: usize) -> (Vec<Option<Word>>, b
             let reason = "the receiver's node does not know such a frame".to_owned();
             (vec![Some(Word::NotDelivered { reason }); count], true)
         }
-        // What never arrived leaves a gap that no later batch closes.
-        Err(error @ PeerError::Unreachable(_)) => {
-            (vec![Some(Word::NotDelivered { reason: error.to_string() }); count], true)
-        }
-        Err(PeerError::TimedOut | PeerError::Broken) | Ok(Ok(_) | Err(_)) => (vec![None; count], true),
+        Err(_) | Ok(Ok(_) | Err(_)) => (vec![None; count], true),
     }
 }

@@ -96,6 +96,19 @@ impl OutboundSession {
         }
     }
 
+    /// Waits until another batch may leave, or nothing that was sent in it can come back any more.
+    pub(super) async fn room(&self) {
+        let given_up = self.given_up.notified();
+        if *self.abandoned() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = given_up => (),
+            _ = self.window.acquire() => (),
+        }
+    }
+
     /// Does `act`, which has messages come back to their queue, whose lock is held, unless the session was abandoned: then it is too
     /// late for them.
     pub(super) fn unless_abandoned<T>(&self, act: impl FnOnce() -> T) -> Option<T> {

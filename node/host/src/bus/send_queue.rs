@@ -4,6 +4,7 @@
 //! by whoever sent it if its time is up while it waits: then it was certainly not sent.
 
 use super::envelope::{Cleared, Envelope, Route};
+use super::hold_up::HoldUp;
 use super::outbound_session::OutboundSession;
 use super::room::{Full, Room};
 use crate::ending::{Ending, not_delivered};
@@ -16,6 +17,7 @@ use symbi_proto::session::batch;
 use symbi_proto::wire::FRAME_BYTES;
 use symbi_proto::wire::message::AROUND_BYTES;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Messages that may wait; further ones are refused.
 const WAITING: usize = 4_096;
@@ -63,6 +65,7 @@ impl Outgoing {
 ///
 /// Invariants:
 /// - messages leave it by rising number, and come back to it under the number that they had;
+/// - none leaves once one of a higher number may have arrived;
 /// - while anything waits, one task drives it;
 /// - nothing leaves for another session, or for an agent of this node, while anything may come back from the last session;
 /// - whoever holds this lock may take one of a session, and nobody the other way round.
@@ -85,6 +88,10 @@ struct Inner {
     session: Option<Arc<OutboundSession>>,
     /// Whether new messages may take it.
     usable: bool,
+    /// What holds up whatever waits.
+    held_up: HoldUp,
+    /// Below this are the numbers of messages that one may have overtaken, should they come back.
+    overtaken: u64,
 }
 
 /// For whom a session is to be set up.
@@ -99,6 +106,8 @@ pub(super) struct Wanted {
 pub(super) enum Next {
     /// Nothing waits any more, and the task that asked drives no longer.
     Idle,
+    /// To wait until then: what waits is held up.
+    Pause(Instant),
     /// This message has to be cleared again.
     Clear(u64, Box<Outgoing>),
     /// Messages wait for this route.
@@ -139,21 +148,53 @@ impl SendQueue {
         !inner.waiting.is_empty() && !std::mem::replace(&mut inner.driven, true)
     }
 
-    /// Puts messages back that were sent in `open`, unless that was abandoned: then it is too late for them. Whether the caller must
-    /// start a task that drives.
+    /// Puts messages back that were sent in `open`, unless that was abandoned: then it is too late for them; `held_up` is what holds
+    /// them up, if anything does. Whether the caller must start a task that drives.
     pub(super) fn put_back_from(
         &self,
         open: &OutboundSession,
         messages: impl IntoIterator<Item = (u64, Box<Outgoing>)>,
+        held_up: Option<String>,
     ) -> bool {
         let mut inner = self.lock();
         let put = open.unless_abandoned(|| inner.waiting.extend(messages));
+        if let Some(reason) = held_up.filter(|_| put.is_some()) {
+            inner.held_up.fail(reason);
+        }
         put.is_some() && !inner.waiting.is_empty() && !std::mem::replace(&mut inner.driven, true)
     }
 
-    /// Takes a message out that still waits; false if it has left.
-    pub(super) fn withdraw(&self, number: u64) -> bool {
-        self.lock().waiting.remove(&number).is_some()
+    /// Takes a message out that still waits, because its time is up: how it ends; none if it has left.
+    pub(super) fn withdraw(&self, number: u64) -> Option<Ending> {
+        let mut inner = self.lock();
+        let outgoing = inner.waiting.remove(&number)?;
+        Some(inner.held_up.expired(outgoing.envelope.kind))
+    }
+
+    /// Takes note of what holds up whatever waits, in words.
+    pub(super) fn hold_up(&self, reason: String) {
+        self.lock().held_up.fail(reason);
+    }
+
+    /// Whether anything does.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.lock().held_up.is_on()
+    }
+
+    /// Takes note of the reply to a batch of which messages up to the number `last` may have arrived, if any may.
+    pub(super) fn replied(&self, last: Option<u64>) {
+        let mut inner = self.lock();
+        inner.held_up.replied();
+        inner.overtaken = inner.overtaken.max(last.unwrap_or_default());
+    }
+
+    /// Has those messages judged and routed again that were cleared for another way than `route`, or by other policies than these.
+    pub(super) fn unclear(&self, route: Option<Route>, policy_set: PolicyNumber) {
+        let is_old =
+            |cleared: &mut Cleared| Some(cleared.route) != route || cleared.permit.reference().policy_set != policy_set;
+        for outgoing in self.lock().waiting.values_mut() {
+            outgoing.cleared.take_if(is_old);
+        }
     }
 
     /// The task that drives has nothing in its hands.
@@ -164,32 +205,31 @@ impl SendQueue {
     /// What is to be done for the first message.
     pub(super) fn next(&self) -> Next {
         let mut inner = self.lock();
-        loop {
-            let Some(first) = inner.waiting.first_entry() else {
-                (inner.driven, inner.busy) = (false, false);
-                return Next::Idle;
-            };
-            if first.get().is_stale() {
-                let stale = first.remove();
-                stale.end(Ending::DeadlineExceeded { delivered: false });
-                continue;
+        inner.prune();
+        let until = inner.held_up.until();
+        let Some(first) = inner.waiting.first_entry() else {
+            (inner.driven, inner.busy) = (false, false);
+            inner.held_up.end();
+            return Next::Idle;
+        };
+        let next = match (until, &first.get().cleared) {
+            (Some(until), _) => Next::Pause(until),
+            (None, Some(cleared)) => Next::Send(cleared.route),
+            (None, None) => {
+                let (number, outgoing) = first.remove_entry();
+                Next::Clear(number, outgoing)
             }
-            let next = match &first.get().cleared {
-                Some(cleared) => Next::Send(cleared.route),
-                None => {
-                    let (number, outgoing) = first.remove_entry();
-                    Next::Clear(number, outgoing)
-                }
-            };
-            inner.busy = true;
-            return next;
-        }
+        };
+        inner.busy = true;
+        next
     }
 
     /// The messages of one batch, for `route`: the first and those behind it that were judged by the same policies, as far
     /// as one frame takes them.
     pub(super) fn take(&self, route: Route) -> (PolicyNumber, Vec<(u64, Box<Outgoing>)>) {
         let mut inner = self.lock();
+        inner.prune();
+        inner.held_up.end();
         let (mut taken, mut bytes, mut policy_set) = (Vec::new(), 0, PolicyNumber::default());
         while let Some(first) = inner.waiting.first_entry() {
             let Some(cleared) = first.get().cleared.as_ref().filter(|cleared| cleared.route == route) else { break };
@@ -242,6 +282,7 @@ impl SendQueue {
         let mut inner = self.lock();
         debug_assert!(inner.session.as_ref().is_none_or(|last| last.is_settled()), "what was sent before goes first");
         (inner.session, inner.usable) = (Some(open), true);
+        inner.held_up.end();
     }
 
     /// Has no new message take `open`.
@@ -261,6 +302,22 @@ impl SendQueue {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Ends the first messages as long as they cannot leave any more.
+    fn prune(&mut self) {
+        while let Some(first) = self.waiting.first_entry() {
+            let ending = if first.get().is_stale() {
+                self.held_up.expired(first.get().envelope.kind)
+            } else if *first.key() < self.overtaken {
+                not_delivered("its connection ended before it left, and one that was sent after it may have arrived")
+            } else {
+                return;
+            };
+            first.remove().end(ending);
+        }
     }
 }
 
@@ -326,7 +383,7 @@ mod tests {
         let looks: [Box<dyn Fn() + Send>; 2] = [
             Box::new({
                 let (queue, open) = (Arc::clone(&queue), Arc::clone(&open));
-                move || assert!(!queue.put_back_from(&open, []), "nothing waits")
+                move || assert!(!queue.put_back_from(&open, [], None), "nothing waits")
             }),
             Box::new(move || assert!(queue.open_for(ROUTE, 0).is_some() && queue.is_idle(), "it fits")),
         ];

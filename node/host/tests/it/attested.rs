@@ -32,7 +32,7 @@ async fn on_its_way(world: &World, change: impl FnOnce(&mut MessageFrame)) -> By
     *world.nodes[0].direction.lock().unwrap() = Direction::Cut;
     assert!(matches!(world.tell(0, "far", json!("changed")).await, TellStatus::NotDelivered { .. }));
     *world.nodes[0].direction.lock().unwrap() = Direction::Open;
-    let mut frame = MessageFrame::decode(world.sent().last().unwrap()).unwrap();
+    let mut frame = world.last_batch();
     change(&mut frame);
     frame.encode().into()
 }

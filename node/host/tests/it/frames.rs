@@ -8,7 +8,7 @@ use serde_json::json;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use symbi_host::TellStatus;
-use symbi_proto::wire::{MessageReply, Word};
+use symbi_proto::wire::{MessageFrame, MessageReply, Word};
 
 impl World {
     /// What node `number` replies to a frame of the node `from`.
@@ -20,6 +20,21 @@ impl World {
     /// What node 0 has sent so far.
     pub fn sent(&self) -> Vec<Bytes> {
         self.nodes[0].sent.lock().unwrap().clone()
+    }
+
+    /// The last batch that node 0 has sent.
+    pub fn last_batch(&self) -> MessageFrame {
+        let sent = self.sent();
+        let frames = sent.iter().rev().map(|frame| MessageFrame::decode(frame).unwrap());
+        frames.into_iter().find(|frame| matches!(frame, MessageFrame::Batch { .. })).expect("it has sent one")
+    }
+
+    /// The batch of this number, from 0, that node 0 has sent.
+    pub fn batch(&self, number: usize) -> MessageFrame {
+        let sent = self.sent();
+        let frames = sent.iter().map(|frame| MessageFrame::decode(frame).unwrap());
+        let mut batches = frames.into_iter().filter(|frame| matches!(frame, MessageFrame::Batch { .. }));
+        batches.nth(number).expect("it has sent so many")
     }
 }
 

@@ -3,6 +3,7 @@
 mod attested;
 mod behalf;
 mod crowds;
+mod cuts;
 mod fencing;
 mod frames;
 mod leaving;

@@ -138,7 +138,7 @@ async fn a_sender_whose_signatures_do_not_hold_is_told_so() {
     assert_eq!(world.tell(0, "far", json!(1)).await, TellStatus::Delivered);
     *world.nodes[0].direction.lock().unwrap() = Direction::Cut;
     assert!(matches!(world.tell(0, "far", json!("changed")).await, TellStatus::NotDelivered { .. }));
-    let mut frame = frames(&world, 0).pop().unwrap();
+    let mut frame = world.last_batch();
     match &mut frame {
         MessageFrame::Batch { attestation: Some(said), .. } => said.signature[0] ^= 1,
         other => panic!("{other:?}"),

@@ -3,16 +3,16 @@
 //! Time is tokio's, paused. What a test may break: a node's grants, the speed at which it hears of changes, and the
 //! way between the nodes.
 
-mod places;
+mod ways;
+
+pub use ways::Direction;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
-use futures::FutureExt;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use symbi_host::{Event, GrantCall, Handle, Options, PeerError, Peers, Ports};
+use symbi_host::{Event, GrantCall, Handle, Options, Ports};
 use symbi_model::agent::{AgentName, AgentState, Resources, Spec, Status};
 use symbi_model::command::{CreateToken, Enrol, Genesis};
 use symbi_model::entry::{CONTROL, Entry, Item, Payload};
@@ -25,17 +25,16 @@ use symbi_model::{
 use symbi_policy::credential::IssuerKey;
 use symbi_sandbox::{Driver, Scripted};
 use symbi_store::memory::{Disk, Memory};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use ways::{Handles, LOOK_AGAIN};
 
 const TERM: u64 = 1;
 const EPOCH_MS: u64 = 1_790_000_000_000;
 /// Longer than anything that must come takes.
 const LONG: Duration = Duration::from_secs(300);
-/// The pause between two looks at what nothing announces.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How much there is room for on a node.
 #[derive(Clone, Copy, Debug)]
@@ -48,25 +47,6 @@ pub struct Room {
 
 /// Room for few messages, so that tests can fill it, and for as many sessions as usual.
 pub const SMALL: Room = Room { mailbox: 4, sessions: 1_024 };
-
-/// What may be between two nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Frames arrive, and so do replies.
-    Open,
-    /// Nothing arrives.
-    Cut,
-    /// Nothing arrives, and nobody says so.
-    Silent,
-    /// Frames arrive; the connection breaks before the reply.
-    BreaksAfter,
-    /// As much as may waits already: nothing leaves.
-    Full,
-    /// Frames arrive after so long.
-    Late(Duration),
-    /// Frames arrive when it is something else again.
-    Held,
-}
 
 /// The agreed state, and who hears of it.
 struct Log {
@@ -96,6 +76,8 @@ pub struct Node {
     pub events: Arc<Mutex<Vec<Event>>>,
     /// The way from it to others.
     pub direction: Arc<Mutex<Direction>>,
+    /// The places on the way from it.
+    pub places: Arc<Semaphore>,
     /// Whether what it proposes is committed.
     pub commits: Arc<AtomicBool>,
     /// The frames that it has sent.
@@ -115,8 +97,6 @@ pub struct World {
     /// Its nodes: n1, n2.
     pub nodes: Vec<Node>,
 }
-
-type Handles = Arc<Mutex<BTreeMap<NodeId, Handle>>>;
 
 impl World {
     /// Two nodes, granted and hearing, that can start the programs of `driver`.
@@ -397,14 +377,15 @@ fn node(
     let clocks = symbi_policy::Clocks { wall_ms: wall_ms.clone(), boottime: boottime.clone() };
     let gate = symbi_policy::Gate::new(symbi_policy::Options::new(id), clocks);
     let heard = Arc::clone(&events);
-    let peers = peers(Arc::clone(handles), id, Arc::clone(&direction), Arc::clone(&sent));
+    let permits = Arc::new(Semaphore::new(ways::MANY));
+    let peers = ways::peers(Arc::clone(handles), id, Arc::clone(&direction), Arc::clone(&sent));
     let ports = Ports {
         state,
         proposals: proposals(Arc::clone(log), key.clone(), Arc::clone(&commits)),
         driver: Arc::clone(driver),
         gate,
         peers: peers.clone(),
-        places: places::places(peers, Arc::clone(&direction)),
+        places: ways::places(peers, Arc::clone(&direction), Arc::clone(&permits)),
         grants: grants(Arc::clone(log), Arc::clone(&granted)),
         wall_ms,
         boottime,
@@ -415,7 +396,7 @@ fn node(
     let engine = Arc::new(Memory::open(Arc::clone(disk)).expect("nobody else has it open"));
     let handle = symbi_host::spawn(ports, options, engine, CancellationToken::new());
     handles.lock().unwrap().insert(id, handle.clone());
-    Node { key, id, handle, granted, hears, events, direction, commits, sent }
+    Node { key, id, handle, granted, hears, events, direction, places: permits, commits, sent }
 }
 
 fn proposals(log: Arc<Mutex<Log>>, key: SigningKey, commits: Arc<AtomicBool>) -> symbi_control::Proposals {
@@ -444,50 +425,4 @@ fn grants(log: Arc<Mutex<Log>>, granted: Arc<AtomicBool>) -> mpsc::Sender<GrantC
         }
     });
     sender
-}
-
-fn peers(handles: Handles, from: NodeId, direction: Arc<Mutex<Direction>>, sent: Arc<Mutex<Vec<Bytes>>>) -> Peers {
-    Arc::new(move |to: NodeId, frame: Bytes, within: Duration| {
-        sent.lock().unwrap().push(frame.clone());
-        let unreachable = || Err(PeerError::Unreachable("the wire is cut".to_owned()));
-        let (now, target) = (*direction.lock().unwrap(), handles.lock().unwrap().get(&to).cloned());
-        let (Some(target), true) = (target, now != Direction::Cut) else {
-            return async move { unreachable() }.boxed();
-        };
-        if now == Direction::Full {
-            return async { Err(PeerError::Unreachable("too much waits".to_owned())) }.boxed();
-        }
-        if now == Direction::Silent {
-            return tokio::time::sleep(within).map(|()| Err(PeerError::TimedOut)).boxed();
-        }
-        // As the network does: in order, and once sent no longer stopped by who sent it.
-        let received = match now {
-            Direction::Late(by) => tokio::spawn(async move {
-                tokio::time::sleep(by).await;
-                target.receive(from, frame).await
-            }),
-            Direction::Held => {
-                let direction = Arc::clone(&direction);
-                tokio::spawn(async move {
-                    while *direction.lock().unwrap() == Direction::Held {
-                        tokio::time::sleep(LOOK_AGAIN).await;
-                    }
-                    target.receive(from, frame).await
-                })
-            }
-            _ => tokio::spawn(target.receive(from, frame)),
-        };
-        async move {
-            if now == Direction::BreaksAfter {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                return Err(PeerError::Broken);
-            }
-            match tokio::time::timeout(within, received).await {
-                Ok(Ok(reply)) => Ok(reply),
-                Ok(Err(_)) => Err(PeerError::Broken),
-                Err(_) => Err(PeerError::TimedOut),
-            }
-        }
-        .boxed()
-    })
 }
