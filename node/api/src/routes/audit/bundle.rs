@@ -170,6 +170,9 @@ impl Export<'_> {
 
     /// Sends what was written, if it is enough for a piece.
     async fn send(&mut self) -> Result<(), Error> {
+        if self.pieces.is_closed() {
+            return Err(gone());
+        }
         let written = self.encoder.get_mut();
         if written.len() < PIECE {
             return Ok(());
