@@ -66,7 +66,7 @@ def million(part, number):
 
 
 KILLS = "package(symbi-cluster-tests) and (test(/^durability::/) or test(/^full_disk::/) or test(/^removal::/) or \
-test(killed) or test(stood_still) or test(nodes_join_while_others_write) or test(policies_moved))"
+test(/^linearizable::/) or test(killed) or test(stood_still) or test(nodes_join_while_others_write) or test(policies_moved))"
 DAMAGE = "package(symbi-cluster-tests) and (test(a_bundle_verifies_offline) or test(raft_frames_are_damaged) or \
 test(cut_short_or_with_a_bit_flipped))"
 
@@ -77,6 +77,8 @@ PARTS = [
     Part("histories", "random histories of the state, on three replicas", 20, 2_000, "histories", histories),
     Part("bundles", "audit bundles changed at random, 2,000 times in each of five ways a seed", 20, 10, "seeds",
          tests("package(symbi-audit) and test(/^mutated::/)")),
+    Part("forgeries", "audit bundles forged and signed anew with keys that a forger may have, 1,000 a seed", 20, 5, "seeds",
+         tests("package(symbi-audit) and test(/^forgeries::/)")),
     Part("frames", "sealed messages changed at random, 10,000 times a seed", 20, 10, "seeds",
          tests("package(symbi-proto) and test(ten_thousand_mutated_frames)")),
     Part("damage", "bundles, frames and requests damaged at random, given to real nodes", 20, 5, "seeds", tests(DAMAGE)),

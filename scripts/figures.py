@@ -202,6 +202,13 @@ def node_kills(nodes, count):
     return took
 
 
+def verifier(binary, base):
+    """How many MB the verifier that needs no node has, stripped, which lies beside the program."""
+    stripped = os.path.join(base, "symbi-audit")
+    subprocess.run(["strip", "-o", stripped, os.path.join(os.path.dirname(binary), "symbi-audit")], check=True)
+    return [os.path.getsize(stripped) / 1e6]
+
+
 def row(what, values, unit, limit):
     """A line of the table; whether its largest value is within the limit."""
     most, held = max(values), max(values) <= limit
@@ -218,7 +225,8 @@ def main():
     base = tempfile.mkdtemp(prefix="symbi.", dir="/tmp")
     print(f"{'three nodes, one machine, ' + str(os.cpu_count()) + ' cores':<44}{'n':>4}{'median':>10}{'max':>10}      wanted   held")
     try:
-        held = [row("start in an empty directory to first commit", starts(arguments.binary, base, 5), "s", 1)]
+        held = [row("symbi-audit, stripped", verifier(arguments.binary, base), "MB", 6)]
+        held.append(row("start in an empty directory to first commit", starts(arguments.binary, base, 5), "s", 1))
         nodes, joins = cluster_of_three(arguments.binary, base)
         held.append(row("start with --join to ready", joins, "s", 3))
         resident, percent = idle(nodes)

@@ -5,7 +5,7 @@ source "$(dirname "$0")/lib.sh"
 
 case "${1:-}" in
     -h | --help)
-        echo "usage: scripts/figures.sh [--binary PATH] [--kills N]    builds symbi-node with --release, measures it, prints a table (about 5 minutes)"
+        echo "usage: scripts/figures.sh [--binary PATH] [--kills N]    builds symbi-node and symbi-audit with --release, measures them, prints a table (about 5 minutes)"
         exit 0
         ;;
     --binary) ;;
@@ -13,7 +13,7 @@ case "${1:-}" in
         install_packages
         check_toolchain
         check_room
-        (cd "$root" && cargo build --locked --release -p symbi-node)
+        (cd "$root" && cargo build --locked --release -p symbi-node -p symbi-audit-cli)
         set -- --binary "$CARGO_TARGET_DIR/release/symbi-node" "$@"
         ;;
 esac
